@@ -1,0 +1,443 @@
+"""Payment links: a page of the vendor's where a customer pays one order.
+
+Evidence: the vendor's page "Pay By Link API" (26 August 2025) for every call but two, whose paths are
+assumed: the retrieval by order reference and the statistics. Amounts are integers of **minor** units in
+requests and answers (22 000 KZT is ``2200000``). Times are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..fields import (
+    Model,
+    OpenEnum,
+    Request,
+    check_bool,
+    check_currency,
+    check_json_object,
+    check_minor_units,
+    check_optional_text,
+    check_text,
+    check_time,
+    in_capitals,
+    wire,
+)
+from ..operation import Confirmation, Evidence, F, Listing, LookUp, Operation, Replay, Resource, optionally
+
+__all__ = [
+    "CancelPaymentLink",
+    "CreatePaymentLink",
+    "ListPaymentLinks",
+    "PaymentLink",
+    "PaymentLinkStatistics",
+    "PaymentLinkStatus",
+    "PaymentLinkSummary",
+    "PaymentLinks",
+    "Recurring",
+    "RecurringType",
+    "RetrievePaymentLink",
+    "RetrievePaymentLinkByOrderReference",
+    "RetrievePaymentLinkStatistics",
+    "UpdatePaymentLinkExpiration",
+]
+
+
+class PaymentLinkStatus(OpenEnum):
+    """A link's state. Only ``active`` is published; the others are what merchants' code expects."""
+
+    ACTIVE = "active"
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class RecurringType(OpenEnum):
+    """What a link starts. Only ``cof_initial`` (the first of a series on a stored card) is published."""
+
+    COF_INITIAL = "cof_initial"
+
+
+@attrs.frozen(kw_only=True)
+class Recurring:
+    """A series of payments that a link begins.
+
+    Args:
+        type: ``cof_initial``, the published value.
+        frequency: Days between two payments of the series.
+        expiry: When the series ends; an aware datetime, sent in UTC.
+        parent_transaction_id: The transaction that the series continues.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind.
+    """
+
+    type: RecurringType | str = RecurringType.COF_INITIAL
+    frequency: int | None = None
+    expiry: datetime | None = None
+    parent_transaction_id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_text("recurring.type", self.type)
+        if self.frequency is not None:
+            if type(self.frequency) is not int or self.frequency <= 0:
+                raise ConfigurationError(
+                    f"recurring.frequency: expected a positive int of days, got {self.frequency!r}"
+                )
+        if self.expiry is not None:
+            check_time("recurring.expiry", self.expiry)
+        check_optional_text("recurring.parent_transaction_id", self.parent_transaction_id)
+
+
+_RETURN_URLS = {
+    "success_url": "successUrl",
+    "failure_url": "failureUrl",
+    "cancel_url": "cancelUrl",
+    "callback_url": "callbackUrl",
+}
+
+
+def _return_url(name: str) -> dict[str, Any]:
+    return wire(_RETURN_URLS[name], inside="metadata")
+
+
+@attrs.frozen(kw_only=True)
+class CreatePaymentLink(Request):
+    """Create a payment link.
+
+    Repeated by the library only where that cannot make a second link: with an `order_reference` it looks the
+    reference up first; without one it raises `OutcomeUnknownError` when an answer is lost.
+
+    Args:
+        amount: In **minor** units of `currency`: 22 000 KZT is ``2200000``.
+        currency: Three letters, such as ``KZT``; sent in capitals.
+        description: What the customer reads on the checkout page.
+        order_reference: Your order's reference, unique among your links. Give one: it is what makes a
+            retry safe.
+        expires_at: When the link stops taking payments; an aware datetime, sent in UTC. The server judges
+            it, the local clock does not.
+        customer_id: Your customer's id at Plexy Pay.
+        auto_clearing: True (the server's default) captures one hour after authorization; False leaves five
+            days to capture or cancel.
+        recurring: The series of payments that this link begins.
+        validation: Sent as it is; the vendor does not publish what it means.
+        metadata: An object with the wire's own keys (``successUrl``, ``failureUrl``, ``cancelUrl``,
+            ``callbackUrl``) and any of yours; sent as it is and read back as received.
+        success_url: Where the customer goes after paying; the same as ``metadata["successUrl"]``.
+        failure_url: Where the customer goes after a failure; the same as ``metadata["failureUrl"]``.
+        cancel_url: Where the customer goes after giving up; the same as ``metadata["cancelUrl"]``.
+        callback_url: Where webhooks for this link go; the same as ``metadata["callbackUrl"]``.
+        extra: Further fields of the body, under their wire names.
+
+    Returns:
+        The new `PaymentLink`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        UnprocessableError: The server refused the data, for example a reference that is taken.
+        OrderReferenceConflictError: After a lost answer, the reference was found with another amount or
+            currency.
+        OutcomeUnknownError: The link may exist; look for its order reference before creating it again.
+        DeadlineExceededError: `timeout` ran out.
+
+    Evidence: request and answer published; amounts in minor units observed, and the unit of the examples.
+    """
+
+    amount: int
+    currency: str = attrs.field(converter=in_capitals)
+    description: str | None = None
+    order_reference: str | None = None
+    expires_at: datetime | None = None
+    customer_id: str | None = None
+    auto_clearing: bool | None = None
+    recurring: Recurring | None = None
+    validation: bool | None = None
+    metadata: Mapping[str, Any] | None = None
+    success_url: str | None = attrs.field(default=None, metadata=_return_url("success_url"))
+    failure_url: str | None = attrs.field(default=None, metadata=_return_url("failure_url"))
+    cancel_url: str | None = attrs.field(default=None, metadata=_return_url("cancel_url"))
+    callback_url: str | None = attrs.field(default=None, metadata=_return_url("callback_url"))
+
+    def __attrs_post_init__(self) -> None:
+        check_minor_units("amount", self.amount)
+        check_currency("currency", self.currency)
+        check_optional_text("description", self.description)
+        if self.order_reference is not None:
+            check_text("order_reference", self.order_reference)
+        if self.expires_at is not None:
+            check_time("expires_at", self.expires_at)
+        check_optional_text("customer_id", self.customer_id)
+        if self.auto_clearing is not None:
+            check_bool("auto_clearing", self.auto_clearing)
+        if self.validation is not None:
+            check_bool("validation", self.validation)
+        if self.recurring is not None and not isinstance(self.recurring, Recurring):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"recurring: expected a Recurring, got {type(self.recurring).__name__}")
+        metadata = self.metadata
+        if metadata is not None:
+            check_json_object("metadata", metadata)
+        for name, key in _RETURN_URLS.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            check_text(name, value)
+            if metadata is not None and key in metadata:
+                raise ConfigurationError(f"{name}: metadata has {key!r} too; give it once")
+        if self.extra is not None:
+            check_json_object("extra", self.extra)
+
+
+@attrs.frozen(kw_only=True)
+class ListPaymentLinks(Request):
+    """List payment links, newest state first as the server orders them.
+
+    Args:
+        status: Only links in this state.
+        created_from: Only links created at or after this aware datetime, sent in UTC. The parameter's name
+            on the wire (``from``) is assumed.
+        created_to: Only links created before this aware datetime, sent in UTC. The parameter's name on the
+            wire (``to``) is assumed.
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `PaymentLinkSummary`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: published, the date filters in prose only.
+    """
+
+    status: PaymentLinkStatus | str | None = None
+    created_from: datetime | None = attrs.field(default=None, metadata=wire("from"))
+    created_to: datetime | None = attrs.field(default=None, metadata=wire("to"))
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.status is not None:
+            check_text("status", self.status)
+        if self.created_from is not None:
+            check_time("created_from", self.created_from)
+        if self.created_to is not None:
+            check_time("created_to", self.created_to)
+        if self.size is not None and (type(self.size) is not int or self.size <= 0):
+            raise ConfigurationError(f"size: expected a positive int, got {self.size!r}")
+        if self.extra is not None:
+            check_json_object("extra", self.extra)
+
+
+@attrs.frozen
+class RetrievePaymentLink(Request):
+    """Retrieve a payment link by its id.
+
+    Args:
+        external_id: The link's `id`, such as ``pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f``.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `PaymentLink`.
+
+    Raises:
+        NotFoundError: There is no such link, or it is out of the key's scope.
+
+    Evidence: published.
+    """
+
+    external_id: str
+
+
+@attrs.frozen
+class RetrievePaymentLinkByOrderReference(Request):
+    """Retrieve a payment link by your order's reference.
+
+    Args:
+        order_reference: The reference given when the link was created.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `PaymentLink`.
+
+    Raises:
+        NotFoundError: There is no link with this reference, or this path is not the API's.
+
+    Evidence: the answer is published, the path **assumed**; override it with
+    ``paths={"payment_links.retrieve_by_order_reference": "/v1/..."}``.
+    """
+
+    order_reference: str
+
+
+@attrs.frozen
+class UpdatePaymentLinkExpiration(Request):
+    """Move the time at which a payment link expires.
+
+    Args:
+        external_id: The link's `id`.
+        expires_at: The new time; an aware datetime, sent in UTC. The server judges it.
+        extra: Further fields of the body, under their wire names.
+
+    Returns:
+        The `PaymentLink` as it is now.
+
+    Raises:
+        ConfigurationError: `expires_at` has no time zone; nothing was sent.
+        NotFoundError: There is no such link.
+        UnprocessableError: The link cannot be changed.
+
+    Evidence: published.
+    """
+
+    external_id: str
+    expires_at: datetime = attrs.field(kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        check_time("expires_at", self.expires_at)
+        if self.extra is not None:
+            check_json_object("extra", self.extra)
+
+
+@attrs.frozen
+class CancelPaymentLink(Request):
+    """Cancel a payment link, so that it takes no payment any more.
+
+    Safe to repeat: if a repeat is refused because the link is cancelled already, that is a success.
+
+    Args:
+        external_id: The link's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `PaymentLink`, or None where the server answers with an empty body.
+
+    Raises:
+        NotFoundError: There is no such link.
+        UnprocessableError: The link cannot be cancelled, for example because it is paid.
+
+    Evidence: the call is published; what a success answers is not.
+    """
+
+    external_id: str
+
+
+@attrs.frozen
+class RetrievePaymentLinkStatistics(Request):
+    """Retrieve statistics of the account's payment links.
+
+    Args:
+        extra: Query parameters, under their wire names; the vendor's page could not be read.
+
+    Returns:
+        `PaymentLinkStatistics`, whose fields are unknown: read `raw`.
+
+    Evidence: **assumed**; override the path with ``paths={"payment_links.statistics": "/v1/..."}``.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class PaymentLinkSummary(Model):
+    """A payment link as a listing shows it, without its address.
+
+    `amount` is in **minor** units of `currency`. Times are UTC.
+
+    Evidence: published; the published list item carries exactly these fields.
+    """
+
+    id: str
+    amount: int
+    currency: str
+    status: PaymentLinkStatus
+    description: str | None = None
+    order_reference: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PaymentLink(PaymentLinkSummary):
+    """A payment link.
+
+    `amount` is in **minor** units of `currency`. Times are UTC. Use `url` as it is, never build it.
+    `metadata` is read back as received.
+
+    Evidence: published; `auto_clearing`, `validation` and `created_by` are in the newer example only.
+    """
+
+    url: str
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    customer_id: str | None = None
+    auto_clearing: bool | None = None
+    validation: bool | None = None
+    created_by: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PaymentLinkStatistics(Model):
+    """Statistics of payment links. No field of it is known: everything is in `raw`.
+
+    Evidence: the vendor names the schema and shows no field of it.
+    """
+
+
+class PaymentLinks(Resource[F]):
+    """Create, list, find, move and cancel payment links."""
+
+    list = Listing("/v1/payment-links", ListPaymentLinks, PaymentLinkSummary, evidence=Evidence.PUBLISHED)
+    retrieve = Operation(
+        "GET",
+        "/v1/payment-links/{external_id}",
+        RetrievePaymentLink,
+        PaymentLink,
+        evidence=Evidence.PUBLISHED,
+    )
+    retrieve_by_order_reference = Operation(
+        "GET",
+        "/v1/payment-links/by-order-reference/{order_reference}",
+        RetrievePaymentLinkByOrderReference,
+        PaymentLink,
+        evidence=Evidence.ASSUMED,
+    )
+    create = Operation(
+        "POST",
+        "/v1/payment-links",
+        CreatePaymentLink,
+        PaymentLink,
+        evidence=Evidence.PUBLISHED,
+        replay=Replay.AFTER_LOOKUP,
+        look_up=LookUp(
+            retrieve_by_order_reference,
+            by="order_reference",
+            same=("amount", "currency"),
+            listing=list,
+            retrieve=retrieve,
+        ),
+    )
+    update_expiration = Operation(
+        "PATCH",
+        "/v1/payment-links/{external_id}",
+        UpdatePaymentLinkExpiration,
+        PaymentLink,
+        evidence=Evidence.PUBLISHED,
+    )
+    cancel = Operation(
+        "DELETE",
+        "/v1/payment-links/{external_id}",
+        CancelPaymentLink,
+        optionally(PaymentLink, known_by="id"),
+        evidence=Evidence.PUBLISHED,
+        confirmation=Confirmation(retrieve, attribute="status", wanted="cancelled"),
+    )
+    statistics = Operation(
+        "GET",
+        "/v1/payment-links/statistics",
+        RetrievePaymentLinkStatistics,
+        PaymentLinkStatistics,
+        evidence=Evidence.ASSUMED,
+    )

@@ -1,0 +1,274 @@
+"""Every exception of the library, and the outcome that each one reports.
+
+The question after a failed payment call is never only "what went wrong?" but "did it happen?". Every error
+answers it in `outcome`. No error holds the API key or card data, and all of them pickle, so that task queues
+can carry them from one process to another.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectError",
+    "DeadlineExceededError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "OrderReferenceConflictError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "PlexyPayError",
+    "RateLimitedError",
+    "RefusedError",
+    "ServiceUnavailableError",
+    "SomethingWentWrongError",
+    "UnprocessableError",
+    "UnreadableResponseError",
+    "WebhookAuthenticationError",
+    "WebhookError",
+    "WebhookPayloadError",
+]
+
+
+class Outcome(enum.Enum):
+    """What is known about the effect of a call that raised."""
+
+    NOT_SENT = "not_sent"
+    """Nothing reached the server: nothing happened."""
+    REJECTED = "rejected"
+    """The server answered that it did not do it."""
+    UNKNOWN = "unknown"
+    """It may have happened. Find out before doing it again."""
+    DONE = "done"
+    """It happened; only the answer was lost or could not be read."""
+
+
+def _restore(
+    cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, Any]
+) -> PlexyPayError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class PlexyPayError(Exception):
+    """The base of every exception that the library raises."""
+
+    default_outcome: ClassVar[Outcome | None] = None
+
+    outcome: Outcome | None
+    """What is known of the call's effect; None on a `WebhookError` alone."""
+    operation: str | None
+    """The operation's name, such as ``payment_links.create``."""
+    attempts: tuple[PlexyPayError, ...]
+    """The errors of the earlier attempts of the same call, oldest first."""
+    order_reference: str | None
+    """The order reference of the request, where it has one."""
+    cursor: str | None
+    """On a listing that broke: where `resume` goes on, the first page not yet delivered."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: Outcome | None = None,
+        operation: str | None = None,
+        attempts: Iterable[PlexyPayError] = (),
+        order_reference: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.outcome = self.default_outcome if outcome is None else outcome
+        self.operation = operation
+        self.attempts = tuple(attempts)
+        self.order_reference = order_reference
+        self.cursor = None
+
+    def __str__(self) -> str:
+        # OSError, a base of DeadlineExceededError, has a __str__ of its own.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+class ConfigurationError(PlexyPayError, ValueError):
+    """The caller's mistake, found before anything was sent."""
+
+    default_outcome = Outcome.NOT_SENT
+
+
+class ConnectError(PlexyPayError):
+    """No connection could be made, so nothing was sent."""
+
+    default_outcome = Outcome.NOT_SENT
+
+
+class DeadlineExceededError(PlexyPayError, TimeoutError):
+    """The call's own `timeout` ran out, over all of its attempts and pauses."""
+
+    default_outcome = Outcome.UNKNOWN
+
+
+class OutcomeUnknownError(PlexyPayError):
+    """The request may have taken effect and the library must not repeat it by itself."""
+
+    default_outcome = Outcome.UNKNOWN
+
+
+class UnreadableResponseError(PlexyPayError):
+    """The server's answer was cut or does not fit its model; on a 2xx the work itself is done."""
+
+    default_outcome = Outcome.DONE
+
+    status: int
+    """The HTTP status of the answer."""
+    body: str
+    """The beginning of the answer's body."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        body: str = "",
+        outcome: Outcome | None = None,
+        operation: str | None = None,
+        attempts: Iterable[PlexyPayError] = (),
+        order_reference: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            outcome=outcome,
+            operation=operation,
+            attempts=attempts,
+            order_reference=order_reference,
+        )
+        self.status = status
+        self.body = body
+
+
+class OrderReferenceConflictError(PlexyPayError):
+    """The order reference already belongs to a link with another amount or currency."""
+
+    default_outcome = Outcome.REJECTED
+
+
+class RefusedError(PlexyPayError):
+    """The server answered 200 and said ``success: false``."""
+
+    default_outcome = Outcome.REJECTED
+
+
+class APIError(PlexyPayError):
+    """The server's answer, where it was not a success.
+
+    Evidence: the vendor's page "API Errors"; see there for the codes 1 to 5.
+    """
+
+    default_outcome = Outcome.REJECTED
+    api_code: ClassVar[int | None] = None
+    """The published code that this class stands for."""
+
+    status: int
+    """The HTTP status."""
+    code: int | None
+    """The API's own error code; None where the answer carried none."""
+    message: str
+    """The server's message, or a description of an answer without one."""
+    source: str | None
+    """The part of the API that answered, such as ``keys`` or ``paymentLinks``; an open set."""
+    type: str | None
+    """``apiError`` or ``validationError``; an open set."""
+    retry_after: float | None
+    """Seconds that the server asked to wait, from ``Retry-After``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: int | None = None,
+        source: str | None = None,
+        type: str | None = None,
+        retry_after: float | None = None,
+        outcome: Outcome | None = None,
+        operation: str | None = None,
+        attempts: Iterable[PlexyPayError] = (),
+        order_reference: str | None = None,
+    ) -> None:
+        shown = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+        super().__init__(
+            f"{shown}: {message}",
+            outcome=outcome,
+            operation=operation,
+            attempts=attempts,
+            order_reference=order_reference,
+        )
+        self.message = message
+        self.status = status
+        self.code = code
+        self.source = source
+        self.type = type
+        self.retry_after = retry_after
+
+
+class ServiceUnavailableError(APIError):
+    """Code 1: the service is unavailable and did nothing. Retried in every replay class."""
+
+    api_code = 1
+
+
+class SomethingWentWrongError(APIError):
+    """Code 2: an unexpected error on the server. The work may or may not have been done."""
+
+    api_code = 2
+    default_outcome = Outcome.UNKNOWN
+
+
+class InvalidRequestError(APIError):
+    """Code 3: the request's parameters are malformed or missing."""
+
+    api_code = 3
+
+
+class NotFoundError(APIError):
+    """Code 4: there is no such resource, or it is out of the key's scope."""
+
+    api_code = 4
+
+
+class UnprocessableError(APIError):
+    """Code 5: the request was understood, and its data refused."""
+
+    api_code = 5
+
+
+class AuthenticationError(APIError):
+    """HTTP 401: the API key is missing or invalid."""
+
+
+class PermissionDeniedError(APIError):
+    """HTTP 403: the API key may not do this."""
+
+
+class RateLimitedError(APIError):
+    """HTTP 429: too many requests; nothing was done."""
+
+
+class WebhookError(PlexyPayError):
+    """A webhook delivery that must not be acted upon."""
+
+
+class WebhookAuthenticationError(WebhookError):
+    """The delivery does not carry the expected token."""
+
+
+class WebhookPayloadError(WebhookError):
+    """The delivery is authentic, but its body is not an event."""

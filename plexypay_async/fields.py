@@ -1,0 +1,174 @@
+"""What a field of a request or an answer is: its name on the wire, its place, its checks.
+
+A field's wire name is its own name in camelCase unless `wire` says otherwise.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import attrs
+
+from .errors import ConfigurationError
+
+__all__ = ["Model", "OpenEnum", "Request", "wire", "wire_name"]
+
+class OpenEnum(enum.StrEnum):
+    """An enumeration to which the server may add.
+
+    A known value is found in any letter case; an unknown one becomes a member that equals its string.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        folded = value.lower()
+        for known in cls:
+            if known.value.lower() == folded:
+                return known
+        unknown = str.__new__(cls, value)
+        unknown._name_ = value
+        unknown._value_ = value
+        return unknown
+
+
+def wire(name: str | None = None, *, inside: str | None = None) -> dict[str, Any]:
+    """Return a field's metadata: its wire name, and the wire object that it is merged into."""
+    return {"wire": name, "inside": inside}
+
+
+def wire_name(field: attrs.Attribute[Any]) -> str:
+    """Return a field's name on the wire."""
+    given = field.metadata.get("wire")
+    if given is not None:
+        return str(given)
+    head, *rest = field.name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+# ---------------------------------------------------------------------------------------------- requests
+
+
+@attrs.frozen
+class Request:
+    """The base of every request.
+
+    `extra` carries fields that the library does not know: they are merged into the body (or the query)
+    under the names given, and may not repeat a field that is set.
+    """
+
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.extra is not None:
+            check_json_object("extra", self.extra)
+
+
+def check_text(name: str, value: Any) -> None:
+    """Refuse anything but a non-empty string."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name}: expected a string, got {_shown(value)}")
+    if not value.strip():
+        raise ConfigurationError(f"{name}: must not be empty")
+
+
+def check_optional_text(name: str, value: Any) -> None:
+    """Refuse anything but a string or None."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name}: expected a string, got {_shown(value)}")
+
+
+def check_minor_units(name: str, value: Any) -> None:
+    """Refuse anything but a positive `int`: an amount of minor units has no fraction."""
+    if type(value) is not int:
+        raise ConfigurationError(
+            f"{name}: expected an int of minor units (22 000 KZT is 2200000), got {_shown(value)}"
+        )
+    if value <= 0:
+        raise ConfigurationError(f"{name}: must be positive, got {value}")
+    if value > 2**63 - 1:
+        raise ConfigurationError(f"{name}: {value} is larger than any amount the API can hold")
+
+
+def check_currency(name: str, value: Any) -> None:
+    """Refuse anything but three ASCII letters."""
+    if not isinstance(value, str) or re.fullmatch(r"[A-Za-z]{3}", value) is None:
+        raise ConfigurationError(f"{name}: expected three letters such as KZT, got {_shown(value)}")
+
+
+def in_capitals(value: str) -> str:
+    """Write a string in capitals; anything else is left for the checks to refuse."""
+    return value.upper() if isinstance(value, str) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+
+
+def check_time(name: str, value: Any) -> None:
+    """Refuse anything but an aware datetime."""
+    if not isinstance(value, datetime):
+        raise ConfigurationError(f"{name}: expected a datetime, got {_shown(value)}")
+    if value.utcoffset() is None:
+        raise ConfigurationError(
+            f"{name}: {value.isoformat()} has no time zone; give one, such as tzinfo=datetime.UTC"
+        )
+
+
+def check_bool(name: str, value: Any) -> None:
+    """Refuse anything but True and False."""
+    if value is not True and value is not False:
+        raise ConfigurationError(f"{name}: expected True or False, got {_shown(value)}")
+
+
+def check_json_object(name: str, value: Any) -> None:
+    """Refuse a mapping that JSON cannot carry as it is."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}: expected a mapping, got {_shown(value)}")
+    _check_json(name, value, 0)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _check_json(name: str, value: Any, depth: int) -> None:
+    if value is None or type(value) in (str, bool, int):
+        return
+    if depth > 100:
+        raise ConfigurationError(f"{name}: nested more than 100 deep")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{name}: {value} cannot be written as JSON")
+    if isinstance(value, Mapping):
+        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+            if not isinstance(key, str):
+                raise ConfigurationError(f"{name}: keys must be strings, got {_shown(key)}")
+            _check_json(f"{name}[{key!r}]", inner, depth + 1)
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
+        for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            _check_json(f"{name}[{index}]", inner, depth + 1)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def written_time(value: datetime) -> str:
+    """Write an aware datetime as the API does: ISO 8601 in UTC, ending in Z."""
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+def _nothing() -> Mapping[str, Any]:
+    return {}
+
+
+@attrs.frozen
+class Model:
+    """The base of every answer: frozen, slotted, and with the decoded JSON at hand in `raw`.
+
+    What the server sends and the library does not know stays readable in `raw`.
+    """
+
+    raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)

@@ -1,0 +1,259 @@
+"""Declarations only: what an API operation is, said once.
+
+Both facades, the sandbox, the command line and the operations table of the docs are derived from these
+declarations. Nothing here does I/O, and nothing here knows cattrs or aiohttp.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+if TYPE_CHECKING:
+    from plexypay_sync.pagination import Pages
+
+    from .pagination import AsyncPages
+
+__all__ = [
+    "Answer",
+    "Async",
+    "Confirmation",
+    "Evidence",
+    "Listing",
+    "LookUp",
+    "Operation",
+    "Replay",
+    "Resource",
+    "Sync",
+    "optionally",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Async:
+    """Phantom type: the resource of an `AsyncPlexyPay`."""
+
+
+class Sync:
+    """Phantom type: the resource of a `PlexyPay`."""
+
+
+F = TypeVar("F", Async, Sync)
+
+
+class Evidence(enum.Enum):
+    """How well an operation's method and path are known."""
+
+    PUBLISHED = "published"
+    """Published by the vendor for the current v1 API."""
+    OBSERVED = "observed"
+    """Sent and received by merchants' production code today."""
+    LEGACY = "legacy"
+    """From the vendor's 2023 docs of the same host and paths."""
+    ASSUMED = "assumed"
+    """By analogy: the vendor's page exists, its body could not be read."""
+
+
+class Replay(enum.Enum):
+    """What may be done when the outcome of a sent request is not known."""
+
+    SAFE = "safe"
+    """Repeat it: twice has the same effect as once."""
+    SAME_KEY = "same_key"
+    """Repeat it with the same idempotency key."""
+    AFTER_LOOKUP = "after_lookup"
+    """Look for what it would have created first, and repeat it only if that is not there."""
+    CREATE = "create"
+    """Never repeat it by itself: a second record could be made."""
+    MONEY = "money"
+    """Never repeat it by itself, nor after code 2: money could move twice."""
+
+
+class Answer(Generic[R]):
+    """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it."""
+
+    def __init__(self, model: type[Any], *, known_by: str | None = None) -> None:
+        self.model = model
+        self.known_by = known_by
+
+
+def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
+    """Declare an answer that may be empty: the call then returns None."""
+    return Answer(model, known_by=known_by)
+
+
+class LookUp(Generic[T]):
+    """How a create whose outcome is unknown is settled: find what it would have created.
+
+    `listing` finds something known to exist, with which the look-up's path can prove itself, and `retrieve`
+    reads the whole of a listed item.
+    """
+
+    def __init__(
+        self,
+        find: Operation[..., Any],
+        *,
+        by: str,
+        same: tuple[str, ...],
+        listing: Listing[..., Any],
+        retrieve: Operation[..., Any],
+    ) -> None:
+        self.find = find
+        self.by = by
+        self.same = same
+        self.listing = listing
+        self.retrieve = retrieve
+
+
+class Confirmation:
+    """How a repeat that is answered with a 4xx is settled: the resource is already as wanted."""
+
+    def __init__(self, retrieve: Operation[..., Any], *, attribute: str, wanted: str) -> None:
+        self.retrieve = retrieve
+        self.attribute = attribute
+        self.wanted = wanted
+
+
+class Caller(Protocol):
+    """What a client gives its resources: a way to turn a declaration into a call."""
+
+    def bind(self, operation: Operation[..., Any]) -> Callable[..., Any]:
+        """Return the function that performs `operation`."""
+        ...
+
+    def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
+        """Return the function that opens `listing`."""
+        ...
+
+
+class Resource(Generic[F]):
+    """A group of operations of one client."""
+
+    group: ClassVar[str]
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.group = group_name(cls)
+
+    def __repr__(self) -> str:
+        return f"<{self.group} of {self._caller!r}>"
+
+
+def group_name(owner: type) -> str:
+    """Return the group's name on a client: ``PaymentLinks`` is ``payment_links``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner.__name__).lower()
+
+
+class Declaration(Generic[P]):
+    """What an operation and a listing have in common."""
+
+    name: str
+    """The full name, such as ``payment_links.create``."""
+
+    def __init__(
+        self, method: str, path: str, request: Callable[P, Any], evidence: Evidence, replay: Replay
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.request = request
+        self.evidence = evidence
+        self.replay = replay
+        self.path_parameters = parameters_of(path)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"{group_name(owner)}.{name}"
+        self._attribute = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.method} {self.path}>"
+
+    def _bound(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        # Bound once: the next look-up of the attribute finds it on the instance.
+        request_class = self.request
+        call.__name__ = self._attribute
+        call.__qualname__ = f"{type(instance).__name__}.{self._attribute}"
+        call.__doc__ = request_class.__doc__
+        signature = inspect.signature(request_class)
+        # attrs puts the base class's field first; a reader looks for `extra` last.
+        parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
+        call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        instance.__dict__[self._attribute] = call
+        return call
+
+
+class Operation(Declaration[P], Generic[P, R]):
+    """One API operation: its HTTP call, its request and answer, and what is safe after a failure.
+
+    `request` is the request class; its constructor's signature is the bound call's. Fields named in `path`
+    go there; the others go to the body of a POST, PUT or PATCH and to the query of a GET or DELETE.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        request: Callable[P, Any],
+        answer: type[R] | Answer[R],
+        *,
+        evidence: Evidence,
+        replay: Replay | None = None,
+        look_up: LookUp[R] | None = None,
+        confirmation: Confirmation | None = None,
+    ) -> None:
+        if replay is None:
+            if method == "POST":
+                raise TypeError(f"POST {path}: a replay class must be given")
+            replay = Replay.SAFE
+        super().__init__(method, path, request, evidence, replay)
+        self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
+        self.look_up = look_up
+        self.confirmation = confirmation
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        return self._bound(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
+
+
+class Listing(Declaration[P], Generic[P, T]):
+    """One paged GET: its call returns pages, which fetch themselves while they are read."""
+
+    def __init__(self, path: str, request: Callable[P, Any], item: type[T], *, evidence: Evidence) -> None:
+        super().__init__("GET", path, request, evidence, Replay.SAFE)
+        self.item = item
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncPages[T]]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Pages[T]]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        return self._bound(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
+
+
+def parameters_of(path: str) -> tuple[str, ...]:
+    """Return the names between braces in a path template, in their order."""
+    return tuple(re.findall(r"\{(\w+)\}", path))
+
+
+def declarations(group: type[Resource[Any]]) -> Mapping[str, Declaration[...]]:
+    """Return the operations and listings of one API group by attribute name."""
+    return {name: value for name, value in vars(group).items() if isinstance(value, Declaration)}

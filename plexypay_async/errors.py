@@ -49,9 +49,7 @@ class Outcome(enum.Enum):
     """It happened; only the answer was lost or could not be read."""
 
 
-def _restore(
-    cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, Any]
-) -> PlexyPayError:
+def _restore(cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, Any]) -> PlexyPayError:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)

@@ -18,6 +18,7 @@ from .errors import ConfigurationError
 
 __all__ = ["Model", "OpenEnum", "Request", "wire", "wire_name"]
 
+
 class OpenEnum(enum.StrEnum):
     """An enumeration to which the server may add.
 

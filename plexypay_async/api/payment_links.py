@@ -84,11 +84,10 @@ class Recurring:
 
     def __attrs_post_init__(self) -> None:
         check_text("recurring.type", self.type)
-        if self.frequency is not None:
-            if type(self.frequency) is not int or self.frequency <= 0:
-                raise ConfigurationError(
-                    f"recurring.frequency: expected a positive int of days, got {self.frequency!r}"
-                )
+        if self.frequency is not None and (type(self.frequency) is not int or self.frequency <= 0):
+            raise ConfigurationError(
+                f"recurring.frequency: expected a positive int of days, got {self.frequency!r}"
+            )
         if self.expiry is not None:
             check_time("recurring.expiry", self.expiry)
         check_optional_text("recurring.parent_transaction_id", self.parent_transaction_id)

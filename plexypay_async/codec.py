@@ -1,0 +1,587 @@
+"""Between objects and the wire: a request object to a wire request, a wire response to a model or an error.
+
+No I/O. Coercion is strict: a field of the wrong type is an `UnreadableResponseError`, never a quiet
+``"None"``; only lossless changes such as ``"100"`` to 100 are made.
+"""
+
+from __future__ import annotations
+
+import enum
+import operator
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+import attrs
+import cattrs
+import orjson
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    SomethingWentWrongError,
+    UnprocessableError,
+    UnreadableResponseError,
+)
+from .fields import Model, OpenEnum, Request, wire_name, written_time
+from .operation import Answer, Declaration, Listing, Operation, parameters_of
+
+__all__ = [
+    "ListingCodec",
+    "OperationCodec",
+    "PageBody",
+    "WireRequest",
+    "WireResponse",
+    "decode_json",
+    "encode_json",
+    "error_of",
+    "path_of",
+]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+SHOWN = 500
+"""How many characters of a body an error carries."""
+
+
+@attrs.define
+class WireRequest:
+    """A request as it goes out, but for the host and the key."""
+
+    method: str
+    target: str
+    """Path and query, percent-encoded."""
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+
+
+@attrs.define
+class WireResponse:
+    """An answer as it came in."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+    complete: bool = True
+    """False where the connection ended before the body did."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300
+
+
+# ------------------------------------------------------------------------------------------------- JSON
+
+
+def encode_json(value: Any) -> bytes:
+    """Write a value as JSON.
+
+    Raises:
+        ConfigurationError: JSON cannot carry it, for example a number of more than 64 bits.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
+
+
+def decode_json(response: WireResponse, what: str) -> Any:
+    """Read a body as JSON; an empty one is None.
+
+    Raises:
+        UnreadableResponseError: The body is not JSON.
+    """
+    if not response.body.strip():
+        return None
+    try:
+        return orjson.loads(response.body)
+    except ValueError:
+        raise _unreadable(response, f"{what}: the answer is not JSON") from None
+
+
+def shown(body: bytes) -> str:
+    """Return the beginning of a body for an error."""
+    return body[: SHOWN * 4].decode("utf-8", "replace")[:SHOWN]
+
+
+def _unreadable(response: WireResponse, message: str) -> UnreadableResponseError:
+    return UnreadableResponseError(
+        f"{message} (HTTP {response.status}); its body begins: {shown(response.body)[:120]!r}",
+        status=response.status,
+        body=shown(response.body),
+        outcome=Outcome.DONE if response.is_success else Outcome.UNKNOWN,
+    )
+
+
+# -------------------------------------------------------------------------------------------- converter
+
+Structure = Callable[[Any, Any], Any]
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,30}")
+
+
+def _expected(what: str, value: Any) -> TypeError:
+    return TypeError(f"expected {what}, got {type(value).__name__}")
+
+
+def _text(value: Any, _: Any) -> str:
+    if type(value) is str:
+        return value
+    raise _expected("a string", value)
+
+
+def _integer(value: Any, _: Any) -> int:
+    if type(value) is int:
+        return value
+    if (type(value) is float and value.is_integer()) or (type(value) is str and _DIGITS.fullmatch(value)):
+        return int(value)
+    raise _expected("an integer", value)
+
+
+def _boolean(value: Any, _: Any) -> bool:
+    if value is True or value is False:
+        return value
+    raise _expected("true or false", value)
+
+
+def _time(value: Any, _: Any) -> datetime:
+    if type(value) is not str:
+        raise _expected("an ISO 8601 time", value)
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _as_object(value: Any) -> dict[str, Any]:
+    if type(value) is dict:
+        return cast("dict[str, Any]", value)
+    raise _expected("an object", value)
+
+
+def _object(value: Any, _: Any) -> Mapping[str, Any]:
+    return _as_object(value)
+
+
+def _open_enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
+    if type(value) is str:
+        return kind(value)
+    raise _expected("a string", value)
+
+
+def _is_optional(kind: Any) -> bool:
+    return (
+        typing.get_origin(kind) in (typing.Union, types.UnionType)
+        and len(typing.get_args(kind)) == 2
+        and type(None) in typing.get_args(kind)
+    )
+
+
+def _is_object(kind: Any) -> bool:
+    return kind is dict or typing.get_origin(kind) in (dict, Mapping)
+
+
+def _is_open_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OpenEnum)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
+
+
+def _optional_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    inner_kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
+    inner = converter.get_structure_hook(inner_kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        return None if value is None else inner(value, inner_kind)
+
+    return structure
+
+
+def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    attrs.resolve_types(kind)
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(kind)
+    renamed: Any = {
+        field.name: override(omit=True) if field.name == "raw" else override(rename=wire_name(field))
+        for field in fields
+    }
+    known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+    set_raw = object.__setattr__
+
+    def structure(value: Any, _: Any) -> Any:
+        body = _as_object(value)
+        made = known(body, kind)
+        set_raw(made, "raw", body)
+        return made
+
+    return structure
+
+
+def _attrs_unstructure_hook(kind: Any, converter: cattrs.Converter) -> Callable[[Any], dict[str, Any]]:
+    attrs.resolve_types(kind)
+    renamed: Any = {
+        field.name: override(omit=True)
+        if field.name == "extra"
+        else override(rename=wire_name(field), omit_if_default=field.default is None)
+        for field in attrs.fields(kind)
+    }
+    return make_dict_unstructure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _time)):
+        converter.register_structure_hook_func(partial(operator.is_, kind), hook)
+    converter.register_structure_hook_func(_is_object, _object)
+    converter.register_structure_hook_func(_is_open_enum, _open_enum)
+    converter.register_structure_hook_factory(_is_model, _model_hook)
+    converter.register_structure_hook_factory(_is_optional, _optional_hook)
+    converter.register_unstructure_hook(datetime, written_time)
+    converter.register_unstructure_hook_func(_is_object, _plain_object)
+    converter.register_unstructure_hook_func(_is_text_union, _same)
+    converter.register_unstructure_hook_factory(attrs.has, _attrs_unstructure_hook)
+    return converter
+
+
+def _plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if type(value) is dict else dict(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _is_text_union(kind: Any) -> bool:
+    """Tell an open enumeration's `Status | str` (and None), which is written as it is."""
+    arguments = set(typing.get_args(kind)) - {type(None)}
+    return bool(arguments) and str in arguments and all(issubclass(arg, str) for arg in arguments)
+
+
+_converter = _make_converter()
+
+
+# ---------------------------------------------------------------------------------------------- targets
+
+
+def path_of(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a path template, percent-encoding every value with nothing left safe.
+
+    Raises:
+        ConfigurationError: A value is empty, ``.`` or ``..``, or not a string.
+    """
+    for name in parameters_of(template):
+        value = values[name]
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{name}: expected a string, got {type(value).__name__}")
+        if value.strip() in ("", ".", ".."):
+            raise ConfigurationError(f"{name}: {value!r} cannot be part of a path")
+        try:
+            template = template.replace(f"{{{name}}}", quote(value, safe="").replace("{", "%7B"))
+        except UnicodeEncodeError:
+            raise ConfigurationError(f"{name}: not valid Unicode text") from None
+    return template
+
+
+def query_of(values: Mapping[str, Any]) -> str:
+    """Write a query string, with times in UTC and booleans as JSON writes them."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if value is None:
+            continue
+        many = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
+        pairs.extend((name, _query_value(name, one)) for one in many)
+    return urlencode(pairs)
+
+
+def _query_value(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ConfigurationError(f"{name}: {value.isoformat()} has no time zone")
+        return written_time(value)
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ConfigurationError(f"{name}: a query parameter cannot be a {type(value).__name__}")
+
+
+# ---------------------------------------------------------------------------------------------- codecs
+
+
+class RequestEncoder:
+    """Makes wire requests from the request objects of one declaration."""
+
+    def __init__(self, declaration: Declaration[...], path: str) -> None:
+        request_class: Any = declaration.request
+        attrs.resolve_types(request_class)
+        fields: Sequence[attrs.Attribute[Any]] = attrs.fields(request_class)
+        self._method = declaration.method
+        self._path = path
+        self._path_parameters = declaration.path_parameters
+        self._path_wire_names = [wire_name(f) for f in fields if f.name in self._path_parameters]
+        self._inside = [
+            (wire_name(field), str(field.metadata["inside"]))
+            for field in fields
+            if field.metadata.get("inside")
+        ]
+        self._unstructure: Callable[[Any], dict[str, Any]] = _converter.get_unstructure_hook(request_class)
+
+    def values(self, request: Request) -> dict[str, Any]:
+        """Return what goes to the body or the query, by wire name."""
+        values = self._unstructure(request)
+        for name in self._path_wire_names:
+            del values[name]
+        for name, parent in self._inside:
+            if name in values:
+                values[parent] = {**values.get(parent, {}), name: values.pop(name)}
+        if request.extra is not None:
+            for name, value in request.extra.items():
+                if name in values:
+                    raise ConfigurationError(f"extra[{name!r}]: the request has this field already")
+                values[name] = value
+        return values
+
+    def path(self, request: Request) -> str:
+        """Return the path with the request's parameters filled in."""
+        if not self._path_parameters:
+            return self._path
+        return path_of(self._path, {name: getattr(request, name) for name in self._path_parameters})
+
+    def encode(self, request: Request) -> WireRequest:
+        """Return the request as it goes out."""
+        values = self.values(request)
+        path = self.path(request)
+        if self._method in BODY_METHODS:
+            return WireRequest(self._method, path, encode_json(values))
+        query = query_of(values) if values else ""
+        return WireRequest(self._method, f"{path}?{query}" if query else path)
+
+
+class OperationCodec(Generic[R]):
+    """Encodes the requests and decodes the answers of one operation."""
+
+    def __init__(self, operation: Operation[..., R], path: str | None = None) -> None:
+        self.name = operation.name
+        self._encoder = RequestEncoder(operation, operation.path if path is None else path)
+        self.encode = self._encoder.encode
+        answer: Answer[R] = operation.answer
+        self._model = answer.model
+        self._known_by = answer.known_by
+        self._structure: Structure = _converter.get_structure_hook(answer.model)
+
+    def decode(self, response: WireResponse) -> R:
+        """Return the answer's model.
+
+        Raises:
+            UnreadableResponseError: The answer is not JSON, or does not fit the model.
+        """
+        try:
+            value = orjson.loads(response.body)
+        except ValueError:
+            value = decode_json(response, self.name)
+        if self._known_by is not None and (type(value) is not dict or self._known_by not in value):
+            return None  # type: ignore[return-value]
+        model: R = structured(self._structure, self._model, value, response, self.name)
+        return model
+
+
+@attrs.frozen
+class PageBody(Generic[T]):
+    """A decoded page of a listing."""
+
+    items: tuple[T, ...]
+    page: int | None
+    size: int | None
+    total: int | None
+    raw: Mapping[str, Any]
+
+
+class ListingCodec(Generic[T]):
+    """Encodes the requests and decodes the pages of one listing."""
+
+    def __init__(self, listing: Listing[..., T], path: str | None = None) -> None:
+        self.name = listing.name
+        self._encoder = RequestEncoder(listing, listing.path if path is None else path)
+        self._item: type[T] = listing.item
+        self._structure: Structure = _converter.get_structure_hook(listing.item)
+
+    def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """Return the path and the query's values by wire name, before page and size."""
+        return self._encoder.path(request), self._encoder.values(request)
+
+    @staticmethod
+    def encode(path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:
+        """Return the request for one page."""
+        return WireRequest("GET", f"{path}?{query_of({**values, 'page': page, 'size': size})}")
+
+    def decode(self, response: WireResponse) -> PageBody[T]:
+        """Return the page.
+
+        Raises:
+            UnreadableResponseError: The answer is not JSON, or not a page of these items.
+        """
+        value = decode_json(response, self.name)
+        body: PageBody[T] = structured(self._page, PageBody, value, response, self.name)
+        return body
+
+    def _page(self, value: Any, _: Any) -> PageBody[T]:
+        body = _as_object(value)
+        data = body.get("data")
+        if data is not None and type(data) is not list:
+            raise TypeError(f"data: expected an array, got {type(data).__name__}")
+        structure, kind = self._structure, self._item
+        items: list[T] = []
+        entries: list[Any] = data or []
+        for index, item in enumerate(entries):
+            try:
+                items.append(structure(item, kind))
+            except Exception as error:  # noqa: BLE001 - named with its index, whatever it is
+                raise TypeError(f"data[{index}]: {_reason(error)}") from None
+        counts = {
+            name: None if body.get(name) is None else _counted(name, body[name])
+            for name in ("page", "size", "total")
+        }
+        return PageBody(tuple(items), counts["page"], counts["size"], counts["total"], body)
+
+
+def _counted(name: str, value: Any) -> int:
+    try:
+        return _integer(value, int)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+
+
+def structured(structure: Structure, kind: Any, value: Any, response: WireResponse, what: str) -> Any:
+    """Run a structure hook; whatever it raises becomes an `UnreadableResponseError`."""
+    try:
+        return structure(value, kind)
+    except Exception as error:  # noqa: BLE001 - any document gives a model or this error
+        raise _unreadable(
+            response, f"{what}: the answer does not fit {kind.__name__}: {_reason(error)}"
+        ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """Say where and why structuring failed, without the values."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    if isinstance(error, cattrs.BaseValidationError):
+        reasons: list[str] = []
+        for inner in error.exceptions:
+            notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name")]
+            reason = _reason(inner)
+            reasons.append(f"{notes[0].name}: {reason}" if notes else reason)
+        return "; ".join(reasons[:5])
+    if isinstance(error, ValueError):
+        return "not readable as its type"
+    return str(error)
+
+
+# ----------------------------------------------------------------------------------------------- errors
+
+_BY_CODE: dict[int, type[APIError]] = {
+    1: ServiceUnavailableError,
+    2: SomethingWentWrongError,
+    3: InvalidRequestError,
+    4: NotFoundError,
+    5: UnprocessableError,
+}
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidRequestError,
+    404: NotFoundError,
+    422: UnprocessableError,
+}
+_STATUS_ALONE: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    429: RateLimitedError,
+}
+
+
+def error_of(response: WireResponse, what: str, now: datetime | None = None) -> APIError:
+    """Return the error that an answer which is no 2xx stands for.
+
+    By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
+    else by the status; 401, 403 and 429 always go by the status. `now` is what a `Retry-After` date is
+    measured from, the local clock unless given.
+    """
+    try:
+        body: Any = orjson.loads(response.body)
+    except ValueError:
+        body = None
+    fields = cast("dict[str, Any]", body) if type(body) is dict else {}
+    code = _code_of(fields.get("code"))
+    message = fields.get("message")
+    status = response.status
+    kind = _STATUS_ALONE.get(status)
+    if kind is None and code is not None:
+        kind = _BY_CODE.get(code)
+    if kind is None:
+        kind = _BY_STATUS.get(status)
+    if kind is None and status == 503 and type(message) is str:
+        kind = ServiceUnavailableError
+    if kind is None:
+        kind = SomethingWentWrongError if status >= 500 else APIError
+    if type(message) is not str or not message:
+        described = shown(response.body).strip()[:120]
+        message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
+    return kind(
+        message,
+        status=status,
+        code=code,
+        source=_optional_text(fields.get("source")),
+        type=_optional_text(fields.get("type")),
+        retry_after=seconds_to_wait(response.retry_after, now),
+        operation=what,
+    )
+
+
+def _code_of(value: Any) -> int | None:
+    if type(value) is int:
+        return value
+    if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
+        return int(value)
+    return None
+
+
+def _optional_text(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> float | None:
+    """Read a `Retry-After` header: seconds or an HTTP date; None where it is absent or unreadable."""
+    if retry_after is None:
+        return None
+    text = retry_after.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        return max(0.0, seconds) if seconds == seconds else None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())

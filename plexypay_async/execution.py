@@ -1,0 +1,432 @@
+"""One call: its deadline, its attempts, and what may be repeated after a failure.
+
+A call sends its request, judges what came of it, and repeats it as far as its replay class allows. Whether
+the work may have been done by an attempt that failed is kept in `unsettled` until something settles it: a
+success, or a look-up. No call ends in an error that says less than what is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Generator
+from typing import Any, Generic, Protocol, TypeVar
+
+import backoff
+
+from .codec import ListingCodec, OperationCodec, WireRequest, WireResponse, error_of
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectError,
+    DeadlineExceededError,
+    Outcome,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    PlexyPayError,
+    RateLimitedError,
+    UnprocessableError,
+    UnreadableResponseError,
+)
+from .limits import RETRY_COST, TIMEOUT_COST, RetryBudget
+from .operation import Confirmation, Declaration, Evidence, Listing, Operation, Replay
+from .recovery import Recovery, confirmed
+from .settings import Settings
+from .transport import Connections, Sending, Transport, Wire, is_lasting
+
+__all__ = ["Call", "Execution"]
+
+R = TypeVar("R")
+A = TypeVar("A")
+D = TypeVar("D", covariant=True)
+
+log = logging.getLogger("plexypay")
+
+
+class Decoder(Protocol[D]):
+    """What reads an answer."""
+
+    name: str
+
+    def decode(self, response: WireResponse) -> D:
+        """Return the model of a 2xx answer."""
+        ...
+
+
+class Verdict(enum.Enum):
+    """What to do after an attempt that failed."""
+
+    REPEAT = enum.auto()
+    LOOK_UP = enum.auto()
+    CONFIRM = enum.auto()
+    RAISE = enum.auto()
+
+
+class Execution:
+    """Performs the calls of one client: what it shares with derived clients, and its own options."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        budget: RetryBudget,
+        recovery: Recovery | None = None,
+    ) -> None:
+        self.settings = settings
+        self.transport = transport
+        self.budget = budget
+        self.recovery = Recovery() if recovery is None else recovery
+        self.wire = Wire.of(settings)
+        self._codecs: dict[str, OperationCodec[Any]] = {}
+        self._listing_codecs: dict[str, ListingCodec[Any]] = {}
+
+    def derived(self, settings: Settings) -> Execution:
+        """Return an execution with other options on the same connections and the same budget."""
+        # What one key can see, or one path finds, proves nothing about another.
+        same = settings.paths == self.settings.paths and settings.api_key == self.settings.api_key
+        return Execution(settings, self.transport, self.budget, self.recovery if same else None)
+
+    def codec(self, operation: Operation[..., R]) -> OperationCodec[R]:
+        """Return an operation's codec, made at its first call."""
+        codec = self._codecs.get(operation.name)
+        if codec is None:
+            codec = OperationCodec(operation, self.settings.paths.get(operation.name))
+            self._codecs[operation.name] = codec
+        return codec
+
+    def listing_codec(self, listing: Listing[..., A]) -> ListingCodec[A]:
+        """Return a listing's codec, made at its first call."""
+        codec = self._listing_codecs.get(listing.name)
+        if codec is None:
+            codec = ListingCodec(listing, self.settings.paths.get(listing.name))
+            self._listing_codecs[listing.name] = codec
+        return codec
+
+    def call(self, operation: Operation[..., R], request: Any) -> Call[R]:
+        """Return the call that performs an operation; nothing is sent before it runs."""
+        codec = self.codec(operation)
+        return Call(self, codec, codec.encode(request), operation.replay, operation, request)
+
+
+class Call(Generic[R]):
+    """One call under way."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        decoder: Decoder[R],
+        wire_request: WireRequest,
+        replay: Replay,
+        declaration: Declaration[...] | None = None,
+        request: Any = None,
+    ) -> None:
+        self.execution = execution
+        self.declaration = declaration
+        self.request = request
+        self.order_reference: str | None = getattr(request, "order_reference", None)
+        self.recovered = False
+        """Whether the result was found by a look-up after its answer was lost."""
+        self.sent = 0
+        """How often the operation itself was sent."""
+        self._decoder = decoder
+        self._wire_request = wire_request
+        if replay is Replay.AFTER_LOOKUP and self.order_reference is None:
+            replay = Replay.CREATE
+        self._replay = replay
+        self._failures: list[PlexyPayError] = []
+        self._unsettled = False
+        self._sending: Sending | None = None
+        self._pauses: Generator[float, Any, None] | None = None
+        self._debt = 0
+
+    @property
+    def retries(self) -> int:
+        """How often the operation was sent again."""
+        return max(0, self.sent - 1)
+
+    async def run(self) -> R:
+        """Perform the call within its deadline.
+
+        Raises:
+            PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
+        """
+        self._connections: Connections = await self.execution.transport.connections()
+        self._now = self._connections.loop.time
+        self._deadline = self._now() + self.execution.settings.timeout
+        watch = self._connections.deadlines.watch(self._deadline)
+        try:
+            result = await self._perform()
+        except asyncio.CancelledError:
+            if not watch.done():
+                raise
+        except PlexyPayError as error:
+            watch.done()
+            raise self._finished(error) from error.__cause__
+        except BaseException:
+            watch.done()
+            raise
+        else:
+            watch.done()
+            return result
+        raise self._finished(self._deadline_error())
+
+    async def _perform(self) -> R:
+        execution = self.execution
+        policy = execution.settings.retry
+        while True:
+            # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
+            sending = self._sending = Sending()
+            result = await self._send(self._wire_request, sending)
+            self._sending = None
+            self.sent += 1
+            if isinstance(result, WireResponse) and result.is_success and result.complete:
+                value = self._decoder.decode(result)
+                execution.budget.give(self._debt)
+                execution.recovery.note_created(self, value)
+                return value
+            error, verdict = self._judge(result, again=self.sent > 1 or sending.repeated)
+            self._failures.append(error)
+            if verdict is Verdict.CONFIRM:
+                found: R | None = await confirmed(self)
+                if found is None:
+                    raise self._final(error)
+                return found
+            if verdict is Verdict.LOOK_UP:
+                found = await self._find(error)
+                if found is not None:
+                    self.recovered = True
+                    execution.budget.give(self._debt)
+                    return found
+                self._unsettled = False
+                if not self._may_repeat(error) or self.sent >= policy.max_attempts:
+                    raise self._final(error)
+                # The look-up was answered after a pause of its own, so the repeat follows at once.
+                self._pay(error)
+                continue
+            if verdict is Verdict.RAISE or self.sent >= policy.max_attempts:
+                raise self._final(error)
+            await self.pause(error)
+
+    async def _find(self, error: PlexyPayError) -> R | None:
+        try:
+            return await self.execution.recovery.find(self, error)
+        except OutcomeUnknownError as unknown:
+            if self._unsettled:
+                raise
+            # Every attempt was answered, so the last answer stands where the look-up cannot tell more.
+            raise error from unknown
+
+    # ------------------------------------------------------------------------------------- one attempt
+
+    async def _send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
+        connections = self._connections
+        async with connections.slots:
+            try:
+                return await connections.send(wire_request, self.execution.wire, sending)
+            except (ConnectError, OutcomeUnknownError) as error:
+                return error
+
+    def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
+        replay = self._replay
+        repeatable = replay in (Replay.SAFE, Replay.SAME_KEY)
+        if isinstance(result, ConnectError):
+            return result, Verdict.RAISE if is_lasting(result) else Verdict.REPEAT
+        if isinstance(result, PlexyPayError):
+            self._unsettled = True
+            return result, self._unknown_verdict()
+        if result.is_success:
+            self._unsettled = True
+            error = UnreadableResponseError(
+                f"{self.name}: the answer (HTTP {result.status}) was cut in its body", status=result.status
+            )
+            if repeatable:
+                return error, Verdict.REPEAT
+            return error, Verdict.LOOK_UP if replay is Replay.AFTER_LOOKUP else Verdict.RAISE
+        answered = error_of(result, self.name)
+        if isinstance(answered, RateLimitedError):
+            return answered, Verdict.REPEAT
+        if isinstance(answered, (AuthenticationError, PermissionDeniedError)):
+            return answered, Verdict.RAISE
+        if answered.outcome is Outcome.UNKNOWN:
+            self._unsettled = True
+        if self._may_repeat(answered):
+            settles_first = replay is Replay.AFTER_LOOKUP and answered.outcome is Outcome.UNKNOWN
+            return answered, Verdict.LOOK_UP if settles_first else Verdict.REPEAT
+        if answered.outcome is Outcome.UNKNOWN:
+            return answered, Verdict.LOOK_UP if replay is Replay.AFTER_LOOKUP else Verdict.RAISE
+        if again and replay is Replay.AFTER_LOOKUP and _may_be_taken(answered):
+            return answered, Verdict.LOOK_UP
+        if again and 400 <= answered.status < 500 and self._confirmation is not None:
+            return answered, Verdict.CONFIRM
+        return answered, Verdict.RAISE
+
+    def _unknown_verdict(self) -> Verdict:
+        if self._replay in (Replay.SAFE, Replay.SAME_KEY):
+            return Verdict.REPEAT
+        return Verdict.LOOK_UP if self._replay is Replay.AFTER_LOOKUP else Verdict.RAISE
+
+    def _may_repeat(self, error: PlexyPayError) -> bool:
+        if isinstance(error, UnreadableResponseError):
+            return False
+        if not isinstance(error, APIError) or isinstance(error, RateLimitedError):
+            return True
+        policy = self.execution.settings.retry
+        codes = policy.money_codes if self._replay is Replay.MONEY else policy.codes
+        return _retry_code(error) in codes
+
+    @property
+    def _confirmation(self) -> Confirmation | None:
+        return getattr(self.declaration, "confirmation", None)
+
+    # ------------------------------------------------------------------------- reads on behalf of a call
+
+    async def ask(self, codec: Decoder[A], wire_request: WireRequest) -> A:
+        """Read something within this call, asking until an answer comes.
+
+        Raises:
+            APIError: The answer was no success, and asking again would not change it.
+            UnreadableResponseError: The answer does not decode.
+            PlexyPayError: The deadline or the budget ended the call.
+        """
+        while True:
+            result = await self._send(wire_request, Sending())
+            if isinstance(result, WireResponse) and result.complete:
+                if result.is_success:
+                    return codec.decode(result)
+                error: PlexyPayError = error_of(result, codec.name)
+                code = _retry_code(error)
+                if not isinstance(error, RateLimitedError) and code not in (1, 2):
+                    raise error
+            elif isinstance(result, WireResponse):
+                error = UnreadableResponseError(f"{codec.name}: the answer was cut", status=result.status)
+            else:
+                error = result
+            await self.pause(error)
+
+    async def pause(self, error: PlexyPayError) -> None:
+        """Wait before the next request, as long as the backoff or the server says.
+
+        Raises:
+            PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
+        """
+        policy = self.execution.settings.retry
+        if self._pauses is None:
+            self._pauses = backoff.expo(base=2, factor=policy.base, max_value=policy.cap)
+            next(self._pauses)
+        wait = backoff.full_jitter(next(self._pauses))
+        retry_after = getattr(error, "retry_after", None)
+        if retry_after is not None:
+            # Never earlier than told, and not all callers at the same instant.
+            wait = retry_after + backoff.full_jitter(policy.base)
+        if self._now() + wait >= self._deadline:
+            raise self._final(self._last(error))
+        self._pay(error)
+        log.debug("%s: attempt %d failed (%s); pausing %.3f s", self.name, self.sent, error, wait)
+        await asyncio.sleep(wait)
+
+    def _pay(self, error: PlexyPayError) -> None:
+        # Silence is what an overloaded server gives, so asking again after it costs more.
+        cost = TIMEOUT_COST if isinstance(error.__cause__, TimeoutError) else RETRY_COST
+        if not self.execution.budget.take(cost):
+            log.debug("%s: the retry budget is spent", self.name)
+            raise self._final(self._last(error))
+        self._debt = cost
+
+    # ------------------------------------------------------------------------------------------- the end
+
+    @property
+    def name(self) -> str:
+        """The operation's name, or the method and path of a raw request."""
+        return self._decoder.name
+
+    @property
+    def answered(self) -> bool:
+        """Whether any attempt of the operation got an answer."""
+        return any(isinstance(error, (APIError, UnreadableResponseError)) for error in self._failures)
+
+    def _last(self, error: PlexyPayError) -> PlexyPayError:
+        return self._failures[-1] if self._failures else error
+
+    def _final(self, error: PlexyPayError) -> PlexyPayError:
+        """Return what to raise for the last error, given what is known of all attempts."""
+        if not self._unsettled or self._replay is Replay.SAFE:
+            return error
+        if isinstance(error, UnreadableResponseError) and error.outcome is Outcome.DONE:
+            return error
+        return self.unknown(error)
+
+    def unknown(self, error: PlexyPayError, note: str | None = None) -> OutcomeUnknownError:
+        """Return the error that says that the work may have been done, and how to find out."""
+        told = str(error).removeprefix(f"{self.name}: ")
+        unknown = OutcomeUnknownError(f"{self.name}: the outcome is unknown ({told}). {self._advice()}")
+        if note is not None:
+            unknown.add_note(note)
+        unknown.__cause__ = error
+        return unknown
+
+    def _advice(self) -> str:
+        if self._replay is Replay.MONEY:
+            return "Money may have moved: look at the transaction before doing it again."
+        if self.order_reference is not None:
+            return f"Look up the order reference {self.order_reference!r} before creating it again."
+        if self._replay is Replay.SAFE:
+            return "It is safe to call again."
+        return (
+            "Find out whether it was created before doing it again; an order reference makes that possible."
+        )
+
+    def _deadline_error(self) -> DeadlineExceededError:
+        cut = self._sending is not None and self._sending.begun
+        unknown = self._unsettled or cut
+        outcome = Outcome.UNKNOWN if unknown else Outcome.REJECTED if self.answered else Outcome.NOT_SENT
+        told = {
+            Outcome.UNKNOWN: self._advice(),
+            Outcome.REJECTED: "The server did not do it.",
+            Outcome.NOT_SENT: "Nothing was sent.",
+        }[outcome]
+        seconds = self.execution.settings.timeout
+        error = DeadlineExceededError(
+            f"{self.name}: no success within {seconds:g} s. {told}", outcome=outcome
+        )
+        if self._failures:
+            error.__cause__ = self._failures[-1]
+        return error
+
+    def _finished(self, error: PlexyPayError) -> PlexyPayError:
+        earlier = [failure for failure in self._failures if failure is not error]
+        error.attempts = tuple(failure.with_traceback(None) for failure in earlier)
+        error.operation = self.name
+        error.order_reference = self.order_reference
+        declaration = self.declaration
+        if (
+            declaration is not None
+            and declaration.evidence is Evidence.ASSUMED
+            and declaration.name not in self.execution.settings.paths
+            and not isinstance(error, ConfigurationError)
+        ):
+            error.add_note(assumed_path_note(declaration))
+        return error
+
+
+def assumed_path_note(declaration: Declaration[...]) -> str:
+    """Say that an operation's path is assumed, and how to put another in its place."""
+    return (
+        f"The path {declaration.path} is assumed, not published: if it is wrong, override it with "
+        f'paths={{"{declaration.name}": "/v1/..."}}.'
+    )
+
+
+def _retry_code(error: PlexyPayError) -> int | None:
+    if not isinstance(error, APIError):
+        return None
+    return type(error).api_code if error.api_code is not None else error.code
+
+
+ORDER_REFERENCE_TAKEN = 1153
+"""The 2023 docs' code for an order reference that exists."""
+
+
+def _may_be_taken(error: APIError) -> bool:
+    return isinstance(error, UnprocessableError) or error.status == 409 or error.code == ORDER_REFERENCE_TAKEN

@@ -1,0 +1,274 @@
+"""Listings: pages that fetch themselves while they are read, several at once, and can be resumed.
+
+A listing holds the pages of its window and no more. Pages are numbered from 1 by the server; while links are
+being made or cancelled its pages shift, and an item at their seam may come twice or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar
+
+import attrs
+import orjson
+
+from .codec import ListingCodec, PageBody
+from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from .execution import Call, Execution
+from .fields import Request
+from .operation import Listing, Replay
+
+__all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]
+
+T = TypeVar("T")
+
+DEFAULT_PAGE_SIZE = 100
+DEFAULT_WINDOW = 8
+REPEATS_BEFORE_ERROR = 2
+
+
+@attrs.frozen(kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing."""
+
+    items: tuple[T, ...]
+    page: int
+    """Its number, from 1."""
+    size: int
+    """How many items the server puts on a page."""
+    total: int | None
+    """How many items there are in all, where the server says so."""
+    next_cursor: str | None
+    """Where `resume` goes on after this page; None on the last one."""
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+    """The decoded answer."""
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@attrs.frozen
+class _Position:
+    page: int
+    size: int
+
+
+class AsyncPages(Generic[T]):
+    """A listing that has not been asked yet: iterate over its items, or over its `pages`.
+
+    Each iteration starts anew. An error while reading carries `cursor`, with which `resume` goes on at the
+    first page that was not delivered.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        listing: Listing[..., T],
+        request: Request,
+        *,
+        window: int = DEFAULT_WINDOW,
+        start: _Position | None = None,
+    ) -> None:
+        self._execution = execution
+        self._listing = listing
+        self._request = request
+        self._window = window
+        self._codec: ListingCodec[T] = execution.listing_codec(listing)
+        self._path, filters = self._codec.filters(request)
+        size = filters.pop("size", None)
+        self._filters = filters
+        self._start = start or _Position(1, DEFAULT_PAGE_SIZE if size is None else int(size))
+        shown = orjson.dumps([self._path, filters], default=str, option=orjson.OPT_SORT_KEYS)
+        self._digest = hashlib.sha256(shown).hexdigest()[:12]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._listing.name} from page {self._start.page}>"
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._items()
+
+    async def _items(self) -> AsyncGenerator[T]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
+
+    async def first_page(self) -> Page[T]:
+        """Fetch one page: the first, or the one that `resume` starts at.
+
+        Raises:
+            PlexyPayError: The call failed.
+        """
+        body = await self._fetch_or_mark(self._start)
+        return self._page(body, self._counted(body))
+
+    def prefetch(self, window: int) -> AsyncPages[T]:
+        """Return the same listing with another window: how many pages may be under way or waiting at once.
+
+        The default is 8; 1 fetches strictly one page after the other, each when it is asked for. Several at
+        once need the `total` that the server gives; without it, one page is fetched ahead.
+
+        Raises:
+            ConfigurationError: `window` is not a positive int.
+        """
+        if type(window) is not int or window < 1:
+            raise ConfigurationError(f"window: expected an int of at least 1, got {window!r}")
+        return AsyncPages(self._execution, self._listing, self._request, window=window, start=self._start)
+
+    def resume(self, cursor: str) -> AsyncPages[T]:
+        """Return the same listing from where `cursor` points, a page's `next_cursor` or an error's `cursor`.
+
+        Raises:
+            ConfigurationError: `cursor` is none, or comes from a listing with other filters.
+        """
+        match = re.fullmatch(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})", str(cursor))
+        if match is None:
+            raise ConfigurationError(f"cursor: {str(cursor)[:60]!r} is not one of {self._listing.name}")
+        if match[3] != self._digest:
+            raise ConfigurationError("cursor: it belongs to a listing with other filters")
+        start = _Position(int(match[1]), int(match[2]))
+        return AsyncPages(self._execution, self._listing, self._request, window=self._window, start=start)
+
+    async def pages(self) -> AsyncGenerator[Page[T]]:
+        """Iterate over the pages, in order; the next ones are fetched while one is used.
+
+        Raises:
+            PlexyPayError: A page failed, or the server repeats a page; `cursor` says where to resume.
+        """
+        repeats = _RepeatDetector()
+        body = await self._fetch_or_mark(self._start)
+        position = self._counted(body)
+        ahead: deque[tuple[_Position, asyncio.Task[PageBody[T]]]] = deque()
+        size = position.size
+        following = position.page + 1
+        try:
+            while True:
+                if repeats.seen(body):
+                    raise self._marked(self._wrong(f"page {position.page} again and again"), position)
+                page = self._page(body, position)
+                if self._window > 1:
+                    last = self._last_page(body, position)
+                    while len(ahead) < (self._window if body.total is not None else 1) and following <= last:
+                        ahead.append(self._ahead(_Position(following, size)))
+                        following += 1
+                yield page
+                if page.next_cursor is None:
+                    return
+                if ahead:
+                    position, task = ahead.popleft()
+                    body = await self._result(task, position)
+                else:
+                    position = _Position(position.page + 1, size)
+                    following = position.page + 1
+                    body = await self._fetch_or_mark(position)
+        finally:
+            await _cancel([task for _, task in ahead])
+
+    def _ahead(self, position: _Position) -> tuple[_Position, asyncio.Task[PageBody[T]]]:
+        task = asyncio.get_running_loop().create_task(self._fetch(position))
+        return position, task
+
+    async def _result(self, task: asyncio.Task[PageBody[T]], position: _Position) -> PageBody[T]:
+        try:
+            return await task
+        except asyncio.CancelledError:
+            await _cancel([task])
+            raise
+        except PlexyPayError as error:
+            raise self._marked(error, position) from error.__cause__
+
+    async def _fetch_or_mark(self, position: _Position) -> PageBody[T]:
+        try:
+            return await self._fetch(position)
+        except PlexyPayError as error:
+            raise self._marked(error, position) from error.__cause__
+
+    async def _fetch(self, position: _Position) -> PageBody[T]:
+        wire_request = self._codec.encode(self._path, self._filters, position.page, position.size)
+        return await Call(self._execution, self._codec, wire_request, Replay.SAFE, self._listing).run()
+
+    def _counted(self, body: PageBody[T]) -> _Position:
+        """Return where the first answer is, by the size that the server gives: it may clamp the one asked.
+
+        A cursor counts by the size of the listing that it came from.
+        """
+        start = self._start
+        if start.page > 1 or body.size is None or body.size < 1:
+            return start
+        return _Position(start.page, body.size)
+
+    def _page(self, body: PageBody[T], position: _Position) -> Page[T]:
+        more = position.page < self._last_page(body, position)
+        return Page(
+            items=body.items,
+            page=position.page,
+            size=position.size,
+            total=body.total,
+            next_cursor=self._cursor(_Position(position.page + 1, position.size)) if more else None,
+            raw=body.raw,
+        )
+
+    @staticmethod
+    def _last_page(body: PageBody[T], position: _Position) -> int:
+        """Return the number of the last page, as far as this page's answer tells."""
+        if body.total is not None:
+            return -(-body.total // position.size)
+        # Without a total only an empty page says that there are no more.
+        return position.page + 1 if body.items else position.page
+
+    def _cursor(self, position: _Position) -> str:
+        return f"p{position.page}-s{position.size}-{self._digest}"
+
+    def _marked(self, error: PlexyPayError, position: _Position) -> PlexyPayError:
+        error.cursor = self._cursor(position)
+        return error
+
+    def _wrong(self, what: str) -> UnreadableResponseError:
+        error = UnreadableResponseError(
+            f"{self._listing.name}: the server answers with {what}", status=200, outcome=Outcome.DONE
+        )
+        error.operation = self._listing.name
+        return error
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _RepeatDetector:
+    """Notices that the pages go round, in constant memory (Brent's cycle detection).
+
+    One repeat may be honest: as many new items as a page holds push it one number on. Two are not.
+    """
+
+    def __init__(self) -> None:
+        self._kept: bytes | None = None
+        self._hits = 0
+        self._pages = 0
+        self._keep_next_at: int = 1
+
+    def seen(self, body: PageBody[Any]) -> bool:
+        if not body.items:
+            return False
+        digest = hashlib.sha256(orjson.dumps(body.raw.get("data"))).digest()
+        if digest == self._kept:
+            self._hits += 1
+            if self._hits >= REPEATS_BEFORE_ERROR:
+                return True
+        self._pages += 1
+        if self._pages == self._keep_next_at:
+            self._keep_next_at *= 2
+            if digest != self._kept:
+                self._kept = digest
+                self._hits = 0
+        return False

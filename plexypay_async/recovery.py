@@ -1,0 +1,203 @@
+"""What an attempt with a lost answer has done: found by looking it up, believed only once that is proved.
+
+The look-up by order reference rests on an assumed path. Its "not found" counts only after the path has found
+something known to exist, on this client: a link that the client created, or the first one with a reference in
+the listing, which is a published path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import (
+    APIError,
+    NotFoundError,
+    OrderReferenceConflictError,
+    PlexyPayError,
+    UnreadableResponseError,
+)
+from .operation import Confirmation, LookUp
+
+if TYPE_CHECKING:
+    from .execution import Call
+
+__all__ = ["Recovery", "confirmed"]
+
+R = TypeVar("R")
+
+PROOF_PAGE_SIZE = 100
+
+
+class Standing(enum.Enum):
+    """What is known of a look-up's path."""
+
+    UNPROVED = enum.auto()
+    PROVED = enum.auto()
+    DISPROVED = enum.auto()
+
+
+class Recovery:
+    """What a client has learned about its look-up, shared by all of its calls."""
+
+    def __init__(self) -> None:
+        self._standing = Standing.UNPROVED
+        self._known: str | None = None
+        self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+
+    def note_created(self, call: Call[Any], value: Any) -> None:
+        """Remember a created resource, with which the look-up can prove itself."""
+        if self._known is None and _look_up_of(call) is not None:
+            self._known = call.order_reference
+
+    async def find(self, call: Call[R], error: PlexyPayError) -> R | None:
+        """Find what a call with a lost answer has created; None means that it has created nothing.
+
+        Raises:
+            OrderReferenceConflictError: The reference belongs to something else.
+            OutcomeUnknownError: It cannot be known: the look-up is disproved, or failed for good.
+            PlexyPayError: The deadline or the budget ended the call.
+        """
+        look_up = _look_up_of(call)
+        reference = call.order_reference
+        if look_up is None or reference is None:
+            raise call.unknown(error)
+        if self._standing is Standing.DISPROVED:
+            raise self._disproved(call, error, look_up)
+        await call.pause(error)
+        found = await self._look(call, look_up, reference, error)
+        if found is not None:
+            self._standing = Standing.PROVED
+        elif self._standing is not Standing.PROVED:
+            found = await self._prove(call, look_up, reference, error)
+        if found is not None:
+            _check_same(call, look_up, found, error)
+        return found
+
+    async def _look(
+        self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
+    ) -> R | None:
+        """Look one reference up; None where the answer is "not found"."""
+        codec = call.execution.codec(look_up.find)
+        request = look_up.find.request(reference)
+        try:
+            found: R = await call.ask(codec, codec.encode(request))
+        except NotFoundError:
+            return None
+        except (APIError, UnreadableResponseError) as failure:
+            raise call.unknown(failure, _override(look_up)) from failure
+        if getattr(found, look_up.by) != reference:
+            raise call.unknown(
+                error, f"{look_up.find.name} answered with another order reference. {_override(look_up)}"
+            )
+        return found
+
+    async def _prove(
+        self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
+    ) -> R | None:
+        """Make the proof, once for all calls that wait for it.
+
+        Returns:
+            What was looked for, if the listing has it; None where "not found" may be believed.
+        """
+        async with self._lock():
+            if self._standing is Standing.UNPROVED:
+                known = self._known
+                if known is None:
+                    items = await self._listed(call, look_up, error)
+                    if not items:
+                        return None
+                    for item in items:
+                        if getattr(item, look_up.by) == reference:
+                            return await self._retrieved(call, look_up, item.id)
+                    known = next((ref for item in items if (ref := getattr(item, look_up.by))), None)
+                if known is None:
+                    raise call.unknown(
+                        error, "The listing has no link with an order reference to prove the look-up."
+                    )
+                if await self._finds(call, look_up, known, error):
+                    self._standing = Standing.PROVED
+                else:
+                    self._standing = Standing.DISPROVED
+        if self._standing is Standing.DISPROVED:
+            raise self._disproved(call, error, look_up)
+        return None
+
+    async def _finds(self, call: Call[Any], look_up: LookUp[Any], known: str, error: PlexyPayError) -> bool:
+        if await self._look(call, look_up, known, error) is not None:
+            return True
+        await call.pause(error)
+        return await self._look(call, look_up, known, error) is not None
+
+    async def _listed(self, call: Call[Any], look_up: LookUp[Any], error: PlexyPayError) -> tuple[Any, ...]:
+        codec = call.execution.listing_codec(look_up.listing)
+        path, filters = codec.filters(look_up.listing.request())
+        try:
+            body = await call.ask(codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE))
+        except (APIError, UnreadableResponseError) as failure:
+            raise call.unknown(failure) from failure
+        return body.items
+
+    async def _retrieved(self, call: Call[R], look_up: LookUp[R], id: str) -> R:
+        codec = call.execution.codec(look_up.retrieve)
+        try:
+            found: R = await call.ask(codec, codec.encode(look_up.retrieve.request(id)))
+        except (APIError, UnreadableResponseError) as failure:
+            raise call.unknown(failure) from failure
+        return found
+
+    def _lock(self) -> asyncio.Lock:
+        loop = asyncio.get_running_loop()
+        for other in [known for known in self._locks if known.is_closed()]:
+            del self._locks[other]
+        return self._locks.setdefault(loop, asyncio.Lock())
+
+    def _disproved(self, call: Call[Any], error: PlexyPayError, look_up: LookUp[Any]) -> PlexyPayError:
+        return call.unknown(error, f"The look-up did not find a link known to exist. {_override(look_up)}")
+
+
+def _look_up_of(call: Call[Any]) -> LookUp[Any] | None:
+    return getattr(call.declaration, "look_up", None)
+
+
+def _override(look_up: LookUp[Any]) -> str:
+    find = look_up.find
+    return (
+        f"The path {find.path} of {find.name} is assumed; if it is wrong, override it with "
+        f'paths={{"{find.name}": "/v1/..."}}.'
+    )
+
+
+def _check_same(call: Call[Any], look_up: LookUp[Any], found: Any, error: PlexyPayError) -> None:
+    differing = [
+        f"{name} {getattr(found, name)!r} instead of {getattr(call.request, name)!r}"
+        for name in look_up.same
+        if _folded(getattr(found, name)) != _folded(getattr(call.request, name))
+    ]
+    if differing:
+        raise OrderReferenceConflictError(
+            f"{call.name}: the order reference {call.order_reference!r} already belongs to {found.id} with "
+            f"{', '.join(differing)}"
+        ) from error
+
+
+def _folded(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+async def confirmed(call: Call[R]) -> R | None:
+    """Retrieve what a repeated call was refused for; None unless it is as the call wanted it.
+
+    The refusal itself is then the answer: something other than an earlier attempt is in the way.
+    """
+    confirmation: Confirmation | None = getattr(call.declaration, "confirmation", None)
+    if confirmation is None:
+        return None
+    codec = call.execution.codec(confirmation.retrieve)
+    parameters = {name: getattr(call.request, name) for name in confirmation.retrieve.path_parameters}
+    try:
+        found = await call.ask(codec, codec.encode(confirmation.retrieve.request(**parameters)))
+    except (APIError, UnreadableResponseError):
+        return None
+    return found if getattr(found, confirmation.attribute) == confirmation.wanted else None

@@ -1,0 +1,250 @@
+"""What a client can be told, and where it looks when it is not told."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from .errors import ConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings"]
+
+DEFAULT_BASE_URL = "https://api.plexypay.com"
+API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
+BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
+
+APIKey = str | Callable[[], str]
+"""A key, or a function that returns the one to use now; it must not block."""
+
+
+def _codes(codes: Iterable[int]) -> frozenset[int]:
+    return frozenset(codes)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """When a call is repeated, and how long it pauses before.
+
+    The pauses double from `base` seconds up to `cap`, each with full jitter: eight attempts pause 26 s on
+    average and 52 s at most. Whether a failure may be repeated at all is the operation's replay class.
+
+    Args:
+        max_attempts: How often the operation itself is sent; 1 never repeats it. Look-ups after a lost answer
+            are not counted.
+        base: The first pause's upper bound, in seconds.
+        cap: The upper bound of every pause, in seconds.
+        codes: The API's error codes that are retried where the replay class allows.
+        money_codes: The same for operations that move money, where code 2 may mean that it has moved.
+
+    Raises:
+        ConfigurationError: A value is out of range.
+
+    Evidence: the vendor's page "API Errors" asks to retry code 1 and calls code 2 unexpected.
+    """
+
+    max_attempts: int = 8
+    base: float = 0.5
+    cap: float = 20.0
+    codes: frozenset[int] = attrs.field(default=frozenset({1, 2}), converter=_codes)
+    money_codes: frozenset[int] = attrs.field(default=frozenset({1}), converter=_codes)
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.max_attempts) is not int or self.max_attempts < 1:
+            raise ConfigurationError(
+                f"max_attempts: expected an int of at least 1, got {self.max_attempts!r}"
+            )
+        _check_seconds("base", self.base, zero=True)
+        _check_seconds("cap", self.cap, zero=True)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The checked settings of one client; `repr` does not show the key."""
+
+    api_key: APIKey = attrs.field(repr=False)
+    base_url: str
+    timeout: float
+    connect_timeout: float
+    read_timeout: float
+    max_connections: int
+    retry: RetryPolicy
+    paths: Mapping[str, str]
+    trust_env: bool
+
+    @classmethod
+    def of(
+        cls,
+        api_key: APIKey | None,
+        *,
+        base_url: str | None,
+        timeout: float,
+        connect_timeout: float,
+        read_timeout: float,
+        max_connections: int,
+        retry: RetryPolicy,
+        paths: Mapping[str, str] | None,
+        trust_env: bool,
+    ) -> Settings:
+        """Check what the caller gave, and fill in from the environment what was not given.
+
+        Raises:
+            ConfigurationError: A value is missing or unusable; the message names it.
+        """
+        if api_key is None:
+            api_key = os.environ.get(API_KEY_VARIABLE)
+            if not api_key:
+                raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
+        if base_url is None:
+            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        if type(max_connections) is not int or max_connections < 1:
+            raise ConfigurationError(
+                f"max_connections: expected an int of at least 1, got {max_connections!r}"
+            )
+        return cls(
+            api_key=check_api_key(api_key),
+            base_url=check_base_url(base_url),
+            timeout=_check_seconds("timeout", timeout),
+            connect_timeout=_check_seconds("connect_timeout", connect_timeout),
+            read_timeout=_check_seconds("read_timeout", read_timeout),
+            max_connections=max_connections,
+            retry=_check_retry(retry),
+            paths=check_paths(paths or {}),
+            trust_env=bool(trust_env),
+        )
+
+    def changed(self, **options: Any) -> Settings:
+        """Return a copy with the options of `with_options`; None leaves a setting as it is.
+
+        Raises:
+            ConfigurationError: A value is unusable.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        for name, value in given.items():
+            given[name] = _CHECKS[name](value)
+        return attrs.evolve(self, **given)
+
+    def current_key(self) -> str:
+        """Return the key to send now.
+
+        Raises:
+            ConfigurationError: The caller's function returned something that is no key.
+        """
+        return self.api_key if isinstance(self.api_key, str) else _check_key_text(self.api_key())
+
+
+def check_api_key(api_key: Any) -> APIKey:
+    """Refuse what cannot be a key: it must be printable ASCII, or a function."""
+    return cast("APIKey", api_key) if callable(api_key) else _check_key_text(api_key)
+
+
+def _check_key_text(api_key: Any) -> str:
+    # No message here shows the key.
+    if not isinstance(api_key, str):
+        raise ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
+    if not api_key:
+        raise ConfigurationError("api_key: must not be empty")
+    if re.fullmatch(r"[!-~]+", api_key) is None:
+        raise ConfigurationError("api_key: has a space, a control character or a letter outside ASCII")
+    return api_key
+
+
+def check_base_url(base_url: Any) -> str:
+    """Refuse what is no base URL, and plain http to anywhere but this machine."""
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url: expected a string, got {type(base_url).__name__}")
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url: {error}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError("base_url: expected https://HOST, such as " + DEFAULT_BASE_URL)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url: must not carry a user name or a password")
+    if parts.query or parts.fragment:
+        raise ConfigurationError("base_url: must not carry a query or a fragment")
+    if not parts.path.isascii() or re.search(r"[\s\x00-\x1f\\]", base_url) is not None:
+        raise ConfigurationError("base_url: has a character that must be percent-encoded")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"base_url: plain http would send the API key in clear text to {host}; use https"
+        )
+    shown_host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name means this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_paths(paths: Any) -> Mapping[str, str]:
+    """Refuse overrides of operations that do not exist, or with other parameters than theirs."""
+    if not isinstance(paths, Mapping):
+        raise ConfigurationError(f"paths: expected a mapping, got {type(paths).__name__}")
+    if not paths:
+        return {}
+    from .api import every_declaration
+    from .operation import parameters_of
+
+    known = {declaration.name: declaration for declaration in every_declaration()}
+    checked: dict[str, str] = {}
+    for name, path in paths.items():  # pyright: ignore[reportUnknownVariableType]
+        declaration = known.get(name)  # pyright: ignore[reportUnknownArgumentType]
+        if declaration is None:
+            raise ConfigurationError(
+                f"paths: there is no operation {name!r}; known are {', '.join(sorted(known))}"
+            )
+        if not isinstance(path, str) or not path.startswith("/") or not re.fullmatch(r"[!-~]+", path):
+            raise ConfigurationError(
+                f"paths[{name!r}]: expected a path such as {declaration.path}, got {path!r}"
+            )
+        if sorted(parameters_of(path)) != sorted(declaration.path_parameters):
+            raise ConfigurationError(
+                f"paths[{name!r}]: expected the parameters of {declaration.path}, got {path!r}"
+            )
+        checked[declaration.name] = path
+    return checked
+
+
+def _check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigurationError(f"{name}: expected seconds, got {type(value).__name__}")
+    if not (0 <= value < float("inf")) or (value == 0 and not zero):
+        raise ConfigurationError(f"{name}: expected a positive, finite number of seconds, got {value!r}")
+    return float(value)
+
+
+def _check_retry(retry: Any) -> RetryPolicy:
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry: expected a RetryPolicy, got {type(retry).__name__}")
+    return retry
+
+
+def _timeout(value: Any) -> float:
+    return _check_seconds("timeout", value)
+
+
+def _read_timeout(value: Any) -> float:
+    return _check_seconds("read_timeout", value)
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "api_key": check_api_key,
+    "timeout": _timeout,
+    "read_timeout": _read_timeout,
+    "retry": _check_retry,
+    "paths": check_paths,
+}

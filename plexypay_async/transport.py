@@ -1,0 +1,286 @@
+"""One attempt over HTTP: the only room that knows aiohttp.
+
+An attempt ends in a whole answer, an answer cut in its body, or an error that says whether the request may
+have reached the server. There is one session per event loop; it closes with the client, or with its loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import AsyncGenerator
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import attrs
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import BytesPayload
+from yarl import URL
+
+from .codec import WireRequest, WireResponse
+from .deadlines import Deadlines
+from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
+from .settings import Settings
+
+__all__ = ["Connections", "Sending", "Transport", "is_lasting"]
+
+REDACTED = b"[the API key]"
+
+
+class Sending:
+    """What is known of one attempt's request while it is under way."""
+
+    __slots__ = ("begun", "body")
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Whether a byte of the request may have left."""
+        self.body: _Body | None = None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether aiohttp sent it twice by itself, as it does for DELETE and PUT after a disconnect."""
+        return self.body is not None and self.body.writings > 1
+
+
+class _Body(BytesPayload):
+    """A request body that notes when its writing begins.
+
+    aiohttp tells from no timeout whether a request was sent, and a trace costs a seventh of the throughput;
+    headers and body leave together, so this is the moment.
+    """
+
+    writings = 0
+
+    def __init__(self, content: bytes, sending: Sending) -> None:
+        super().__init__(content, content_type="application/json")
+        self._sending = sending
+        sending.body = self
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        transport = writer.transport
+        if transport is not None and not transport.is_closing():
+            self.writings += 1
+            self._sending.begun = True
+        await super().write_with_length(writer, content_length)
+
+
+@attrs.frozen
+class Wire:
+    """How a client's options reach the transport: the key of each request, and its time-outs."""
+
+    settings: Settings
+    timeout: aiohttp.ClientTimeout
+    fixed_headers: dict[str, str] | None = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Wire:
+        """Prepare what does not change from request to request."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=settings.connect_timeout, sock_read=settings.read_timeout
+        )
+        key = settings.api_key
+        return cls(settings, timeout, {"Authorization": key} if isinstance(key, str) else None)
+
+    def headers(self, further: Any) -> dict[str, str]:
+        """Return the headers of one request."""
+        fixed = self.fixed_headers
+        if fixed is None:
+            fixed = {"Authorization": self.settings.current_key()}
+        return fixed if further is None else {**further, **fixed}
+
+
+class Connections:
+    """One event loop's session, its slots and its deadlines."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, limit: int, *, owned: bool
+    ) -> None:
+        self.loop = loop
+        self.slots = asyncio.Semaphore(limit)
+        self.deadlines = Deadlines(loop)
+        self._session = session
+        self._keeper = _kept_open(session, self.deadlines) if owned else None
+
+    async def open(self) -> None:
+        """Tie the session to the life of its loop."""
+        if self._keeper is not None:
+            # Started, the generator is known to the loop, which closes it when it shuts down.
+            await anext(self._keeper)
+
+    async def close(self) -> None:
+        """Close the session, unless it is the caller's."""
+        if self._keeper is None:
+            self.deadlines.close()
+        else:
+            await self._keeper.aclose()
+
+    async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse:
+        """Send a request once and return its answer.
+
+        Raises:
+            ConnectError: Nothing was sent.
+            OutcomeUnknownError: It may have been sent, and no status came back.
+        """
+        method = request.method
+        body: _Body | None = None
+        if method == "GET":
+            sending.begun = True
+        else:
+            # Without a payload nothing would note the writing, so an empty body is one too.
+            body = _Body(request.body or b"", sending)
+        headers = wire.headers(request.headers)
+        failure: tuple[PlexyPayError, BaseException | None]
+        try:
+            response = await self._session.request(
+                method,
+                URL(wire.settings.base_url + request.target, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=wire.timeout,
+            )
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            failure = _failure(error, request, sending), _bare(error)
+        else:
+            return await _read(response, headers["Authorization"])
+        # Raised outside the handler, so that aiohttp's own error is not its context.
+        raise failure[0] from failure[1]
+
+
+async def _read(response: aiohttp.ClientResponse, key: str) -> WireResponse:
+    status = response.status
+    retry_after = response.headers.get("Retry-After")
+    try:
+        content = await response.read()
+    except (aiohttp.ClientError, OSError):
+        return WireResponse(status, b"", retry_after, complete=False)
+    if status >= 300:
+        content = content.replace(key.encode(), REDACTED)
+    return WireResponse(status, content, retry_after)
+
+
+async def _kept_open(session: aiohttp.ClientSession, deadlines: Deadlines) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        deadlines.close()
+        await session.close()
+
+
+class Transport:
+    """The connections of a client and of all clients derived from it, for each loop that uses them."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
+        self._settings = settings
+        self._session = session
+        self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
+        self.closed = False
+
+    async def connections(self) -> Connections:
+        """Return the running loop's connections, opened at the first call.
+
+        Raises:
+            ConfigurationError: The client is closed, or a session given belongs to another loop.
+        """
+        loop = asyncio.get_running_loop()
+        connections = self._by_loop.get(loop)
+        if connections is None or self.closed:
+            connections = await self._open(loop)
+        return connections
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connections:
+        if self.closed:
+            raise ConfigurationError("this client is closed")
+        for other in [known for known in self._by_loop if known.is_closed()]:
+            del self._by_loop[other]
+        connections = self._new(loop)
+        self._by_loop[loop] = connections
+        await connections.open()
+        return connections
+
+    def _new(self, loop: asyncio.AbstractEventLoop) -> Connections:
+        limit = self._settings.max_connections
+        given = self._session
+        if given is None:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=limit),
+                headers=_base_headers(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=self._settings.trust_env,
+            )
+            return Connections(loop, session, limit, owned=True)
+        if given.closed:
+            raise ConfigurationError("session: it is closed")
+        connector = given.connector
+        # aiohttp offers no public way to ask a session for its loop without a deprecation warning.
+        if getattr(connector, "_loop", loop) is not loop:
+            raise ConfigurationError("session: it belongs to another event loop; give none to use several")
+        if connector is not None and connector.limit:
+            limit = min(limit, connector.limit)
+        return Connections(loop, given, limit, owned=False)
+
+    async def close(self) -> None:
+        """Close the connections of every loop that is still there."""
+        self.closed = True
+        here = asyncio.get_running_loop()
+        while self._by_loop:
+            loop, connections = self._by_loop.popitem()
+            if loop is here:
+                await connections.close()
+            elif loop.is_running():
+                loop.call_soon_threadsafe(_close_there, loop, connections)
+
+    def let_go(self) -> list[Connections]:
+        """Forget every connection without closing it, and return them: a fork has left them to the parent."""
+        dropped = list(self._by_loop.values())
+        self._by_loop.clear()
+        return dropped
+
+
+def _close_there(loop: asyncio.AbstractEventLoop, connections: Connections) -> None:
+    task = loop.create_task(connections.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _base_headers() -> dict[str, str]:
+    agent = f"plexypay/{version('plexypay')} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    return {"User-Agent": agent, "Accept": "application/json"}
+
+
+def _failure(error: Exception, request: WireRequest, sending: Sending) -> PlexyPayError:
+    call = f"{request.method} {request.target}"
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) or not sending.begun:
+        if isinstance(error, RuntimeError):
+            return ConfigurationError(f"{call}: {error}")
+        return ConnectError(f"{call}: no connection: {_told(error)}")
+    if isinstance(error, RuntimeError):
+        raise error
+    return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
+
+
+def _told(error: BaseException) -> str:
+    # The request that a ClientResponseError shows has the key in its headers.
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _bare(error: BaseException) -> BaseException | None:
+    """Return an error as a cause that shows no frame of aiohttp's, whose locals hold the API key."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return None
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def is_lasting(error: ConnectError) -> bool:
+    """Tell whether trying again cannot help: the server's certificate does not prove who it is."""
+    return isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError)

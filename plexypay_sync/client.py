@@ -1,0 +1,190 @@
+"""`PlexyPay`: the async client, called from code without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from plexypay_async.client import AsyncPlexyPay
+from plexypay_async.execution import Execution
+from plexypay_async.fields import Request
+from plexypay_async.groups import Groups
+from plexypay_async.operation import Listing, Operation, Replay, Sync
+from plexypay_async.pagination import AsyncPages
+from plexypay_async.settings import APIKey, RetryPolicy
+
+from .pagination import Pages
+from .portal import Portal, portal
+
+__all__ = ["PlexyPay"]
+
+
+class PlexyPay(Groups[Sync]):
+    """A client of the Plexy Pay API for code without an event loop.
+
+    Any number of threads may share one client: their calls run at once, on one event-loop thread that all
+    clients of the process share.
+
+    Args:
+        api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
+            ``PLEXYPAY_API_KEY`` unless given.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only.
+        timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
+        connect_timeout: Seconds for making a connection.
+        read_timeout: Seconds of silence after which an attempt is given up.
+        max_connections: How many connections there may be, and so how many requests are under way at once;
+            further calls wait, within their `timeout`.
+        retry: When and how often calls are repeated.
+        paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
+        trust_env: Take proxies from the environment.
+
+    Raises:
+        ConfigurationError: A value is missing or unusable; the message names it.
+    """
+
+    def __init__(
+        self,
+        api_key: APIKey | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        max_connections: int = 100,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        paths: Mapping[str, str] | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        client = AsyncPlexyPay(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_connections=max_connections,
+            retry=retry,
+            paths=paths,
+            trust_env=trust_env,
+        )
+        self._use(client)
+        portal.renew_after_fork(self)
+
+    def _use(self, client: AsyncPlexyPay) -> None:
+        self._client = client
+        self._caller = SyncCaller(portal, client._execution)  # pyright: ignore[reportPrivateUsage]
+
+    def __repr__(self) -> str:
+        return repr(self._client).replace("AsyncPlexyPay", type(self).__name__)
+
+    def with_options(
+        self,
+        *,
+        api_key: APIKey | None = None,
+        timeout: float | None = None,
+        read_timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        paths: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return a client with other options on the same connections and the same retry budget.
+
+        Closing the returned client does nothing; closing this one closes both.
+
+        Args:
+            api_key: Another key, or a function that returns one.
+            timeout: Seconds for a whole call.
+            read_timeout: Seconds of silence after which an attempt is given up.
+            retry: When and how often calls are repeated.
+            paths: Other paths for operations, in place of this client's.
+
+        Raises:
+            ConfigurationError: A value is unusable.
+        """
+        derived = type(self).__new__(type(self))
+        derived._use(
+            self._client.with_options(
+                api_key=api_key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
+            )
+        )
+        return derived
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        replay: Replay | None = None,
+    ) -> Any:
+        """Call what the library does not know yet.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: The path, percent-encoded, such as ``/v1/anything``.
+            params: The query; None values are left out, times are sent in UTC.
+            json: The body.
+            headers: Further headers; the key is the client's own.
+            replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
+                `Replay.SAFE`.
+
+        Returns:
+            The decoded JSON, or None for an empty body.
+
+        Raises:
+            ConfigurationError: An argument is unusable; nothing was sent.
+            PlexyPayError: The call failed.
+        """
+        return portal.run(
+            self._client.request(method, path, params=params, json=json, headers=headers, replay=replay)
+        )
+
+    def close(self) -> None:
+        """Close the client's connections; calls made after this raise `ConfigurationError`."""
+        portal.run(self._client.close())
+
+    def renewed_after_fork(self) -> Any:
+        """Drop the parent's connections in a forked child; return them, for they must not be closed here."""
+        return self._client._execution.transport.let_go()  # pyright: ignore[reportPrivateUsage]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SyncCaller:
+    """Turns declarations into plain functions that run on the portal's loop."""
+
+    def __init__(self, portal: Portal, execution: Execution) -> None:
+        self._portal = portal
+        self._execution = execution
+
+    def __repr__(self) -> str:
+        return f"<PlexyPay {self._execution.settings.base_url}>"
+
+    def bind(self, operation: Operation[..., Any]) -> Callable[..., Any]:
+        """Return the function that performs `operation`."""
+        run, execution, make = self._portal.run, self._execution, operation.request
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return run(execution.call(operation, make(*args, **kwargs)).run())
+
+        return call
+
+    def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
+        """Return the function that opens `listing`."""
+        portal, execution, make = self._portal, self._execution, listing.request
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            request: Request = make(*args, **kwargs)
+            return Pages(portal, AsyncPages(execution, listing, request))
+
+        return call

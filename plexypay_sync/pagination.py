@@ -1,0 +1,77 @@
+"""Listings without an event loop: pages are fetched on the portal's loop, items are iterated here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, Generic, TypeVar
+
+from plexypay_async.pagination import AsyncPages, Page
+
+from .portal import Portal
+
+__all__ = ["Page", "Pages"]
+
+T = TypeVar("T")
+
+
+class Pages(Generic[T]):
+    """A listing that has not been asked yet: iterate over its items, or over its `pages`.
+
+    Each iteration starts anew. An error while reading carries `cursor`, with which `resume` goes on at the
+    first page that was not delivered. The next pages are fetched while the items of one are used.
+    """
+
+    def __init__(self, portal: Portal, pages: AsyncPages[T]) -> None:
+        self._portal = portal
+        self._pages = pages
+
+    def __repr__(self) -> str:
+        return repr(self._pages).replace("AsyncPages", type(self).__name__)
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.pages():
+            yield from page.items
+
+    def first_page(self) -> Page[T]:
+        """Fetch one page: the first, or the one that `resume` starts at.
+
+        Raises:
+            PlexyPayError: The call failed.
+        """
+        return self._portal.run(self._pages.first_page())
+
+    def prefetch(self, window: int) -> Pages[T]:
+        """Return the same listing with another window: how many pages may be under way or waiting at once.
+
+        The default is 8; 1 fetches strictly one page after the other, each when it is asked for. Several at
+        once need the `total` that the server gives; without it, one page is fetched ahead.
+
+        Raises:
+            ConfigurationError: `window` is not a positive int.
+        """
+        return Pages(self._portal, self._pages.prefetch(window))
+
+    def resume(self, cursor: str) -> Pages[T]:
+        """Return the same listing from where `cursor` points, a page's `next_cursor` or an error's `cursor`.
+
+        Raises:
+            ConfigurationError: `cursor` is none, or comes from a listing with other filters.
+        """
+        return Pages(self._portal, self._pages.resume(cursor))
+
+    def pages(self) -> Iterator[Page[T]]:
+        """Iterate over the pages, in order; the next ones are fetched while one is used.
+
+        Raises:
+            PlexyPayError: A page failed, or the server repeats a page; `cursor` says where to resume.
+        """
+        generator = self._pages.pages()
+        try:
+            while (page := self._portal.run(_next(generator))) is not None:
+                yield page
+        finally:
+            self._portal.finish(generator)
+
+
+async def _next(generator: AsyncGenerator[Page[T], Any]) -> Page[T] | None:
+    return await anext(generator, None)

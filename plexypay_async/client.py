@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from .codec import WireRequest, WireResponse, decode_json, encode_json, query_of
 from .errors import ConfigurationError
 from .execution import Call, Execution
 from .fields import Request
@@ -18,6 +17,7 @@ from .operation import Async, Listing, Operation, Replay
 from .pagination import AsyncPages
 from .settings import APIKey, RetryPolicy, Settings
 from .transport import Transport
+from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
 if TYPE_CHECKING:
     import aiohttp

@@ -1,12 +1,12 @@
-"""Between objects and the wire: a request object to a wire request, a wire response to a model or an error.
+"""Between objects and the wire: a request object to a wire request, a wire response to a model.
 
-No I/O. Coercion is strict: a field of the wrong type is an `UnreadableResponseError`, never a quiet
-``"None"``; only lossless changes such as ``"100"`` to 100 are made.
+No I/O. The cattrs converter here is strict: by itself cattrs turns ``None`` into ``"None"`` and 5 into
+``"5"``. A field of the wrong type is an `UnreadableResponseError`; only changes that lose nothing are made,
+such as ``"100"`` to 100. Imported with a client's first call, so that importing the client stays cheap.
 """
 
 from __future__ import annotations
 
-import enum
 import operator
 import re
 import types
@@ -15,119 +15,30 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import quote, urlencode
 
 import attrs
 import cattrs
 import orjson
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .errors import (
-    APIError,
-    AuthenticationError,
-    ConfigurationError,
-    InvalidRequestError,
-    NotFoundError,
-    Outcome,
-    PermissionDeniedError,
-    RateLimitedError,
-    ServiceUnavailableError,
-    SomethingWentWrongError,
-    UnprocessableError,
-    UnreadableResponseError,
-)
+from .errors import ConfigurationError
 from .fields import Model, OpenEnum, Request, wire_name, written_time
-from .operation import Answer, Declaration, Listing, Operation, parameters_of
+from .operation import Answer, Declaration, Listing, Operation
+from .wire import (
+    BODY_METHODS,
+    WireRequest,
+    WireResponse,
+    decode_json,
+    encode_json,
+    path_of,
+    query_of,
+    unreadable,
+)
 
-__all__ = [
-    "ListingCodec",
-    "OperationCodec",
-    "PageBody",
-    "WireRequest",
-    "WireResponse",
-    "decode_json",
-    "encode_json",
-    "error_of",
-    "path_of",
-]
+__all__ = ["ListingCodec", "OperationCodec", "PageBody"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-
-BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
-SHOWN = 500
-"""How many characters of a body an error carries."""
-
-
-@attrs.define
-class WireRequest:
-    """A request as it goes out, but for the host and the key."""
-
-    method: str
-    target: str
-    """Path and query, percent-encoded."""
-    body: bytes | None = None
-    headers: Mapping[str, str] | None = None
-
-
-@attrs.define
-class WireResponse:
-    """An answer as it came in."""
-
-    status: int
-    body: bytes
-    retry_after: str | None = None
-    complete: bool = True
-    """False where the connection ended before the body did."""
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is a 2xx."""
-        return 200 <= self.status < 300
-
-
-# ------------------------------------------------------------------------------------------------- JSON
-
-
-def encode_json(value: Any) -> bytes:
-    """Write a value as JSON.
-
-    Raises:
-        ConfigurationError: JSON cannot carry it, for example a number of more than 64 bits.
-    """
-    try:
-        return orjson.dumps(value)
-    except TypeError as error:
-        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
-
-
-def decode_json(response: WireResponse, what: str) -> Any:
-    """Read a body as JSON; an empty one is None.
-
-    Raises:
-        UnreadableResponseError: The body is not JSON.
-    """
-    if not response.body.strip():
-        return None
-    try:
-        return orjson.loads(response.body)
-    except ValueError:
-        raise _unreadable(response, f"{what}: the answer is not JSON") from None
-
-
-def shown(body: bytes) -> str:
-    """Return the beginning of a body for an error."""
-    return body[: SHOWN * 4].decode("utf-8", "replace")[:SHOWN]
-
-
-def _unreadable(response: WireResponse, message: str) -> UnreadableResponseError:
-    return UnreadableResponseError(
-        f"{message} (HTTP {response.status}); its body begins: {shown(response.body)[:120]!r}",
-        status=response.status,
-        body=shown(response.body),
-        outcome=Outcome.DONE if response.is_success else Outcome.UNKNOWN,
-    )
-
 
 # -------------------------------------------------------------------------------------------- converter
 
@@ -276,53 +187,6 @@ def _is_text_union(kind: Any) -> bool:
 _converter = _make_converter()
 
 
-# ---------------------------------------------------------------------------------------------- targets
-
-
-def path_of(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a path template, percent-encoding every value with nothing left safe.
-
-    Raises:
-        ConfigurationError: A value is empty, ``.`` or ``..``, or not a string.
-    """
-    for name in parameters_of(template):
-        value = values[name]
-        if not isinstance(value, str):
-            raise ConfigurationError(f"{name}: expected a string, got {type(value).__name__}")
-        if value.strip() in ("", ".", ".."):
-            raise ConfigurationError(f"{name}: {value!r} cannot be part of a path")
-        try:
-            template = template.replace(f"{{{name}}}", quote(value, safe="").replace("{", "%7B"))
-        except UnicodeEncodeError:
-            raise ConfigurationError(f"{name}: not valid Unicode text") from None
-    return template
-
-
-def query_of(values: Mapping[str, Any]) -> str:
-    """Write a query string, with times in UTC and booleans as JSON writes them."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if value is None:
-            continue
-        many = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
-        pairs.extend((name, _query_value(name, one)) for one in many)
-    return urlencode(pairs)
-
-
-def _query_value(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise ConfigurationError(f"{name}: {value.isoformat()} has no time zone")
-        return written_time(value)
-    if isinstance(value, enum.Enum):
-        return str(value.value)
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    raise ConfigurationError(f"{name}: a query parameter cannot be a {type(value).__name__}")
-
-
 # ---------------------------------------------------------------------------------------------- codecs
 
 
@@ -449,8 +313,7 @@ class ListingCodec(Generic[T]):
             raise TypeError(f"data: expected an array, got {type(data).__name__}")
         structure, kind = self._structure, self._item
         items: list[T] = []
-        entries: list[Any] = data or []
-        for index, item in enumerate(entries):
+        for index, item in enumerate(cast("Sequence[Any]", data or ())):
             try:
                 items.append(structure(item, kind))
             except Exception as error:  # noqa: BLE001 - named with its index, whatever it is
@@ -474,7 +337,7 @@ def structured(structure: Structure, kind: Any, value: Any, response: WireRespon
     try:
         return structure(value, kind)
     except Exception as error:  # noqa: BLE001 - any document gives a model or this error
-        raise _unreadable(
+        raise unreadable(
             response, f"{what}: the answer does not fit {kind.__name__}: {_reason(error)}"
         ) from None
 
@@ -493,95 +356,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ValueError):
         return "not readable as its type"
     return str(error)
-
-
-# ----------------------------------------------------------------------------------------------- errors
-
-_BY_CODE: dict[int, type[APIError]] = {
-    1: ServiceUnavailableError,
-    2: SomethingWentWrongError,
-    3: InvalidRequestError,
-    4: NotFoundError,
-    5: UnprocessableError,
-}
-_BY_STATUS: dict[int, type[APIError]] = {
-    400: InvalidRequestError,
-    404: NotFoundError,
-    422: UnprocessableError,
-}
-_STATUS_ALONE: dict[int, type[APIError]] = {
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    429: RateLimitedError,
-}
-
-
-def error_of(response: WireResponse, what: str, now: datetime | None = None) -> APIError:
-    """Return the error that an answer which is no 2xx stands for.
-
-    By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
-    else by the status; 401, 403 and 429 always go by the status. `now` is what a `Retry-After` date is
-    measured from, the local clock unless given.
-    """
-    try:
-        body: Any = orjson.loads(response.body)
-    except ValueError:
-        body = None
-    fields = cast("dict[str, Any]", body) if type(body) is dict else {}
-    code = _code_of(fields.get("code"))
-    message = fields.get("message")
-    status = response.status
-    kind = _STATUS_ALONE.get(status)
-    if kind is None and code is not None:
-        kind = _BY_CODE.get(code)
-    if kind is None:
-        kind = _BY_STATUS.get(status)
-    if kind is None and status == 503 and type(message) is str:
-        kind = ServiceUnavailableError
-    if kind is None:
-        kind = SomethingWentWrongError if status >= 500 else APIError
-    if type(message) is not str or not message:
-        described = shown(response.body).strip()[:120]
-        message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
-    return kind(
-        message,
-        status=status,
-        code=code,
-        source=_optional_text(fields.get("source")),
-        type=_optional_text(fields.get("type")),
-        retry_after=seconds_to_wait(response.retry_after, now),
-        operation=what,
-    )
-
-
-def _code_of(value: Any) -> int | None:
-    if type(value) is int:
-        return value
-    if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
-        return int(value)
-    return None
-
-
-def _optional_text(value: Any) -> str | None:
-    return value if type(value) is str else None
-
-
-def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> float | None:
-    """Read a `Retry-After` header: seconds or an HTTP date; None where it is absent or unreadable."""
-    if retry_after is None:
-        return None
-    text = retry_after.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if seconds == seconds else None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())

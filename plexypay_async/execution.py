@@ -11,11 +11,10 @@ import asyncio
 import enum
 import logging
 from collections.abc import Generator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import backoff
 
-from .codec import ListingCodec, OperationCodec, WireRequest, WireResponse, error_of
 from .errors import (
     APIError,
     AuthenticationError,
@@ -35,6 +34,10 @@ from .operation import Confirmation, Declaration, Evidence, Listing, Operation, 
 from .recovery import Recovery, confirmed
 from .settings import Settings
 from .transport import Connections, Sending, Transport, Wire, is_lasting
+from .wire import WireRequest, WireResponse, error_of
+
+if TYPE_CHECKING:
+    from .codec import ListingCodec, OperationCodec
 
 __all__ = ["Call", "Execution"]
 
@@ -92,6 +95,8 @@ class Execution:
         """Return an operation's codec, made at its first call."""
         codec = self._codecs.get(operation.name)
         if codec is None:
+            from .codec import OperationCodec
+
             codec = OperationCodec(operation, self.settings.paths.get(operation.name))
             self._codecs[operation.name] = codec
         return codec
@@ -100,6 +105,8 @@ class Execution:
         """Return a listing's codec, made at its first call."""
         codec = self._listing_codecs.get(listing.name)
         if codec is None:
+            from .codec import ListingCodec
+
             codec = ListingCodec(listing, self.settings.paths.get(listing.name))
             self._listing_codecs[listing.name] = codec
         return codec

@@ -12,18 +12,20 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import orjson
 
-from .codec import ListingCodec, PageBody
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .execution import Call, Execution
 from .fields import Request
 from .operation import Listing, Replay
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]
+
+if TYPE_CHECKING:
+    from .codec import ListingCodec, PageBody
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import AsyncGenerator
-from importlib.metadata import version
 from typing import Any
 
 import aiohttp
@@ -18,10 +17,11 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
-from .codec import WireRequest, WireResponse
 from .deadlines import Deadlines
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
 from .settings import Settings
+from .version import __version__
+from .wire import WireRequest, WireResponse
 
 __all__ = ["Connections", "Sending", "Transport", "is_lasting"]
 
@@ -249,7 +249,7 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 def _base_headers() -> dict[str, str]:
-    agent = f"plexypay/{version('plexypay')} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+    agent = f"plexypay/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
     return {"User-Agent": agent, "Accept": "application/json"}
 
 

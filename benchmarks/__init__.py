@@ -1,0 +1,1 @@
+"""Measurements: ratios of medians, contenders in turn, each in fresh processes."""

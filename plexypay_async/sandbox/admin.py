@@ -1,0 +1,170 @@
+"""The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
+
+| call | does |
+|---|---|
+| ``GET /_sandbox/faults`` | the faults in force, each with how often it struck |
+| ``POST /_sandbox/faults`` | adds one: the text ``code=1,rate=0.05``, or a JSON object with the same keys |
+| ``DELETE /_sandbox/faults``, ``DELETE /_sandbox/faults/{id}`` | lifts all faults, or one |
+| ``GET /_sandbox/requests`` | how many requests arrived, by operation and method |
+| ``GET /_sandbox/payment-links?page=1&size=1000`` | the stored links whole, the newest first |
+| ``POST /_sandbox/payment-links/{id}/pay`` | marks an active link as paid |
+| ``GET /_sandbox/clock`` | the sandbox's present |
+| ``POST /_sandbox/clock`` | moves it ahead: ``{"advance_seconds": 3600}`` |
+| ``POST /_sandbox/reset`` | forgets links, requests and faults, and returns the clock to real time |
+
+None of them needs an API key: whoever reaches the sandbox may steer it. That is why it listens on the
+loopback address unless told otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from .clock import microseconds_of, written_time
+from .exchange import Answer, Refusal
+from .faults import Fault
+from .gate import respond
+from .payment_links import PaymentLinkHandlers
+
+if TYPE_CHECKING:
+    from .server import Sandbox
+
+__all__ = ["add_admin"]
+
+_SOURCE = "sandbox"
+
+
+def add_admin(application: web.Application, sandbox: Sandbox, payment_links: PaymentLinkHandlers) -> None:
+    """Serve the paths under ``/_sandbox``."""
+    admin = _Admin(sandbox, payment_links)
+    for method, path, work in (
+        ("GET", "/faults", admin.show_faults),
+        ("POST", "/faults", admin.add_fault),
+        ("DELETE", "/faults", admin.clear_faults),
+        ("DELETE", "/faults/{id}", admin.remove_fault),
+        ("GET", "/requests", admin.show_requests),
+        ("GET", "/payment-links", admin.show_payment_links),
+        ("POST", "/payment-links/{id}/pay", admin.pay),
+        ("GET", "/clock", admin.show_clock),
+        ("POST", "/clock", admin.advance_clock),
+        ("POST", "/reset", admin.reset),
+    ):
+        application.router.add_route(method, f"/_sandbox{path}", _serving(work))
+
+
+def _serving(
+    work: Callable[[web.Request], Awaitable[Answer]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        try:
+            return respond(await work(request))
+        except Refusal as refusal:
+            return respond(refusal.answer)
+
+    return serve
+
+
+class _Admin:
+    def __init__(self, sandbox: Sandbox, payment_links: PaymentLinkHandlers) -> None:
+        self._sandbox = sandbox
+        self._payment_links = payment_links
+
+    async def show_faults(self, request: web.Request) -> Answer:
+        del request
+        return Answer(200, {"data": [self._shown(fault) for fault in self._sandbox.faults]})
+
+    async def add_fault(self, request: web.Request) -> Answer:
+        body = (await request.read()).strip()
+        try:
+            fault = self._sandbox.faults.add(_read_fault(body))
+        except ValueError as error:
+            raise Refusal(3, str(error), source=_SOURCE) from None
+        return Answer(201, self._shown(fault))
+
+    async def clear_faults(self, request: web.Request) -> Answer:
+        self._sandbox.faults.clear()
+        return await self.show_faults(request)
+
+    async def remove_fault(self, request: web.Request) -> Answer:
+        try:
+            self._sandbox.faults.remove(int(request.match_info["id"]))
+        except (KeyError, ValueError):
+            raise Refusal(4, "fault not found", source=_SOURCE) from None
+        return await self.show_faults(request)
+
+    async def show_requests(self, request: web.Request) -> Answer:
+        del request
+        requests = self._sandbox.requests
+        data = [
+            {"method": method, "operation": operation, "count": count}
+            for (method, operation), count in requests.counts.items()
+        ]
+        return Answer(200, {"data": data, "total": requests.count()})
+
+    async def show_payment_links(self, request: web.Request) -> Answer:
+        page = _whole(request, "page", 1)
+        size = min(_whole(request, "size", 1000), 10_000)
+        return self._payment_links.stored(page, size)
+
+    async def pay(self, request: web.Request) -> Answer:
+        return self._payment_links.pay(request.match_info["id"])
+
+    async def show_clock(self, request: web.Request) -> Answer:
+        del request
+        return Answer(200, {"now": written_time(microseconds_of(self._sandbox.clock.now()))})
+
+    async def advance_clock(self, request: web.Request) -> Answer:
+        document = _object(await request.read())
+        seconds = document.get("advance_seconds")
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+            raise Refusal(3, "advance_seconds: expected a number", source=_SOURCE)
+        try:
+            self._sandbox.clock.advance(seconds=seconds)
+        except ValueError as error:
+            raise Refusal(5, f"advance_seconds: {error}", source=_SOURCE) from None
+        return await self.show_clock(request)
+
+    async def reset(self, request: web.Request) -> Answer:
+        del request
+        self._sandbox.reset()
+        return Answer(200, {})
+
+    def _shown(self, fault: Fault) -> dict[str, Any]:
+        return {
+            "id": fault.id,
+            "fault": str(fault),
+            **fault.to_json(),
+            "struck": self._sandbox.faults.struck(fault.id),
+        }
+
+
+def _read_fault(body: bytes) -> Fault:
+    if body.startswith(b"{"):
+        return Fault.from_json(_object(body))
+    try:
+        return Fault.parse(body.decode())
+    except UnicodeDecodeError:
+        raise ValueError("fault: expected UTF-8 text") from None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(3, f"body: not valid JSON: {error}", source=_SOURCE) from None
+    if not isinstance(document, dict):
+        raise Refusal(3, "body: expected a JSON object", source=_SOURCE)
+    return document  # pyright: ignore[reportUnknownVariableType]
+
+
+def _whole(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
+        raise Refusal(3, f"{name}: expected a whole number from 1, got {text[:60]!r}", source=_SOURCE)
+    return int(text)

@@ -1,0 +1,82 @@
+"""The sandbox's clock: real time, plus what it was moved ahead by.
+
+Every time that the sandbox writes, and every change of state that time brings (a link that expires), goes by
+this clock, so that a test can let a week pass in no time.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["Clock", "microseconds_of", "read_time", "written_time"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FAR = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that runs with real time and can be moved ahead, never back.
+
+    What it was moved by lives with the sandbox, not in its database.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def __repr__(self) -> str:
+        return f"<Clock: {written_time(self.microseconds())}>"
+
+    def now(self) -> datetime:
+        """Return the sandbox's present as an aware datetime in UTC."""
+        return _EPOCH + timedelta(microseconds=self.microseconds())
+
+    def microseconds(self) -> int:
+        """Return the sandbox's present in microseconds since 1970 in UTC."""
+        return time.time_ns() // 1000 + self._ahead
+
+    def advance(self, *, hours: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
+        """Let time pass, and return the new present.
+
+        Raises:
+            ValueError: Time would run backwards, or past the year 9000.
+        """
+        try:
+            ahead = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+            if ahead < timedelta():
+                raise ValueError(f"the clock cannot go back: {ahead.total_seconds():g} seconds")
+            if self.now() + ahead > _FAR:
+                raise ValueError("the clock goes no further than the year 9000")
+        except OverflowError:
+            raise ValueError("the clock goes no further than the year 9000") from None
+        self._ahead += ahead // _MICROSECOND
+        return self.now()
+
+    def reset(self) -> None:
+        """Return to real time."""
+        self._ahead = 0
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Return an aware datetime in microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def read_time(text: str) -> int:
+    """Read an ISO 8601 time with a zone into microseconds since 1970 in UTC.
+
+    Raises:
+        ValueError: It is no time, or has no zone.
+        OverflowError: It is outside the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return microseconds_of(moment.astimezone(UTC))
+
+
+def written_time(microseconds: int) -> str:
+    """Write microseconds since 1970 as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any."""
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    return moment.isoformat()[:-6] + "Z"

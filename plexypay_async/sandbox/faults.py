@@ -1,0 +1,448 @@
+"""Misbehaviour on demand: what a fault is, how it is written, and whom it strikes.
+
+A fault is written as text, ``code=1,rate=0.05``, on the command line and the admin path, as a JSON object,
+``{"code": 1, "rate": 0.05}``, or as ``Fault(code=1, rate=0.05)``.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import math
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from .exchange import ERRORS, Answer, error_body
+
+__all__ = ["Cut", "Fault", "Faults", "Strike", "Work"]
+
+_E = TypeVar("_E", bound=enum.StrEnum)
+
+
+class Cut(enum.StrEnum):
+    """Where the connection is closed."""
+
+    BEFORE = "before"
+    """Before the work is done."""
+    AFTER = "after"
+    """After the work is done, without an answer."""
+    BODY = "body"
+    """After the work is done, in the middle of the answer's body."""
+
+
+class Work(enum.StrEnum):
+    """Whether the work is done although the client does not learn of it."""
+
+    BEFORE = "before"
+    """The fault comes before the work: it is not done."""
+    AFTER = "after"
+    """The fault comes after the work: it is done."""
+    RANDOM = "random"
+    """One or the other, with equal chance."""
+
+
+def _as_cut(value: Cut | str | None) -> Cut | None:
+    return None if value is None else _member(Cut, "cut", value)
+
+
+def _as_work(value: Work | str) -> Work:
+    return _member(Work, "work", value)
+
+
+def _as_header(value: str | float | None) -> str | None:
+    return str(value) if type(value) in (int, float) else cast("str | None", value)
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One way of misbehaving, and whom it strikes.
+
+    What happens, at most one of the first four:
+
+    Args:
+        code: A published error is answered: 1 to 5, with its status unless `status` says another.
+        status: An error with this status (300 to 599) is answered, with the body of the code that goes
+            with it.
+        cut: The connection is closed ``before`` the work, ``after`` it, or in the middle of the answer's
+            ``body``.
+        hang: No answer comes until the client goes or the sandbox stops.
+        latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
+            of each request takes.
+        work: With `code`, `status` or `hang`, whether the fault comes ``before`` the work (the default),
+            ``after`` it (so it is done, and not told) or at ``random``.
+        retry_after: With an error, the header ``Retry-After``: seconds, or an HTTP date as text.
+
+    Whom it strikes:
+
+    Args:
+        rate: The probability, 0 to 1, drawn from the sandbox's `seed`.
+        times: At most so many requests; then the fault is spent.
+        operation: Only this operation, such as ``payment_links.create``, or a group, ``payment_links.*``.
+        capacity: Only the requests above so many at once, which are answered with code 1 unless `code` or
+            `status` says another. The sandbox itself answers at once, so give the work a `latency`.
+        id: The number given by `Faults.add`, 0 before; not compared, not written.
+
+    Raises:
+        ValueError: A value cannot be; the message names it and what is allowed.
+    """
+
+    code: int | None = None
+    status: int | None = None
+    cut: Cut | None = attrs.field(default=None, converter=_as_cut)
+    hang: bool = False
+    latency: float = 0.0
+    work: Work = attrs.field(default=Work.BEFORE, converter=_as_work)
+    retry_after: str | None = attrs.field(default=None, converter=_as_header)
+    rate: float = 1.0
+    times: int | None = None
+    operation: str | None = None
+    capacity: int | None = None
+    id: int = attrs.field(default=0, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        _check_values(self)
+        _check_together(self)
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read a fault from text such as ``cut=after,rate=0.05,operation=payment_links.create``.
+
+        Raises:
+            ValueError: It is no fault; the message names the key and what is allowed.
+        """
+        values: dict[str, Any] = {}
+        # An HTTP date has a comma of its own.
+        for part in re.split(r",(?=\s*\w+\s*=)", text.strip()):
+            key, equals, value = (piece.strip() for piece in part.partition("="))
+            if not equals or not key or not value:
+                raise ValueError(
+                    f"fault: expected key=value,key=value such as code=1,rate=0.05, got {part!r}"
+                )
+            if key in values:
+                raise ValueError(f"{key}: given twice")
+            reader = _READERS.get(key)
+            if reader is None:
+                raise _unknown(key)
+            values[key] = reader(key, value)
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Fault:
+        """Read a fault from a decoded JSON object with the same keys as the text.
+
+        Raises:
+            ValueError: It is no fault; the message names the key and what is allowed.
+        """
+        for key in document:
+            if key not in _READERS:
+                raise _unknown(key)
+        return cls(**{key: value for key, value in document.items() if value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was given, as an object that JSON can carry."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in attrs.fields(Fault)
+            if field.name != "id" and getattr(self, field.name) != field.default
+        }
+
+    def __str__(self) -> str:
+        return ",".join(
+            f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+            for key, value in self.to_json().items()
+        )
+
+    @property
+    def answers_error(self) -> bool:
+        """Whether an error is what it does."""
+        return self.code is not None or self.status is not None or self.capacity is not None
+
+    @property
+    def only_delays(self) -> bool:
+        """Whether the request goes through after its latency."""
+        return not (self.answers_error or self.hang or self.cut is not None)
+
+    def matches(self, operation: str | None) -> bool:
+        """Whether it may strike a request to this operation; None is one to no operation at all."""
+        if self.operation is None:
+            return True
+        if operation is None:
+            return False
+        if self.operation.endswith("*"):
+            return operation.startswith(self.operation[:-1])
+        return operation == self.operation
+
+    def error(self) -> tuple[Answer, Mapping[str, str]]:
+        """Return the error that it answers, and its further headers."""
+        code, status = self.code, self.status
+        if code is None:
+            code = 1 if status is None else _code_of(status)
+        if status is None:
+            status = ERRORS[code].status
+        message = "too many requests" if status == 429 and self.code is None else None
+        headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+        return Answer(status, error_body(code, message)), headers
+
+
+@attrs.define(eq=False)
+class _Standing:
+    """A fault in force: how often it struck, and how many requests it has let in."""
+
+    fault: Fault
+    struck: int = 0
+    inside: int = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.fault.times is not None and self.struck >= self.fault.times
+
+
+@attrs.define
+class Strike:
+    """What the faults in force do to one request. Call `release` when the request is over."""
+
+    latency: float
+    """Seconds to wait first."""
+    fault: Fault | None
+    """What then happens; None lets the request through."""
+    works: bool
+    """Whether the work is done although the fault strikes."""
+    _entered: tuple[_Standing, ...] = ()
+
+    def release(self) -> None:
+        """Make room for another request where a capacity was taken."""
+        for standing in self._entered:
+            standing.inside -= 1
+        self._entered = ()
+
+
+class Faults:
+    """The faults in force, in the order in which they were added.
+
+    Latencies add up; of the errors, cuts and hangs, the first that strikes wins.
+    """
+
+    def __init__(self, seed: int | str | None = None) -> None:
+        self._random = random.Random(seed)
+        self._ids = itertools.count(1)
+        self._standing: dict[int, _Standing] = {}
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter([standing.fault for standing in self._standing.values()])
+
+    def __len__(self) -> int:
+        return len(self._standing)
+
+    def __repr__(self) -> str:
+        return f"<Faults: {'; '.join(map(str, self)) or 'none'}>"
+
+    def add(self, fault: Fault | str) -> Fault:
+        """Put a fault, or the text of one, in force; return it with its `id`.
+
+        Raises:
+            ValueError: The text is no fault.
+        """
+        identifier = next(self._ids)
+        if isinstance(fault, str):
+            fault = Fault.parse(fault)
+        fault = attrs.evolve(fault, id=identifier)
+        self._standing[identifier] = _Standing(fault)
+        return fault
+
+    def remove(self, identifier: int) -> None:
+        """Lift the fault with this id.
+
+        Raises:
+            KeyError: There is none.
+        """
+        del self._standing[identifier]
+
+    def clear(self) -> None:
+        """Lift every fault."""
+        self._standing.clear()
+
+    def struck(self, identifier: int) -> int:
+        """Return how many requests the fault with this id has struck.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._standing[identifier].struck
+
+    def strike(self, operation: str | None) -> Strike | None:
+        """Return what happens to a request that arrives now; None: nothing."""
+        if not self._standing:
+            return None
+        latency = 0.0
+        chosen: Fault | None = None
+        entered: list[_Standing] = []
+        for standing in self._standing.values():
+            fault = standing.fault
+            if not fault.matches(operation):
+                continue
+            if not self._strikes(standing) or (chosen is not None and not fault.only_delays):
+                if fault.capacity is not None:
+                    entered.append(standing)
+                continue
+            standing.struck += 1
+            if fault.capacity is None:
+                latency += fault.latency
+            if not fault.only_delays:
+                chosen = fault
+        if chosen is not None and chosen.capacity is not None:
+            return Strike(latency, chosen, works=False)
+        for standing in entered:
+            standing.inside += 1
+            latency += standing.fault.latency
+        if chosen is None and not latency and not entered:
+            return None
+        return Strike(latency, chosen, self._works(chosen), tuple(entered))
+
+    def _strikes(self, standing: _Standing) -> bool:
+        fault = standing.fault
+        if standing.spent or (fault.capacity is not None and standing.inside < fault.capacity):
+            return False
+        return fault.rate >= 1.0 or self._random.random() < fault.rate
+
+    def _works(self, fault: Fault | None) -> bool:
+        if fault is None:
+            return True
+        if fault.cut is not None:
+            return fault.cut is not Cut.BEFORE
+        if fault.work is Work.RANDOM:
+            return self._random.random() < 0.5
+        return fault.work is Work.AFTER
+
+
+def _check_values(fault: Fault) -> None:
+    _check_number("code", fault.code, whole=True, least=1, most=5)
+    _check_number("status", fault.status, whole=True, least=300, most=599)
+    _check_number("latency", fault.latency, least=0, most=3600)
+    _check_number("rate", fault.rate, least=0, most=1)
+    _check_number("times", fault.times, whole=True, least=1)
+    _check_number("capacity", fault.capacity, whole=True, least=1)
+    _check_boolean("hang", fault.hang)
+    _check_text("retry_after", fault.retry_after)
+    _check_text("operation", fault.operation)
+    if fault.operation is not None and re.fullmatch(r"\w+\.(\w+|\*)|\*", fault.operation) is None:
+        raise ValueError(
+            "operation: expected a name such as payment_links.create or payment_links.*,"
+            f" got {fault.operation!r}"
+        )
+    if fault.retry_after is not None and "=" in fault.retry_after:
+        raise ValueError(f"retry_after: expected seconds or an HTTP date, got {fault.retry_after!r}")
+
+
+def _check_together(fault: Fault) -> None:
+    kinds = [
+        name
+        for name, given in (
+            ("code or status", fault.code is not None or fault.status is not None),
+            ("cut", fault.cut is not None),
+            ("hang", fault.hang),
+        )
+        if given
+    ]
+    if len(kinds) > 1:
+        raise ValueError(f"{kinds[1]}: not together with {kinds[0]}; add a fault for each")
+    if fault.capacity is not None and (fault.cut is not None or fault.hang):
+        raise ValueError(f"capacity: answers an error, so it does not go together with {kinds[0]}")
+    if fault.capacity is not None and fault.work is not Work.BEFORE:
+        raise ValueError("work: what is above the capacity is never done")
+    if fault.retry_after is not None and not fault.answers_error:
+        raise ValueError("retry_after: goes with an error; give code, status or capacity too")
+    if fault.work is not Work.BEFORE and not (fault.answers_error or fault.hang):
+        raise ValueError("work: goes with code, status or hang; a cut says itself whether the work is done")
+    if fault.only_delays and not fault.latency:
+        raise ValueError("fault: says nothing to do; give one of code, status, latency, cut, hang, capacity")
+
+
+def _check_number(
+    name: str, value: object, *, whole: bool = False, least: float, most: float = math.inf
+) -> None:
+    if value is None:
+        return
+    kind = "a whole number" if whole else "a number"
+    upper = f" to {most:g}" if most < math.inf else ""
+    allowed = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not least <= value <= most:
+        raise ValueError(f"{name}: expected {kind} from {least:g}{upper}, got {value!r}")
+
+
+def _check_boolean(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: expected true or false, got {value!r}")
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise ValueError(f"{name}: expected printable ASCII text, got {value!r}")
+
+
+def _member(kind: type[_E], name: str, value: object) -> _E:
+    if isinstance(value, str):
+        for member in kind:
+            if member.value == value:
+                return member
+    raise ValueError(f"{name}: expected {', '.join(kind)}, got {value!r}")
+
+
+def _code_of(status: int) -> int:
+    if status == 429:
+        return 1
+    for code, published in ERRORS.items():
+        if published.status == status and code != 2:
+            return code
+    if status == 409:
+        return 5
+    return 2 if status >= 500 else 3
+
+
+def _unknown(key: str) -> ValueError:
+    return ValueError(f"{key}: no such key; allowed are {', '.join(_READERS)}")
+
+
+def _read_text(key: str, text: str) -> str:
+    del key
+    return text
+
+
+def _read_whole(key: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{key}: expected a whole number, got {text!r}") from None
+
+
+def _read_number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{key}: expected a number, got {text!r}") from None
+
+
+def _read_boolean(key: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{key}: expected true or false, got {text!r}")
+    return text == "true"
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "code": _read_whole,
+    "status": _read_whole,
+    "latency": _read_number,
+    "cut": _read_text,
+    "hang": _read_boolean,
+    "work": _read_text,
+    "retry_after": _read_text,
+    "rate": _read_number,
+    "times": _read_whole,
+    "operation": _read_text,
+    "capacity": _read_whole,
+}

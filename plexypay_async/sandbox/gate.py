@@ -1,0 +1,155 @@
+"""The way of a request through the sandbox: recorded, struck by faults, authenticated, done, answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+from aiohttp import hdrs, web
+
+from .exchange import Answer, Call, Handler, Refusal, encode, error_body
+from .faults import Cut, Fault, Faults
+from .traffic import ArrivedRequest, Traffic
+
+__all__ = ["Gate", "respond"]
+
+_JSON = "application/json"
+# aiohttp does not tell a handler that its client has gone: the handler has to look.
+_LOOK_EVERY = 0.05
+_OWN_PATHS = ("/_sandbox/", "/checkout/")
+
+
+def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Write an answer as an HTTP response."""
+    return web.Response(
+        status=answer.status, body=encode(answer.document), content_type=_JSON, headers=headers
+    )
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Everything that the API's requests pass through on their way to a handler."""
+
+    api_key: str = attrs.field(repr=False)
+    faults: Faults
+    traffic: Traffic
+    _stopping: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """End the requests that hang."""
+        self._stopping.set()
+
+    def route(
+        self, operation: str, handler: Handler, headers: Mapping[str, str] | None
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Return the HTTP handler of an operation; `headers` are on each of its answers."""
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            def work(body: bytes) -> web.Response:
+                try:
+                    self._authenticate(request)
+                    answer = handler(Call(request.match_info, request.query, body))
+                except Refusal as refusal:
+                    answer = refusal.answer
+                return respond(answer, headers)
+
+            return await self._pass(request, operation, work)
+
+        return serve
+
+    async def unknown(self, request: web.Request, refused: web.HTTPException) -> web.StreamResponse:
+        """Answer a request to a path or with a method that is no operation's."""
+        if request.path.startswith(_OWN_PATHS):
+            return _refuse(request, refused)
+
+        def work(body: bytes) -> web.Response:
+            del body
+            try:
+                self._authenticate(request)
+            except Refusal as refusal:
+                return respond(refusal.answer)
+            return _refuse(request, refused)
+
+        return await self._pass(request, None, work)
+
+    async def _pass(
+        self, request: web.Request, operation: str | None, work: Callable[[bytes], web.Response]
+    ) -> web.StreamResponse:
+        self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return respond(Answer(413, error_body(3, f"body: larger than {request.client_max_size} bytes")))
+        strike = self.faults.strike(operation)
+        if strike is None:
+            return work(body)
+        try:
+            if strike.latency:
+                await asyncio.sleep(strike.latency)
+            fault = strike.fault
+            if fault is None:
+                return work(body)
+            worked = work(body) if strike.works else None
+            return await self._misbehave(request, fault, worked)
+        finally:
+            strike.release()
+
+    async def _misbehave(
+        self, request: web.Request, fault: Fault, worked: web.Response | None
+    ) -> web.StreamResponse:
+        if fault.cut is Cut.BODY and worked is not None:
+            return await _cut_in_body(request, worked)
+        if fault.hang:
+            await self._hang(request)
+        if fault.hang or fault.cut is not None:
+            return _cut(request)
+        answer, headers = fault.error()
+        return respond(answer, {**headers, "X-Sandbox-Fault": str(fault.id)})
+
+    async def _hang(self, request: web.Request) -> None:
+        while request.transport is not None:
+            try:
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+            return
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get(hdrs.AUTHORIZATION)
+        if given == self.api_key:
+            return
+        if given is None:
+            message = "Authorization: missing; send the API key"
+        elif given.lower().startswith("bearer "):
+            message = "Authorization: send the API key alone, without Bearer"
+        else:
+            message = "Authorization: invalid API key"
+        raise Refusal(3, message, status=401)
+
+
+def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
+    if isinstance(refused, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(refused.allowed_methods))
+        body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
+        return respond(Answer(405, body), {hdrs.ALLOW: allowed})
+    return respond(Answer(404, error_body(4, f"no such path: {request.path[:200]}")))
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    # Never written: the connection is closed by now.
+    return web.Response()
+
+
+async def _cut_in_body(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    body = (whole.text or "").encode()
+    begun = web.StreamResponse(status=whole.status, headers=whole.headers)
+    begun.content_length = len(body)
+    await begun.prepare(request)
+    await begun.write(body[: max(1, len(body) // 2)])
+    if request.transport is not None:
+        request.transport.close()
+    return begun

@@ -1,0 +1,261 @@
+"""The sandbox itself: a local Plexy Pay over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from aiohttp import web
+
+from ..api.payment_links import PaymentLinks
+from ..errors import ConfigurationError
+from ..operation import Declaration, Evidence, declarations
+from .admin import add_admin
+from .checkout import add_checkout
+from .clock import Clock
+from .database import open_database
+from .exchange import Handler
+from .faults import Fault, Faults
+from .gate import Gate
+from .link_store import LinkStore
+from .payment_links import PaymentLinkHandlers
+from .traffic import Traffic
+
+__all__ = ["Sandbox"]
+
+_BACKLOG = 1024
+# Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
+_GRACE = 0.2
+
+
+class Sandbox:
+    """A local Plexy Pay that needs no account and misbehaves on demand.
+
+    It serves the library's declared operations over real HTTP, keeps its state in SQLite and answers bad
+    input with the published errors::
+
+        async with Sandbox(faults=["code=1,rate=0.05"]) as sandbox:
+            async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url) as plexy:
+                ...
+            assert sandbox.requests.count("payment_links.create") == 1
+
+    Answers of operations that are assumed carry ``X-Evidence: assumed``; those of faults name the fault in
+    ``X-Sandbox-Fault``.
+
+    Args:
+        api_key: The key that requests must carry.
+        database: A file for the state, made if it is not there and read again by the next sandbox; in
+            memory, and gone at the stop, unless given. An empty string is a file that SQLite takes away at
+            the stop, for more links than memory should hold.
+        host: The address to listen on. On any but a loopback address, whoever reaches the sandbox can steer
+            it: its own paths (``/_sandbox``) need no key.
+        port: The port to listen on; 0 takes a free one, anew at each start.
+        faults: Faults in force from the start, as `Fault` or text.
+        seed: Makes the chances of the faults the same in each run.
+        max_page_size: What a listing's `size` is clamped to.
+
+    Raises:
+        ConfigurationError: A value cannot be.
+        ValueError: A fault's text is none.
+    """
+
+    clock: Clock
+    """The sandbox's clock, which can be moved ahead."""
+    faults: Faults
+    """The faults in force."""
+    requests: Traffic
+    """What arrived."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str = "sandbox-key",
+        database: str | os.PathLike[str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Iterable[Fault | str] = (),
+        seed: int | str | None = None,
+        max_page_size: int = 100,
+    ) -> None:
+        if not api_key or not api_key.isascii() or not api_key.isprintable():
+            raise ConfigurationError("api_key: expected printable ASCII text")
+        if max_page_size < 1:
+            raise ConfigurationError(f"max_page_size: must be positive, got {max_page_size}")
+        if isinstance(faults, (str, Fault)):
+            raise ConfigurationError("faults: expected several, such as ['code=1,rate=0.05']")
+        self.api_key = api_key
+        self.clock = Clock()
+        self.faults = Faults(seed)
+        self.requests = Traffic()
+        for fault in faults:
+            self.faults.add(fault)
+        self._database = database
+        self._host = host
+        self._port = port
+        self._max_page_size = max_page_size
+        self._running: _Running | None = None
+
+    def __repr__(self) -> str:
+        where = "stopped" if self._running is None else self._running.base_url
+        return f"<Sandbox: {where}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def base_url(self) -> str:
+        """The address to give to a client, without a slash at its end.
+
+        Raises:
+            ConfigurationError: The sandbox is not running.
+        """
+        return self._started().base_url
+
+    def payment_links(self) -> list[dict[str, Any]]:
+        """Return every stored payment link whole, as the API would show it, the oldest first."""
+        base_url = self.base_url
+        return [orjson.loads(orjson.dumps(link.whole(base_url))) for link in self._started().links.all()]
+
+    def reset(self) -> None:
+        """Forget links, requests and faults, and return the clock to real time."""
+        self._started().links.clear()
+        self.requests.clear()
+        self.faults.clear()
+        self.clock.reset()
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            ConfigurationError: It is running already, or the database is not one of a sandbox.
+            sqlite3.Error: The database cannot be opened.
+            OSError: The address cannot be listened on.
+        """
+        if self._running is not None:
+            raise ConfigurationError("the sandbox is running already")
+        listener = await _listen(self._host, self._port)
+        try:
+            connection = open_database(self._database, [LinkStore.SCHEMA])
+        except BaseException:
+            listener.close()
+            raise
+        self._running = _Running(self, listener, connection, self._max_page_size)
+        try:
+            await self._running.begin()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening, end what hangs, and close the database. Stopping twice does nothing."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.end()
+
+    def served(self) -> Mapping[str, tuple[str, str]]:
+        """Return the method and path of each operation that is served, by the operation's name."""
+        return {
+            declaration.name: (declaration.method, declaration.path)
+            for declaration, _ in self._started().operations
+        }
+
+    def _started(self) -> _Running:
+        if self._running is None:
+            raise ConfigurationError("the sandbox is not running; use `async with Sandbox()` or `start()`")
+        return self._running
+
+
+class _Running:
+    """What a sandbox has between its start and its stop."""
+
+    def __init__(
+        self, sandbox: Sandbox, listener: socket.socket, connection: sqlite3.Connection, max_page_size: int
+    ) -> None:
+        self.base_url = _base_url(listener)
+        self.links = LinkStore(connection, sandbox.clock)
+        self.payment_links = PaymentLinkHandlers(
+            self.links, sandbox.clock, base_url=self.base_url, max_page_size=max_page_size
+        )
+        self.operations = tuple(_operations(self.payment_links))
+        self._listener = listener
+        self._connection = connection
+        self._gate = Gate(sandbox.api_key, sandbox.faults, sandbox.requests)
+        self._runner = web.AppRunner(
+            self._application(sandbox), access_log=None, handle_signals=False, shutdown_timeout=_GRACE
+        )
+
+    async def begin(self) -> None:
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._listener, backlog=_BACKLOG).start()
+
+    async def end(self) -> None:
+        self._gate.stop()
+        await self._runner.cleanup()
+        self._listener.close()
+        self._connection.close()
+
+    def _application(self, sandbox: Sandbox) -> web.Application:
+        gate = self._gate
+
+        @web.middleware
+        async def answer_unknown(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            refused = request.match_info.http_exception
+            return await (handler(request) if refused is None else gate.unknown(request, refused))
+
+        application = web.Application(middlewares=[answer_unknown])
+        # A path without parameters wins over one that could swallow it.
+        for declaration, handler in sorted(
+            self.operations, key=lambda served: len(served[0].path_parameters) > 0
+        ):
+            assumed = declaration.evidence is Evidence.ASSUMED
+            application.router.add_route(
+                declaration.method,
+                # As it stands in the declaration, a parameter could hold no braces.
+                re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
+                gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
+            )
+        add_admin(application, sandbox, self.payment_links)
+        add_checkout(application, self.links)
+        return application
+
+
+def _operations(payment_links: PaymentLinkHandlers) -> Iterator[tuple[Declaration[...], Handler]]:
+    for group, handlers in ((PaymentLinks, payment_links.handlers()),):
+        declared = declarations(group)
+        for name, handler in handlers.items():
+            yield declared[name], handler
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    # One socket, also for a name with several addresses: port 0 would be another port on each.
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+
+
+def _base_url(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    host = ipaddress.ip_address(address.partition("%")[0])
+    if host.is_unspecified:
+        host = ipaddress.ip_address("127.0.0.1" if host.version == 4 else "::1")
+    return f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"

@@ -1,0 +1,64 @@
+"""Reading what may block, such as a pipe, beside an event loop that must not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from typing import TypeVar
+
+__all__ = ["iterate_in_thread"]
+
+T = TypeVar("T")
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+async def iterate_in_thread(source: Iterator[T], *, ahead: int = 64) -> AsyncGenerator[T]:
+    """Yield the items of a blocking iterator, which is read in a daemon thread, at most `ahead` items ahead.
+
+    Leaving the generator does not wait for the thread: it may be blocked in a read that never ends, and it
+    does not keep the process alive.
+
+    Raises:
+        BaseException: Whatever `source` raises, after the items before.
+    """
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Queue[T | _End] = asyncio.Queue()
+    room = threading.Semaphore(ahead)
+    left = threading.Event()
+
+    def deliver(item: T | _End) -> None:
+        try:
+            loop.call_soon_threadsafe(arrived.put_nowait, item)
+        except RuntimeError:  # the loop is closed: nobody waits for more
+            left.set()
+
+    def read() -> None:
+        error: BaseException | None = None
+        try:
+            for item in source:
+                room.acquire()
+                if left.is_set():
+                    return
+                deliver(item)
+        except BaseException as raised:  # noqa: BLE001 - it belongs to the consumer
+            error = raised
+        deliver(_End(error))
+
+    threading.Thread(target=read, name="plexypay-input", daemon=True).start()
+    try:
+        while True:
+            item = await arrived.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            room.release()
+            yield item
+    finally:
+        left.set()
+        room.release()

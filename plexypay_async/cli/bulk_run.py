@@ -1,0 +1,201 @@
+"""One run of ``bulk-create``, once its arguments are known to be usable."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from ..client import AsyncPlexyPay
+from ..errors import ConfigurationError
+from .exits import Exit, UnusableInputError, exit_code_of
+from .job import BulkJob
+from .progress import Scale, choose_progress
+from .report import Problems, Tally, printable, tell, tell_sums
+from .results import ResultsFile
+from .rows import BadRow, Row, open_rows
+from .signals import run_until_signal
+from .source import Lines, Source
+from .strict import check_rows
+
+if TYPE_CHECKING:
+    from ..sandbox import Fault
+
+__all__ = ["BulkRun"]
+
+_LARGEST_COUNTED_FILE = 1 << 20
+"""Bytes. The rows of a file up to this size are counted before, so that the progress knows their number."""
+
+_DEFAULT_MAX_CONNECTIONS = 100
+
+
+class BulkRun:
+    """Everything between usable arguments and an exit code.
+
+    Args:
+        source: The opened input.
+        api_key: The merchant's key; None runs against a sandbox of its own.
+        faults: The sandbox's faults.
+        base_url: The API's address; None leaves it to the environment.
+        concurrency: Links under way at a time.
+        timeout: Seconds for one link, all its retries included.
+        results_path: Where results go, if anywhere.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        api_key: str | None,
+        faults: Sequence[Fault],
+        base_url: str | None,
+        concurrency: int,
+        timeout: float,
+        results_path: str | None,
+    ) -> None:
+        self._source = source
+        self._api_key = api_key
+        self._faults = faults
+        self._base_url = base_url
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._results_path = results_path
+        self._problems = Problems(source.name)
+        self._tally = Tally()
+        self._job: BulkJob | None = None
+
+    def execute(self, *, strict: bool) -> int:
+        """Run, tell the sums, and return the exit code.
+
+        Args:
+            strict: Whether all rows are checked before the first request.
+
+        Raises:
+            UnusableInputError: Nothing was sent; the message says what to change.
+        """
+        lines, rows = self._open()
+        row_count: int | None = None
+        if strict:
+            row_count = self._check(rows)
+            lines, rows = self._open()
+        elif self._source.size is not None and self._source.size <= _LARGEST_COUNTED_FILE:
+            row_count = sum(1 for _ in rows)
+            lines, rows = self._open()
+        scale = Scale(self._tally, lines, self._source.size, row_count)
+
+        received = run_until_signal(self._create(rows, scale), finish=self._finish)
+        job = self._job
+        if job is None:
+            tell("plexypay: stopped before the first request")
+            return exit_code_of(received or signal.SIGINT)
+        if received is not None:
+            job.end(_stopped_by(received))
+        self._problems.tell_hidden(
+            ": give --results FILE to have them all"
+            if self._results_path is None
+            else f": see {printable(self._results_path)}"
+        )
+        tell_sums(self._tally)
+        self._tell_what_to_do(job)
+        if received is not None:
+            return exit_code_of(received)
+        return Exit.INCOMPLETE if self._tally.not_created or job.ended_by is not None else Exit.OK
+
+    def _finish(self, received: signal.Signals) -> bool:
+        if self._job is not None:
+            self._job.end(_stopped_by(received))
+        return self._job is not None
+
+    def _open(self) -> tuple[Lines, Iterator[Row | BadRow]]:
+        lines = self._source.lines()
+        return lines, open_rows(lines, self._source.name)
+
+    def _check(self, rows: Iterator[Row | BadRow]) -> int:
+        if sys.stderr.isatty():
+            tell("checking all rows ...")
+        count = bad = 0
+        for row in check_rows(rows):
+            count += 1
+            if isinstance(row, BadRow):
+                bad += 1
+                self._problems.add(row.line, row.explanation)
+        if bad:
+            self._problems.tell_hidden("")
+            raise UnusableInputError(
+                f"{bad:,} of {count:,} rows cannot be sent, so none was (--strict): no link was created"
+            )
+        return count
+
+    async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
+        async with AsyncExitStack() as stack:
+            api_key, base_url = self._api_key, self._base_url
+            if api_key is None:
+                from ..sandbox import Sandbox
+
+                # An empty name is SQLite's private on-disk database: a million links would fill the memory.
+                sandbox = await stack.enter_async_context(Sandbox(database="", faults=self._faults))
+                api_key, base_url = sandbox.api_key, sandbox.base_url
+            try:
+                client = AsyncPlexyPay(
+                    api_key,
+                    base_url=base_url,
+                    timeout=self._timeout,
+                    max_connections=max(self._concurrency, _DEFAULT_MAX_CONNECTIONS),
+                )
+            except ConfigurationError as error:
+                raise UnusableInputError(str(error)) from None
+            await stack.enter_async_context(client)
+            results = None
+            if self._results_path is not None:
+                results = stack.enter_context(ResultsFile(self._results_path))
+            self._tally.begun = time.monotonic()
+            progress = await stack.enter_async_context(choose_progress(scale))
+            self._job = BulkJob(
+                rows,
+                tally=self._tally,
+                problems=self._problems,
+                results=results,
+                secret=api_key,
+                in_thread=not self._source.repeatable,
+                write=progress.write,
+            )
+            try:
+                await self._job.run(client, self._concurrency)
+            finally:
+                self._tally.ended = time.monotonic()
+
+    def _tell_what_to_do(self, job: BulkJob) -> None:
+        tally = self._tally
+        if self._api_key is None and tally.created:
+            tell("plexypay: these links were made in the sandbox of this run and have ended with it")
+        if job.ended_by is not None:
+            tell(
+                f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"
+                f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
+            )
+            if tally.created or tally.unknown:
+                tell(
+                    "plexypay: do not run the same file again as it is: rows without an order_reference would"
+                    " get a second link, and rows whose reference has a link would be refused. Remove the"
+                    " rows that have a link first"
+                )
+        if tally.unknown:
+            where = "" if self._results_path is None else f' ("unknown" in {printable(self._results_path)})'
+            tell(
+                f"plexypay: of {_counted(tally.unknown, 'row', 'rows')}{where} it is not known whether there"
+                " is a link: look for their order references, or in the list of links, before running them"
+                " again"
+            )
+        if tally.settled == 0 and job.ended_by is None:
+            tell(f"plexypay: no rows in {printable(self._source.name)}")
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def _stopped_by(received: signal.Signals) -> str:
+    return f"stopped by {'Ctrl-C' if received is signal.SIGINT else received.name}"

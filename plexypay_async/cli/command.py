@@ -1,0 +1,86 @@
+"""The command line itself: its arguments, and the way to the command that they name.
+
+Nothing here or in the modules of the commands imports more than the standard library until a command runs,
+so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from . import bulk_create, sandbox
+from .exits import Exit, UnusableInputError, exit_code_of
+
+__all__ = ["build_parser", "main"]
+
+_MISSING_EXTRA = """plexypay: the command line needs the extra "cli": pip install 'plexypay[cli]'"""
+
+_EXAMPLES = """\
+examples:
+  plexypay bulk-create examples/links.csv --sandbox
+  PLEXYPAY_API_KEY=... plexypay bulk-create orders.csv --results links.csv
+  plexypay sandbox --fault code=1,rate=0.05
+
+exit codes:
+  0  everything was done
+  1  some of it was not
+  2  the arguments or the input cannot be used; no request was sent
+"""
+
+
+class _ShowVersion(argparse.Action):
+    """Print the installed version; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"plexypay {version('plexypay')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; the chosen command is in `run` of its result."""
+    parser = argparse.ArgumentParser(
+        prog="plexypay",
+        description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in (("bulk-create", bulk_create), ("sandbox", sandbox)):
+        command.configure(
+            commands.add_parser(
+                name, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+        )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: The arguments after the program's name; those of the process unless given.
+
+    Raises:
+        SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
+    """
+    arguments = build_parser().parse_args(argv)
+    if importlib.util.find_spec("rich") is None:
+        print(_MISSING_EXTRA, file=sys.stderr)
+        return Exit.UNUSABLE
+    try:
+        return int(arguments.run(arguments))
+    except UnusableInputError as error:
+        print(f"plexypay: {error}", file=sys.stderr)
+        return Exit.UNUSABLE
+    except KeyboardInterrupt:
+        import signal
+
+        print("plexypay: stopped by Ctrl-C before the first request", file=sys.stderr)
+        return exit_code_of(signal.SIGINT)

@@ -1,0 +1,146 @@
+"""What the command tells its user besides the progress: problems one by one, and the sums at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import attrs
+
+from .results import RowOutcome
+
+__all__ = ["Problems", "Tally", "printable", "tell", "tell_sums"]
+
+
+def printable(text: str) -> str:
+    """Return text of others on one line and without control characters, which a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def tell(text: str) -> None:
+    """Write a line to standard error; a reader that went away stops nothing."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
+
+
+@attrs.define
+class Tally:
+    """The running sums of a bulk job."""
+
+    created: int = 0
+    """Links that exist now, recovered ones among them."""
+    recovered: int = 0
+    failed: int = 0
+    invalid: int = 0
+    unknown: int = 0
+    retries: int = 0
+    begun: float = attrs.field(factory=time.monotonic)
+    ended: float | None = None
+
+    @property
+    def settled(self) -> int:
+        """Rows that are through, in whatever way."""
+        return self.created + self.failed + self.invalid + self.unknown
+
+    @property
+    def not_created(self) -> int:
+        """Rows that are through and for which no link is known."""
+        return self.failed + self.invalid + self.unknown
+
+    @property
+    def seconds(self) -> float:
+        """How long the job took, or takes until now."""
+        return (time.monotonic() if self.ended is None else self.ended) - self.begun
+
+    @property
+    def rate(self) -> float:
+        """Links created per second, over the whole job."""
+        return self.created / self.seconds if self.seconds > 0 else 0.0
+
+    def count(self, outcome: RowOutcome) -> None:
+        """Add a row."""
+        match outcome:
+            case RowOutcome.CREATED:
+                self.created += 1
+            case RowOutcome.RECOVERED:
+                self.created += 1
+                self.recovered += 1
+            case RowOutcome.FAILED:
+                self.failed += 1
+            case RowOutcome.UNKNOWN:
+                self.unknown += 1
+            case RowOutcome.INVALID:
+                self.invalid += 1
+
+
+class Problems:
+    """The first problems of a job, one line each; of the others only their number.
+
+    Args:
+        source: The input's name, with which each line begins.
+        limit: How many are written.
+    """
+
+    def __init__(self, source: str, *, limit: int = 20) -> None:
+        self._source = printable(source)
+        self._left = limit
+        self.hidden = 0
+        """How many were not written."""
+
+    def add(self, line: int, text: str, write: Callable[[str], None] = tell) -> None:
+        """Write one problem, or count it."""
+        if self._left > 0:
+            self._left -= 1
+            write(f"{self._source}:{line}: {printable(text)}")
+        else:
+            self.hidden += 1
+
+    def tell_hidden(self, where: str) -> None:
+        """Say how many were not written, and where they are."""
+        if self.hidden:
+            tell(f"and {self.hidden:,} more{where}")
+
+
+def tell_sums(tally: Tally) -> None:
+    """Write the closing table to standard output: with lines on a terminal, else plain aligned text."""
+    rows = (
+        ("created", f"{tally.created:,}"),
+        ("  of them recovered", f"{tally.recovered:,}"),
+        ("failed", f"{tally.failed:,}"),
+        ("invalid rows", f"{tally.invalid:,}"),
+        ("unknown", f"{tally.unknown:,}"),
+        ("retries", f"{tally.retries:,}"),
+        ("links per second", f"{tally.rate:,.1f}"),
+        ("seconds", f"{tally.seconds:,.1f}"),
+    )
+    try:
+        if sys.stdout.isatty():
+            _tell_table(rows)
+        else:
+            width = max(len(value) for _, value in rows)
+            for name, value in rows:
+                print(f"{name:<19}  {value:>{width}}")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads the table any more. Python would complain of the same when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_table(rows: tuple[tuple[str, str], ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for name, value in rows:
+        table.add_row(name, value)
+    Console().print(table)

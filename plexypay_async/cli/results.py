@@ -1,0 +1,137 @@
+"""The results file: what became of every row, written as it becomes known."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import enum
+import json
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+import attrs
+
+from .exits import UnusableInputError
+
+__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
+
+_ENDINGS = (".csv", ".jsonl")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class RowOutcome(enum.StrEnum):
+    """What became of a row."""
+
+    CREATED = "created"
+    """There is a new link."""
+    RECOVERED = "recovered"
+    """There is a new link; its first answer was lost, and a look-up found it."""
+    FAILED = "failed"
+    """There is no link."""
+    UNKNOWN = "unknown"
+    """There may be a link, or there is one whose address was lost: look for it before running the row
+    again."""
+    INVALID = "invalid"
+    """The row was bad and not sent."""
+
+
+@attrs.frozen(kw_only=True)
+class RowResult:
+    """One line of the results file; its fields are the columns, in this order."""
+
+    line: int
+    order_reference: str | None = None
+    outcome: RowOutcome
+    link_id: str | None = None
+    url: str | None = None
+    error: str | None = None
+    error_code: int | None = None
+    error_message: str | None = None
+
+
+_COLUMNS = tuple(field.name for field in attrs.fields(RowResult))
+
+
+def check_results_path(path: str) -> None:
+    """Refuse a file name whose ending does not say the format.
+
+    Raises:
+        UnusableInputError: The ending is neither ``.csv`` nor ``.jsonl``.
+    """
+    if not path.lower().endswith(_ENDINGS):
+        raise UnusableInputError(f"--results {path}: the name must end in .csv or .jsonl")
+
+
+class ResultsFile:
+    """A new CSV or JSON Lines file of `RowResult`, in the order in which rows end, in UTF-8.
+
+    Every line reaches the operating system when it is written, so that a run that is stopped or killed leaves
+    what happened until then.
+
+    A CSV file is opened in spreadsheets, and its texts come from others: a cell that begins with ``=``,
+    ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe before it, so that it is shown and not
+    calculated. JSON Lines keep every text exactly; programs should read those, or match rows by ``line``.
+
+    Args:
+        path: The file to make. One that exists is left as it is.
+
+    Raises:
+        UnusableInputError: The file exists or cannot be made.
+    """
+
+    def __init__(self, path: str) -> None:
+        check_results_path(path)
+        self.path = path
+        try:
+            # Line-buffered; a byte of the input that is no UTF-8 is written as an escape.
+            self._file: TextIO = open(  # noqa: SIM115
+                path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
+            )
+        except FileExistsError:
+            raise UnusableInputError(
+                f"{path} exists: results are never overwritten, give another name"
+            ) from None
+        except OSError as error:
+            raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
+        self._failed = False
+        self._csv: Any = None
+        if path.lower().endswith(".csv"):
+            self._csv = csv.writer(self._file)
+            self._csv.writerow(_COLUMNS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What was not written when a write failed is not written now either, and was told then.
+        with contextlib.suppress(*(OSError,) if self._failed else ()):
+            self._file.close()
+
+    def write(self, result: RowResult) -> None:
+        """Add one line.
+
+        Raises:
+            OSError: The disk is full, or the file can no longer be written for another reason.
+        """
+        try:
+            if self._csv is not None:
+                self._csv.writerow([_cell(getattr(result, name)) for name in _COLUMNS])
+            else:
+                self._file.write(as_json(result) + "\n")
+        except OSError:
+            self._failed = True
+            raise
+
+
+def as_json(result: RowResult) -> str:
+    """Return a result as one line of JSON, without a line ending."""
+    return json.dumps({name: getattr(result, name) for name in _COLUMNS}, ensure_ascii=False)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    return "'" + text if isinstance(value, str) and text.startswith(_FORMULA_STARTS) else text

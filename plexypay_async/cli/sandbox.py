@@ -1,0 +1,123 @@
+"""``plexypay sandbox``: a local Plexy Pay, served until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .exits import Exit, UnusableInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..sandbox import Fault, Sandbox
+
+__all__ = ["SUMMARY", "configure", "parse_faults"]
+
+_EXAMPLES = """\
+The sandbox speaks the API's HTTP, keeps its links in memory unless --database is given, and moves no money.
+Any program in any language can be tested against it. It has no other protection than its key: serve it on
+this machine only.
+
+examples:
+  plexypay sandbox
+  plexypay sandbox --port 9000 --database sandbox.sqlite
+  plexypay sandbox --fault code=1,rate=0.05 --fault cut=after,rate=0.01 --seed 7
+"""
+
+
+SUMMARY = "serve a local Plexy Pay that needs no account"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give the command's parser its description and arguments."""
+    parser.description = "Serve a local Plexy Pay until Ctrl-C."
+    parser.epilog = _EXAMPLES
+    parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--api-key",
+        metavar="KEY",
+        default="sandbox-key",
+        help="the key that the sandbox accepts; it is printed, so take no real one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--database", metavar="FILE", help="keep the links in this SQLite file, across restarts"
+    )
+    parser.add_argument(
+        "--fault",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        help="misbehave, such as code=1,rate=0.05 or latency=0.2; may be repeated",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="make the faults' chances repeatable")
+    parser.set_defaults(run=run)
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() else -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return number
+
+
+def parse_faults(specifications: Sequence[str]) -> list[Fault]:
+    """Read the faults of a command line.
+
+    Raises:
+        UnusableInputError: One of them cannot be read; the message says what is allowed.
+    """
+    if not specifications:
+        return []
+    from ..sandbox import Fault
+
+    try:
+        return [Fault.parse(specification) for specification in specifications]
+    except ValueError as error:
+        raise UnusableInputError(f"--fault: {error}") from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, then return 0.
+
+    Raises:
+        UnusableInputError: The faults, the address or the database cannot be used.
+    """
+    faults = parse_faults(arguments.fault)
+    import sqlite3
+
+    from ..errors import ConfigurationError
+    from ..sandbox import Sandbox
+    from .signals import run_until_signal
+
+    try:
+        sandbox = Sandbox(
+            api_key=arguments.api_key,
+            database=arguments.database,
+            host=arguments.host,
+            port=arguments.port,
+            faults=faults,
+            seed=arguments.seed,
+        )
+        run_until_signal(_serve(sandbox))
+    except ConfigurationError as error:
+        raise UnusableInputError(str(error)) from None
+    except OSError as error:
+        address = f"{arguments.host}:{arguments.port}"
+        raise UnusableInputError(f"cannot serve on {address}: {error.strerror or error}") from None
+    except sqlite3.Error as error:
+        raise UnusableInputError(f"cannot use the database {arguments.database}: {error}") from None
+    return Exit.OK
+
+
+async def _serve(sandbox: Sandbox) -> None:
+    import asyncio
+
+    async with sandbox:
+        print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")
+        print(f"export PLEXYPAY_BASE_URL={sandbox.base_url}")
+        print(f"export PLEXYPAY_API_KEY={sandbox.api_key}", flush=True)
+        await asyncio.Event().wait()

@@ -1,0 +1,96 @@
+"""Running a command's work until it ends or a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .exits import exit_code_of
+
+__all__ = ["run_until_signal"]
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_until_signal(
+    work: Coroutine[Any, Any, None],
+    *,
+    finish: Callable[[signal.Signals], bool] | None = None,
+    patience: float = 0.2,
+    grace: float = 0.6,
+) -> signal.Signals | None:
+    """Run `work` on an event loop of its own and return the signal that stopped it, if one did.
+
+    On SIGINT (Ctrl-C) and SIGTERM `finish` is called, if there is one, and where it returns True the work has
+    `patience` seconds to come to its end. Then it is cancelled, and may clean up for `grace` seconds. If it
+    is not done then, the process is ended on the spot with the exit code of the signal: whoever pressed
+    Ctrl-C does not wait for a server. A second Ctrl-C ends it at once.
+
+    Raises:
+        Exception: Whatever `work` raises.
+    """
+    try:
+        return asyncio.run(_supervise(work, finish, patience, grace))
+    except KeyboardInterrupt:
+        return signal.SIGINT
+
+
+async def _supervise(
+    work: Coroutine[Any, Any, None],
+    finish: Callable[[signal.Signals], bool] | None,
+    patience: float,
+    grace: float,
+) -> signal.Signals | None:
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[signal.Signals] = loop.create_future()
+    task = loop.create_task(work)
+
+    def stop(received: signal.Signals) -> None:
+        if not stopped.done():
+            stopped.set_result(received)
+
+    handled: list[signal.Signals] = []
+    for number in _STOPPING:
+        try:
+            loop.add_signal_handler(number, stop, number)
+        except (NotImplementedError, RuntimeError, ValueError):
+            # No signal handlers on this platform's loops or outside the main thread: asyncio.run itself
+            # turns Ctrl-C into a cancellation.
+            continue
+        handled.append(number)
+    try:
+        awaited: set[asyncio.Future[Any]] = {task, stopped}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task}, timeout=grace)
+        raise
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+    if not stopped.done():
+        stopped.cancel()
+        task.result()
+        return None
+    received = stopped.result()
+    if finish is not None and finish(received):
+        await asyncio.wait({task}, timeout=patience)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=grace)
+    if not task.done():
+        _end_now(received)
+    if not task.cancelled():
+        task.result()
+    return received
+
+
+def _end_now(received: signal.Signals) -> None:
+    print("plexypay: stopped without a clean end: some connections did not close", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code_of(received))

@@ -1,0 +1,125 @@
+"""Where the rows come from: a file or standard input, read as numbered lines in constant memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from typing import BinaryIO, Self, cast
+
+from .exits import UnusableInputError
+
+__all__ = ["Line", "Lines", "Source"]
+
+LONGEST_LINE = 1 << 20
+"""Bytes. A longer line is no row; it is skipped without being held."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+Line = tuple[int, bytes | None]
+"""A line's number, from 1, and its bytes with their line ending; None where it is too long."""
+
+
+class Lines(Iterator[Line]):
+    """The physical lines of a binary stream, without a byte-order mark."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._number = 0
+        self._again: deque[Line] = deque()
+        self.bytes_read = 0
+        """How far the stream was read, in bytes."""
+        self.ended = False
+        """Whether the stream's end was seen."""
+
+    def __next__(self) -> Line:
+        if self._again:
+            return self._again.popleft()
+        data = self._stream.readline(LONGEST_LINE)
+        if not data:
+            self.ended = True
+            raise StopIteration
+        self._number += 1
+        self.bytes_read += len(data)
+        if self._number == 1:
+            if data.startswith(_UTF_16_MARKS):
+                raise UnusableInputError("the input is UTF-16 text: save it as UTF-8")
+            data = data.removeprefix(_BYTE_ORDER_MARK)
+        if len(data) >= LONGEST_LINE and not data.endswith(b"\n"):
+            self._skip_rest_of_line()
+            return self._number, None
+        return self._number, data
+
+    def put_back(self, lines: list[Line]) -> None:
+        """Have these lines, in this order, come again before any other."""
+        self._again.extendleft(reversed(lines))
+
+    def _skip_rest_of_line(self) -> None:
+        while rest := self._stream.readline(LONGEST_LINE):
+            self.bytes_read += len(rest)
+            if rest.endswith(b"\n"):
+                return
+
+
+class Source:
+    """An input that was opened: a file, a pipe or standard input.
+
+    Args:
+        path: The file's path; ``-`` is standard input.
+
+    Raises:
+        UnusableInputError: The file cannot be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = "stdin" if path == "-" else path
+        """What messages call the input."""
+        try:
+            # A reader of its own on descriptor 0: the interpreter's own stdin object cannot be left blocked
+            # in a thread when the process ends.
+            self._stream: BinaryIO = (
+                open(0, "rb", closefd=False) if path == "-" else open(path, "rb")  # noqa: SIM115
+            )
+            found = os.fstat(self._stream.fileno())
+        except OSError as error:
+            raise UnusableInputError(f"cannot read {self.name}: {error.strerror}") from None
+        self.repeatable = stat.S_ISREG(found.st_mode)
+        """Whether the input can be read from its beginning again, and never blocks."""
+        self._start = self._stream.tell() if self.repeatable else 0
+        self.size = found.st_size - self._start if self.repeatable else None
+        """Bytes; None for a pipe, whose end is not known."""
+        self._lines: Lines | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lines(self) -> Lines:
+        """Return the lines from the beginning; a pipe can be read only once."""
+        if self.repeatable:
+            self._stream.seek(self._start)
+        self._lines = Lines(self._stream)
+        return self._lines
+
+    def spool(self) -> None:
+        """Make a pipe repeatable: read it to its end into a temporary file that nobody else sees."""
+        if self.repeatable:
+            return
+        copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+        shutil.copyfileobj(self._stream, copy)
+        self._stream.close()
+        self._stream = copy
+        self._start = 0
+        self.size = copy.tell()
+        self.repeatable = True
+
+    def close(self) -> None:
+        """Close the input, unless a thread may be blocked in reading it: the process' end closes that."""
+        if self.repeatable or (self._lines is not None and self._lines.ended):
+            self._stream.close()

@@ -1,0 +1,386 @@
+"""Rows of CSV and JSON Lines: what is read, what is refused, and in whose words."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, cast
+
+import pytest
+
+from plexypay_async.api.payment_links import CreatePaymentLink
+from plexypay_async.cli.exits import UnusableInputError
+from plexypay_async.cli.rows import BadRow, Row, open_rows
+from plexypay_async.cli.source import LONGEST_LINE, Lines, Source
+from plexypay_async.cli.strict import check_rows
+
+
+def read(content: str | bytes, name: str = "orders.csv") -> list[Row | BadRow]:
+    data = content.encode() if isinstance(content, str) else content
+    return list(open_rows(Lines(io.BytesIO(data)), name))
+
+
+def request(content: str | bytes, name: str = "orders.csv") -> CreatePaymentLink:
+    (row,) = read(content, name)
+    assert isinstance(row, Row), row
+    return row.request
+
+
+def refusal(content: str | bytes, name: str = "orders.csv") -> BadRow:
+    (row,) = read(content, name)
+    assert isinstance(row, BadRow), row
+    return row
+
+
+def unusable(content: str | bytes, name: str = "orders.csv") -> str:
+    with pytest.raises(UnusableInputError) as caught:
+        read(content, name)
+    return str(caught.value)
+
+
+def cell(column: str, value: str) -> BadRow | Row:
+    """Read one row that has a good amount and currency and this cell."""
+    cells = {"amount": "100", "currency": "KZT", column: f'"{value}"'}
+    (row,) = read(",".join(cells) + "\n" + ",".join(cells.values()) + "\n")
+    return row
+
+
+FULL = {
+    "amount": "2200000",
+    "currency": "KZT",
+    "description": "Тур «Чарын», 2 взрослых",
+    "order_reference": "ORD-1",
+    "expires_at": "2099-12-31T23:59:59Z",
+    "customer_id": "5e9f8f8f-9d9e-4e9d-9e9f-8f8f8f9d9e9f",
+    "auto_clearing": "false",
+    "success_url": "https://shop.example.com/success",
+    "failure_url": "https://shop.example.com/failure",
+    "cancel_url": "https://shop.example.com/cancel",
+    "callback_url": "https://shop.example.com/callback",
+    "metadata.branch": "Алматы",
+}
+
+
+def full_request() -> CreatePaymentLink:
+    return CreatePaymentLink(
+        amount=2_200_000,
+        currency="KZT",
+        description="Тур «Чарын», 2 взрослых",
+        order_reference="ORD-1",
+        expires_at=datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC),
+        customer_id="5e9f8f8f-9d9e-4e9d-9e9f-8f8f8f9d9e9f",
+        auto_clearing=False,
+        success_url="https://shop.example.com/success",
+        failure_url="https://shop.example.com/failure",
+        cancel_url="https://shop.example.com/cancel",
+        callback_url="https://shop.example.com/callback",
+        metadata={"branch": "Алматы"},
+    )
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte-order mark"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_csv_reads_every_column(delimiter: str, ending: str, mark: bytes) -> None:
+    values = [f'"{value}"' for value in FULL.values()]
+    content = delimiter.join(FULL) + ending + delimiter.join(values) + ending
+    assert request(mark + content.encode()) == full_request()
+
+
+def test_json_lines_read_every_column() -> None:
+    values: dict[str, Any] = {**FULL, "amount": 2_200_000, "auto_clearing": False}
+    del values["metadata.branch"]
+    values["metadata"] = {"branch": "Алматы"}
+    for ascii_only in (True, False):
+        assert request(json.dumps(values, ensure_ascii=ascii_only), "orders.jsonl") == full_request()
+
+
+def test_header_names_ignore_case_and_space_but_custom_keys_keep_theirs() -> None:
+    found = request("\ufeff Amount ; CURRENCY;Metadata.managerName\n100;kzt;Айгерім\n")
+    assert (found.amount, found.currency) == (100, "KZT")
+    assert found.metadata == {"managerName": "Айгерім"}
+
+
+def test_the_delimiter_is_judged_outside_quotes() -> None:
+    content = 'amount;currency;"metadata.a,b,c,d"\n100;KZT;"x,y"\n'
+    assert request(content).metadata == {"a,b,c,d": "x,y"}
+
+
+def test_empty_cells_are_not_given() -> None:
+    found = request("amount,currency,description,expires_at,metadata.a\n100,KZT, ,,\n")
+    assert found == CreatePaymentLink(amount=100, currency="KZT")
+
+
+def test_line_numbers_are_physical_lines() -> None:
+    rows = read(
+        '\namount,currency,description\n1,KZT,"two\nlines"\n\n,,\nx,KZT,\n2,KZT,"three\r\n\r\nlines"\ny,KZT,'
+    )
+    assert [(row.line, type(row)) for row in rows] == [(3, Row), (7, BadRow), (8, Row), (11, BadRow)]
+    assert cast(Row, rows[0]).request.description == "two\nlines"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("22 000.00", "'22 000.00' is not a whole number of minor units: write digits only"),
+        ("1e3", "write digits only (22 000 KZT is 2200000)"),
+        ("2200000.0", "write digits only"),
+        ("22,000", "write digits only"),
+        ("-5", "write digits only"),
+        ("+5", "write digits only"),
+        ("٣", "write digits only"),
+        ("0", "greater than 0"),
+        ("000", "greater than 0"),
+        ("9223372036854775808", "larger than any amount"),
+        ("9" * 5000, "write digits only"),
+        ("", "is empty: every row needs one"),
+    ],
+)
+def test_bad_amounts(text: str, part: str) -> None:
+    row = refusal(f'currency,amount\nKZT,"{text}"\n')
+    assert (row.line, row.column) == (2, "amount")
+    assert part in row.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("2099-12-31", "has no time of day"),
+        ("2099-12-31T10:00:00", "has no offset from UTC"),
+        ("31.12.2099", "is not an ISO 8601 time"),
+        ("2099-02-30T00:00:00Z", "is not an ISO 8601 time"),
+        ("9999-12-31T23:59:59-05:00", "outside the years 1 to 9999"),
+    ],
+)
+def test_bad_expiry_times(text: str, part: str) -> None:
+    row = cell("expires_at", text)
+    assert isinstance(row, BadRow)
+    assert row.column == "expires_at"
+    assert part in row.reason
+    assert "2099-12-31T23:59:59Z" in row.reason
+
+
+@pytest.mark.parametrize("text", ["2099-12-31T10:00:00+05:00", "2099-12-31 10:00:00+05:00"])
+def test_expiry_times_keep_their_offset(text: str) -> None:
+    row = cell("expires_at", text)
+    assert isinstance(row, Row)
+    assert row.request.expires_at == datetime(2099, 12, 31, 10, tzinfo=timezone(timedelta(hours=5)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("FALSE", False), ("1", True), ("0", False), ("Yes", True), ("no", False)],
+)
+def test_auto_clearing(text: str, expected: bool) -> None:
+    row = cell("auto_clearing", text)
+    assert isinstance(row, Row)
+    assert row.request.auto_clearing is expected
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "part"),
+    [
+        ("amount,currency\n5,tenge\n", "currency", "write three letters, such as KZT"),
+        ("amount,currency,auto_clearing\n5,KZT,да\n", "auto_clearing", "write true or false"),
+        ("amount,currency\n5,KZT,x\n", None, "has 3 cells for 2 columns"),
+        ("amount,currency,description\n5,KZT\n", None, "description is the first that is missing"),
+        ('amount,currency,description\n5,KZT,"a"b\n', None, "write a quote inside a cell twice"),
+        ('amount,currency,description\n5,KZT,"a\n', None, "opened and not closed"),
+    ],
+)
+def test_bad_rows_say_what_to_write(content: str, column: str | None, part: str) -> None:
+    row = refusal(content)
+    assert (row.line, row.column) == (2, column)
+    assert part in row.reason
+
+
+def test_a_stray_quote_costs_its_own_row_only() -> None:
+    good = "5,KZT,good\n" * 20_000
+    rows = read(f'amount,currency,description\n5,KZT,"never closed\n{good}')
+    assert [row.line for row in rows if isinstance(row, BadRow)] == [2]
+    assert sum(isinstance(row, Row) for row in rows) == 20_000
+
+
+def test_bytes_that_are_not_utf_8_cost_their_own_row_only() -> None:
+    content = b"amount,currency,description\n5,KZT,ok\n" + "6,KZT,Тур\n".encode("cp1251") + b"7,KZT,\n"
+    first, bad, last = read(content)
+    assert isinstance(first, Row)
+    assert isinstance(last, Row)
+    assert isinstance(bad, BadRow)
+    assert (bad.line, bad.column) == (3, "description")
+    assert "save the file as UTF-8" in bad.reason
+
+
+def test_a_line_without_end_is_one_bad_row() -> None:
+    endless = "6,KZT," + "x" * (3 * LONGEST_LINE) + "\n"
+    _, bad, last = read("amount,currency,description\n5,KZT,\n" + endless + "7,KZT,\n")
+    assert isinstance(bad, BadRow)
+    assert (bad.line, bad.reason) == (3, "the line is longer than 1 MiB")
+    assert isinstance(last, Row)
+    assert last.line == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("", ["is empty", "must name the columns"]),
+        ("\n \n", ["is empty"]),
+        ("amount,currency,oder_reference\n", ["line 1", "'oder_reference'", "did you mean order_reference?"]),
+        ("amount,currency,orderReference\n", ["did you mean order_reference?"]),
+        ("amount,currency,zzzz\n", ["'zzzz'", "the columns are amount"]),
+        ("\namount,currency,metadata.\n", ["line 2", "'metadata.'"]),
+        ("amount,description\n", ["no column currency"]),
+        ("description\n", ["no column amount", "no column currency"]),
+        ("2200000,KZT\n", ["unknown column '2200000'"]),
+        ("amount,currency,Amount\n", ["column amount is there twice"]),
+        ("amount,currency,metadata.a,metadata.a\n", ["column metadata.a is there twice"]),
+        ("amount,currency,success_url,metadata.successUrl\n", ["twice"]),
+        ("amount,currency,metadata.successUrl,success_url\n", ["are the same"]),
+        ("amount,currency,\n", ["column 3 has no name"]),
+        ("amount\tcurrency\n", ["not tabs"]),
+        ('[{"amount": 1}]\n', ["one object per line"]),
+        ('amount,"currency\n', ["header cannot be read"]),
+        ("amount,currency\n".encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
+        ("amount,currency,описание\n".encode("cp1251"), ["column 3", "UTF-8"]),
+    ],
+)
+def test_unusable_headers(content: str | bytes, parts: list[str]) -> None:
+    message = unusable(content)
+    for part in parts:
+        assert part in message
+
+
+def test_json_lines_are_known_by_their_first_byte() -> None:
+    assert request('\ufeff\n  {"amount": 5, "currency": "KZT"}\n', "stdin").amount == 5
+
+
+def test_json_lines_may_be_empty() -> None:
+    assert read("", "orders.jsonl") == []
+    assert read("\n\n", "orders.NDJSON") == []
+
+
+def test_json_lines_accept_digits_as_text_and_null_as_not_given() -> None:
+    found = request(
+        '{"amount": "5", "Currency": "usd", "description": null, "metadata": null, "metadata.n": 3}',
+        "a.jsonl",
+    )
+    assert found == CreatePaymentLink(amount=5, currency="USD", metadata={"n": 3})
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "part"),
+    [
+        ('{"amount": 5.0, "currency": "KZT"}', "amount", "write digits only"),
+        ('{"amount": true, "currency": "KZT"}', "amount", "write digits only"),
+        ('{"amount": null, "currency": "KZT"}', "amount", "every row needs one"),
+        ('{"currency": "KZT"}', "amount", "every row needs one"),
+        ('{"amount": 5, "currency": 398}', "currency", "three letters"),
+        ('{"amount": 5, "currency": "KZT", "order_reference": 7}', "order_reference", "write it in quotes"),
+        ('{"amount": 5, "currency": "KZT", "auto_clearing": 1}', "auto_clearing", "write true or false"),
+        ('{"amount": 5, "currency": "KZT", "expires_at": 1}', "expires_at", "is not a time"),
+        ('{"amount": 5, "currency": "KZT", "metadata": [1]}', "metadata", "is not a JSON object"),
+        ('{"amount": 5, "currency": "KZT", "orderReference": "a"}', None, "did you mean order_reference?"),
+        ('{"amount": 5, "amount": 6, "currency": "KZT"}', None, "'amount' is there twice"),
+        ('{"amount": 5, "Amount": 6, "currency": "KZT"}', "amount", "is there twice"),
+        ('{"amount": 5, "currency": "KZT", "metadata.a": 1, "metadata": {"a": 2}}', "metadata.a", "twice"),
+        (
+            '{"amount": 5, "currency": "KZT", "success_url": "u", "metadata": {"successUrl": "v"}}',
+            None,
+            "give it once",
+        ),
+        ('{"amount": NaN, "currency": "KZT"}', None, "NaN is not JSON"),
+        ('{"amount": 5, "currency": "KZT", "description": "\\ud800"}', None, "half of a surrogate pair"),
+        ('{"amount": ' + "9" * 5000 + ', "currency": "KZT"}', None, "a number is too long"),
+        ('{"amount": 5, "currency": "KZT", "metadata": ' + "[" * 200_000, None, "nested too deep"),
+        ('{"amount": 5, "currency": "KZT"', None, "is not JSON"),
+        ("[5]", None, "is not a JSON object"),
+    ],
+)
+def test_bad_json_rows(line: str, column: str | None, part: str) -> None:
+    first, bad, last = read(
+        f'{{"amount": 1, "currency": "KZT"}}\n{line}\n{{"amount": 2, "currency": "KZT"}}', "o.jsonl"
+    )
+    assert isinstance(first, Row)
+    assert isinstance(last, Row)
+    assert isinstance(bad, BadRow)
+    assert (bad.line, bad.column) == (2, column)
+    assert part in bad.reason
+    assert len(bad.reason) < 200
+
+
+def test_json_bytes_that_are_not_utf_8() -> None:
+    row = refusal('{"amount": 5, "currency": "KZT", "description": "Тур"}'.encode("cp1251"), "o.jsonl")
+    assert "save the file as UTF-8" in row.reason
+
+
+def test_a_bad_row_keeps_its_order_reference() -> None:
+    assert refusal("amount,currency,order_reference\n0,KZT, ORD-7 \n").order_reference == "ORD-7"
+    row = refusal('{"amount": 0, "currency": "KZT", "order_reference": "ORD-7"}', "o.jsonl")
+    assert row.order_reference == "ORD-7"
+
+
+def test_strict_names_the_first_line_of_a_repeated_reference() -> None:
+    content = "amount,currency,order_reference\n1,KZT,A\n1,KZT,\n1,KZT,B\n1,KZT,\n1,KZT,A\n"
+    rows = list(check_rows(open_rows(Lines(io.BytesIO(content.encode())), "orders.csv")))
+    (bad,) = (row for row in rows if isinstance(row, BadRow))
+    assert (bad.line, bad.column, bad.order_reference) == (6, "order_reference", "A")
+    assert "line 2" in bad.reason
+
+
+class _Generated(io.RawIOBase):
+    """A CSV file of `count` rows that exists nowhere."""
+
+    def __init__(self, count: int) -> None:
+        self._lines: Iterator[bytes] = self._generate(count)
+        self._rest = b""
+
+    def _generate(self, count: int) -> Iterator[bytes]:
+        yield b"amount,currency,description,order_reference,metadata.branch\n"
+        for number in range(count):
+            yield f'{number + 1},KZT,"Заказ, № {number}",ORD-{number},Алматы\n'.encode()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._rest or next(self._lines, b"")
+        taken = data[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._rest = data[len(taken) :]
+        return len(taken)
+
+
+def test_rows_are_read_in_constant_memory() -> None:
+    def peak_of(count: int) -> int:
+        rows = open_rows(Lines(io.BufferedReader(_Generated(count))), "generated.csv")
+        tracemalloc.start()
+        try:
+            assert sum(isinstance(row, Row) for row in rows) == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_of(10)
+    assert peak_of(50_000) < peak_of(500) + 100_000
+
+
+def test_a_pipe_is_spooled_to_be_read_twice(tmp_path: Any) -> None:
+    import os
+
+    fifo = tmp_path / "orders"
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"amount,currency\n5,KZT\n")
+    os.close(write_end)
+    fifo.symlink_to(f"/dev/fd/{read_end}")
+    with Source(str(fifo)) as source:
+        assert not source.repeatable
+        source.spool()
+        assert source.repeatable
+        assert source.size == 22
+        for _ in range(2):
+            (row,) = open_rows(source.lines(), source.name)
+            assert isinstance(row, Row)
+    os.close(read_end)

@@ -1,0 +1,141 @@
+"""`plexypay sandbox`: a server for programs in any language, until a signal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexypay_async.cli import main
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+class Served:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.greeting = [process.stdout.readline().rstrip("\n") for _ in range(3)]
+        self.base_url = self.greeting[1].removeprefix("export PLEXYPAY_BASE_URL=")
+        self.api_key = self.greeting[2].removeprefix("export PLEXYPAY_API_KEY=")
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            self.base_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": self.api_key, "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def stop(self, received: signal.Signals = signal.SIGTERM) -> str:
+        sent = time.monotonic()
+        self.process.send_signal(received)
+        _, errors = self.process.communicate(timeout=20)
+        assert time.monotonic() - sent < 1.5
+        assert self.process.returncode == 0
+        return errors
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Served]:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-X",
+            "dev",
+            "-W",
+            "error",
+            "-m",
+            "plexypay_async.cli",
+            "sandbox",
+            "--port=0",
+            *arguments,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Served(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_is_and_serves_until_a_signal(received: signal.Signals) -> None:
+    with serving("--api-key", "key-of-mine") as served:
+        assert served.api_key == "key-of-mine"
+        assert served.base_url in served.greeting[0]
+        status, link = served.ask("POST", "/v1/payment-links", {"amount": 100, "currency": "KZT"})
+        assert (status, link["amount"]) == (201, 100)
+        assert served.stop(received) == ""
+
+
+def test_a_database_survives_a_restart(tmp_path: Path) -> None:
+    database = str(tmp_path / "links.sqlite")
+    with serving("--database", database) as served:
+        _, link = served.ask("POST", "/v1/payment-links", {"amount": 100, "currency": "KZT"})
+        served.stop()
+    with serving("--database", database) as served:
+        assert served.ask("GET", f"/v1/payment-links/{link['id']}")[0] == 200
+        served.stop()
+
+
+def test_faults_strike() -> None:
+    with serving("--fault", "code=1,times=1", "--fault", "code=2,times=1", "--seed", "7") as served:
+        link = {"amount": 100, "currency": "KZT"}
+        assert [served.ask("POST", "/v1/payment-links", link)[0] for _ in range(3)] == [503, 500, 201]
+        served.stop()
+
+
+def test_a_hanging_request_does_not_delay_the_end() -> None:
+    with serving("--fault", "hang=true") as served:
+        host, port = served.base_url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            request = f"GET /v1/payment-links HTTP/1.1\r\nHost: x\r\nAuthorization: {served.api_key}\r\n\r\n"
+            connection.sendall(request.encode())
+            while served.ask("GET", "/_sandbox/requests")[1] in ({}, []):
+                time.sleep(0.01)
+            assert "Traceback" not in served.stop()
+
+
+def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["sandbox", "--port", str(port)]) == 2
+        assert f"cannot serve on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_a_bad_fault_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sandbox", "--port", "0", "--fault", "code=one"]) == 2
+    assert "--fault: code" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("nothing of SQLite's, and long enough to be sure of it " * 20)
+    assert main(["sandbox", "--port", "0", "--database", str(path)]) == 2
+    assert "is not an SQLite database" in capsys.readouterr().err
+    assert main(["sandbox", "--port", "0", "--database", str(tmp_path / "no" / "links.sqlite")]) == 2
+    assert "cannot use the database" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""The progress: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from plexypay_async.cli import main
+from plexypay_async.cli.progress import PlainProgress, Scale
+from plexypay_async.cli.report import Tally
+from plexypay_async.cli.results import RowOutcome
+from plexypay_async.cli.source import Lines
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+
+
+class Terminal:
+    """A command whose output and errors go to a pseudo-terminal, which is its controlling terminal."""
+
+    def __init__(self, arguments: Sequence[str], term: str = "xterm-256color") -> None:
+        import fcntl
+        import struct
+        import termios
+
+        self.shown = ""
+        self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "plexypay_async.cli", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+            env={**os.environ, "TERM": term, "PYTHONIOENCODING": "utf-8"},
+        )
+        os.close(slave)
+
+    def read(self, until: str | None = None) -> str:
+        """Return everything shown, to its end or until this text is there."""
+        while until is None or until not in self.shown:
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # Linux says so when the last writer is gone
+                data = b""
+            if not data:
+                break
+            self.shown += data.decode()
+        return self.shown
+
+    def press(self, key: bytes) -> None:
+        os.write(self._master, key)
+
+    def close(self) -> int:
+        code = self.process.wait(timeout=20)
+        os.close(self._master)
+        return code
+
+
+@on_posix
+def test_a_terminal_shows_a_bar_and_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(EXAMPLE.read_text("utf-8") + "x,KZT" + "," * 11 + "\n", "utf-8")
+    terminal = Terminal(["bulk-create", str(path), "--sandbox"])
+    shown = terminal.read()
+    assert terminal.close() == 1
+    assert "━━━━" in shown
+    assert "1,001/1,001" in shown
+    assert "100%" in shown
+    assert "failed 1" in shown
+    assert re.search(r"[\d,]+/s", shown)
+    assert re.search(r"\d\d:\d\d", shown)
+    assert f"{path}:1002: column amount: 'x' is not a whole number" in shown
+    assert re.search(r"│ created +│ +1,000 │", shown)
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is not shown again"
+
+
+@on_posix
+def test_ctrl_c_at_a_terminal(tmp_path: Path) -> None:
+    results = tmp_path / "results.csv"
+    terminal = Terminal(
+        ["bulk-create", str(EXAMPLE), "--sandbox", "--fault", "latency=0.5", "--results", str(results)]
+    )
+    terminal.read(until="50/1,000")
+    pressed = time.monotonic()
+    terminal.press(b"\x03")
+    shown = terminal.read()
+    assert terminal.close() == 130
+    assert time.monotonic() - pressed < 1.0
+    assert "stopped by Ctrl-C" in shown
+    assert "\x1b[?25h" in shown
+    assert results.read_text("utf-8").count(",created,") >= 50
+
+
+@on_posix
+def test_a_dumb_terminal_gets_plain_lines() -> None:
+    terminal = Terminal(["bulk-create", str(EXAMPLE), "--sandbox"], term="dumb")
+    shown = terminal.read()
+    assert terminal.close() == 0
+    assert "━" not in shown
+    assert "\x1b[?25l" not in shown
+
+
+@on_posix
+def test_a_reader_of_the_table_may_go_away(tmp_path: Path) -> None:
+    orders = tmp_path / "orders.csv"
+    orders.write_text("amount,currency\n1,KZT\n")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "bulk-create", str(orders), "--sandbox"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    os.close(write_end)
+    assert done.returncode == 0
+    assert "Error" not in done.stderr
+
+
+def test_without_a_terminal_plain_lines_come_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(PlainProgress, "interval", 0.02)
+    assert main(["bulk-create", str(EXAMPLE), "--sandbox", "--fault", "latency=0.01"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("created")]
+    assert len(lines) >= 3
+    for line in lines:
+        assert re.fullmatch(r"created [\d,]+, [\d,]+/s, \d+ % of the file", line)
+
+
+def test_scale_by_rows_and_by_bytes() -> None:
+    data = b"amount,currency\n" * 10
+    lines = Lines(io.BytesIO(data))
+    tally = Tally()
+    by_rows = Scale(tally, lines, len(data), 4)
+    by_bytes = Scale(tally, lines, len(data), None)
+    unknown = Scale(tally, lines, None, None)
+    assert (by_rows.fraction, by_bytes.fraction, unknown.fraction) == (0.0, 0.0, None)
+    tally.count(RowOutcome.RECOVERED)
+    next(lines)
+    assert (by_rows.fraction, by_bytes.fraction) == (0.25, 0.1)
+    assert (tally.created, tally.recovered, tally.settled) == (1, 1, 1)
+    for outcome in (RowOutcome.FAILED, RowOutcome.UNKNOWN, RowOutcome.INVALID):
+        tally.count(outcome)
+    list(lines)
+    assert (by_rows.fraction, by_bytes.fraction, tally.not_created) == (1.0, 1.0, 3)
+    assert Scale(tally, lines, 0, 0).fraction == 1.0

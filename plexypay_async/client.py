@@ -193,7 +193,7 @@ class AsyncCaller:
         """Return the function that opens `listing`."""
         execution, make = self.execution, listing.request
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
             request: Request = make(*args, **kwargs)
             return AsyncPages(execution, listing, request)
 

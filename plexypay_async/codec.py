@@ -7,13 +7,11 @@ such as ``"100"`` to 100. Imported with a client's first call, so that importing
 
 from __future__ import annotations
 
-import operator
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -107,10 +105,6 @@ def _is_object(kind: Any) -> bool:
     return kind is dict or typing.get_origin(kind) in (dict, Mapping)
 
 
-def _is_open_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, OpenEnum)
-
-
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Model)
 
@@ -158,9 +152,10 @@ def _attrs_unstructure_hook(kind: Any, converter: cattrs.Converter) -> Callable[
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (datetime, _time)):
-        converter.register_structure_hook_func(partial(operator.is_, kind), hook)
+        converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_func(_is_object, _object)
-    converter.register_structure_hook_func(_is_open_enum, _open_enum)
+    # By class, not by predicate: cattrs looks at its own str and int hooks before any predicate.
+    converter.register_structure_hook(OpenEnum, _open_enum)
     converter.register_structure_hook_factory(_is_model, _model_hook)
     converter.register_structure_hook_factory(_is_optional, _optional_hook)
     converter.register_unstructure_hook(datetime, written_time)
@@ -289,6 +284,9 @@ class ListingCodec(Generic[T]):
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
+        for name in ("page", "size"):
+            if name in (request.extra or ()):
+                raise ConfigurationError(f"extra[{name!r}]: a listing counts its pages itself")
         return self._encoder.path(request), self._encoder.values(request)
 
     @staticmethod
@@ -308,7 +306,8 @@ class ListingCodec(Generic[T]):
 
     def _page(self, value: Any, _: Any) -> PageBody[T]:
         body = _as_object(value)
-        data = body.get("data")
+        # A server may write an empty list as null, but what has no `data` at all is no page.
+        data = body["data"]
         if data is not None and type(data) is not list:
             raise TypeError(f"data: expected an array, got {type(data).__name__}")
         structure, kind = self._structure, self._item

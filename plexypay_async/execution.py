@@ -168,16 +168,22 @@ class Call(Generic[R]):
         except asyncio.CancelledError:
             if not watch.done():
                 raise
+            failed = self._finished(self._deadline_error())
+        except ConfigurationError as error:
+            # The client was closed or its key failed in mid-call; an earlier attempt may have done the work.
+            watch.done()
+            failed = self._finished(self._final(error))
         except PlexyPayError as error:
             watch.done()
-            raise self._finished(error) from error.__cause__
+            failed = self._finished(error)
         except BaseException:
             watch.done()
             raise
         else:
             watch.done()
             return result
-        raise self._finished(self._deadline_error())
+        # Raised outside the handlers: the frames of an attempt hold the API key and what the server sent.
+        raise failed from failed.__cause__
 
     async def _perform(self) -> R:
         execution = self.execution
@@ -220,10 +226,12 @@ class Call(Generic[R]):
         try:
             return await self.execution.recovery.find(self, error)
         except OutcomeUnknownError as unknown:
-            if self._unsettled:
+            if self._unsettled and error.outcome is not Outcome.DONE:
                 raise
-            # Every attempt was answered, so the last answer stands where the look-up cannot tell more.
-            raise error from unknown
+            # What the last answer said stands where the look-up cannot tell more.
+            for note in getattr(unknown, "__notes__", ()):
+                error.add_note(note)
+        raise error
 
     # ------------------------------------------------------------------------------------- one attempt
 
@@ -336,6 +344,8 @@ class Call(Generic[R]):
     def _pay(self, error: PlexyPayError) -> None:
         # Silence is what an overloaded server gives, so asking again after it costs more.
         cost = TIMEOUT_COST if isinstance(error.__cause__, TimeoutError) else RETRY_COST
+        # A small client's whole budget pays for one.
+        cost = min(cost, self.execution.budget.capacity)
         if not self.execution.budget.take(cost):
             log.debug("%s: the retry budget is spent", self.name)
             raise self._final(self._last(error))
@@ -405,6 +415,7 @@ class Call(Generic[R]):
         earlier = [failure for failure in self._failures if failure is not error]
         error.attempts = tuple(failure.with_traceback(None) for failure in earlier)
         error.operation = self.name
+        _without_frames(error)
         error.order_reference = self.order_reference
         declaration = self.declaration
         if (
@@ -415,6 +426,14 @@ class Call(Generic[R]):
         ):
             error.add_note(assumed_path_note(declaration))
         return error
+
+
+def _without_frames(error: BaseException | None) -> None:
+    while error is not None:
+        error.__traceback__ = None
+        if error.__suppress_context__:
+            error.__context__ = None
+        error = error.__cause__
 
 
 def assumed_path_note(declaration: Declaration[...]) -> str:

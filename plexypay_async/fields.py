@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -71,6 +71,9 @@ class Request:
             check_json_object("extra", self.extra)
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def check_text(name: str, value: Any) -> None:
     """Refuse anything but a non-empty string."""
     if not isinstance(value, str):
@@ -104,8 +107,8 @@ def check_currency(name: str, value: Any) -> None:
 
 
 def in_capitals(value: str) -> str:
-    """Write a string in capitals; anything else is left for the checks to refuse."""
-    return value.upper() if isinstance(value, str) else value  # pyright: ignore[reportUnnecessaryIsInstance]
+    """Write ASCII letters in capitals; anything else is left as it is for the checks to refuse."""
+    return value.upper() if isinstance(value, str) and value.isascii() else value  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
 def check_time(name: str, value: Any) -> None:
@@ -116,6 +119,10 @@ def check_time(name: str, value: Any) -> None:
         raise ConfigurationError(
             f"{name}: {value.isoformat()} has no time zone; give one, such as tzinfo=datetime.UTC"
         )
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ConfigurationError(f"{name}: {value.isoformat()} is beyond the calendar in UTC") from None
 
 
 def check_bool(name: str, value: Any) -> None:
@@ -132,20 +139,29 @@ def check_json_object(name: str, value: Any) -> None:
 
 
 def _check_json(name: str, value: Any, depth: int) -> None:
-    if value is None or type(value) in (str, bool, int):
-        return
     if depth > 100:
         raise ConfigurationError(f"{name}: nested more than 100 deep")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f"{name}: {value} cannot be written as JSON")
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value) is not None:
+            raise ConfigurationError(f"{name}: not valid Unicode text")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise ConfigurationError(f"{name}: a number of more than 64 bits cannot be written as JSON")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ConfigurationError(f"{name}: {value} cannot be written as JSON")
+    elif isinstance(value, Mapping):
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(key, str):
                 raise ConfigurationError(f"{name}: keys must be strings, got {_shown(key)}")
             _check_json(f"{name}[{key!r}]", inner, depth + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
+    elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             _check_json(f"{name}[{index}]", inner, depth + 1)
+    else:
+        raise ConfigurationError(f"{name}: a {type(value).__name__} cannot be written as JSON")
 
 
 def _shown(value: Any) -> str:

@@ -176,6 +176,10 @@ class Declaration(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.name}: {self.method} {self.path}>"
 
+    def _returned(self, call: Callable[..., Any]) -> str:
+        """Return what the bound call's signature says that it returns."""
+        return str(call.__annotations__["return"])
+
     def _bound(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
         # Bound once: the next look-up of the attribute finds it on the instance.
         request_class = self.request
@@ -185,7 +189,9 @@ class Declaration(Generic[P]):
         signature = inspect.signature(request_class)
         # attrs puts the base class's field first; a reader looks for `extra` last.
         parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
-        call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=parameters, return_annotation=self._returned(call)
+        )
         instance.__dict__[self._attribute] = call
         return call
 
@@ -217,6 +223,9 @@ class Operation(Declaration[P], Generic[P, R]):
         self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
         self.look_up = look_up
         self.confirmation = confirmation
+
+    def _returned(self, call: Callable[..., Any]) -> str:
+        return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...

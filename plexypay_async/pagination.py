@@ -21,6 +21,7 @@ from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableRespon
 from .execution import Call, Execution
 from .fields import Request
 from .operation import Listing, Replay
+from .wire import query_of
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]
 
@@ -88,8 +89,8 @@ class AsyncPages(Generic[T]):
         size = filters.pop("size", None)
         self._filters = filters
         self._start = start or _Position(1, DEFAULT_PAGE_SIZE if size is None else int(size))
-        shown = orjson.dumps([self._path, filters], default=str, option=orjson.OPT_SORT_KEYS)
-        self._digest = hashlib.sha256(shown).hexdigest()[:12]
+        shown = f"{self._path}?{query_of(dict(sorted(filters.items())))}"
+        self._digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._listing.name} from page {self._start.page}>"
@@ -262,7 +263,10 @@ class _RepeatDetector:
     def seen(self, body: PageBody[Any]) -> bool:
         if not body.items:
             return False
-        digest = hashlib.sha256(orjson.dumps(body.raw.get("data"))).digest()
+        # By the ids where there are any: an item may change between two looks at the same page.
+        entries: list[Any] = body.raw["data"]
+        named = [entry.get("id", entry) for entry in entries]
+        digest = hashlib.sha256(orjson.dumps(named)).digest()
         if digest == self._kept:
             self._hits += 1
             if self._hits >= REPEATS_BEFORE_ERROR:

@@ -137,6 +137,8 @@ class Recovery:
             body = await call.ask(codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE))
         except (APIError, UnreadableResponseError) as failure:
             raise call.unknown(failure) from failure
+        if not body.items and (body.total or (body.total is None and body.raw["data"] is None)):
+            raise call.unknown(error, "The listing that would prove the look-up is not plainly empty.")
         return body.items
 
     async def _retrieved(self, call: Call[R], look_up: LookUp[R], id: str) -> R:

@@ -15,6 +15,8 @@ from .errors import ConfigurationError
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings"]
 
 DEFAULT_BASE_URL = "https://api.plexypay.com"
+LONGEST = 1e9
+"""Seconds; an event loop's clock counts no further than it must."""
 API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
 BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
 
@@ -23,7 +25,10 @@ APIKey = str | Callable[[], str]
 
 
 def _codes(codes: Iterable[int]) -> frozenset[int]:
-    return frozenset(codes)
+    try:
+        return frozenset(codes)
+    except TypeError:
+        raise ConfigurationError(f"codes: expected error codes, got {codes!r}") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +65,9 @@ class RetryPolicy:
             )
         _check_seconds("base", self.base, zero=True)
         _check_seconds("cap", self.cap, zero=True)
+        for name in ("codes", "money_codes"):
+            if not all(type(code) is int for code in getattr(self, name)):
+                raise ConfigurationError(f"{name}: expected error codes, which are ints")
 
 
 @attrs.frozen(kw_only=True)
@@ -148,8 +156,10 @@ def _check_key_text(api_key: Any) -> str:
         raise ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
     if not api_key:
         raise ConfigurationError("api_key: must not be empty")
-    if re.fullmatch(r"[!-~]+", api_key) is None:
-        raise ConfigurationError("api_key: has a space, a control character or a letter outside ASCII")
+    if re.fullmatch(r"[ -~]+", api_key) is None:
+        raise ConfigurationError("api_key: has a control character or a letter outside ASCII")
+    if api_key != api_key.strip():
+        raise ConfigurationError("api_key: begins or ends with a space")
     return api_key
 
 
@@ -168,6 +178,8 @@ def check_base_url(base_url: Any) -> str:
         raise ConfigurationError("base_url: must not carry a user name or a password")
     if parts.query or parts.fragment:
         raise ConfigurationError("base_url: must not carry a query or a fragment")
+    if not host.isascii():
+        raise ConfigurationError("base_url: write the host name in its ASCII form (xn--...)")
     if not parts.path.isascii() or re.search(r"[\s\x00-\x1f\\]", base_url) is not None:
         raise ConfigurationError("base_url: has a character that must be percent-encoded")
     if parts.scheme == "http" and not is_loopback(host):
@@ -180,7 +192,7 @@ def check_base_url(base_url: Any) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     import ipaddress
 
@@ -222,8 +234,8 @@ def check_paths(paths: Any) -> Mapping[str, str]:
 def _check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigurationError(f"{name}: expected seconds, got {type(value).__name__}")
-    if not (0 <= value < float("inf")) or (value == 0 and not zero):
-        raise ConfigurationError(f"{name}: expected a positive, finite number of seconds, got {value!r}")
+    if not (0 <= value <= LONGEST) or (value == 0 and not zero):
+        raise ConfigurationError(f"{name}: expected a positive, finite number of seconds")
     return float(value)
 
 

@@ -7,7 +7,9 @@ have reached the server. There is one session per event loop; it closes with the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import platform
+import sys
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -24,8 +26,6 @@ from .version import __version__
 from .wire import WireRequest, WireResponse
 
 __all__ = ["Connections", "Sending", "Transport", "is_lasting"]
-
-REDACTED = b"[the API key]"
 
 
 class Sending:
@@ -114,7 +114,9 @@ class Connections:
         if self._keeper is None:
             self.deadlines.close()
         else:
-            await self._keeper.aclose()
+            with contextlib.suppress(RuntimeError):
+                # Its loop may be closing it at this moment.
+                await self._keeper.aclose()
 
     async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse:
         """Send a request once and return its answer.
@@ -132,6 +134,7 @@ class Connections:
             body = _Body(request.body or b"", sending)
         headers = wire.headers(request.headers)
         failure: tuple[PlexyPayError, BaseException | None]
+        handled = sys.exception()
         try:
             response = await self._session.request(
                 method,
@@ -142,7 +145,7 @@ class Connections:
                 timeout=wire.timeout,
             )
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            failure = _failure(error, request, sending), _bare(error)
+            failure = _failure(error, request, sending), _bare(error, handled)
         else:
             return await _read(response, headers["Authorization"])
         # Raised outside the handler, so that aiohttp's own error is not its context.
@@ -156,9 +159,7 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> WireResponse:
         content = await response.read()
     except (aiohttp.ClientError, OSError):
         return WireResponse(status, b"", retry_after, complete=False)
-    if status >= 300:
-        content = content.replace(key.encode(), REDACTED)
-    return WireResponse(status, content, retry_after)
+    return WireResponse(status, content, retry_after, key=key)
 
 
 async def _kept_open(session: aiohttp.ClientSession, deadlines: Deadlines) -> AsyncGenerator[None]:
@@ -225,10 +226,11 @@ class Transport:
         """Close the connections of every loop that is still there."""
         self.closed = True
         here = asyncio.get_running_loop()
-        while self._by_loop:
-            loop, connections = self._by_loop.popitem()
+        for loop, connections in list(self._by_loop.items()):
             if loop is here:
+                del self._by_loop[loop]
                 await connections.close()
+            # A loop at rest closes them itself when it shuts down; let go of here, they could not be closed.
             elif loop.is_running():
                 loop.call_soon_threadsafe(_close_there, loop, connections)
 
@@ -255,27 +257,32 @@ def _base_headers() -> dict[str, str]:
 
 def _failure(error: Exception, request: WireRequest, sending: Sending) -> PlexyPayError:
     call = f"{request.method} {request.target}"
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) or not sending.begun:
-        if isinstance(error, RuntimeError):
-            return ConfigurationError(f"{call}: {error}")
-        return ConnectError(f"{call}: no connection: {_told(error)}")
     if isinstance(error, RuntimeError):
-        raise error
+        # aiohttp raises it before it sends anything: the session or its loop is closed.
+        return ConfigurationError(f"{call}: {error}")
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) or not sending.begun:
+        return ConnectError(f"{call}: no connection: {_told(error)}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 
 
 def _told(error: BaseException) -> str:
     # The request that a ClientResponseError shows has the key in its headers.
-    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    # Its message goes on with what the server sent, which may be the key again.
+    text = str(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        text = error.message.partition(":")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _bare(error: BaseException) -> BaseException | None:
-    """Return an error as a cause that shows no frame of aiohttp's, whose locals hold the API key."""
+def _bare(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """Return an error as a cause that shows no frame of aiohttp's, whose locals hold the API key.
+
+    What the caller was handling when it made the call is the caller's, and keeps its frames.
+    """
     if isinstance(error, aiohttp.ClientResponseError):
         return None
     seen: BaseException | None = error
-    while seen is not None:
+    while seen is not None and seen is not handled:
         seen.__traceback__ = None
         seen = seen.__cause__ or seen.__context__
     return error

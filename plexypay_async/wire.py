@@ -70,11 +70,18 @@ class WireRequest:
 class WireResponse:
     """An answer as it came in."""
 
-    __slots__ = ("body", "complete", "retry_after", "status")
+    __slots__ = ("_key", "body", "complete", "retry_after", "status")
 
     def __init__(
-        self, status: int, body: bytes, retry_after: str | None = None, *, complete: bool = True
+        self,
+        status: int,
+        body: bytes,
+        retry_after: str | None = None,
+        *,
+        complete: bool = True,
+        key: str = "",
     ) -> None:
+        self._key = key
         self.status = status
         self.body = body
         self.retry_after = retry_after
@@ -83,6 +90,22 @@ class WireResponse:
 
     def __repr__(self) -> str:
         return f"<WireResponse {self.status}, {len(self.body)} bytes>"
+
+    def hidden(self, text: str) -> str:
+        """Return a text of the server's without the API key that it may have sent back."""
+        key = self._key
+        if not key:
+            return text
+        quoted = orjson.dumps(key)[1:-1].decode()
+        for spelt in (key, quoted, quoted.replace("/", "\\/")):
+            text = text.replace(spelt, "[the API key]")
+        return text
+
+    @property
+    def beginning(self) -> str:
+        """The beginning of the body, for an error."""
+        # Hidden first: a cut through the key would leave its beginning.
+        return self.hidden(self.body.decode("utf-8", "replace"))[:SHOWN]
 
     @property
     def is_success(self) -> bool:
@@ -119,17 +142,12 @@ def decode_json(response: WireResponse, what: str) -> Any:
         raise unreadable(response, f"{what}: the answer is not JSON") from None
 
 
-def shown(body: bytes) -> str:
-    """Return the beginning of a body for an error."""
-    return body[: SHOWN * 4].decode("utf-8", "replace")[:SHOWN]
-
-
 def unreadable(response: WireResponse, message: str) -> UnreadableResponseError:
     """Return the error of an answer that cannot be read; after a 2xx the work itself is done."""
     return UnreadableResponseError(
-        f"{message} (HTTP {response.status}); its body begins: {shown(response.body)[:120]!r}",
+        f"{message} (HTTP {response.status}); its body begins: {response.beginning[:120]!r}",
         status=response.status,
-        body=shown(response.body),
+        body=response.beginning,
         outcome=Outcome.DONE if response.is_success else Outcome.UNKNOWN,
     )
 
@@ -164,7 +182,10 @@ def query_of(values: Mapping[str, Any]) -> str:
             continue
         many = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
         pairs.extend((name, _query_value(name, one)) for one in many)
-    return urlencode(pairs)
+    try:
+        return urlencode(pairs)
+    except UnicodeEncodeError:
+        raise ConfigurationError("a query parameter is not valid Unicode text") from None
 
 
 def _query_value(name: str, value: Any) -> str:
@@ -227,14 +248,15 @@ def error_of(response: WireResponse, what: str, now: datetime | None = None) -> 
     if kind is None:
         kind = SomethingWentWrongError if status >= 500 else APIError
     if type(message) is not str or not message:
-        described = shown(response.body).strip()[:120]
+        described = response.beginning.strip()[:120]
         message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
+    source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
     return kind(
-        message,
+        response.hidden(message),
         status=status,
         code=code,
-        source=_optional_text(fields.get("source")),
-        type=_optional_text(fields.get("type")),
+        source=source and response.hidden(source),
+        type=origin and response.hidden(origin),
         retry_after=seconds_to_wait(response.retry_after, now),
         operation=what,
     )
@@ -267,7 +289,7 @@ def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> flo
 
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())

@@ -13,6 +13,7 @@ from plexypay_async.groups import Groups
 from plexypay_async.operation import Listing, Operation, Replay, Sync
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import APIKey, RetryPolicy
+from plexypay_async.transport import Transport
 
 from .pagination import Pages
 from .portal import Portal, portal
@@ -68,7 +69,11 @@ class PlexyPay(Groups[Sync]):
             trust_env=trust_env,
         )
         self._use(client)
-        portal.renew_after_fork(self)
+        self._transport = client._execution.transport  # pyright: ignore[reportPrivateUsage]
+        portal.renew_after_fork(self._transport)
+
+    _transport: Transport | None = None
+    """What `close` closes: None on a client that `with_options` derived."""
 
     def _use(self, client: AsyncPlexyPay) -> None:
         self._client = client
@@ -137,16 +142,16 @@ class PlexyPay(Groups[Sync]):
             PlexyPayError: The call failed.
         """
         return portal.run(
-            self._client.request(method, path, params=params, json=json, headers=headers, replay=replay)
+            self._client.request, method, path, params=params, json=json, headers=headers, replay=replay
         )
 
     def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""
-        portal.run(self._client.close())
-
-    def renewed_after_fork(self) -> Any:
-        """Drop the parent's connections in a forked child; return them, for they must not be closed here."""
-        return self._client._execution.transport.let_go()  # pyright: ignore[reportPrivateUsage]
+        transport = self._transport
+        if transport is not None:
+            # Also where no loop runs: before the first call, and at exit, when all is closed already.
+            transport.closed = True
+            portal.run_if_started(transport.close)
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +180,7 @@ class SyncCaller:
         run, execution, make = self._portal.run, self._execution, operation.request
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return run(execution.call(operation, make(*args, **kwargs)).run())
+            return run(execution.call(operation, make(*args, **kwargs)).run)
 
         return call
 
@@ -183,7 +188,7 @@ class SyncCaller:
         """Return the function that opens `listing`."""
         portal, execution, make = self._portal, self._execution, listing.request
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Pages[Any]:
             request: Request = make(*args, **kwargs)
             return Pages(portal, AsyncPages(execution, listing, request))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from plexypay_async.errors import ConfigurationError
 from plexypay_async.pagination import AsyncPages, Page
 
 from .portal import Portal
@@ -38,7 +40,7 @@ class Pages(Generic[T]):
         Raises:
             PlexyPayError: The call failed.
         """
-        return self._portal.run(self._pages.first_page())
+        return self._portal.run(self._pages.first_page)
 
     def prefetch(self, window: int) -> Pages[T]:
         """Return the same listing with another window: how many pages may be under way or waiting at once.
@@ -65,13 +67,41 @@ class Pages(Generic[T]):
         Raises:
             PlexyPayError: A page failed, or the server repeats a page; `cursor` says where to resume.
         """
-        generator = self._pages.pages()
+        reading = _Reading(self._pages.pages())
         try:
-            while (page := self._portal.run(_next(generator))) is not None:
+            while (page := self._portal.run(reading.next)) is not None:
                 yield page
         finally:
-            self._portal.finish(generator)
+            # Not waited for: the garbage collector may come here, in any thread.
+            self._portal.post(reading.close)
 
 
-async def _next(generator: AsyncGenerator[Page[T], Any]) -> Page[T] | None:
-    return await anext(generator, None)
+class _Reading(Generic[T]):
+    """One iteration over pages, which belongs to the event loop that began it."""
+
+    def __init__(self, pages: AsyncGenerator[Page[T]]) -> None:
+        self._pages = pages
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asking = False
+
+    async def next(self) -> Page[T] | None:
+        """Return the next page, or None after the last."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError(
+                "this iteration began before a fork, or on an event loop that has ended;"
+                " resume from the last page's next_cursor"
+            )
+        self._asking = True
+        try:
+            return await anext(self._pages, None)
+        finally:
+            self._asking = False
+
+    async def close(self) -> None:
+        """Stop the fetching of pages that nobody will read."""
+        # One that is still asked is being cancelled, and closes by that.
+        if self._loop is asyncio.get_running_loop() and not self._asking:
+            await self._pages.aclose()

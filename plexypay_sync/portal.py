@@ -1,136 +1,319 @@
 """The event-loop thread: one daemon thread with one loop for all `PlexyPay` clients of a process.
 
 It starts with the first call, never at import. After `fork()` the child gets a thread and a loop of its own.
-At exit the calls under way are cancelled, and the thread is waited for at most a second.
+Calls of non-daemon threads are finished before the interpreter exits, as Python finishes such threads; those
+of daemon threads are then cut, and their threads are not woken to print tracebacks about it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
+import contextlib
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from plexypay_async.errors import ConfigurationError
+from plexypay_async.errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
+
+if TYPE_CHECKING:
+    from plexypay_async.transport import Transport
 
 __all__ = ["Portal", "portal"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds to wait for cancelled work, after Ctrl-C and at exit."""
 
+LOOK_UP = 0.25
+"""Seconds after which a waiting caller sees a signal that came just before it began to wait."""
+
+HELD = 2.0
+"""Seconds for which a daemon thread's call is held at exit; the interpreter is gone by then."""
+
 
 class Portal:
-    """Runs coroutines on its own thread, for threads that have no event loop."""
+    """Runs coroutine functions on its own thread, for threads that have no event loop."""
 
     def __init__(self) -> None:
-        self._renew()
-        self._on_fork: WeakSet[Any] = WeakSet()
+        self._transports: WeakSet[Transport] = WeakSet()
         # What a forked child inherits of its parent's loop is kept and never touched: its sockets and its
         # selector are the parent's too.
-        self._left_behind: list[Any] = []
+        self._inherited: list[Any] = []
+        self._renew()
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._ended = False
+        # Reentrant: a signal handler that makes a call may interrupt the thread that is starting the loop.
+        self._lock = threading.RLock()
+        self._thread: LoopThread | None = None
+        self._exiting = False
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the portal's loop and return its result, with the caller's context variables.
+    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a coroutine function on the portal's loop and return its result.
 
-        An exception in the caller while it waits, such as KeyboardInterrupt, cancels the coroutine first.
+        It sees the caller's context variables. An exception in the caller while it waits, such as
+        KeyboardInterrupt, cancels it and is raised once it has let go, or after `PATIENCE` seconds.
 
         Raises:
             ConfigurationError: It is called on the portal's own loop, or after the interpreter began to exit.
-            BaseException: What the coroutine raises.
+            OutcomeUnknownError: The loop ended while the call was under way.
+            ConnectError: The loop ended before the call began.
+            BaseException: What the function raises.
         """
+        thread = self._running_thread()
+        job = Job(partial(function, *args, **kwargs))
         try:
-            loop = self._running_loop()
+            thread.start_job(job)
+            # A signal in the instant before the wait does not break it: look up now and then.
+            while not job.wait(LOOK_UP):
+                pass
+            error = job.error
+            if error is None:
+                return cast("T", job.value)
+            if self._exiting:
+                _hold_daemon()
         except BaseException:
-            coroutine.close()
+            thread.cancel_job(job)
             raise
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
-            return future.result()
-        except BaseException:
-            if not future.done():
-                future.cancel()
-                self._wait_for(coroutine)
-            raise
+            raise error
+        finally:
+            # The error's traceback holds this frame, which must not hold the error, nor the call that does.
+            del error, job, function
 
-    def finish(self, generator: AsyncGenerator[Any, None]) -> None:
-        """Close an async generator of the portal's loop, from whichever thread drops it."""
-        loop = self._loop
-        if loop is None or not loop.is_running():
-            return
-        closing = _closed(generator)
-        if threading.current_thread() is self._thread:
-            task = loop.create_task(closing)
-            self._left_behind.append(task)
-            task.add_done_callback(self._left_behind.remove)
-        else:
-            self.run(closing)
+    def run_if_started(
+        self, function: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Run a coroutine function like `run`, or do nothing where no loop runs (any more)."""
+        thread = self._thread
+        if thread is not None and not thread.ended and not self._exiting:
+            self.run(function, *args, **kwargs)
 
-    def renew_after_fork(self, owner: Any) -> None:
-        """Call `owner.renewed_after_fork()` in every forked child, for as long as `owner` lives."""
-        self._on_fork.add(owner)
+    def post(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Run a coroutine function some time soon, if a loop runs, and do not wait for it.
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        loop = self._loop
-        if loop is None:
-            loop = self._started()
-        if threading.current_thread() is self._thread:
+        The garbage collector may call this in any thread and while that holds any lock.
+        """
+        thread = self._thread
+        if thread is not None:
+            thread.start_job(Job(function))
+
+    def renew_after_fork(self, transport: Transport) -> None:
+        """Make `transport` let go of its parent's connections in every forked child."""
+        self._transports.add(transport)
+
+    def _running_thread(self) -> LoopThread:
+        thread = self._thread
+        if thread is None or thread.ended or self._exiting:
+            thread = self._started()
+        if thread.is_current():
             raise ConfigurationError(
                 "PlexyPay was called on its own event loop and would wait for itself; use AsyncPlexyPay there"
             )
-        if self._ended or not loop.is_running():
-            raise ConfigurationError("the interpreter is exiting: PlexyPay takes no more calls")
-        return loop
+        return thread
 
-    def _started(self) -> asyncio.AbstractEventLoop:
+    def _started(self) -> LoopThread:
         with self._lock:
-            if self._loop is not None:
-                return self._loop
-            loop = _new_event_loop()
-            running = threading.Event()
-            thread = threading.Thread(target=_serve, args=(loop, running), name="plexypay", daemon=True)
-            thread.start()
-            running.wait()
-            self._thread = thread
-            self._loop = loop
-            return loop
-
-    def _wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Wait until a cancelled coroutine has let go of its connection, at most `PATIENCE` seconds."""
-        loop = self._loop
-        if loop is None or not loop.is_running():
-            return
-        asked: concurrent.futures.Future[None] = asyncio.run_coroutine_threadsafe(_ended(coroutine), loop)
-        concurrent.futures.wait([asked], timeout=PATIENCE)
+            thread = self._thread
+            if thread is not None and thread.is_current():
+                return thread
+            if not self._exiting:
+                if thread is None or thread.ended:
+                    self._thread = thread = LoopThread.started()
+                return thread
+        _hold_daemon()
+        raise ConfigurationError("the interpreter is exiting: PlexyPay takes no more calls")
 
     def stop(self) -> None:
-        """Cancel what is under way, close every connection and end the thread, at exit."""
-        self._ended = True
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not loop.is_running():
-            return
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(PATIENCE)
+        """Cut what is under way and close every connection, at exit; wait for it `PATIENCE` seconds."""
+        with self._lock:
+            self._exiting = True
+            thread = self._thread
+        if thread is not None:
+            thread.stop(PATIENCE)
 
     def after_fork_in_child(self) -> None:
         """Start anew: of the parent's threads only the forking one lives on here."""
-        if self._loop is not None:
-            self._left_behind.append((self._loop, self._thread))
+        thread = self._thread
         self._renew()
-        for owner in list(self._on_fork):
-            self._left_behind.append(owner.renewed_after_fork())
+        connections = [transport.let_go() for transport in list(self._transports)]
+        if thread is not None:
+            thread.inherited.append(connections)
+            self._inherited.append(thread)
+
+
+def _hold_daemon() -> None:
+    """Keep a daemon thread from printing a traceback at exit: as a rule the interpreter is gone first."""
+    if threading.current_thread().daemon:
+        time.sleep(HELD)
+
+
+class Job(Generic[T]):
+    """One coroutine function to run on the loop, and what becomes of it."""
+
+    def __init__(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.settled = False
+        # A bare lock: an exception that strikes while a condition is waited for may leave that locked, and
+        # then the loop would wait for the caller.
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._function = function
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, thread: LoopThread) -> None:
+        """Begin, on the loop, unless that is ending."""
+        if thread.ended:
+            return
+        self._task = thread.loop.create_task(self._run())
+        self._task.add_done_callback(lambda _: thread.forget(self))
+
+    def cancel(self) -> None:
+        """Cancel, on the loop; a job that never began is done by that."""
+        if self._task is None:
+            self.end()
+        else:
+            self._task.cancel()
+
+    def end(self) -> None:
+        """Tell a caller that still waits that nothing more will come."""
+        if not self.settled:
+            self._settle(None, self._cut_error())
+
+    def wait(self, timeout: float) -> bool:
+        """Wait in the caller, which is the only one that waits; tell whether the job is settled."""
+        return self._done.acquire(timeout=timeout)
+
+    def _settle(self, value: T | None, error: BaseException | None) -> None:
+        self.value, self.error = value, error
+        self.settled = True
+        # The caller of a job that never began and the end of the loop may both come here.
+        with contextlib.suppress(RuntimeError):
+            self._done.release()
+
+    async def _run(self) -> None:
+        # Nothing is raised on the loop: a SystemExit of the user's there would end the thread for all.
+        try:
+            value = await self._function()
+        except asyncio.CancelledError:
+            self.end()
+        except BaseException as error:  # noqa: BLE001 - raised in the caller
+            self._settle(None, _shortened(error))
+        else:
+            self._settle(value, None)
+
+    def _cut_error(self) -> PlexyPayError:
+        if self._task is None:
+            return ConnectError("PlexyPay's event loop ended before the call began: nothing was sent")
+        return OutcomeUnknownError(
+            "the call was cut on PlexyPay's event loop while it was under way: it may have happened"
+        )
+
+
+def _shortened(error: BaseException) -> BaseException:
+    traceback = error.__traceback__
+    # Where the library raised its own error tells a caller nothing; where the caller's own code did, does.
+    own = isinstance(error, PlexyPayError) or traceback is None
+    return error.with_traceback(None if own or traceback is None else traceback.tb_next)
+
+
+class LoopThread:
+    """An event loop on a daemon thread of its own, from its start to its end."""
+
+    def __init__(self) -> None:
+        self.loop = _new_event_loop()
+        self.ended = False
+        """Whether it takes no more jobs."""
+        self.inherited: list[Any] = []
+        """In a forked child, where this thread is not: what belongs to its loop."""
+        self._jobs: set[Job[Any]] = set()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="plexypay", daemon=True)
+
+    @classmethod
+    def started(cls) -> LoopThread:
+        """Return a new thread whose loop runs.
+
+        Raises:
+            ConfigurationError: The system gives no thread, or the interpreter is exiting.
+        """
+        started = cls()
+        try:
+            started._thread.start()
+        except RuntimeError as error:
+            started.loop.close()
+            raise ConfigurationError(f"PlexyPay's event-loop thread cannot start: {error}") from error
+        except BaseException:
+            started.loop.call_soon_threadsafe(started.loop.stop)
+            raise
+        return started
+
+    def is_current(self) -> bool:
+        """Tell whether the caller is on this thread."""
+        return threading.current_thread() is self._thread
+
+    def start_job(self, job: Job[Any]) -> None:
+        """Begin a job; it is settled whatever happens to the loop."""
+        # Added first and looked at afterwards; `_serve` does it the other way round, so none is missed.
+        self._jobs.add(job)
+        if not self._call_soon(job.start, self):
+            self.forget(job)
+
+    def forget(self, job: Job[Any]) -> None:
+        """Let go of a job that has ended, one way or another."""
+        self._jobs.discard(job)
+        job.end()
+
+    def cancel_job(self, job: Job[Any]) -> None:
+        """Cancel a job and wait until it has let go of its connection, at most `PATIENCE` seconds."""
+        if not job.settled and self._call_soon(job.cancel):
+            job.wait(PATIENCE)
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+        if self._closed.is_set():
+            return False
+        try:
+            self.loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            # Closed in this very moment.
+            return False
+        return True
+
+    def stop(self, patience: float) -> None:
+        """End the loop, and wait for that at most `patience` seconds."""
+        if self._call_soon(self.loop.stop):
+            self._closed.wait(patience)
+
+    def _serve(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.ended = True
+            try:
+                self._wind_up()
+            finally:
+                self.loop.close()
+                self._closed.set()
+                for job in list(self._jobs):
+                    self.forget(job)
+
+    def _wind_up(self) -> None:
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE / 2))
+        # The clients' sessions close here, on the loop that they belong to, and then their sockets.
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(asyncio.sleep(0))
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
@@ -142,31 +325,8 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _serve(loop: asyncio.AbstractEventLoop, running: threading.Event) -> None:
-    asyncio.set_event_loop(loop)
-    loop.call_soon(running.set)
-    try:
-        loop.run_forever()
-    finally:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        # The clients' sessions close here, on the loop that they belong to.
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
-
-
-async def _closed(generator: AsyncGenerator[Any, None]) -> None:
-    await generator.aclose()
-
-
-async def _ended(coroutine: Coroutine[Any, Any, Any]) -> None:
-    tasks = [task for task in asyncio.all_tasks() if task.get_coro() is coroutine]
-    if tasks:
-        await asyncio.wait(tasks)
-
+# uvloop imports it, and once the main thread has ended it can no longer be imported.
+import_module("concurrent.futures.thread")
 
 portal = Portal()
 atexit.register(portal.stop)

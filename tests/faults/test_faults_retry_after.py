@@ -1,0 +1,223 @@
+"""`Retry-After`, and the budget that keeps an outage from becoming a storm of retries."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from .scripted import (
+    BY_REFERENCE,
+    CODE_1,
+    DROP,
+    FOUND,
+    LINKS,
+    ONCE,
+    SHORT,
+    SILENCE,
+    code,
+    scripted,
+)
+
+from plexypay_async import (
+    APIError,
+    OutcomeUnknownError,
+    PaymentLink,
+    PlexyPayError,
+    RateLimitedError,
+    RetryPolicy,
+    ServiceUnavailableError,
+)
+
+pytestmark = pytest.mark.asyncio
+
+ROUTE = f"GET {LINKS}/pl_1"
+
+
+def retrieve(plexy: Any) -> Any:
+    return plexy.payment_links.retrieve("pl_1")
+
+
+def create(plexy: Any, reference: str = "ORD-1") -> Any:
+    return plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference=reference)
+
+
+async def _pause(**headers: str) -> float:
+    """Seconds between the first sending and the second."""
+    times: list[float] = []
+
+    def note(_: Any) -> Any:
+        times.append(time.monotonic())
+        return code(1, 503, **headers) if len(times) == 1 else FOUND
+
+    async with scripted({ROUTE: note}) as (plexy, _):
+        await retrieve(plexy)
+    return times[1] - times[0]
+
+
+# --------------------------------------------------------------------------------------------- Retry-After
+
+
+@pytest.mark.parametrize("seconds", ["0.25", " 0.25 "])
+async def test_a_server_is_never_asked_earlier_than_it_said(seconds: str) -> None:
+    for _ in range(2):
+        assert 0.25 <= await _pause(Retry_After=seconds) < 0.4
+
+
+async def test_a_date_is_waited_for() -> None:
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    await _pause(Retry_After=format_datetime(at, usegmt=True))
+    assert datetime.now(UTC) >= at
+    assert datetime.now(UTC) < at + timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "0",
+        "-5",
+        "Wed, 21 Oct 2015 07:28:00 GMT",
+        "nan",
+        "soon",
+        "",
+        "Wed, 99 Foo 2015",
+        "Wed, 21 Oct 2015 07:28:00 +9999999999",
+        "Wed, 21 Oct 99999999999 07:28:00 GMT",
+        "Wed, 21 Oct 2015 99999999999:28:00 GMT",
+    ],
+)
+async def test_a_header_that_says_nothing_usable_leaves_the_backoff(header: str) -> None:
+    assert await _pause(Retry_After=header) < 0.2
+
+
+@pytest.mark.parametrize("header", ["60", "1e9", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize(
+    ("status", "number", "kind"), [(429, 3, RateLimitedError), (503, 1, ServiceUnavailableError)]
+)
+@pytest.mark.parametrize("call", [retrieve, create])
+async def test_a_wait_past_the_deadline_is_given_up_at_once(
+    header: str, status: int, number: int, kind: type[APIError], call: Any
+) -> None:
+    async with scripted({"*": code(number, status, Retry_After=header)}, timeout=3.0) as (plexy, script):
+        began = time.monotonic()
+        with pytest.raises(kind) as caught:
+            await call(plexy)
+        assert time.monotonic() - began < 0.2
+        assert script.count() == 1
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after >= 60
+    assert caught.value.attempts == ()
+
+
+async def test_a_429_is_waited_for_where_money_moves() -> None:
+    times: list[float] = []
+
+    def limit(_: Any) -> Any:
+        times.append(time.monotonic())
+        return code(3, 429, Retry_After="0.2") if len(times) < 3 else FOUND
+
+    async with scripted({"*": limit}) as (plexy, _):
+        await plexy.request("POST", "/v1/payments/1/capture")
+    assert [later - earlier >= 0.2 for earlier, later in itertools.pairwise(times)] == [True, True]
+
+
+async def test_a_look_up_waits_as_long_as_the_server_said() -> None:
+    times: list[float] = []
+
+    def note(answer: Any) -> Any:
+        def step(_: Any) -> Any:
+            times.append(time.monotonic())
+            return answer
+
+        return step
+
+    routes = {f"POST {LINKS}": note(code(2, 500, Retry_After="0.2")), f"GET {BY_REFERENCE}/*": note(FOUND)}
+    async with scripted(routes) as (plexy, _):
+        await create(plexy)
+    assert times[1] - times[0] >= 0.2
+
+
+# -------------------------------------------------------------------------------------------------- budget
+
+
+async def test_the_budget_empties_and_calls_then_raise_their_last_error() -> None:
+    """35 tokens: seven retries, whoever makes them; after that each call is sent once."""
+    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+        for expected in (8, 1, 1, 1):
+            before = script.count()
+            with pytest.raises(ServiceUnavailableError) as caught:
+                await retrieve(plexy)
+            assert script.count() - before == expected
+            assert len(caught.value.attempts) == expected - 1
+
+
+async def test_silence_costs_twice_as_much() -> None:
+    async with scripted({"*": SILENCE}, max_connections=1, read_timeout=0.02) as (plexy, script):
+        with pytest.raises(OutcomeUnknownError):
+            await retrieve(plexy)
+        assert script.count() == 1 + 35 // 10
+
+
+async def test_a_success_gives_back_what_its_last_retry_took() -> None:
+    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+        with pytest.raises(ServiceUnavailableError):
+            await retrieve(plexy)
+        script.on("*", FOUND)
+        for _ in range(4):
+            await retrieve(plexy)
+        script.on("*", CODE_1, FOUND)
+        with pytest.raises(ServiceUnavailableError):
+            await retrieve(plexy)
+        await retrieve(plexy)
+        # Five tokens by now: a retry takes them, and its success gives them back, as often as one likes.
+        for _ in range(10):
+            script.on("*", CODE_1, FOUND)
+            assert isinstance(await retrieve(plexy), PaymentLink)
+
+
+async def test_the_budget_is_shared_with_derived_clients_and_between_calls() -> None:
+    async with scripted({"*": CODE_1}, max_connections=2) as (plexy, script):
+        other = plexy.with_options(timeout=3)
+        results = await asyncio.gather(
+            *(retrieve(client) for client in (plexy, other) * 20), return_exceptions=True
+        )
+        assert {type(result) for result in results} == {ServiceUnavailableError}
+        # 70 tokens pay for 14 retries.
+        assert script.count() == 40 + 14
+
+
+async def test_an_empty_budget_does_not_hide_that_the_outcome_is_unknown() -> None:
+    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+        with pytest.raises(ServiceUnavailableError):
+            await retrieve(plexy)
+        script.on("*", DROP)
+        before = script.count()
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await create(plexy)
+        assert script.count() == before + 1
+    assert "ORD-1" in str(caught.value)
+
+
+@pytest.mark.parametrize("lost", [DROP, SILENCE], ids=["disconnect", "read-timeout"])
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_the_smallest_client_can_look_up_a_lost_answer(lost: Any, attempts: int) -> None:
+    policy = RetryPolicy(max_attempts=attempts, base=0.002, cap=0.01)
+    routes = {f"POST {LINKS}": lost, f"GET {BY_REFERENCE}/*": FOUND}
+    async with scripted(routes, max_connections=1, read_timeout=0.05, retry=policy) as (plexy, script):
+        assert isinstance(await create(plexy), PaymentLink)
+        assert script.count() == 2
+
+
+async def test_no_retries_means_no_retries() -> None:
+    async with scripted({"*": CODE_1}, retry=ONCE) as (plexy, script):
+        for _ in range(3):
+            with pytest.raises(PlexyPayError):
+                await retrieve(plexy)
+        assert script.count() == 3
+        with pytest.raises(PlexyPayError):
+            await retrieve(plexy.with_options(retry=SHORT))
+        assert script.count() == 11

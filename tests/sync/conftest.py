@@ -1,0 +1,88 @@
+"""A sandbox on a thread of its own, clients of it, a silent server, and scripts in their own processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+
+from plexypay_sync import PlexyPay, RetryPolicy
+
+from .scripts import Script
+from .servers import SilentServer, ThreadedSandbox
+
+QUICK = RetryPolicy(base=0.001, cap=0.01)
+"""Retries whose pauses a test does not feel."""
+
+
+Run: TypeAlias = Callable[..., Script]
+Check: TypeAlias = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox() -> Iterator[ThreadedSandbox]:
+    running = ThreadedSandbox()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def sandbox(_running_sandbox: ThreadedSandbox) -> ThreadedSandbox:
+    """An empty sandbox without faults."""
+    _running_sandbox.reset()
+    return _running_sandbox
+
+
+@pytest.fixture
+def plexy(sandbox: ThreadedSandbox) -> Iterator[PlexyPay]:
+    """A client of the sandbox whose retries do not pause."""
+    with PlexyPay(sandbox.api_key, base_url=sandbox.base_url, timeout=10, retry=QUICK) as client:
+        yield client
+
+
+@pytest.fixture
+def silent() -> Iterator[SilentServer]:
+    server = SilentServer()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+def uvloop(request: pytest.FixtureRequest) -> bool:
+    """Whether the scripts may import uvloop."""
+    if request.param:
+        pytest.importorskip("uvloop")
+    return bool(request.param)
+
+
+@pytest.fixture
+def start() -> Iterator[Run]:
+    """Start a script with all warnings as errors, in development mode."""
+    scripts: list[Script] = []
+
+    def begin(code: str, *arguments: str, options: tuple[str, ...] = ("-W", "error"), uvloop: bool) -> Script:
+        script = Script(code, *arguments, options=options, uvloop=uvloop)
+        scripts.append(script)
+        return script
+
+    yield begin
+    for script in scripts:
+        script.kill()
+        script.process.communicate()
+
+
+@pytest.fixture
+def check(start: Run) -> Check:
+    """Run a script to its end: it must exit with 0 and say nothing on stderr. Return what it printed."""
+
+    def run(code: str, *arguments: str, limit: float = 15, **options: Any) -> str:
+        status, out, err = start(code, *arguments, **options).end(limit)
+        assert (status, err) == (0, ""), f"exit {status}\n{out}\n{err}"
+        return out
+
+    return run

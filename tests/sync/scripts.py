@@ -1,0 +1,57 @@
+"""Scripts in processes of their own, which cannot outlive their time limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+
+class Script:
+    """A Python script in a process of its own, which cannot outlive its time limit."""
+
+    def __init__(self, code: str, *arguments: str, options: tuple[str, ...], uvloop: bool) -> None:
+        prelude = "" if uvloop else "import sys; sys.modules['uvloop'] = None\n"
+        self.process = subprocess.Popen(
+            [sys.executable, "-X", "dev", *options, "-c", prelude + textwrap.dedent(code), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def line(self, limit: float = 10) -> str:
+        """Return the next line that it prints."""
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(limit, self.kill)
+        watchdog.start()
+        try:
+            return self.process.stdout.readline().strip()
+        finally:
+            watchdog.cancel()
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self, limit: float = 15) -> tuple[int, str, str]:
+        """Wait until it has ended; return its exit status and what it printed."""
+        try:
+            out, err = self.process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            out, err = self.process.communicate()
+            pytest.fail(f"the script hangs after {limit} s\n{out}\n{err}")
+        return self.process.returncode, out.strip(), err.strip()
+
+    def kill(self) -> None:
+        # Its whole session, for a forked child may hang too.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return

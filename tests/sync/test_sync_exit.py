@@ -1,0 +1,322 @@
+"""Import, exit and signals, each in a process of its own with all warnings as errors."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .conftest import Check, Run
+from .scripts import Script
+from .servers import SilentServer, ThreadedSandbox
+
+SOON = 1.5
+"""Seconds within which an exit must end, on a machine that is busy with other tests."""
+
+
+def measured_end(script: Script, limit: float) -> tuple[int, str, str, float]:
+    begun = time.monotonic()
+    status, out, err = script.end(limit)
+    return status, out, err, time.monotonic() - begun
+
+
+def test_importing_and_building_start_no_thread(check: Check, uvloop: bool) -> None:
+    out = check(
+        """
+        import sys, threading
+        import plexypay_sync
+        assert "aiohttp" not in sys.modules
+        plexy = plexypay_sync.PlexyPay("key", base_url="http://127.0.0.1:9")
+        listing = plexy.payment_links.list()
+        with plexypay_sync.PlexyPay("key", base_url="http://127.0.0.1:9"):
+            pass
+        print(threading.active_count())
+        """,
+        uvloop=uvloop,
+    )
+    assert out == "1"
+
+
+def test_the_loop_is_uvloops_where_that_is_installed(
+    check: Check, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    out = check(
+        """
+        import asyncio, sys
+        from plexypay_sync import PlexyPay
+        loops = []
+        def key():
+            loops.append(type(asyncio.get_running_loop()).__module__)
+            return "sandbox-key"
+        with PlexyPay(key, base_url=sys.argv[1]) as plexy:
+            plexy.payment_links.statistics()
+        print(loops[0].partition(".")[0])
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert out == ("uvloop" if uvloop else "asyncio")
+
+
+def test_a_client_never_closed_leaves_no_warning(
+    check: Check, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    out = check(
+        """
+        import gc, sys
+        from plexypay_sync import PlexyPay
+        def use():
+            plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+            return plexy, plexy.payment_links.create(amount=1, currency="KZT")
+        for _ in range(3):
+            use()
+        gc.collect()
+        kept, _ = use()
+        reading = iter(kept.payment_links.list(size=1))
+        next(reading)
+        cycle = [iter(use()[0].payment_links.list(size=1))]
+        cycle.append(cycle)
+        next(cycle[0])
+        print("done")
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert out == "done"
+
+
+def test_exit_with_calls_of_daemon_threads_in_flight(
+    start: Run, silent: SilentServer, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    script = start(
+        """
+        import sys, threading
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("key", base_url=sys.argv[1])
+        busy = PlexyPay("sandbox-key", base_url=sys.argv[2])
+        def wait():
+            plexy.request("POST", "/v1/anything")
+        def work():
+            while True:
+                busy.payment_links.statistics()
+        for function in [wait] * 4 + [work] * 4:
+            threading.Thread(target=function, daemon=True).start()
+        busy.payment_links.statistics()
+        print("in flight", flush=True)
+        sys.stdin.readline()
+        """,
+        silent.base_url,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert script.line() == "in flight"
+    for _ in range(4):
+        assert silent.asked.acquire(timeout=5)
+    status, out, err, seconds = measured_end(script, 10)
+    assert (status, out, err) == (0, "", "")
+    assert seconds < SOON
+
+
+def test_exit_lets_other_threads_finish_their_calls(
+    start: Run, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    sandbox.add_fault("latency=0.3,operation=payment_links.create")
+    script = start(
+        """
+        import sys, threading
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+        main = threading.main_thread()
+        def work():
+            link = plexy.payment_links.create(amount=1, currency="KZT")
+            again = plexy.payment_links.retrieve(link.id)
+            print(again == link, main.is_alive(), flush=True)
+        for _ in range(3):
+            threading.Thread(target=work).start()
+        print("main ends", flush=True)
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert script.line() == "main ends"
+    status, out, err, seconds = measured_end(script, 10)
+    assert (status, err) == (0, "")
+    assert out.splitlines() == ["True False"] * 3
+    assert seconds < 0.3 + SOON
+
+
+def test_exit_by_an_exception_with_an_executor_and_an_open_iterator(
+    start: Run, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    script = start(
+        """
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+        for _ in range(5):
+            plexy.payment_links.create(amount=1, currency="KZT")
+        pool = ThreadPoolExecutor(4)
+        for _ in range(20):
+            pool.submit(plexy.payment_links.statistics)
+        for item in plexy.payment_links.list(size=1):
+            print("begun", flush=True)
+            raise SystemExit(3)
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert script.line() == "begun"
+    status, out, err, seconds = measured_end(script, 10)
+    assert (status, out, err) == (3, "", "")
+    assert seconds < SOON
+
+
+def test_calls_in_exit_handlers(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    # A handler registered after the import runs before the portal ends; one registered earlier, after it.
+    out = check(
+        """
+        import atexit, sys, time
+        @atexit.register
+        def late():
+            begun = time.monotonic()
+            try:
+                plexy.payment_links.statistics()
+            except Exception as error:
+                print(type(error).__name__, error)
+            plexy.close()
+            other = PlexyPay("sandbox-key", base_url=sys.argv[1])
+            try:
+                other.payment_links.statistics()
+            except Exception as error:
+                print(type(error).__name__, error)
+            print(time.monotonic() - begun < 1)
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+        import plexypay_sync.portal
+        @atexit.register
+        def early():
+            print(plexy.payment_links.create(amount=3, currency="KZT").amount)
+        plexy.payment_links.statistics()
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    told = "ConfigurationError the interpreter is exiting: PlexyPay takes no more calls"
+    assert out.splitlines() == ["3", told, told, "True"]
+
+
+def test_an_exit_handler_that_joins_a_daemon_thread_is_not_kept_for_ever(
+    check: Check, silent: SilentServer, uvloop: bool
+) -> None:
+    out = check(
+        """
+        import atexit, sys, threading
+        def call():
+            try:
+                plexy.request("POST", "/v1/anything")
+            except Exception as error:
+                print(type(error).__name__)
+        thread = threading.Thread(target=call, daemon=True)
+        atexit.register(lambda: (thread.join(), print("joined")))
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("key", base_url=sys.argv[1])
+        thread.start()
+        import socket, time
+        time.sleep(0.2)
+        """,
+        silent.base_url,
+        uvloop=uvloop,
+    )
+    assert out.splitlines() == ["OutcomeUnknownError", "joined"]
+
+
+@pytest.mark.parametrize("what", ["call", "page", "item", "retry"])
+def test_ctrl_c_in_a_call(
+    start: Run, silent: SilentServer, sandbox: ThreadedSandbox, uvloop: bool, what: str
+) -> None:
+    script = start(
+        """
+        import sys, threading, time
+        from plexypay_sync import PlexyPay, RetryPolicy
+        _, silent, sandbox, what = sys.argv
+        plexy = PlexyPay("key", base_url=silent)
+        other = PlexyPay("sandbox-key", base_url=sandbox)
+        if what == "retry":
+            plexy = PlexyPay("key", base_url="http://127.0.0.1:9", retry=RetryPolicy(base=1000, cap=1000))
+        calls = {
+            "call": lambda: plexy.payment_links.create(amount=1, currency="KZT", order_reference="A"),
+            "page": lambda: plexy.payment_links.list().first_page(),
+            "item": lambda: list(plexy.payment_links.list()),
+            "retry": lambda: plexy.with_options(timeout=100000).payment_links.statistics(),
+        }
+        other.payment_links.statistics()
+        print("ready", flush=True)
+        begun = time.monotonic()
+        try:
+            calls[what]()
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        other.payment_links.statistics()
+        print("works", threading.active_count(), flush=True)
+        sys.stdin.readline()
+        """,
+        silent.base_url,
+        sandbox.base_url,
+        what,
+        uvloop=uvloop,
+    )
+    assert script.line() == "ready"
+    if what == "retry":
+        time.sleep(0.2)
+    else:
+        assert silent.asked.acquire(timeout=5)
+    begun = time.monotonic()
+    script.interrupt()
+    assert script.line() == "interrupted"
+    assert time.monotonic() - begun < 1
+    if what != "retry":
+        assert silent.gone.acquire(timeout=1), "the connection must be let go while the process lives on"
+    assert script.line() == "works 2"
+    status, out, err = script.end()
+    assert (status, out, err) == (0, "", "")
+
+
+def test_ctrl_c_that_nobody_catches_ends_the_process(start: Run, silent: SilentServer, uvloop: bool) -> None:
+    script = start(
+        """
+        import sys
+        from plexypay_sync import PlexyPay
+        with PlexyPay("key", base_url=sys.argv[1]) as plexy:
+            plexy.payment_links.statistics()
+        """,
+        silent.base_url,
+        uvloop=uvloop,
+    )
+    assert silent.asked.acquire(timeout=10)
+    script.interrupt()
+    status, _, err, seconds = measured_end(script, 10)
+    assert status in (-2, 130)
+    assert err.splitlines()[-1] == "KeyboardInterrupt"
+    assert "never awaited" not in err
+    assert "Warning" not in err
+    assert seconds < SOON
+
+
+def test_ctrl_c_while_main_waits_for_a_thread(start: Run, silent: SilentServer, uvloop: bool) -> None:
+    # The main thread has ended and Python waits for the other: Ctrl-C ends that wait, and then the call.
+    script = start(
+        """
+        import sys, threading
+        from plexypay_sync import PlexyPay
+        plexy = PlexyPay("key", base_url=sys.argv[1])
+        threading.Thread(target=plexy.payment_links.statistics).start()
+        """,
+        silent.base_url,
+        uvloop=uvloop,
+    )
+    assert silent.asked.acquire(timeout=10)
+    time.sleep(0.1)
+    script.interrupt()
+    *_, seconds = measured_end(script, 10)
+    assert seconds < SOON

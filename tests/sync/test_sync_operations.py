@@ -1,0 +1,336 @@
+"""Payment links through `PlexyPay`: the same operations, answers and errors as through `AsyncPlexyPay`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pydoc
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import plexypay_async
+import plexypay_sync
+from plexypay_async import AsyncPlexyPay
+from plexypay_async.api import every_group
+from plexypay_async.operation import declarations
+from plexypay_sync import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPay,
+    PlexyPayError,
+    RetryPolicy,
+    UnprocessableError,
+)
+
+from .conftest import QUICK
+from .servers import SilentServer, ThreadedSandbox
+
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+def both(
+    sandbox: ThreadedSandbox,
+    call: Callable[[Any], Any],
+    *,
+    before: Callable[[], object] = lambda: None,
+    api_key: str | None = None,
+    **options: Any,
+) -> tuple[Any, Any]:
+    """Make one call through each facade; return what each gave or raised."""
+    options = {"base_url": sandbox.base_url, "timeout": 10, "retry": QUICK, **options}
+    key = api_key or sandbox.api_key
+
+    async def through_async() -> Any:
+        async with AsyncPlexyPay(key, **options) as plexy:
+            try:
+                return await call(plexy)
+            except PlexyPayError as error:
+                return error
+
+    before()
+    with PlexyPay(key, **options) as plexy:
+        try:
+            through_sync = call(plexy)
+        except PlexyPayError as error:
+            through_sync = error
+    before()
+    return through_sync, asyncio.run(through_async())
+
+
+def shown(error: PlexyPayError) -> dict[str, Any]:
+    """Return everything that an error says."""
+    return {
+        "type": type(error),
+        "text": str(error),
+        "notes": getattr(error, "__notes__", []),
+        "cause": repr(error.__cause__),
+        **{key: repr(value) for key, value in vars(error).items() if key != "__notes__"},
+    }
+
+
+def test_a_link_through_its_life(plexy: PlexyPay) -> None:
+    links = plexy.payment_links
+    made = links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1", description="Чай")
+    assert (made.amount, made.order_reference, made.status) == (2_200_000, "ORD-1", "active")
+    assert links.retrieve(made.id) == made
+    assert links.retrieve_by_order_reference("ORD-1") == made
+    assert links.update_expiration(made.id, expires_at=LATER).expires_at == LATER
+    links.cancel(made.id)
+    assert links.retrieve(made.id).status == "cancelled"
+    assert [item.id for item in links.list(status="cancelled")] == [made.id]
+    assert isinstance(links.statistics().raw, dict)
+
+
+GIVING: list[Callable[[Any], Any]] = [
+    lambda plexy: plexy.payment_links.create(amount=5, currency="USD"),
+    lambda plexy: plexy.payment_links.retrieve_by_order_reference("A"),
+    lambda plexy: plexy.payment_links.list().first_page(),
+    lambda plexy: plexy.payment_links.statistics(),
+    lambda plexy: plexy.request("GET", "/v1/payment-links", params={"size": 1}),
+]
+
+
+@pytest.mark.parametrize(
+    "call", GIVING, ids=["create", "retrieve_by_order_reference", "first_page", "statistics", "request"]
+)
+def test_both_facades_give_the_same(
+    sandbox: ThreadedSandbox, plexy: PlexyPay, call: Callable[[Any], Any]
+) -> None:
+    plexy.payment_links.create(amount=1, currency="KZT", order_reference="A")
+    through_sync, through_async = both(sandbox, call)
+    assert type(through_sync) is type(through_async)
+    volatile = ("id", "url", "created_at", "updated_at")
+    if isinstance(through_sync, plexypay_sync.PaymentLink) and through_sync.order_reference is None:
+        seen, expected = (
+            {name: getattr(link, name) for name in ("amount", "currency", "status", "metadata")}
+            for link in (through_sync, through_async)
+        )
+        assert seen == expected
+        assert all(getattr(through_sync, name) for name in volatile)
+    else:
+        assert through_sync == through_async
+
+
+RAISING: list[tuple[type[PlexyPayError], Callable[[Any], Any], str | None]] = [
+    (NotFoundError, lambda plexy: plexy.payment_links.retrieve("pl_none"), None),
+    (NotFoundError, lambda plexy: plexy.payment_links.retrieve_by_order_reference("none"), None),
+    (UnprocessableError, lambda plexy: plexy.payment_links.create(amount=1, currency="QQQ"), "code=5"),
+    (InvalidRequestError, lambda plexy: plexy.request("GET", "/v1/payment-links?size=x"), None),
+    (InvalidRequestError, lambda plexy: plexy.payment_links.list().first_page(), "code=3"),
+    (plexypay_sync.ServiceUnavailableError, lambda plexy: plexy.payment_links.statistics(), "code=1"),
+    (plexypay_sync.SomethingWentWrongError, lambda plexy: plexy.payment_links.statistics(), "code=2"),
+    (plexypay_sync.PermissionDeniedError, lambda plexy: plexy.payment_links.statistics(), "status=403"),
+    (plexypay_sync.RateLimitedError, lambda plexy: plexy.payment_links.statistics(), "status=429"),
+    (OutcomeUnknownError, lambda plexy: plexy.payment_links.statistics(), "cut=before"),
+    (
+        OutcomeUnknownError,
+        lambda plexy: plexy.payment_links.create(amount=1, currency="KZT"),
+        "cut=after,operation=payment_links.create",
+    ),
+    (
+        plexypay_sync.UnreadableResponseError,
+        lambda plexy: plexy.payment_links.create(amount=1, currency="KZT"),
+        "cut=body",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "call", "fault"), RAISING)
+def test_both_facades_raise_the_same(
+    sandbox: ThreadedSandbox, kind: type[PlexyPayError], call: Callable[[Any], Any], fault: str | None
+) -> None:
+    def before() -> None:
+        sandbox.reset()
+        if fault is not None:
+            sandbox.add_fault(fault)
+
+    twice = RetryPolicy(max_attempts=2, base=0)
+    through_sync, through_async = both(sandbox, call, before=before, retry=twice)
+    assert type(through_sync) is kind
+    seen, expected = shown(through_sync), shown(through_async)
+    if fault is not None:
+        # The fault's number differs.
+        assert seen.pop("attempts", None) is not None
+        expected.pop("attempts")
+    assert seen == expected
+
+
+def test_a_wrong_key_and_a_refused_connection(sandbox: ThreadedSandbox) -> None:
+    def ask(plexy: Any) -> Any:
+        return plexy.payment_links.statistics()
+
+    for error in both(sandbox, ask, api_key="wrong"):
+        assert isinstance(error, AuthenticationError)
+    nobody = "http://127.0.0.1:9"
+    for error in both(sandbox, ask, base_url=nobody, retry=RetryPolicy(max_attempts=1)):
+        assert isinstance(error, ConnectError)
+        assert error.outcome is Outcome.NOT_SENT
+
+
+def test_a_lost_answer_is_recovered(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
+    sandbox.add_fault("cut=after,times=1,operation=payment_links.create")
+    link = plexy.payment_links.create(amount=7, currency="KZT", order_reference="LOST")
+    assert link.order_reference == "LOST"
+    assert sandbox.count("payment_links.create") == 1
+
+
+def test_the_deadline_bounds_the_whole_call(silent: SilentServer) -> None:
+    with PlexyPay("key", base_url=silent.base_url, timeout=0.2) as plexy:
+        begun = time.monotonic()
+        with pytest.raises(DeadlineExceededError) as caught:
+            plexy.payment_links.create(amount=1, currency="KZT")
+        assert 0.2 <= time.monotonic() - begun < 0.6
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert silent.gone.acquire(timeout=2)
+
+
+def test_arguments_are_checked_before_anything_is_sent(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
+    wrong: list[Callable[[], object]] = [
+        lambda: plexy.payment_links.create(amount=0, currency="KZT"),
+        lambda: plexy.payment_links.retrieve(""),
+        lambda: plexy.payment_links.list(size=0),
+        lambda: plexy.payment_links.list().prefetch(0),
+        lambda: plexy.payment_links.list().resume("nonsense"),
+        lambda: plexy.request("BREW", "/v1/tea"),
+        lambda: plexy.with_options(timeout=-1),
+    ]
+    for call in wrong:
+        with pytest.raises(ConfigurationError):
+            call()
+    with pytest.raises(TypeError):
+        plexy.payment_links.create(2)  # type: ignore[call-arg, arg-type]
+    assert sandbox.count() == 0
+
+
+def test_with_options_shares_and_does_not_close(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
+    wrong = plexy.with_options(api_key="wrong", timeout=3)
+    with pytest.raises(AuthenticationError), wrong:
+        wrong.payment_links.statistics()
+    assert plexy.with_options(timeout=5).payment_links.statistics().raw is not None
+    sandbox.add_fault("latency=0.3")
+    with pytest.raises(DeadlineExceededError):
+        plexy.with_options(timeout=0.05).payment_links.statistics()
+    plexy.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        plexy.with_options(timeout=5).payment_links.statistics()
+
+
+def test_request_reaches_what_the_library_does_not_know(plexy: PlexyPay) -> None:
+    made = plexy.request("POST", "/v1/payment-links", json={"amount": 9, "currency": "KZT"})
+    assert plexy.request("get", f"/v1/payment-links/{made['id']}")["amount"] == 9
+    with pytest.raises(NotFoundError):
+        plexy.request("GET", "/v1/anything")
+
+
+def test_a_closed_client_says_so(sandbox: ThreadedSandbox) -> None:
+    with PlexyPay(sandbox.api_key, base_url=sandbox.base_url) as plexy:
+        pages = plexy.payment_links.list()
+        plexy.payment_links.statistics()
+    calls: list[Callable[[], object]] = [
+        plexy.payment_links.statistics,
+        pages.first_page,
+        lambda: list(pages),
+        lambda: plexy.request("GET", "/v1/payment-links"),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigurationError, match="closed"):
+            call()
+    plexy.close()
+
+
+def test_a_client_closed_before_its_first_call_is_closed() -> None:
+    plexy = PlexyPay("key", base_url="http://127.0.0.1:9")
+    plexy.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        plexy.payment_links.statistics()
+
+
+def test_an_exception_in_the_block_closes_the_client(sandbox: ThreadedSandbox) -> None:
+    plexy = PlexyPay(sandbox.api_key, base_url=sandbox.base_url)
+    mine = KeyError("mine")
+
+    def block() -> None:
+        with plexy:
+            plexy.payment_links.statistics()
+            raise mine
+
+    with pytest.raises(KeyError) as caught:
+        block()
+    assert caught.value is mine
+    with pytest.raises(ConfigurationError, match="closed"):
+        plexy.payment_links.statistics()
+
+
+def test_an_error_has_a_short_traceback(plexy: PlexyPay) -> None:
+    with pytest.raises(APIError) as caught:
+        plexy.payment_links.retrieve("pl_none")
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert frames[0].filename == __file__
+    assert len(frames) <= 3
+    with pytest.raises(APIError) as caught:
+        plexy.payment_links.list(extra={"from": "nonsense"}).first_page()
+    assert len(traceback.extract_tb(caught.value.__traceback__)) <= 3
+
+
+def test_an_error_of_the_callers_function_shows_where(sandbox: ThreadedSandbox) -> None:
+    def key_from_vault() -> str:
+        raise LookupError("no vault")
+
+    with PlexyPay(key_from_vault, base_url=sandbox.base_url) as plexy, pytest.raises(LookupError) as caught:
+        plexy.payment_links.statistics()
+    assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "key_from_vault"
+
+
+def without_return(function: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(function, eval_str=False).parameters.values())
+
+
+def test_the_facades_have_the_same_names_and_signatures() -> None:
+    renamed = {"AsyncPlexyPay": "PlexyPay", "AsyncPages": "Pages"}
+    assert {renamed.get(name, name) for name in plexypay_async.__all__} == set(plexypay_sync.__all__)
+    constructor = [each for each in without_return(AsyncPlexyPay) if each.name != "session"]
+    assert without_return(PlexyPay) == constructor
+    for name in ("with_options", "request", "close"):
+        assert without_return(getattr(PlexyPay, name)) == without_return(getattr(AsyncPlexyPay, name))
+    for name in ("first_page", "prefetch", "resume", "pages"):
+        ours, theirs = getattr(plexypay_sync.Pages, name), getattr(plexypay_async.AsyncPages, name)
+        assert without_return(ours) == without_return(theirs)
+
+
+def test_every_operation_is_bound_alike() -> None:
+    synchronous = PlexyPay("key", base_url="http://127.0.0.1:9")
+    asynchronous = AsyncPlexyPay("key", base_url="http://127.0.0.1:9")
+    for group in every_group():
+        for name in declarations(group):
+            ours = getattr(getattr(synchronous, group.group), name)
+            theirs = getattr(getattr(asynchronous, group.group), name)
+            assert without_return(ours) == without_return(theirs)
+            assert (ours.__name__, ours.__doc__) == (theirs.__name__, theirs.__doc__)
+            assert not inspect.iscoroutinefunction(ours)
+
+
+def test_help_shows_the_real_parameters() -> None:
+    page = pydoc.plain(pydoc.render_doc(PlexyPay))
+    assert "payment_links" in page
+    assert "max_connections" in page
+    assert "session" not in inspect.signature(PlexyPay).parameters
+    plexy = PlexyPay("a-secret-key", base_url="http://127.0.0.1:9")
+    page = pydoc.plain(pydoc.render_doc(plexy.payment_links.create))
+    assert "order_reference: 'str | None' = None" in page
+    assert "**minor**" in page
+    for text in (repr(plexy), repr(plexy.payment_links), repr(plexy.payment_links.list()), page):
+        assert "a-secret-key" not in text
+        assert "Async" not in text

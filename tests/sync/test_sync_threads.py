@@ -1,0 +1,316 @@
+"""Many threads, many clients and other event loops around one portal, in the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import os
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from plexypay_sync import ConfigurationError, OutcomeUnknownError, PlexyPay, PlexyPayError
+from plexypay_sync.portal import Portal, portal
+
+from .conftest import QUICK
+from .servers import SilentServer, ThreadedSandbox
+
+TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("TENANT")
+
+
+def client_of(sandbox: ThreadedSandbox, **options: Any) -> PlexyPay:
+    return PlexyPay(sandbox.api_key, base_url=sandbox.base_url, timeout=10, retry=QUICK, **options)
+
+
+def sockets() -> int:
+    """Count this process's open sockets."""
+    found = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def settled(count: Any, wanted: int) -> int:
+    """Return a count once it is as low as wanted, or after two seconds."""
+    limit = time.monotonic() + 2
+    while (found := count()) > wanted and time.monotonic() < limit:
+        time.sleep(0.005)
+    return int(found)
+
+
+def sockets_at_rest() -> int:
+    """Count the open sockets once what earlier tests closed is gone from the sandbox's side too."""
+    found, since = sockets(), time.monotonic()
+    while time.monotonic() - since < 0.1:
+        time.sleep(0.01)
+        if (now := sockets()) != found:
+            found, since = now, time.monotonic()
+    return found
+
+
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts sockets in /proc")
+
+
+def test_64_threads_share_a_fresh_client(sandbox: ThreadedSandbox) -> None:
+    # Fresh, so that all of them also make its first call.
+    with client_of(sandbox, max_connections=20) as plexy, ThreadPoolExecutor(64) as pool:
+        together = threading.Barrier(64)
+
+        def work(number: int) -> list[str | None]:
+            together.wait(10)
+            made = [
+                plexy.payment_links.create(amount=1, currency="KZT", order_reference=f"T{number}-{turn}")
+                for turn in range(3)
+            ]
+            return [plexy.payment_links.retrieve(link.id).order_reference for link in made]
+
+        results = list(pool.map(work, range(64)))
+    assert results == [[f"T{number}-{turn}" for turn in range(3)] for number in range(64)]
+
+
+@needs_proc
+def test_200_clients_leave_one_thread_and_no_socket(sandbox: ThreadedSandbox) -> None:
+    with client_of(sandbox) as plexy:
+        plexy.payment_links.statistics()
+    before = sockets_at_rest(), threading.active_count()
+    for _ in range(200):
+        with client_of(sandbox) as plexy:
+            plexy.payment_links.statistics()
+    assert settled(sockets, before[0]) <= before[0]
+    assert threading.active_count() <= before[1]
+    assert [thread.name for thread in threading.enumerate()].count("plexypay") == 1
+
+
+@needs_proc
+def test_clients_dropped_without_close_are_closed(sandbox: ThreadedSandbox) -> None:
+    with client_of(sandbox) as plexy:
+        plexy.payment_links.statistics()
+    before = sockets_at_rest()
+    dropped: list[weakref.ref[PlexyPay]] = []
+    for _ in range(20):
+        plexy = client_of(sandbox)
+        plexy.payment_links.statistics()
+        dropped.append(weakref.ref(plexy))
+    del plexy
+    gc.collect()
+    assert [client() for client in dropped] == [None] * 20
+    assert settled(sockets, before) <= before
+
+
+def test_no_error_keeps_a_client_alive(sandbox: ThreadedSandbox) -> None:
+    def key() -> str:
+        raise LookupError("no vault")
+
+    def use(client: PlexyPay) -> None:
+        try:
+            client.payment_links.statistics()
+        except (LookupError, PlexyPayError):
+            return
+        pytest.fail("nothing was raised")
+
+    for api_key in (key, "wrong"):
+        client = PlexyPay(api_key, base_url=sandbox.base_url)
+        use(client)
+        found = weakref.ref(client)
+        del client
+
+        def kept(found: weakref.ref[PlexyPay] = found) -> bool:
+            gc.collect()
+            return found() is not None
+
+        # The loop's thread lets go of the call a moment after its caller has the error.
+        assert settled(kept, 0) == 0
+
+
+def test_context_variables_are_seen_inside(sandbox: ThreadedSandbox) -> None:
+    seen: dict[str, str] = {}
+
+    def key() -> str:
+        seen[TENANT.get()] = threading.current_thread().name
+        return sandbox.api_key
+
+    with client_of(sandbox) as shared, ThreadPoolExecutor(8) as pool:
+        plexy = shared.with_options(api_key=key)
+
+        def work(tenant: str) -> None:
+            TENANT.set(tenant)
+            plexy.payment_links.statistics()
+
+        tenants = [f"tenant-{number}" for number in range(30)]
+        list(pool.map(work, tenants))
+        assert seen == dict.fromkeys(tenants, "plexypay")
+        seen.clear()
+        TENANT.set("lister")
+        plexy.payment_links.create(amount=1, currency="KZT")
+        assert len(list(plexy.payment_links.list())) == 1
+        assert seen == {"lister": "plexypay"}
+
+
+def test_called_where_another_loop_runs(sandbox: ThreadedSandbox) -> None:
+    # As in a notebook's cell.
+    async def cell() -> int:
+        with client_of(sandbox) as plexy:
+            plexy.payment_links.create(amount=1, currency="KZT")
+            return sum(item.amount for item in plexy.payment_links.list())
+
+    assert asyncio.run(cell()) == 1
+
+
+def test_called_on_the_portals_own_loop(sandbox: ThreadedSandbox) -> None:
+    plexy = client_of(sandbox)
+
+    def key() -> str:
+        plexy.payment_links.statistics()
+        return "never"
+
+    def closing_key() -> str:
+        plexy.close()
+        return "never"
+
+    for function in (key, closing_key):
+        with pytest.raises(ConfigurationError, match="AsyncPlexyPay"):
+            plexy.with_options(api_key=function).payment_links.statistics()
+    plexy.close()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration])
+def test_what_the_callers_function_raises_does_not_end_the_thread(
+    sandbox: ThreadedSandbox, kind: type[BaseException]
+) -> None:
+    def key() -> str:
+        raise kind("mine")
+
+    with client_of(sandbox) as plexy:
+        plexy.payment_links.statistics()
+        before = threading.enumerate()
+        expected = RuntimeError if kind is StopIteration else kind
+        with pytest.raises(expected):
+            plexy.with_options(api_key=key).payment_links.statistics()
+        plexy.payment_links.statistics()
+        assert threading.enumerate() == before
+
+
+def test_a_call_cancelled_on_the_loop_says_that_it_may_have_happened(sandbox: ThreadedSandbox) -> None:
+    def key() -> str:
+        for task in asyncio.all_tasks():
+            task.cancel()
+        return sandbox.api_key
+
+    with client_of(sandbox, max_connections=1) as plexy:
+        with pytest.raises(OutcomeUnknownError, match="may have happened"):
+            plexy.with_options(api_key=key).payment_links.statistics()
+        plexy.payment_links.statistics()
+
+
+def test_the_loop_stopped_while_callers_wait(sandbox: ThreadedSandbox, silent: SilentServer) -> None:
+    def stop() -> str:
+        asyncio.get_running_loop().stop()
+        return "key"
+
+    with PlexyPay("key", base_url=silent.base_url) as waiting, ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(waiting.payment_links.statistics) for _ in range(4)]
+        for _ in calls:
+            assert silent.asked.acquire(timeout=5)
+        with client_of(sandbox) as plexy:
+            with pytest.raises(OutcomeUnknownError, match="cut"):
+                plexy.with_options(api_key=stop).payment_links.statistics()
+            for call in calls:
+                with pytest.raises(OutcomeUnknownError, match="cut"):
+                    call.result(5)
+            made = plexy.payment_links.create(amount=1, currency="KZT")
+            assert plexy.payment_links.retrieve(made.id) == made
+    assert [thread.name for thread in threading.enumerate()].count("plexypay") == 1
+
+
+def test_an_iteration_does_not_outlive_its_loop(sandbox: ThreadedSandbox) -> None:
+    async def stop() -> None:
+        asyncio.get_running_loop().stop()
+
+    with client_of(sandbox) as plexy:
+        for _ in range(3):
+            plexy.payment_links.create(amount=1, currency="KZT")
+        pages = plexy.payment_links.list(size=1).pages()
+        cursor = next(pages).next_cursor
+        assert cursor is not None
+        portal.run(stop)
+        # Another call finds the loop ended, or is told so and the next one does.
+        with contextlib.suppress(PlexyPayError):
+            plexy.payment_links.statistics()
+        plexy.payment_links.statistics()
+        with pytest.raises(ConfigurationError, match="next_cursor"):
+            next(pages)
+        assert len(list(plexy.payment_links.list(size=1).resume(cursor))) == 2
+
+
+def test_stop_racing_with_calls_leaves_nobody_waiting() -> None:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    async def stuck() -> None:
+        await asyncio.sleep(60)
+
+    for turn in range(30):
+        own = Portal()
+        begun = threading.Barrier(9)
+
+        def call(own: Portal = own, begun: threading.Barrier = begun, turn: int = turn) -> str:
+            begun.wait(10)
+            try:
+                while True:
+                    own.run(stuck if turn % 2 else work)
+            except PlexyPayError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(8) as pool:
+            calls = [pool.submit(call) for _ in range(8)]
+            begun.wait(10)
+            own.stop()
+            told = [each.result(10) for each in calls]
+        assert all("exiting" in text or "cut" in text or "ended" in text for text in told)
+
+
+def test_closing_amid_calls_ends_them(silent: SilentServer) -> None:
+    plexy = PlexyPay("key", base_url=silent.base_url)
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(plexy.request, "POST", "/v1/anything") for _ in range(4)]
+        for _ in calls:
+            assert silent.asked.acquire(timeout=5)
+        begun = time.monotonic()
+        plexy.close()
+        for call in calls:
+            assert isinstance(call.exception(5), PlexyPayError)
+        assert time.monotonic() - begun < 1
+
+
+def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) -> None:
+    import signal
+
+    class SoftLimit(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise SoftLimit
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with PlexyPay("key", base_url=silent.base_url) as plexy:
+            begun = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(SoftLimit) as caught:
+                plexy.payment_links.statistics()
+            assert time.monotonic() - begun < 0.6
+            assert silent.gone.acquire(timeout=2)
+            assert caught.value.__context__ is None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,65 @@
+# pyright: strict
+"""Mistakes on `AsyncPlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
+
+from datetime import UTC, datetime
+
+from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLink, RetryPolicy
+
+EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+async def missing_arguments(plexy: AsyncPlexyPay) -> None:
+    await plexy.payment_links.create(amount=100)  # E
+    await plexy.payment_links.create()  # E
+    await plexy.payment_links.retrieve()  # E
+    await plexy.payment_links.update_expiration("pl_1")  # E
+    CreatePaymentLink(currency="KZT")  # E
+
+
+async def wrong_arguments(plexy: AsyncPlexyPay) -> None:
+    await plexy.payment_links.create(amount="100", currency="KZT")  # E
+    await plexy.payment_links.create(amount=19.99, currency="KZT")  # E
+    await plexy.payment_links.create(amount=100, currency=398)  # E
+    await plexy.payment_links.create(amount=100, currency="KZT", expires_at="2099-01-01")  # E
+    await plexy.payment_links.create(amount=100, currency="KZT", metadata="{}")  # E
+    await plexy.payment_links.create(100, "KZT")  # E
+    await plexy.payment_links.retrieve(5)  # E
+    await plexy.payment_links.retrieve("pl_1", "pl_2")  # E
+    await plexy.payment_links.update_expiration("pl_1", EXPIRY)  # E
+    plexy.payment_links.list(size="10")  # E
+    plexy.payment_links.list("active")  # E
+    plexy.with_options(timeout="5")  # E
+    AsyncPlexyPay("key", "https://api.example")  # E
+    RetryPolicy(8)  # E
+
+
+async def misspelt_names(plexy: AsyncPlexyPay) -> None:
+    await plexy.payment_links.create(amount=100, curency="KZT")  # E
+    await plexy.payment_links.create(amount=100, currency="KZT", orderReference="1")  # E
+    await plexy.payment_links.retrieve(id="pl_1")  # E
+    plexy.payment_links.list(created_form=EXPIRY)  # E
+    plexy.payment_links.lst()  # E
+    plexy.payment_link.list()  # E
+    link = await plexy.payment_links.retrieve("pl_1")
+    print(link.orderReference)  # E
+    link.amount = 5  # E
+
+
+async def forgotten_await(plexy: AsyncPlexyPay) -> None:
+    plexy.payment_links.create(amount=100, currency="KZT")  # E
+    link = plexy.payment_links.retrieve("pl_1")
+    print(link.url)  # E
+    kept: PaymentLink = plexy.payment_links.retrieve("pl_1")  # E
+    print(kept)
+    page = plexy.payment_links.list().first_page()
+    print(page.items)  # E
+    for item in plexy.payment_links.list():  # E
+        del item
+
+
+async def unchecked_none(plexy: AsyncPlexyPay) -> None:
+    print((await plexy.payment_links.cancel("pl_1")).url)  # E
+    page = await plexy.payment_links.list().first_page()
+    plexy.payment_links.list().resume(page.next_cursor)  # E
+    async for summary in plexy.payment_links.list():
+        print(summary.url)  # E

@@ -1,0 +1,39 @@
+# pyright: strict
+"""Mistakes on `PlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
+
+from datetime import UTC, datetime
+
+from plexypay_sync import PlexyPay
+
+EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+def arguments(plexy: PlexyPay) -> None:
+    plexy.payment_links.create(amount=100)  # E
+    plexy.payment_links.create(amount="100", currency="KZT")  # E
+    plexy.payment_links.create(amount=19.99, currency="KZT")  # E
+    plexy.payment_links.create(100, "KZT")  # E
+    plexy.payment_links.create(amount=100, curency="KZT")  # E
+    plexy.payment_links.retrieve()  # E
+    plexy.payment_links.retrieve(5)  # E
+    plexy.payment_links.retrieve(id="pl_1")  # E
+    plexy.payment_links.update_expiration("pl_1", EXPIRY)  # E
+    plexy.payment_links.list(size="10")  # E
+    plexy.payment_links.lst()  # E
+    PlexyPay("key", session=None)  # E
+
+
+async def needless_await(plexy: PlexyPay) -> None:
+    await plexy.payment_links.create(amount=100, currency="KZT")  # E
+    async for item in plexy.payment_links.list():  # E
+        del item
+    async with plexy:  # E
+        pass
+
+
+def unchecked_none(plexy: PlexyPay) -> None:
+    print(plexy.payment_links.cancel("pl_1").url)  # E
+    page = plexy.payment_links.list().first_page()
+    plexy.payment_links.list().resume(page.next_cursor)  # E
+    for summary in plexy.payment_links.list():
+        print(summary.url)  # E

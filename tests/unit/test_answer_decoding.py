@@ -1,0 +1,322 @@
+"""Decoding: strict about types, generous about what the server adds."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+
+from plexypay_async import (
+    Outcome,
+    PaymentLink,
+    PaymentLinkStatus,
+    PaymentLinkSummary,
+    UnreadableResponseError,
+)
+from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.codec import ListingCodec, OperationCodec, PageBody
+from plexypay_async.wire import WireRequest, WireResponse
+
+RETRIEVE = OperationCodec(PaymentLinks.retrieve)
+CANCEL = OperationCodec(PaymentLinks.cancel)
+STATISTICS = OperationCodec(PaymentLinks.statistics)
+LIST = ListingCodec(PaymentLinks.list)
+
+LINK = {"id": "pl_1", "amount": 100, "currency": "KZT", "status": "active", "url": "https://pay.example/1"}
+
+
+def response(value: Any, status: int = 200) -> WireResponse:
+    return WireResponse(status, value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def link(**changes: Any) -> PaymentLink:
+    return RETRIEVE.decode(response({**LINK, **changes}))
+
+
+def page(value: Any) -> PageBody[PaymentLinkSummary]:
+    return LIST.decode(response(value))
+
+
+# ------------------------------------------------------------------------------------------------ types
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", None),
+        ("id", 5),
+        ("id", True),
+        ("id", ["pl_1"]),
+        ("id", {}),
+        ("currency", None),
+        ("currency", 398),
+        ("url", None),
+        ("url", False),
+        ("amount", None),
+        ("amount", "x"),
+        ("amount", ""),
+        ("amount", " 100"),
+        ("amount", "1e2"),
+        ("amount", "1_000"),
+        ("amount", "100.0"),
+        ("amount", "١٠٠"),
+        ("amount", 100.5),
+        ("amount", True),
+        ("amount", []),
+        ("amount", "9" * 5000),
+        ("status", None),
+        ("status", 1),
+        ("status", {}),
+        ("description", 5),
+        ("orderReference", 7),
+        ("customerId", {"Value": "x"}),
+        ("autoClearing", "true"),
+        ("autoClearing", 1),
+        ("validation", 0),
+        ("createdBy", []),
+        ("metadata", "{}"),
+        ("metadata", []),
+        ("createdAt", 1741824000),
+        ("createdAt", ""),
+        ("createdAt", "yesterday"),
+        ("createdAt", "2025-02-30T00:00:00Z"),
+        ("createdAt", "0001-01-01T00:00:00+10:00"),
+        ("expiresAt", {}),
+    ],
+)
+def test_a_wrong_type_is_an_error_that_names_the_field(field: str, value: Any) -> None:
+    with pytest.raises(UnreadableResponseError) as caught:
+        link(**{field: value})
+
+    error = caught.value
+    names = {"orderReference": "order_reference", "customerId": "customer_id", "createdBy": "created_by"}
+    names |= {"autoClearing": "auto_clearing", "createdAt": "created_at", "expiresAt": "expires_at"}
+    assert f"PaymentLink: {names.get(field, field)}: " in str(error)
+    assert error.outcome is Outcome.DONE
+    assert error.status == 200
+    assert error.body.startswith('{"id":')
+
+
+@pytest.mark.parametrize("field", ["id", "amount", "currency", "status", "url"])
+def test_a_missing_field_is_named(field: str) -> None:
+    with pytest.raises(UnreadableResponseError, match=f"{field} is missing"):
+        RETRIEVE.decode(response({key: value for key, value in LINK.items() if key != field}))
+
+
+@pytest.mark.parametrize("value", [100, "100", 100.0, "0100"])
+def test_an_amount_is_coerced_where_nothing_is_lost(value: Any) -> None:
+    amount = link(amount=value).amount
+
+    assert amount == 100
+    assert type(amount) is int
+
+
+def test_amounts_beyond_64_bits_are_exact() -> None:
+    assert link(amount="12345678901234567890123").amount == 12345678901234567890123
+
+
+@pytest.mark.parametrize("field", ["description", "orderReference", "customerId", "metadata", "createdAt"])
+def test_null_is_none_where_a_field_is_optional(field: str) -> None:
+    assert link(**{field: None}) == link()
+
+
+def test_text_is_read_as_it_is() -> None:
+    assert link(description="Оплата заказа №5 — \u0000 \U0001f600").description == (
+        "Оплата заказа №5 — \u0000 \U0001f600"
+    )
+    assert link(description="None").description == "None"
+    assert link(description="").description == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2025-03-01T12:00:00Z", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01T12:00:00.000000Z", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01T12:00:00.5Z", datetime(2025, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)),
+        ("2025-03-01T12:00:00.123456Z", datetime(2025, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)),
+        ("2025-03-01T12:00:00.123456789Z", datetime(2025, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)),
+        ("2025-03-01T17:00:00+05:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01T12:00:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01 12:00:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+    ],
+)
+def test_times_are_utc(written: str, time: datetime) -> None:
+    created_at = link(createdAt=written).created_at
+
+    assert created_at == time
+    assert created_at is not None
+    assert created_at.tzinfo is UTC
+
+
+# ------------------------------------------------------------------------------------------- open enums
+
+
+@pytest.mark.parametrize("written", ["cancelled", "Cancelled", "CANCELLED", "cAnCeLlEd"])
+def test_a_known_status_in_any_letter_case(written: str) -> None:
+    assert link(status=written).status is PaymentLinkStatus.CANCELLED
+
+
+@pytest.mark.parametrize("written", ["on_hold", "On Hold", "", "неизвестно", "name", "mro", "__class__"])
+def test_an_unknown_status_is_a_member_that_equals_its_string(written: str) -> None:
+    status = link(status=written).status
+
+    assert isinstance(status, PaymentLinkStatus)
+    assert status == written
+    assert (status.value, str(status), f"{status}") == (written, written, written)
+    assert hash(status) == hash(written)
+    assert {written: 1}[status] == 1
+    assert status not in list(PaymentLinkStatus)
+    assert link(status=written) == link(status=written)
+
+
+def test_an_unknown_status_pickles() -> None:
+    status = link(status="on_hold").status
+
+    assert pickle.loads(pickle.dumps(status)) == "on_hold"
+    assert isinstance(pickle.loads(pickle.dumps(status)), PaymentLinkStatus)
+    assert copy.deepcopy(status) == status
+
+
+def test_a_status_is_open_to_strings_alone() -> None:
+    with pytest.raises(ValueError, match="5 is not a valid PaymentLinkStatus"):
+        PaymentLinkStatus(5)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+def test_unknown_fields_stay_in_raw() -> None:
+    read = link(fee={"amount": 5}, brand_new=[1])
+
+    assert read.raw["fee"] == {"amount": 5}
+    assert read.raw["brand_new"] == [1]
+    assert read == link()
+    assert not hasattr(read, "fee")
+
+
+def test_a_field_called_raw_is_not_taken_for_ours() -> None:
+    assert link(raw="theirs").raw["raw"] == "theirs"
+    assert link(raw="theirs").raw["id"] == "pl_1"
+
+
+def test_raw_is_neither_shown_nor_compared() -> None:
+    assert "secret_field" not in repr(link(secret_field=1))
+    assert link(a=1) == link(a=2)
+    assert hash(link(a=1)) == hash(link(a=2))
+
+
+def test_models_are_frozen_slotted_and_hashable() -> None:
+    read = link(metadata={"a": ["b"]})
+
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        read.amount = 5  # type: ignore[misc]
+    assert not hasattr(read, "__dict__")
+    assert {read: "found"}[link(metadata={"a": ["b"]})] == "found"
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_models_pickle(protocol: int) -> None:
+    read = link(metadata={"a": 1}, createdAt="2025-03-01T12:00:00Z", fee=5, status="on_hold")
+
+    loaded = pickle.loads(pickle.dumps(read, protocol))
+
+    assert loaded == read
+    assert loaded.raw == read.raw
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"  \n", b"null", b"[]", b"5", b'"x"', b"true", b"<html>", b'{"id":', b"\xff"]
+)
+def test_an_answer_that_is_no_object(body: bytes) -> None:
+    with pytest.raises(UnreadableResponseError, match=r"payment_links\.retrieve: the answer"):
+        RETRIEVE.decode(response(body))
+
+
+def test_a_body_is_shown_only_by_its_beginning() -> None:
+    with pytest.raises(UnreadableResponseError) as caught:
+        RETRIEVE.decode(response(b"<" + "я".encode() * 5000))
+
+    assert len(caught.value.body) == 500
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"null", b"{}", b'{"success": true}', b"[]"])
+def test_cancel_answers_none_where_there_is_no_link(body: bytes) -> None:
+    assert CANCEL.decode(response(body)) is None
+
+
+def test_cancel_answers_the_link_where_there_is_one() -> None:
+    assert CANCEL.decode(response({**LINK, "status": "Cancelled"})) == link(status="cancelled")
+
+
+def test_a_broken_link_in_the_answer_of_cancel_is_an_error() -> None:
+    with pytest.raises(UnreadableResponseError):
+        CANCEL.decode(response({"id": "pl_1"}))
+
+
+def test_statistics_are_read_from_raw() -> None:
+    assert STATISTICS.decode(response({"paid": 3})).raw == {"paid": 3}
+    with pytest.raises(UnreadableResponseError):
+        STATISTICS.decode(response([1]))
+
+
+def test_the_wire_is_shown_without_its_bodies() -> None:
+    request = WireRequest("POST", "/v1/x", b'{"encryptedCvv": "x"}', {"X": "y"})
+
+    assert repr(request) == "<WireRequest POST /v1/x>"
+    assert repr(response({"a": "secret"}, 201)) == "<WireResponse 201, 14 bytes>"
+
+
+# ------------------------------------------------------------------------------------------------ pages
+
+
+def test_a_page() -> None:
+    read = page({"data": [LINK], "page": "1", "size": 10.0, "total": "100"})
+
+    assert [item.id for item in read.items] == ["pl_1"]
+    assert (read.page, read.size, read.total) == (1, 10, 100)
+
+
+@pytest.mark.parametrize("value", [{"data": []}, {"data": None}, {"data": [], "total": None, "page": None}])
+def test_an_empty_page(value: Any) -> None:
+    read = page(value)
+
+    assert (read.items, read.page, read.size, read.total) == ((), None, None, None)
+
+
+def test_an_item_that_does_not_fit_is_named_by_its_index() -> None:
+    with pytest.raises(UnreadableResponseError, match=r"data\[1\]: amount: expected an integer, got str"):
+        page({"data": [LINK, {**LINK, "amount": "x"}]})
+
+
+NO_PAGES: list[Any] = [
+    None,
+    [],
+    [LINK],
+    5,
+    {"data": {}},
+    {"data": "x"},
+    {"data": [None]},
+    {"data": [[]]},
+    {"data": [], "total": "many"},
+    {"data": [], "size": 1.5},
+    {"data": [], "page": True},
+]
+
+
+@pytest.mark.parametrize("value", NO_PAGES)
+def test_what_is_no_page(value: Any) -> None:
+    with pytest.raises(UnreadableResponseError, match=r"payment_links\.list"):
+        page(value)
+
+
+def test_an_object_without_data_is_no_page() -> None:
+    # Taken for an empty page it would end a listing quietly.
+    with pytest.raises(UnreadableResponseError):
+        page({"success": False, "message": "try again"})

@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+from plexypay_async import (
+    APIError,
+    AsyncPlexyPay,
+    AuthenticationError,
+    NotFoundError,
+    Outcome,
+    PaymentLink,
+    UnprocessableError,
+)
+from plexypay_async.sandbox import Fault, Sandbox
+
 from .scripted import (
     CODE_1,
     CODE_2,
@@ -20,17 +32,6 @@ from .scripted import (
     link,
     scripted,
 )
-
-from plexypay_async import (
-    APIError,
-    AsyncPlexyPay,
-    AuthenticationError,
-    NotFoundError,
-    Outcome,
-    PaymentLink,
-    UnprocessableError,
-)
-from plexypay_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.asyncio
 

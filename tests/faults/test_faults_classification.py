@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from .scripted import CODE_1, CREATED, LINKS, ONCE, Answer, Cut, Raw, code, link, scripted
 
 from plexypay_async import (
     APIError,
@@ -23,6 +22,8 @@ from plexypay_async import (
     UnprocessableError,
     UnreadableResponseError,
 )
+
+from .scripted import CODE_1, CREATED, LINKS, ONCE, Answer, Cut, Raw, code, link, scripted
 
 pytestmark = pytest.mark.asyncio
 

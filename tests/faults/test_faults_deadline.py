@@ -9,6 +9,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    ConnectError,
+    DeadlineExceededError,
+    Outcome,
+    OutcomeUnknownError,
+    PaymentLink,
+    PlexyPayError,
+    RetryPolicy,
+    ServiceUnavailableError,
+)
+
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
@@ -28,18 +41,6 @@ from .scripted import (
     link,
     page,
     scripted,
-)
-
-from plexypay_async import (
-    AsyncPlexyPay,
-    ConnectError,
-    DeadlineExceededError,
-    Outcome,
-    OutcomeUnknownError,
-    PaymentLink,
-    PlexyPayError,
-    RetryPolicy,
-    ServiceUnavailableError,
 )
 
 pytestmark = pytest.mark.asyncio

@@ -16,9 +16,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from .scripted import FOUND, KEY, LINKS, ONCE, SILENCE, Server, serving
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink
+
+from .scripted import FOUND, KEY, LINKS, ONCE, SILENCE, Server, serving
 
 
 @contextmanager

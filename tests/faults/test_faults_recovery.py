@@ -6,6 +6,22 @@ import asyncio
 from typing import Any
 
 import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    ConfigurationError,
+    OrderReferenceConflictError,
+    Outcome,
+    OutcomeUnknownError,
+    PaymentLink,
+    PlexyPayError,
+    RetryPolicy,
+    SomethingWentWrongError,
+    UnprocessableError,
+    UnreadableResponseError,
+)
+from plexypay_async.sandbox import Fault, Sandbox
+
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
@@ -29,21 +45,6 @@ from .scripted import (
     page,
     scripted,
 )
-
-from plexypay_async import (
-    AsyncPlexyPay,
-    ConfigurationError,
-    OrderReferenceConflictError,
-    Outcome,
-    OutcomeUnknownError,
-    PaymentLink,
-    PlexyPayError,
-    RetryPolicy,
-    SomethingWentWrongError,
-    UnprocessableError,
-    UnreadableResponseError,
-)
-from plexypay_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.asyncio
 

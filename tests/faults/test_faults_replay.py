@@ -9,6 +9,20 @@ from typing import Any
 
 import attrs
 import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    ConnectError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    Replay,
+    RetryPolicy,
+    ServiceUnavailableError,
+    SomethingWentWrongError,
+    UnreadableResponseError,
+)
+
 from .scripted import (
     CODE_1,
     CODE_2,
@@ -28,19 +42,6 @@ from .scripted import (
     link,
     scripted,
     serving,
-)
-
-from plexypay_async import (
-    AsyncPlexyPay,
-    ConnectError,
-    Outcome,
-    OutcomeUnknownError,
-    PlexyPayError,
-    Replay,
-    RetryPolicy,
-    ServiceUnavailableError,
-    SomethingWentWrongError,
-    UnreadableResponseError,
 )
 
 pytestmark = pytest.mark.asyncio

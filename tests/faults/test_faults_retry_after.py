@@ -10,6 +10,17 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+
+from plexypay_async import (
+    APIError,
+    OutcomeUnknownError,
+    PaymentLink,
+    PlexyPayError,
+    RateLimitedError,
+    RetryPolicy,
+    ServiceUnavailableError,
+)
+
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
@@ -21,16 +32,6 @@ from .scripted import (
     SILENCE,
     code,
     scripted,
-)
-
-from plexypay_async import (
-    APIError,
-    OutcomeUnknownError,
-    PaymentLink,
-    PlexyPayError,
-    RateLimitedError,
-    RetryPolicy,
-    ServiceUnavailableError,
 )
 
 pytestmark = pytest.mark.asyncio

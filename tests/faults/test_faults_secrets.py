@@ -11,6 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from plexypay_async import AsyncPlexyPay, PlexyPayError, RetryPolicy
+
 from .scripted import (
     BY_REFERENCE,
     CREATED,
@@ -33,8 +36,6 @@ from .scripted import (
     page,
     scripted,
 )
-
-from plexypay_async import AsyncPlexyPay, PlexyPayError, RetryPolicy
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api.payment_links import (
+        BulkResult,
         CancelPaymentLink,
+        CreateManyPaymentLinks,
         CreatePaymentLink,
         ListPaymentLinks,
         PaymentLink,
+        PaymentLinks,
         PaymentLinkStatistics,
         PaymentLinkStatus,
         PaymentLinkSummary,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         RetrievePaymentLinkStatistics,
         UpdatePaymentLinkExpiration,
     )
+    from .bulk.journal import Journal
     from .client import AsyncPlexyPay
     from .errors import (
         APIError,
@@ -57,13 +61,16 @@ __all__ = [
     "AsyncPages",
     "AsyncPlexyPay",
     "AuthenticationError",
+    "BulkResult",
     "CancelPaymentLink",
     "ConfigurationError",
     "ConnectError",
+    "CreateManyPaymentLinks",
     "CreatePaymentLink",
     "DeadlineExceededError",
     "Evidence",
     "InvalidRequestError",
+    "Journal",
     "ListPaymentLinks",
     "NotFoundError",
     "OrderReferenceConflictError",
@@ -74,6 +81,7 @@ __all__ = [
     "PaymentLinkStatistics",
     "PaymentLinkStatus",
     "PaymentLinkSummary",
+    "PaymentLinks",
     "PermissionDeniedError",
     "PlexyPayError",
     "RateLimitedError",
@@ -99,6 +107,7 @@ _ROOMS = {
     "AsyncPages": "pagination",
     "AsyncPlexyPay": "client",
     "Evidence": "operation",
+    "Journal": "bulk.journal",
     "Page": "pagination",
     "Replay": "operation",
     "RetryPolicy": "settings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from .execution import Call, Execution
 from .fields import Request
 from .groups import Groups
 from .limits import RetryBudget
-from .operation import Async, Listing, Operation, Replay
+from .operation import Async, Bulk, Listing, Operation, Replay
 from .pagination import AsyncPages
 from .settings import APIKey, RetryPolicy, Settings
 from .transport import Transport
@@ -21,6 +21,8 @@ from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from .api.payment_links import BulkResult
 
 __all__ = ["AsyncPlexyPay"]
 
@@ -196,6 +198,17 @@ class AsyncCaller:
         def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
             request: Request = make(*args, **kwargs)
             return AsyncPages(execution, listing, request)
+
+        return call
+
+    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+        """Return the function that starts `bulk`."""
+        execution, make = self.execution, bulk.options
+
+        def call(*args: Any, **kwargs: Any) -> AsyncGenerator[BulkResult]:
+            from .bulk.job import BulkJob
+
+            return BulkJob(execution, make(*args, **kwargs)).results()
 
         return call
 

@@ -153,7 +153,7 @@ class UnreadableResponseError(PlexyPayError):
 
 
 class OrderReferenceConflictError(PlexyPayError):
-    """The order reference already belongs to a link with another amount or currency."""
+    """The order reference already belongs to a link of another amount or currency, or to a dead one."""
 
     default_outcome = Outcome.REJECTED
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -26,10 +27,11 @@ from .errors import (
     PermissionDeniedError,
     PlexyPayError,
     RateLimitedError,
+    ServiceUnavailableError,
     UnprocessableError,
     UnreadableResponseError,
 )
-from .limits import RETRY_COST, TIMEOUT_COST, RetryBudget
+from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Confirmation, Declaration, Evidence, Listing, Operation, Replay
 from .recovery import Recovery, confirmed
 from .settings import Settings
@@ -111,10 +113,46 @@ class Execution:
             self._listing_codecs[listing.name] = codec
         return codec
 
-    def call(self, operation: Operation[..., R], request: Any) -> Call[R]:
+    def call(
+        self,
+        operation: Operation[..., R],
+        request: Any,
+        *,
+        patience: Patience | None = None,
+        look_first: bool = False,
+    ) -> Call[R]:
         """Return the call that performs an operation; nothing is sent before it runs."""
         codec = self.codec(operation)
-        return Call(self, codec, codec.encode(request), operation.replay, operation, request)
+        return Call(
+            self,
+            codec,
+            codec.encode(request),
+            operation.replay,
+            operation,
+            request,
+            patience=patience,
+            look_first=look_first,
+        )
+
+
+class Patience:
+    """How a bulk job's calls differ: they keep a pace, and wait for the retry budget instead of giving up.
+
+    Their deadline alone bounds their attempts, unless the client's policy allows one only. It begins when it
+    is a call's turn: waiting for the pace is no time of the link's.
+    """
+
+    def __init__(self, timeout: float, pace: Pace, probes: ProbeQueue) -> None:
+        self.timeout = timeout
+        self.pace = pace
+        self.probes = probes
+        self.calls = 0
+        """How many are under way."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether nothing but a probe should be sent."""
+        return self.probes.is_outage(self.calls)
 
 
 class Call(Generic[R]):
@@ -128,6 +166,9 @@ class Call(Generic[R]):
         replay: Replay,
         declaration: Declaration[...] | None = None,
         request: Any = None,
+        *,
+        patience: Patience | None = None,
+        look_first: bool = False,
     ) -> None:
         self.execution = execution
         self.declaration = declaration
@@ -135,6 +176,7 @@ class Call(Generic[R]):
         self.order_reference: str | None = getattr(request, "order_reference", None)
         self.recovered = False
         """Whether the result was found by a look-up after its answer was lost."""
+        self._reached = False
         self.sent = 0
         """How often the operation itself was sent."""
         self._decoder = decoder
@@ -147,6 +189,13 @@ class Call(Generic[R]):
         self._sending: Sending | None = None
         self._pauses: Generator[float, Any, None] | None = None
         self._debt = 0
+        self._patience = patience
+        self._look_first = look_first
+        self._probing = False
+        self._place: int | None = None
+        self._timeout = execution.settings.timeout if patience is None else patience.timeout
+        most = execution.settings.retry.max_attempts
+        self._max_attempts: float = most if patience is None or most == 1 else math.inf
 
     @property
     def retries(self) -> int:
@@ -161,7 +210,19 @@ class Call(Generic[R]):
         """
         self._connections: Connections = await self.execution.transport.connections()
         self._now = self._connections.loop.time
-        self._deadline = self._now() + self.execution.settings.timeout
+        patience = self._patience
+        if patience is None:
+            return await self._run()
+        self._place = await patience.pace.enter()
+        patience.calls += 1
+        try:
+            return await self._run()
+        finally:
+            patience.calls -= 1
+            self._give_place_back(trouble=None)
+
+    async def _run(self) -> R:
+        self._deadline = self._now() + self._timeout
         watch = self._connections.deadlines.watch(self._deadline)
         try:
             result = await self._perform()
@@ -182,45 +243,75 @@ class Call(Generic[R]):
         else:
             watch.done()
             return result
+        patient = self._patience is not None
+        if patient and failed.outcome is Outcome.UNKNOWN and not isinstance(failed, OutcomeUnknownError):
+            # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
+            failed = self._finished(self.unknown(failed))
         # Raised outside the handlers: the frames of an attempt hold the API key and what the server sent.
         raise failed from failed.__cause__
 
     async def _perform(self) -> R:
-        execution = self.execution
-        policy = execution.settings.retry
+        if self._patience is not None and self._patience.is_outage:
+            self._give_place_back(trouble=None)
+            self._probing = await self._patience.probes.wait(0)
+        if self._look_first:
+            earlier = OutcomeUnknownError(f"{self.name}: an earlier run may have done it")
+            self._unsettled = True
+            found: R | None = await self._find(earlier)
+            if found is not None:
+                return self._recovered(found)
+            self._unsettled = False
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            sending = self._sending = Sending()
+            sending = self._sending = Sending(once=self._replay not in (Replay.SAFE, Replay.SAME_KEY))
             result = await self._send(self._wire_request, sending)
             self._sending = None
             self.sent += 1
             if isinstance(result, WireResponse) and result.is_success and result.complete:
                 value = self._decoder.decode(result)
-                execution.budget.give(self._debt)
-                execution.recovery.note_created(self, value)
+                self._answered()
+                self.execution.recovery.note_created(self, value)
                 return value
-            error, verdict = self._judge(result, again=self.sent > 1 or sending.repeated)
+            again = self._reached or sending.repeated
+            # A connection that was refused and a 429 have done nothing that a repeat could meet.
+            self._reached = again or not isinstance(result, ConnectError)
+            error, verdict = self._judge(result, again=again)
+            if isinstance(error, RateLimitedError):
+                self._reached = again
             self._failures.append(error)
             if verdict is Verdict.CONFIRM:
-                found: R | None = await confirmed(self)
-                if found is None:
-                    raise self._final(error)
-                return found
+                state = await confirmed(self)
+                if state is not None and state.as_wanted:
+                    return state.found
+                self._unsettled = self._unsettled and state is None
+                raise self._final(error)
             if verdict is Verdict.LOOK_UP:
                 found = await self._find(error)
                 if found is not None:
-                    self.recovered = True
-                    execution.budget.give(self._debt)
-                    return found
+                    return self._recovered(found)
                 self._unsettled = False
-                if not self._may_repeat(error) or self.sent >= policy.max_attempts:
+                if not self._may_repeat(error) or self.sent >= self._max_attempts:
                     raise self._final(error)
                 # The look-up was answered after a pause of its own, so the repeat follows at once.
-                self._pay(error)
+                await self._pay(error)
                 continue
-            if verdict is Verdict.RAISE or self.sent >= policy.max_attempts:
+            if verdict is Verdict.RAISE or self.sent >= self._max_attempts:
+                if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
+                    self._answered(credit=False)
                 raise self._final(error)
             await self.pause(error)
+
+    def _recovered(self, found: R) -> R:
+        self.recovered = True
+        self._answered()
+        return found
+
+    def _answered(self, *, credit: bool = True) -> None:
+        """Note that the server works; a success gives back what its last retry took."""
+        if credit:
+            self.execution.budget.give(self._debt)
+        if self._patience is not None:
+            self._patience.probes.answered(probe=self._probing)
 
     async def _find(self, error: PlexyPayError) -> R | None:
         try:
@@ -236,6 +327,24 @@ class Call(Generic[R]):
     # ------------------------------------------------------------------------------------- one attempt
 
     async def _send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
+        if self._patience is None:
+            return await self._send_now(wire_request, sending)
+        if self._place is None:
+            self._place = await self._patience.pace.enter()
+        trouble: bool | None = None
+        try:
+            result = await self._send_now(wire_request, sending)
+            trouble = _is_trouble(result)
+            return result
+        finally:
+            self._give_place_back(trouble=trouble)
+
+    def _give_place_back(self, *, trouble: bool | None) -> None:
+        place, self._place = self._place, None
+        if place is not None and self._patience is not None:
+            self._patience.pace.leave(place, trouble=trouble)
+
+    async def _send_now(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         connections = self._connections
         async with connections.slots:
             try:
@@ -327,6 +436,7 @@ class Call(Generic[R]):
             PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
         """
         policy = self.execution.settings.retry
+        self.execution.budget.failures_on_end += 1
         if self._pauses is None:
             self._pauses = backoff.expo(base=2, factor=policy.base, max_value=policy.cap)
             next(self._pauses)
@@ -335,21 +445,38 @@ class Call(Generic[R]):
         if retry_after is not None:
             # Never earlier than told, and not all callers at the same instant.
             wait = retry_after + backoff.full_jitter(policy.base)
-        if self._now() + wait >= self._deadline:
-            raise self._final(self._last(error))
-        self._pay(error)
-        log.debug("%s: attempt %d failed (%s); pausing %.3f s", self.name, self.sent, error, wait)
-        await asyncio.sleep(wait)
+        patience = self._patience
+        if patience is None or not patience.is_outage:
+            if self._now() + wait >= self._deadline:
+                raise self._final(self._last(error))
+            waited = await self._pay(error)
+            if waited and retry_after is None:
+                # The queue for the budget was the pause.
+                return
+            log.debug("%s: attempt %d failed (%s); pausing %.3f s", self.name, self.sent, error, wait)
+            await asyncio.sleep(wait)
+        elif retry_after is not None:
+            await asyncio.sleep(wait)
+        if patience is not None and patience.is_outage:
+            self._probing = await patience.probes.wait(0)
 
-    def _pay(self, error: PlexyPayError) -> None:
+    async def _pay(self, error: PlexyPayError) -> bool:
+        """Pay for a repeat; tell whether that took a wait, as it may for a bulk job alone."""
         # Silence is what an overloaded server gives, so asking again after it costs more.
         cost = TIMEOUT_COST if isinstance(error.__cause__, TimeoutError) else RETRY_COST
         # A small client's whole budget pays for one.
         cost = min(cost, self.execution.budget.capacity)
-        if not self.execution.budget.take(cost):
+        self._debt = cost
+        self._probing = False
+        if self.execution.budget.take(cost):
+            return False
+        if self._patience is None:
             log.debug("%s: the retry budget is spent", self.name)
             raise self._final(self._last(error))
-        self._debt = cost
+        self._probing = await self._patience.probes.wait(cost)
+        if self._probing:
+            self._debt = 0
+        return True
 
     # ------------------------------------------------------------------------------------------- the end
 
@@ -368,7 +495,9 @@ class Call(Generic[R]):
 
     def _final(self, error: PlexyPayError) -> PlexyPayError:
         """Return what to raise for the last error, given what is known of all attempts."""
-        if not self._unsettled or self._replay is Replay.SAFE:
+        if not self._unsettled or self._wire_request.method == "GET":
+            return error
+        if self._replay is Replay.SAFE and error.outcome is Outcome.UNKNOWN:
             return error
         if isinstance(error, UnreadableResponseError) and error.outcome is Outcome.DONE:
             return error
@@ -403,9 +532,8 @@ class Call(Generic[R]):
             Outcome.REJECTED: "The server did not do it.",
             Outcome.NOT_SENT: "Nothing was sent.",
         }[outcome]
-        seconds = self.execution.settings.timeout
         error = DeadlineExceededError(
-            f"{self.name}: no success within {seconds:g} s. {told}", outcome=outcome
+            f"{self.name}: no success within {self._timeout:g} s. {told}", outcome=outcome
         )
         if self._failures:
             error.__cause__ = self._failures[-1]
@@ -442,6 +570,15 @@ def assumed_path_note(declaration: Declaration[...]) -> str:
         f"The path {declaration.path} is assumed, not published: if it is wrong, override it with "
         f'paths={{"{declaration.name}": "/v1/..."}}.'
     )
+
+
+def _is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
+    """Tell whether an attempt ended as on a server that is asked for too much; None if that is not told."""
+    if isinstance(result, PlexyPayError):
+        return True if isinstance(result.__cause__, TimeoutError) else None
+    if result.is_success:
+        return False
+    return isinstance(error_of(result, ""), (ServiceUnavailableError, RateLimitedError))
 
 
 def _retry_code(error: PlexyPayError) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Async",
+    "Bulk",
     "Confirmation",
     "Evidence",
     "Listing",
@@ -92,7 +93,8 @@ class LookUp(Generic[T]):
     """How a create whose outcome is unknown is settled: find what it would have created.
 
     `listing` finds something known to exist, with which the look-up's path can prove itself, and `retrieve`
-    reads the whole of a listed item.
+    reads the whole of a listed item. What is found must have the `same` fields as the request, and be in none
+    of the `dead` states, in which nothing is that was just created.
     """
 
     def __init__(
@@ -101,12 +103,14 @@ class LookUp(Generic[T]):
         *,
         by: str,
         same: tuple[str, ...],
+        dead: tuple[str, ...],
         listing: Listing[..., Any],
         retrieve: Operation[..., Any],
     ) -> None:
         self.find = find
         self.by = by
         self.same = same
+        self.dead = dead
         self.listing = listing
         self.retrieve = retrieve
 
@@ -129,6 +133,10 @@ class Caller(Protocol):
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
         """Return the function that opens `listing`."""
+        ...
+
+    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+        """Return the function that starts `bulk`."""
         ...
 
 
@@ -181,19 +189,31 @@ class Declaration(Generic[P]):
         return str(call.__annotations__["return"])
 
     def _bound(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
-        # Bound once: the next look-up of the attribute finds it on the instance.
-        request_class = self.request
-        call.__name__ = self._attribute
-        call.__qualname__ = f"{type(instance).__name__}.{self._attribute}"
-        call.__doc__ = request_class.__doc__
-        signature = inspect.signature(request_class)
-        # attrs puts the base class's field first; a reader looks for `extra` last.
-        parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
-        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=parameters, return_annotation=self._returned(call)
-        )
-        instance.__dict__[self._attribute] = call
-        return call
+        return bound_to(instance, self._attribute, call, self.request, self._returned(call))
+
+
+def bound_to(
+    instance: Resource[Any],
+    attribute: str,
+    call: Callable[..., Any],
+    request: Callable[..., Any],
+    returned: str,
+) -> Callable[..., Any]:
+    """Make a call look like a method with the signature and the words of its request class.
+
+    It is made once: the next look-up of the attribute finds it on the instance.
+    """
+    signature = inspect.signature(request)
+    # attrs puts the base class's field first; a reader looks for `extra` last.
+    parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
+    call.__name__ = attribute
+    call.__qualname__ = f"{type(instance).__name__}.{attribute}"
+    call.__doc__ = request.__doc__
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters, return_annotation=returned
+    )
+    instance.__dict__[attribute] = call
+    return call
 
 
 class Operation(Declaration[P], Generic[P, R]):
@@ -256,6 +276,38 @@ class Listing(Declaration[P], Generic[P, T]):
         if instance is None:
             return self
         return self._bound(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
+
+
+class Bulk(Generic[P, T]):
+    """A call that performs an operation for each of many requests, and yields a result for each.
+
+    `options` is a class whose constructor's signature is the bound call's.
+    """
+
+    name: str
+
+    def __init__(self, options: Callable[P, Any], result: type[T]) -> None:
+        self.options = options
+        self.result = result
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"{group_name(owner)}.{name}"
+        self._attribute = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncGenerator[T]]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Generator[T]]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        call = instance._caller.bind_bulk(self)  # pyright: ignore[reportPrivateUsage]
+        return bound_to(instance, self._attribute, call, self.options, str(call.__annotations__["return"]))
 
 
 def parameters_of(path: str) -> tuple[str, ...]:

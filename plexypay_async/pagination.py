@@ -33,6 +33,7 @@ T = TypeVar("T")
 DEFAULT_PAGE_SIZE = 100
 DEFAULT_WINDOW = 8
 REPEATS_BEFORE_ERROR = 2
+EMPTY_BEFORE_ERROR = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -154,8 +155,7 @@ class AsyncPages(Generic[T]):
         following = position.page + 1
         try:
             while True:
-                if repeats.seen(body):
-                    raise self._marked(self._wrong(f"page {position.page} again and again"), position)
+                self._check(body, position, repeats)
                 page = self._page(body, position)
                 if self._window > 1:
                     last = self._last_page(body, position)
@@ -174,6 +174,18 @@ class AsyncPages(Generic[T]):
                     body = await self._fetch_or_mark(position)
         finally:
             await _cancel([task for _, task in ahead])
+
+    def _check(self, body: PageBody[T], position: _Position, repeats: _RepeatDetector) -> None:
+        """Refuse a page that is not the one asked for, or that goes round."""
+        wrong: str | None = None
+        if body.page is not None and body.page != position.page:
+            wrong = f"page {body.page} when asked for page {position.page}"
+        elif repeats.seen(body):
+            wrong = f"the same items again and again, the last time as page {position.page}"
+        elif repeats.empty >= EMPTY_BEFORE_ERROR:
+            wrong = f"{repeats.empty} empty pages on end below a total of {body.total}"
+        if wrong is not None:
+            raise self._marked(self._wrong(wrong), position)
 
     def _ahead(self, position: _Position) -> tuple[_Position, asyncio.Task[PageBody[T]]]:
         task = asyncio.get_running_loop().create_task(self._fetch(position))
@@ -204,9 +216,15 @@ class AsyncPages(Generic[T]):
         A cursor counts by the size of the listing that it came from.
         """
         start = self._start
-        if start.page > 1 or body.size is None or body.size < 1:
+        if start.page > 1:
             return start
-        return _Position(start.page, body.size)
+        if body.size is not None and body.size > 0:
+            return _Position(1, body.size)
+        shown = len(body.items)
+        if 0 < shown < start.size and body.total is not None and body.total > shown:
+            # Fewer than asked for, though there are more: this is what the server puts on a page.
+            return _Position(1, shown)
+        return start
 
     def _page(self, body: PageBody[T], position: _Position) -> Page[T]:
         more = position.page < self._last_page(body, position)
@@ -255,6 +273,8 @@ class _RepeatDetector:
     """
 
     def __init__(self) -> None:
+        self.empty = 0
+        """How many pages on end had no items."""
         self._kept: bytes | None = None
         self._hits = 0
         self._pages = 0
@@ -262,7 +282,9 @@ class _RepeatDetector:
 
     def seen(self, body: PageBody[Any]) -> bool:
         if not body.items:
+            self.empty += 1
             return False
+        self.empty = 0
         # By the ids where there are any: an item may change between two looks at the same page.
         entries: list[Any] = body.raw["data"]
         named = [entry.get("id", entry) for entry in entries]

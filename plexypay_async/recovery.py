@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
 
 from .errors import (
     APIError,
@@ -23,7 +25,7 @@ from .operation import Confirmation, LookUp
 if TYPE_CHECKING:
     from .execution import Call
 
-__all__ = ["Recovery", "confirmed"]
+__all__ = ["Confirmed", "Recovery", "confirmed"]
 
 R = TypeVar("R")
 
@@ -65,7 +67,9 @@ class Recovery:
             raise call.unknown(error)
         if self._standing is Standing.DISPROVED:
             raise self._disproved(call, error, look_up)
-        await call.pause(error)
+        if call.sent:
+            # What was sent may still be at work on the server.
+            await call.pause(error)
         found = await self._look(call, look_up, reference, error)
         if found is not None:
             self._standing = Standing.PROVED
@@ -86,7 +90,8 @@ class Recovery:
         except NotFoundError:
             return None
         except (APIError, UnreadableResponseError) as failure:
-            raise call.unknown(failure, _override(look_up)) from failure
+            wrong_path = isinstance(failure, UnreadableResponseError) or failure.status in (400, 405, 422)
+            raise call.unknown(failure, _override(look_up) if wrong_path else None) from failure
         if getattr(found, look_up.by) != reference:
             raise call.unknown(
                 error, f"{look_up.find.name} answered with another order reference. {_override(look_up)}"
@@ -177,6 +182,8 @@ def _check_same(call: Call[Any], look_up: LookUp[Any], found: Any, error: PlexyP
         for name in look_up.same
         if _folded(getattr(found, name)) != _folded(getattr(call.request, name))
     ]
+    if found.status in look_up.dead:
+        differing.append(f"status {found.status.value!r}")
     if differing:
         raise OrderReferenceConflictError(
             f"{call.name}: the order reference {call.order_reference!r} already belongs to {found.id} with "
@@ -188,11 +195,17 @@ def _folded(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-async def confirmed(call: Call[R]) -> R | None:
-    """Retrieve what a repeated call was refused for; None unless it is as the call wanted it.
+@attrs.frozen
+class Confirmed(Generic[R]):
+    """What a repeated call that was refused has found."""
 
-    The refusal itself is then the answer: something other than an earlier attempt is in the way.
-    """
+    found: R
+    as_wanted: bool
+    """Whether it is as the call wanted it; else the refusal itself is the answer."""
+
+
+async def confirmed(call: Call[R]) -> Confirmed[R] | None:
+    """Retrieve what a repeated call was refused for; None where it cannot be read."""
     confirmation: Confirmation | None = getattr(call.declaration, "confirmation", None)
     if confirmation is None:
         return None
@@ -202,4 +215,4 @@ async def confirmed(call: Call[R]) -> R | None:
         found = await call.ask(codec, codec.encode(confirmation.retrieve.request(**parameters)))
     except (APIError, UnreadableResponseError):
         return None
-    return found if getattr(found, confirmation.attribute) == confirmation.wanted else None
+    return Confirmed(found, getattr(found, confirmation.attribute) == confirmation.wanted)

@@ -21,6 +21,8 @@ from yarl import URL
 
 from .deadlines import Deadlines
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
+from .limits import AdaptivePace, ProbeQueue, RetryBudget
+from .resolver import DaemonResolver
 from .settings import Settings
 from .version import __version__
 from .wire import WireRequest, WireResponse
@@ -31,9 +33,11 @@ __all__ = ["Connections", "Sending", "Transport", "is_lasting"]
 class Sending:
     """What is known of one attempt's request while it is under way."""
 
-    __slots__ = ("begun", "body")
+    __slots__ = ("begun", "body", "once")
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
+        self.once = once
+        """Whether aiohttp's own second sending, of a PUT or DELETE after a disconnect, must not happen."""
         self.begun = False
         """Whether a byte of the request may have left."""
         self.body: _Body | None = None
@@ -61,6 +65,9 @@ class _Body(BytesPayload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         transport = writer.transport
         if transport is not None and not transport.is_closing():
+            if self.writings and self._sending.once:
+                # Headers wait for the body's first byte, so nothing has left this second time.
+                raise ConnectionError("the connection was lost before an answer, and this call is sent once")
             self.writings += 1
             self._sending.begun = True
         await super().write_with_length(writer, content_length)
@@ -100,8 +107,17 @@ class Connections:
         self.loop = loop
         self.slots = asyncio.Semaphore(limit)
         self.deadlines = Deadlines(loop)
+        self.pace = AdaptivePace(limit)
+        """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
+        self._probes: ProbeQueue | None = None
         self._session = session
         self._keeper = _kept_open(session, self.deadlines) if owned else None
+
+    def probes(self, budget: RetryBudget) -> ProbeQueue:
+        """Return the queue of bulk jobs for the client's one retry budget."""
+        if self._probes is None:
+            self._probes = ProbeQueue(budget, self.loop)
+        return self._probes
 
     async def open(self) -> None:
         """Tie the session to the life of its loop."""
@@ -111,6 +127,8 @@ class Connections:
 
     async def close(self) -> None:
         """Close the session, unless it is the caller's."""
+        if self._probes is not None:
+            self._probes.close()
         if self._keeper is None:
             self.deadlines.close()
         else:
@@ -141,6 +159,7 @@ class Connections:
                 URL(wire.settings.base_url + request.target, encoded=True),
                 data=body,
                 headers=headers,
+                skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
                 allow_redirects=False,
                 timeout=wire.timeout,
             )
@@ -150,6 +169,9 @@ class Connections:
             return await _read(response, headers["Authorization"])
         # Raised outside the handler, so that aiohttp's own error is not its context.
         raise failure[0] from failure[1]
+
+
+_NO_CONTENT_TYPE = ("Content-Type",)
 
 
 async def _read(response: aiohttp.ClientResponse, key: str) -> WireResponse:
@@ -162,12 +184,24 @@ async def _read(response: aiohttp.ClientResponse, key: str) -> WireResponse:
     return WireResponse(status, content, retry_after, key=key)
 
 
+# The garbage collector must not meet an open session: it would warn before the keeper could close it.
+_open_sessions: dict[aiohttp.ClientSession, asyncio.AbstractEventLoop] = {}
+
+
 async def _kept_open(session: aiohttp.ClientSession, deadlines: Deadlines) -> AsyncGenerator[None]:
+    """Close the session when its client does, when its client is collected, or when its loop shuts down."""
+    for other, loop in list(_open_sessions.items()):
+        if loop.is_closed():
+            _open_sessions.pop(other, None)
+    _open_sessions[session] = asyncio.get_running_loop()
     try:
         yield
     finally:
         deadlines.close()
-        await session.close()
+        try:
+            await session.close()
+        finally:
+            _open_sessions.pop(session, None)
 
 
 class Transport:
@@ -206,7 +240,7 @@ class Transport:
         given = self._session
         if given is None:
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=limit),
+                connector=aiohttp.TCPConnector(limit=limit, resolver=DaemonResolver()),
                 headers=_base_headers(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._settings.trust_env,
@@ -259,8 +293,10 @@ def _failure(error: Exception, request: WireRequest, sending: Sending) -> PlexyP
     call = f"{request.method} {request.target}"
     if isinstance(error, RuntimeError):
         # aiohttp raises it before it sends anything: the session or its loop is closed.
-        return ConfigurationError(f"{call}: {error}")
-    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) or not sending.begun:
+        return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
+    connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
+    if not sending.begun or (sending.body is None and connecting):
         return ConnectError(f"{call}: no connection: {_told(error)}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 

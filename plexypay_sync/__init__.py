@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plexypay_async.api.payment_links import (
+        BulkResult,
         CancelPaymentLink,
+        CreateManyPaymentLinks,
         CreatePaymentLink,
         ListPaymentLinks,
         PaymentLink,
+        PaymentLinks,
         PaymentLinkStatistics,
         PaymentLinkStatus,
         PaymentLinkSummary,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         RetrievePaymentLinkStatistics,
         UpdatePaymentLinkExpiration,
     )
+    from plexypay_async.bulk.journal import Journal
     from plexypay_async.errors import (
         APIError,
         AuthenticationError,
@@ -57,13 +61,16 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AuthenticationError",
+    "BulkResult",
     "CancelPaymentLink",
     "ConfigurationError",
     "ConnectError",
+    "CreateManyPaymentLinks",
     "CreatePaymentLink",
     "DeadlineExceededError",
     "Evidence",
     "InvalidRequestError",
+    "Journal",
     "ListPaymentLinks",
     "NotFoundError",
     "OrderReferenceConflictError",
@@ -75,6 +82,7 @@ __all__ = [
     "PaymentLinkStatistics",
     "PaymentLinkStatus",
     "PaymentLinkSummary",
+    "PaymentLinks",
     "PermissionDeniedError",
     "PlexyPay",
     "PlexyPayError",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async.client import AsyncPlexyPay
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
-from plexypay_async.operation import Listing, Operation, Replay, Sync
+from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import APIKey, RetryPolicy
 from plexypay_async.transport import Transport
 
 from .pagination import Pages
 from .portal import Portal, portal
+
+if TYPE_CHECKING:
+    from plexypay_async.api.payment_links import BulkResult
 
 __all__ = ["PlexyPay"]
 
@@ -191,5 +194,16 @@ class SyncCaller:
         def call(*args: Any, **kwargs: Any) -> Pages[Any]:
             request: Request = make(*args, **kwargs)
             return Pages(portal, AsyncPages(execution, listing, request))
+
+        return call
+
+    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+        """Return the function that starts `bulk`."""
+        portal, execution, make = self._portal, self._execution, bulk.options
+
+        def call(*args: Any, **kwargs: Any) -> Generator[BulkResult]:
+            from .bulk import SyncBulkJob
+
+            return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
 
         return call

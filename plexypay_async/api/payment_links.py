@@ -7,13 +7,14 @@ requests and answers (22 000 KZT is ``2200000``). Times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PlexyPayError
 from ..fields import (
     Model,
     OpenEnum,
@@ -28,10 +29,26 @@ from ..fields import (
     in_capitals,
     wire,
 )
-from ..operation import Confirmation, Evidence, F, Listing, LookUp, Operation, Replay, Resource, optionally
+from ..operation import (
+    Bulk,
+    Confirmation,
+    Evidence,
+    F,
+    Listing,
+    LookUp,
+    Operation,
+    Replay,
+    Resource,
+    optionally,
+)
+
+if TYPE_CHECKING:
+    from ..bulk.journal import Journal
 
 __all__ = [
+    "BulkResult",
     "CancelPaymentLink",
+    "CreateManyPaymentLinks",
     "CreatePaymentLink",
     "ListPaymentLinks",
     "PaymentLink",
@@ -139,8 +156,9 @@ class CreatePaymentLink(Request):
     Raises:
         ConfigurationError: A value is of the wrong kind; nothing was sent.
         UnprocessableError: The server refused the data, for example a reference that is taken.
-        OrderReferenceConflictError: After a lost answer, the reference was found with another amount or
-            currency.
+        OrderReferenceConflictError: After a lost answer, the reference was found on a link with another
+            amount or currency, or on one that is cancelled or expired. A link that fits is returned, even
+            where an earlier run of yours created it.
         OutcomeUnknownError: The link may exist; look for its order reference before creating it again.
         DeadlineExceededError: `timeout` ran out.
 
@@ -385,6 +403,69 @@ class PaymentLinkStatistics(Model):
     """
 
 
+@attrs.frozen
+class CreateManyPaymentLinks:
+    """Create a payment link for each of many requests; results come as they are done.
+
+    Only a window of the job is in memory. The source is read no further ahead than the consumer keeps up;
+    leaving the loop stops the job, and closes a source that is a generator. An exception of the source
+    reaches the caller once the links under way are settled.
+
+    With a `journal` the job can be killed at any instant and run again: each order reference ends up with
+    one link. Rows that are done come back from it without a request, rows that may have been sent are looked
+    up first. Every row then needs an order reference; one that repeats a reference with equal content is
+    created once and reported each time, one with other content is refused.
+
+    Args:
+        links: The requests, from an iterable or an async iterable.
+        concurrency: How many are under way at once, at most the client's `max_connections`. Unless given, it
+            adapts to what the server takes, for all jobs of the client together.
+        max_rate: Requests per second at the most.
+        journal: A `Journal`, or the path of one; it is made if it is not there.
+        ordered: Yield the results in the order of the requests.
+        timeout: Seconds for one link; an outage in the middle of a job is ridden out as long.
+
+    Returns:
+        A `BulkResult` for each request.
+
+    Raises:
+        ConfigurationError: An argument is unusable, or the journal is not this account's or damaged; nothing
+            was sent.
+    """
+
+    links: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]
+    concurrency: int | None = attrs.field(default=None, kw_only=True)
+    max_rate: float | None = attrs.field(default=None, kw_only=True)
+    journal: Journal | str | os.PathLike[str] | None = attrs.field(default=None, kw_only=True)
+    ordered: bool = attrs.field(default=False, kw_only=True)
+    timeout: float = attrs.field(default=600.0, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.links, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"links: expected an iterable, got {type(self.links).__name__}")
+        if self.concurrency is not None and (type(self.concurrency) is not int or self.concurrency < 1):
+            raise ConfigurationError(f"concurrency: expected an int of at least 1, got {self.concurrency!r}")
+        rate = self.max_rate
+        if rate is not None and (type(rate) not in (int, float) or not 0 < rate < float("inf")):
+            raise ConfigurationError(f"max_rate: expected a positive number of requests, got {rate!r}")
+        check_bool("ordered", self.ordered)
+
+
+@attrs.frozen(kw_only=True)
+class BulkResult:
+    """What became of one request of `create_many`: a link or an error, never both."""
+
+    index: int
+    """The request's position in its source, from 0."""
+    request: CreatePaymentLink
+    link: PaymentLink | None = None
+    error: PlexyPayError | None = None
+    recovered: bool = False
+    """Whether the link was found rather than created: its answer was lost, or an earlier run made it."""
+    retries: int = 0
+    """How often the create was sent again."""
+
+
 class PaymentLinks(Resource[F]):
     """Create, list, find, move and cancel payment links."""
 
@@ -414,10 +495,12 @@ class PaymentLinks(Resource[F]):
             retrieve_by_order_reference,
             by="order_reference",
             same=("amount", "currency"),
+            dead=("cancelled", "expired"),
             listing=list,
             retrieve=retrieve,
         ),
     )
+    create_many = Bulk(CreateManyPaymentLinks, BulkResult)
     update_expiration = Operation(
         "PATCH",
         "/v1/payment-links/{external_id}",

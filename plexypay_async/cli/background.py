@@ -17,11 +17,13 @@ class _End:
         self.error = error
 
 
-async def iterate_in_thread(source: Iterator[T], *, ahead: int = 64) -> AsyncGenerator[T]:
+async def iterate_in_thread(
+    source: Iterator[T], *, ahead: int = 64, until: asyncio.Future[None] | None = None
+) -> AsyncGenerator[T]:
     """Yield the items of a blocking iterator, which is read in a daemon thread, at most `ahead` items ahead.
 
     Leaving the generator does not wait for the thread: it may be blocked in a read that never ends, and it
-    does not keep the process alive.
+    does not keep the process alive. Where `until` is done, the generator ends, although the source may not.
 
     Raises:
         BaseException: Whatever `source` raises, after the items before.
@@ -49,6 +51,8 @@ async def iterate_in_thread(source: Iterator[T], *, ahead: int = 64) -> AsyncGen
             error = raised
         deliver(_End(error))
 
+    if until is not None:
+        until.add_done_callback(lambda _: arrived.put_nowait(_End(None)))
     threading.Thread(target=read, name="plexypay-input", daemon=True).start()
     try:
         while True:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 
+from .account import ENVIRONMENT, api_key_from_environment
 from .exits import UnusableInputError
 from .sandbox import parse_faults
 
 __all__ = ["SUMMARY", "configure"]
 
-_API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
+_MOST_ADAPTIVE = 100
+"""Links that are under way at a time at the most, where --concurrency does not say more."""
 
 _OTHER_OPEN_FILES = 64
 """What the process has open beside its connections, generously."""
 
-_DETAILS = """\
+_DETAILS = f"""\
 columns (CSV header or JSON keys; amount and currency are required):
   amount           whole number of minor units: 22 000 KZT is 2200000
   currency         three letters, such as KZT
@@ -28,10 +30,17 @@ columns (CSV header or JSON keys; amount and currency are required):
   metadata.NAME    a key of your own (in JSON Lines also an object, metadata)
 An empty cell is a field that is not given.
 
-environment:
-  PLEXYPAY_API_KEY   your API key, unless --sandbox is given
-  PLEXYPAY_BASE_URL  the API's address, unless --base-url is given
+journal:
+  With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it
+  stopped, and creates each order reference once. Rows that are done come from the journal without a
+  request, rows that may have been sent are looked for first, failed ones are tried again. Every row then
+  needs an order_reference. An equal row with the same reference is reported with the same link; one with
+  other content is refused. A journal belongs to one account and one address of the API.
 
+Ctrl-C and SIGTERM end it within a second; with a journal they first finish what is under way, for 10
+seconds at the most, unless they come again.
+
+{ENVIRONMENT.format(unless=", unless --sandbox is given")}
 exit codes:
   0    every row became a link
   1    some did not (bad rows and unknown outcomes count)
@@ -43,6 +52,7 @@ examples:
   plexypay bulk-create orders.csv --strict --results links.csv
   plexypay bulk-create orders.jsonl --results links.jsonl --concurrency 20
   plexypay bulk-create orders.csv --sandbox --fault code=1,rate=0.05
+  plexypay bulk-create orders.csv --journal orders.journal --results links.csv
   generate-orders | plexypay bulk-create - --results links.jsonl
 """
 
@@ -62,8 +72,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help="write what became of each row to a new .csv or .jsonl file; in .csv, a text that a spreadsheet"
-        " would calculate gets an apostrophe before it",
+        help="write what became of each row to a new .csv or .jsonl file, which with --journal is rewritten;"
+        " in .csv, a text that a spreadsheet would calculate gets an apostrophe before it",
+    )
+    parser.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="keep what is done in this file, so that the same command can be run again; needs an"
+        " order_reference on every row",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a job: refuse to start where the journal is not there yet (without this, a job"
+        " goes on where its journal is there, and begins where it is not)",
     )
     parser.add_argument("--strict", action="store_true", help="check all rows before the first request")
     parser.add_argument(
@@ -81,8 +103,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--concurrency",
         metavar="N",
         type=_positive,
-        default=50,
-        help="links under way at a time (default: %(default)s)",
+        help="links under way at a time; unless given, it adapts to what the server takes",
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="R",
+        type=_rate,
+        help="requests per second at the most; unless given, as many as the server takes",
     )
     parser.add_argument(
         "--timeout",
@@ -111,6 +138,16 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of requests per second above 0, got {text!r}")
+    return rate
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit code.
 
@@ -121,19 +158,21 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--fault needs --sandbox")
     if arguments.base_url is not None and arguments.sandbox:
         arguments.parser.error("--base-url and --sandbox exclude each other")
+    if arguments.resume and arguments.journal is None:
+        arguments.parser.error("--resume needs --journal")
+    if arguments.journal is not None and arguments.sandbox:
+        arguments.parser.error(
+            "--journal and --sandbox exclude each other: the sandbox of this process ends with it. Serve one"
+            " with plexypay sandbox --database FILE, and give its address with --base-url"
+        )
     from .bulk_run import BulkRun
-    from .results import check_results_path
     from .source import Source
 
-    if arguments.results is not None:
-        check_results_path(arguments.results)
-        if os.path.lexists(arguments.results):
-            raise UnusableInputError(
-                f"{arguments.results} exists: results are never overwritten, give another name"
-            )
-    api_key = None if arguments.sandbox else _api_key()
+    _check_paths(arguments)
+    api_key = None if arguments.sandbox else api_key_from_environment(otherwise=", or try it with --sandbox")
     faults = parse_faults(arguments.fault)
-    _allow_open_files(arguments.concurrency * (2 if arguments.sandbox else 1))
+    connections = arguments.concurrency or _MOST_ADAPTIVE
+    _allow_open_files(connections * (2 if arguments.sandbox else 1))
     with Source(arguments.file) as source:
         if arguments.strict:
             source.spool()
@@ -143,19 +182,34 @@ def run(arguments: argparse.Namespace) -> int:
             faults=faults,
             base_url=arguments.base_url,
             concurrency=arguments.concurrency,
+            max_rate=arguments.rate,
             timeout=arguments.timeout,
             results_path=arguments.results,
+            journal_path=arguments.journal,
         )
         return run.execute(strict=arguments.strict)
 
 
-def _api_key() -> str:
-    api_key = os.environ.get(_API_KEY_VARIABLE, "")
-    if not api_key:
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Refuse files that must not be written, or are not there although they should be."""
+    from .results import check_results_path, check_rewritable
+
+    journal, results = arguments.journal, arguments.results
+    if arguments.resume and not os.path.exists(journal):
         raise UnusableInputError(
-            f"no API key: set the environment variable {_API_KEY_VARIABLE}, or try it with --sandbox"
+            f"--resume: there is no journal {journal}: correct its name, or begin it without --resume"
         )
-    return api_key
+    if results is None:
+        return
+    check_results_path(results)
+    if journal is None:
+        if os.path.lexists(results):
+            raise UnusableInputError(f"{results} exists: results are never overwritten, give another name")
+        return
+    for other in (arguments.file, journal):
+        if os.path.realpath(results) == os.path.realpath(other):
+            raise UnusableInputError(f"--results {results} is the name of another of the job's files")
+    check_rewritable(results)
 
 
 def _allow_open_files(connections: int) -> None:

@@ -13,7 +13,9 @@ from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from .exits import Exit, UnusableInputError, exit_code_of
 from .job import BulkJob
+from .job_journal import JobJournal
 from .progress import Scale, choose_progress
+from .references import check_references
 from .report import Problems, Tally, printable, tell, tell_sums
 from .results import ResultsFile
 from .rows import BadRow, Row, open_rows
@@ -31,6 +33,11 @@ _LARGEST_COUNTED_FILE = 1 << 20
 
 _DEFAULT_MAX_CONNECTIONS = 100
 
+_PATIENCE = 0.2
+"""Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
+_PATIENCE_WITH_JOURNAL = 10.0
+"""With a journal, who stops a job goes on with it later: what is settled now needs no look-up then."""
+
 
 class BulkRun:
     """Everything between usable arguments and an exit code.
@@ -40,9 +47,11 @@ class BulkRun:
         api_key: The merchant's key; None runs against a sandbox of its own.
         faults: The sandbox's faults.
         base_url: The API's address; None leaves it to the environment.
-        concurrency: Links under way at a time.
+        concurrency: Links under way at a time; None adapts it to what the server takes.
+        max_rate: Requests per second at the most, if there is such a bound.
         timeout: Seconds for one link, all its retries included.
         results_path: Where results go, if anywhere.
+        journal_path: The journal, if there is one; it is made if it is not there.
     """
 
     def __init__(
@@ -52,20 +61,25 @@ class BulkRun:
         api_key: str | None,
         faults: Sequence[Fault],
         base_url: str | None,
-        concurrency: int,
+        concurrency: int | None,
+        max_rate: float | None,
         timeout: float,
         results_path: str | None,
+        journal_path: str | None,
     ) -> None:
         self._source = source
         self._api_key = api_key
         self._faults = faults
         self._base_url = base_url
         self._concurrency = concurrency
+        self._max_rate = max_rate
         self._timeout = timeout
         self._results_path = results_path
+        self._journal_path = journal_path
         self._problems = Problems(source.name)
         self._tally = Tally()
         self._job: BulkJob | None = None
+        self._write = tell
 
     def execute(self, *, strict: bool) -> int:
         """Run, tell the sums, and return the exit code.
@@ -86,7 +100,11 @@ class BulkRun:
             lines, rows = self._open()
         scale = Scale(self._tally, lines, self._source.size, row_count)
 
-        received = run_until_signal(self._create(rows, scale), finish=self._finish)
+        received = run_until_signal(
+            self._create(rows, scale),
+            finish=self._finish,
+            patience=_PATIENCE if self._journal_path is None else _PATIENCE_WITH_JOURNAL,
+        )
         job = self._job
         if job is None:
             tell("plexypay: stopped before the first request")
@@ -98,26 +116,34 @@ class BulkRun:
             if self._results_path is None
             else f": see {printable(self._results_path)}"
         )
-        tell_sums(self._tally)
+        tell_sums(self._tally, with_journal=self._journal_path is not None)
         self._tell_what_to_do(job)
         if received is not None:
             return exit_code_of(received)
         return Exit.INCOMPLETE if self._tally.not_created or job.ended_by is not None else Exit.OK
 
     def _finish(self, received: signal.Signals) -> bool:
-        if self._job is not None:
-            self._job.end(_stopped_by(received))
-        return self._job is not None
+        job = self._job
+        if job is None:
+            return False
+        job.end(_stopped_by(received))
+        if self._journal_path is not None and job.under_way:
+            self._write(
+                f"plexypay: {_stopped_by(received)}: finishing the {job.under_way:,} under way, for"
+                f" {_PATIENCE_WITH_JOURNAL:.0f} seconds at the most; once more ends it at once"
+            )
+        return True
 
     def _open(self) -> tuple[Lines, Iterator[Row | BadRow]]:
         lines = self._source.lines()
-        return lines, open_rows(lines, self._source.name)
+        rows = open_rows(lines, self._source.name)
+        return lines, rows if self._journal_path is None else check_references(rows)
 
     def _check(self, rows: Iterator[Row | BadRow]) -> int:
         if sys.stderr.isatty():
             tell("checking all rows ...")
         count = bad = 0
-        for row in check_rows(rows):
+        for row in check_rows(rows) if self._journal_path is None else rows:
             count += 1
             if isinstance(row, BadRow):
                 bad += 1
@@ -143,29 +169,40 @@ class BulkRun:
                     api_key,
                     base_url=base_url,
                     timeout=self._timeout,
-                    max_connections=max(self._concurrency, _DEFAULT_MAX_CONNECTIONS),
+                    max_connections=max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
                 )
             except ConfigurationError as error:
                 raise UnusableInputError(str(error)) from None
             await stack.enter_async_context(client)
-            results = None
-            if self._results_path is not None:
-                results = stack.enter_context(ResultsFile(self._results_path))
+            journal = None
+            if self._journal_path is not None:
+                journal = stack.enter_context(JobJournal(self._journal_path))
             self._tally.begun = time.monotonic()
             progress = await stack.enter_async_context(choose_progress(scale))
+            self._write = progress.write
             self._job = BulkJob(
                 rows,
                 tally=self._tally,
                 problems=self._problems,
-                results=results,
+                journal=journal,
+                open_results=None if self._results_path is None else self._results,
                 secret=api_key,
                 in_thread=not self._source.repeatable,
                 write=progress.write,
             )
             try:
-                await self._job.run(client, self._concurrency)
+                await self._job.run(
+                    client,
+                    concurrency=self._concurrency,
+                    max_rate=self._max_rate,
+                    timeout=self._timeout,
+                )
             finally:
                 self._tally.ended = time.monotonic()
+
+    def _results(self) -> ResultsFile:
+        assert self._results_path is not None  # noqa: S101
+        return ResultsFile(self._results_path, rewrite=self._journal_path is not None)
 
     def _tell_what_to_do(self, job: BulkJob) -> None:
         tally = self._tally
@@ -176,7 +213,9 @@ class BulkRun:
                 f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"
                 f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
             )
-            if tally.created or tally.unknown:
+            if self._journal_path is not None:
+                tell("plexypay: run the same command again: it goes on where it stopped")
+            elif tally.created or tally.unknown:
                 tell(
                     "plexypay: do not run the same file again as it is: rows without an order_reference would"
                     " get a second link, and rows whose reference has a link would be refused. Remove the"
@@ -184,10 +223,14 @@ class BulkRun:
                 )
         if tally.unknown:
             where = "" if self._results_path is None else f' ("unknown" in {printable(self._results_path)})'
+            what_to_do = (
+                "look for their order references, or in the list of links, before running them again"
+                if self._journal_path is None
+                else "run the same command again, it looks for their order references first"
+            )
             tell(
                 f"plexypay: of {_counted(tally.unknown, 'row', 'rows')}{where} it is not known whether there"
-                " is a link: look for their order references, or in the list of links, before running them"
-                " again"
+                f" is a link: {what_to_do}"
             )
         if tally.settled == 0 and job.ended_by is None:
             tell(f"plexypay: no rows in {printable(self._source.name)}")

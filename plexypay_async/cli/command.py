@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import bulk_create, sandbox
+from . import bulk_create, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of
 
 __all__ = ["build_parser", "main"]
@@ -23,6 +23,7 @@ _EXAMPLES = """\
 examples:
   plexypay bulk-create examples/links.csv --sandbox
   PLEXYPAY_API_KEY=... plexypay bulk-create orders.csv --results links.csv
+  plexypay reconcile orders.csv --journal orders.journal
   plexypay sandbox --fault code=1,rate=0.05
 
 exit codes:
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command in (("bulk-create", bulk_create), ("sandbox", sandbox)):
+    for name, command in (("bulk-create", bulk_create), ("reconcile", reconcile), ("sandbox", sandbox)):
         command.configure(
             commands.add_parser(
                 name, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
-from ..api.payment_links import CreatePaymentLink
-from ..bulk import BulkResult, create_each
+from ..api.payment_links import BulkResult, CreatePaymentLink
 from ..client import AsyncPlexyPay
 from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
+from .account import without_secret
 from .background import iterate_in_thread
+from .exits import UnusableInputError
+from .job_journal import JobJournal
 from .report import Problems, Tally
 from .results import ResultsFile, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
@@ -23,9 +26,8 @@ _REFUSALS_IN_A_ROW = 3
 _ROWS_PER_TURN = 100
 """Bad rows after which other tasks get a turn: reading them waits for nothing."""
 
-_SHORTEST_SECRET = 4
-
 _INTERRUPTED = "stopped while it was under way: it may have been sent"
+_LOOKED_UP_NEXT = "; the next run with this journal looks for it first"
 
 
 class BulkJob:
@@ -35,7 +37,8 @@ class BulkJob:
         rows: The input's rows.
         tally: The sums to keep.
         problems: Where bad and failed rows are told.
-        results: The results file, if one is wanted; it is closed by whoever opened it.
+        journal: The opened journal, if there is one; it is closed by whoever opened it.
+        open_results: Makes the results file, if one is wanted; called once it is sure that the job can begin.
         secret: The API key, which is struck from every text that the server sends.
         in_thread: Whether reading a row may block, as it does on a pipe.
         write: Writes a line to the user.
@@ -47,7 +50,8 @@ class BulkJob:
         *,
         tally: Tally,
         problems: Problems,
-        results: ResultsFile | None,
+        journal: JobJournal | None,
+        open_results: Callable[[], ResultsFile] | None,
         secret: str,
         in_thread: bool,
         write: Callable[[str], None],
@@ -55,11 +59,16 @@ class BulkJob:
         self._rows = rows
         self._tally = tally
         self._problems = problems
-        self._results = results
+        self._journal = journal
+        self._open_results = open_results
+        self._results: ResultsFile | None = None
         self._secret = secret
         self._in_thread = in_thread
         self._write = write
         self._under_way: dict[int, Row] = {}
+        self._stack = AsyncExitStack()
+        self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._begun = False
         self._refusals: list[tuple[int, str]] = []
         self._refused_key = False
         self.ended_by: str | None = None
@@ -67,32 +76,66 @@ class BulkJob:
         self.last_line = 0
         """Where the last row begins that was taken; the rows behind it were not attempted."""
 
-    async def run(self, client: AsyncPlexyPay, concurrency: int) -> None:
-        """Work through all rows, `concurrency` links at a time.
+    async def run(
+        self,
+        client: AsyncPlexyPay,
+        *,
+        concurrency: int | None,
+        max_rate: float | None,
+        timeout: float,
+    ) -> None:
+        """Work through all rows; the arguments are those of `create_many`.
 
         When it is cancelled, the rows under way are recorded as unknown: their requests may have been sent.
+
+        Raises:
+            UnusableInputError: The job cannot begin, because of its journal or its results; nothing was sent.
         """
         try:
             async with (
                 aclosing(self._requests()) as requests,
-                aclosing(create_each(client, requests, concurrency=concurrency)) as results,
+                aclosing(
+                    client.payment_links.create_many(
+                        requests,
+                        concurrency=concurrency,
+                        max_rate=max_rate,
+                        journal=self._journal,
+                        timeout=timeout,
+                    )
+                ) as results,
             ):
                 async for result in results:
                     self._settle(result)
-                    if self.ended_by is not None and not self._under_way:
-                        # The input may be a pipe that never sends another row.
-                        break
+        except (PlexyPayError, sqlite3.Error) as error:
+            message = without_secret(str(error), self._secret)
+            if not self._begun:
+                raise UnusableInputError(message) from None
+            self.end(f"stopped: {message}")
         finally:
             self._abandon()
             self._tell_refusals()
+            await self._stack.aclose()
 
     def end(self, reason: str) -> None:
         """Take no more rows; those under way come to their end. The first reason stays."""
         if self.ended_by is None:
             self.ended_by = reason
+            if not self._stopping.done():
+                # The input may be a pipe that never sends another row.
+                self._stopping.set_result(None)
+
+    @property
+    def under_way(self) -> int:
+        """How many rows were taken and are not settled."""
+        return len(self._under_way)
 
     async def _requests(self) -> AsyncGenerator[CreatePaymentLink]:
         """Yield what can be sent; tell and record what cannot."""
+        # The first row is asked for when the journal is known to be this account's: until then, results of
+        # an earlier run, or of one that holds the journal now, stay as they are.
+        self._begun = True
+        if self._open_results is not None:
+            self._results = self._stack.enter_context(self._open_results())
         index = 0
         rows = self._rows_apart() if self._in_thread else self._rows_here()
         try:
@@ -111,7 +154,7 @@ class BulkJob:
             self.end(f"stopped: cannot read the input any further: {error.strerror}")
 
     def _rows_apart(self) -> AsyncGenerator[Row | BadRow]:
-        return iterate_in_thread(self._rows)
+        return iterate_in_thread(self._rows, until=self._stopping)
 
     async def _rows_here(self) -> AsyncGenerator[Row | BadRow]:
         bad = 0
@@ -142,7 +185,7 @@ class BulkJob:
                 RowResult(
                     line=row.line,
                     order_reference=row.request.order_reference,
-                    outcome=RowOutcome.RECOVERED if result.recovered else RowOutcome.CREATED,
+                    outcome=self._outcome_of_link(row, result),
                     link_id=result.link.id,
                     url=result.link.url,
                 )
@@ -150,9 +193,20 @@ class BulkJob:
         elif result.error is not None:
             self._settle_failed(row, result.error)
 
+    def _outcome_of_link(self, row: Row, result: BulkResult) -> RowOutcome:
+        reference = row.request.order_reference
+        done_before = (
+            self._journal is not None and reference is not None and self._journal.take_done_before(reference)
+        )
+        if row.repeats is not None:
+            return RowOutcome.REPEATED
+        if done_before:
+            return RowOutcome.JOURNAL
+        return RowOutcome.RECOVERED if result.recovered else RowOutcome.CREATED
+
     def _settle_failed(self, row: Row, error: PlexyPayError) -> None:
         reference = row.request.order_reference
-        message = self._without_secret(str(error))
+        message = self._message_of(reference, error)
         shown = message if reference is None else f"order {reference}: {message}"
         if isinstance(error, (AuthenticationError, PermissionDeniedError)):
             self._count_refusal(row.line, shown, message)
@@ -171,9 +225,16 @@ class BulkJob:
             )
         )
 
-    def _without_secret(self, text: str) -> str:
-        # A server may quote the key that it refuses. A key of a few letters is none, and part of other words.
-        return text.replace(self._secret, "[API key]") if len(self._secret) >= _SHORTEST_SECRET else text
+    def _message_of(self, reference: str | None, error: PlexyPayError) -> str:
+        if self._journal is not None and reference is not None:
+            row = self._journal.take_differing(reference)
+            if row is not None:
+                return (
+                    f"the journal has this order reference with other content, from row {row + 1:,} of an"
+                    " earlier run: nothing was sent for it; put the row back as it was, or give it a"
+                    " reference of its own"
+                )
+        return without_secret(str(error), self._secret)
 
     def _count_refusal(self, line: int, shown: str, message: str) -> None:
         if self._refused_key:
@@ -201,7 +262,7 @@ class BulkJob:
                     order_reference=row.request.order_reference,
                     outcome=RowOutcome.UNKNOWN,
                     error="Interrupted",
-                    error_message=_INTERRUPTED,
+                    error_message=_INTERRUPTED if self._journal is None else _INTERRUPTED + _LOOKED_UP_NEXT,
                 )
             )
         self._under_way.clear()

@@ -114,6 +114,8 @@ class PlainProgress(Progress):
         """Write one line of sums."""
         tally = self._scale.tally
         parts = [f"created {tally.created:,}"]
+        if tally.from_journal:
+            parts.append(f"from the journal {tally.from_journal:,}")
         if tally.not_created:
             parts.append(f"failed {tally.not_created:,}")
         parts.append(f"{self._rate.update(tally.settled):,.0f}/s")

@@ -12,7 +12,7 @@ import attrs
 
 from .results import RowOutcome
 
-__all__ = ["Problems", "Tally", "printable", "tell", "tell_sums"]
+__all__ = ["Problems", "Tally", "drop_output", "printable", "tell", "tell_sums", "tell_table"]
 
 
 def printable(text: str) -> str:
@@ -36,8 +36,12 @@ class Tally:
     """The running sums of a bulk job."""
 
     created: int = 0
-    """Links that exist now, recovered ones among them."""
+    """Links that this run made, recovered ones among them."""
     recovered: int = 0
+    from_journal: int = 0
+    """Links that earlier runs made."""
+    repeated: int = 0
+    """Rows whose link an earlier line has."""
     failed: int = 0
     invalid: int = 0
     unknown: int = 0
@@ -48,7 +52,7 @@ class Tally:
     @property
     def settled(self) -> int:
         """Rows that are through, in whatever way."""
-        return self.created + self.failed + self.invalid + self.unknown
+        return self.created + self.from_journal + self.repeated + self.not_created
 
     @property
     def not_created(self) -> int:
@@ -73,6 +77,10 @@ class Tally:
             case RowOutcome.RECOVERED:
                 self.created += 1
                 self.recovered += 1
+            case RowOutcome.JOURNAL:
+                self.from_journal += 1
+            case RowOutcome.REPEATED:
+                self.repeated += 1
             case RowOutcome.FAILED:
                 self.failed += 1
             case RowOutcome.UNKNOWN:
@@ -109,29 +117,43 @@ class Problems:
             tell(f"and {self.hidden:,} more{where}")
 
 
-def tell_sums(tally: Tally) -> None:
-    """Write the closing table to standard output: with lines on a terminal, else plain aligned text."""
-    rows = (
+def tell_sums(tally: Tally, *, with_journal: bool) -> None:
+    """Write the closing table of a bulk job to standard output."""
+    of_journal = (
+        ("from the journal", f"{tally.from_journal:,}"),
+        ("repeated rows", f"{tally.repeated:,}"),
+    )
+    tell_table(
         ("created", f"{tally.created:,}"),
         ("  of them recovered", f"{tally.recovered:,}"),
-        ("failed", f"{tally.failed:,}"),
-        ("invalid rows", f"{tally.invalid:,}"),
-        ("unknown", f"{tally.unknown:,}"),
+        *(of_journal if with_journal else ()),
+        ("failed", f"{tally.not_created:,}"),
+        ("  of them bad rows", f"{tally.invalid:,}"),
+        ("  of them unknown", f"{tally.unknown:,}"),
         ("retries", f"{tally.retries:,}"),
         ("links per second", f"{tally.rate:,.1f}"),
         ("seconds", f"{tally.seconds:,.1f}"),
     )
+
+
+def tell_table(*rows: tuple[str, str]) -> None:
+    """Write names and figures to standard output: with lines on a terminal, else plain aligned text."""
     try:
         if sys.stdout.isatty():
             _tell_table(rows)
         else:
+            names = max(len(name) for name, _ in rows)
             width = max(len(value) for _, value in rows)
             for name, value in rows:
-                print(f"{name:<19}  {value:>{width}}")
+                print(f"{name:<{names}}  {value:>{width}}")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads the table any more. Python would complain of the same when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+
+
+def drop_output() -> None:
+    """Write no more to standard output: nobody reads it, and Python would complain of that at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_table(rows: tuple[tuple[str, str], ...]) -> None:

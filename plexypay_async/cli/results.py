@@ -13,7 +13,7 @@ import attrs
 
 from .exits import UnusableInputError
 
-__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
+__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path", "check_rewritable"]
 
 _ENDINGS = (".csv", ".jsonl")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -26,6 +26,10 @@ class RowOutcome(enum.StrEnum):
     """There is a new link."""
     RECOVERED = "recovered"
     """There is a new link; its first answer was lost, and a look-up found it."""
+    JOURNAL = "journal"
+    """An earlier run has made the link: it comes from the journal, without a request."""
+    REPEATED = "repeated"
+    """An earlier line of the file is the same, and this is its link."""
     FAILED = "failed"
     """There is no link."""
     UNKNOWN = "unknown"
@@ -50,6 +54,8 @@ class RowResult:
 
 
 _COLUMNS = tuple(field.name for field in attrs.fields(RowResult))
+_BEGINNING_OF_CSV = ",".join(_COLUMNS).encode()
+_BEGINNING_OF_JSON_LINES = f'{{"{_COLUMNS[0]}": '.encode()
 
 
 def check_results_path(path: str) -> None:
@@ -62,8 +68,29 @@ def check_results_path(path: str) -> None:
         raise UnusableInputError(f"--results {path}: the name must end in .csv or .jsonl")
 
 
+def check_rewritable(path: str) -> None:
+    """Refuse to rewrite a file that exists and holds no results.
+
+    Raises:
+        UnusableInputError: It was not written by this command.
+    """
+    beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
+    try:
+        with open(path, "rb") as file:
+            found = file.read(len(beginning))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
+    # What was killed while it wrote its first bytes is a beginning of results, too.
+    if not beginning.startswith(found):
+        raise UnusableInputError(
+            f"{path} exists and holds no results: it was left as it is, give another name"
+        )
+
+
 class ResultsFile:
-    """A new CSV or JSON Lines file of `RowResult`, in the order in which rows end, in UTF-8.
+    """A CSV or JSON Lines file of `RowResult`, in the order in which rows end, in UTF-8.
 
     Every line reaches the operating system when it is written, so that a run that is stopped or killed leaves
     what happened until then.
@@ -74,18 +101,26 @@ class ResultsFile:
 
     Args:
         path: The file to make. One that exists is left as it is.
+        rewrite: Whether results of an earlier run are replaced; a file of anything else is left as it is.
 
     Raises:
         UnusableInputError: The file exists or cannot be made.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, rewrite: bool = False) -> None:
         check_results_path(path)
+        if rewrite:
+            check_rewritable(path)
         self.path = path
         try:
             # Line-buffered; a byte of the input that is no UTF-8 is written as an escape.
             self._file: TextIO = open(  # noqa: SIM115
-                path, "x", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
+                path,
+                "w" if rewrite else "x",
+                buffering=1,
+                encoding="utf-8",
+                errors="backslashreplace",
+                newline="",
             )
         except FileExistsError:
             raise UnusableInputError(

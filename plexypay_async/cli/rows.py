@@ -43,6 +43,8 @@ class Row:
 
     line: int
     request: CreatePaymentLink
+    repeats: int | None = None
+    """The line of an equal row with the same order reference, where a job with a journal found one."""
 
 
 @attrs.frozen
@@ -162,6 +164,7 @@ class _CsvRows(Iterator[Row | BadRow]):
         self._text = _Decoded(lines)
         number, data = next(lines)
         lines.put_back([(number, data)])
+        _refuse_other_formats(data or b"", number)
         self._delimiter = _delimiter(data or b"")
         # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
         self._records = csv.reader(self._text, delimiter=self._delimiter, strict=True)
@@ -234,6 +237,20 @@ def _quoting_reason(error: Exception) -> str:
     if "new-line" in message:
         return "a carriage return stands in an unquoted cell: end lines with a line feed"
     return f"the quotes are not balanced ({message}): write a quote inside a cell twice"
+
+
+def _refuse_other_formats(header: bytes, number: int) -> None:
+    """Name what the first line shows to be no CSV that can be read."""
+    beginning = header.removeprefix(b"\xef\xbb\xbf").strip()
+    hint: str | None = None
+    if beginning.startswith(b"["):
+        hint = "for JSON, write one object per line (JSON Lines), not one array"
+    elif beginning[:4].lower() == b"sep=":
+        hint = "remove the line that names the separator: it is found without"
+    elif b"\r" in beginning:
+        hint = "end lines with a line feed, not with a carriage return alone"
+    if hint is not None:
+        raise UnusableInputError(f"line {number}: the header cannot be read: {hint}")
 
 
 def _delimiter(header: bytes) -> str:

@@ -16,7 +16,7 @@ __all__ = ["SUMMARY", "configure", "parse_faults"]
 
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its links in memory unless --database is given, and moves no money.
-Any program in any language can be tested against it. It has no other protection than its key: serve it on
+Any program in any language can be tested against it. Its admin path /_sandbox asks for no key: serve it on
 this machine only.
 
 examples:

@@ -26,9 +26,9 @@ def run_until_signal(
     """Run `work` on an event loop of its own and return the signal that stopped it, if one did.
 
     On SIGINT (Ctrl-C) and SIGTERM `finish` is called, if there is one, and where it returns True the work has
-    `patience` seconds to come to its end. Then it is cancelled, and may clean up for `grace` seconds. If it
-    is not done then, the process is ended on the spot with the exit code of the signal: whoever pressed
-    Ctrl-C does not wait for a server. A second Ctrl-C ends it at once.
+    `patience` seconds to come to its end. Then, or on a second signal, it is cancelled, and may clean up for
+    `grace` seconds. If it is not done then, or on a third signal, the process is ended on the spot with the
+    exit code of the first: whoever pressed Ctrl-C does not wait for a server.
 
     Raises:
         Exception: Whatever `work` raises.
@@ -47,11 +47,16 @@ async def _supervise(
 ) -> signal.Signals | None:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[signal.Signals] = loop.create_future()
+    hurried: asyncio.Future[None] = loop.create_future()
     task = loop.create_task(work)
 
     def stop(received: signal.Signals) -> None:
         if not stopped.done():
             stopped.set_result(received)
+        elif not hurried.done():
+            hurried.set_result(None)
+        else:
+            _end_now(stopped.result())
 
     handled: list[signal.Signals] = []
     for number in _STOPPING:
@@ -62,31 +67,33 @@ async def _supervise(
             # turns Ctrl-C into a cancellation.
             continue
         handled.append(number)
+    awaited: set[asyncio.Future[Any]] = {task, stopped}
     try:
-        awaited: set[asyncio.Future[Any]] = {task, stopped}
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            task.result()
+            return None
+        received = stopped.result()
+        if finish is not None and finish(received):
+            awaited = {task, hurried}
+            await asyncio.wait(awaited, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=grace)
+        if not task.done():
+            _end_now(received)
+        if not task.cancelled():
+            task.result()
+        return received
     except asyncio.CancelledError:
         task.cancel()
         await asyncio.wait({task}, timeout=grace)
         raise
     finally:
+        stopped.cancel()
+        hurried.cancel()
         for number in handled:
             loop.remove_signal_handler(number)
-    if not stopped.done():
-        stopped.cancel()
-        task.result()
-        return None
-    received = stopped.result()
-    if finish is not None and finish(received):
-        await asyncio.wait({task}, timeout=patience)
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=grace)
-    if not task.done():
-        _end_now(received)
-    if not task.cancelled():
-        task.result()
-    return received
 
 
 def _end_now(received: signal.Signals) -> None:

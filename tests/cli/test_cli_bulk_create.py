@@ -87,7 +87,7 @@ def test_all_created(orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["bulk-create", str(orders), "--sandbox", "--results", str(results)]) == 0
     found = sums(capsys.readouterr().out)
     assert found["created"] == "3"
-    assert found["failed"] == found["invalid rows"] == found["unknown"] == "0"
+    assert found["failed"] == found["of them bad rows"] == found["of them unknown"] == "0"
     assert float(found["links per second"]) > 0
     rows = table(results)
     assert [(row["line"], row["order_reference"], row["outcome"]) for row in rows] == [
@@ -125,7 +125,7 @@ def test_bad_rows_are_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.
     captured = capsys.readouterr()
     assert f"{path}:4: column amount: '22 000.00' is not a whole number of minor units" in captured.err
     assert sums(captured.out)["created"] == "2"
-    assert sums(captured.out)["invalid rows"] == "1"
+    assert sums(captured.out)["of them bad rows"] == "1"
     rows = {row["line"]: row for row in map(json.loads, results.read_text().splitlines())}
     assert {line: row["outcome"] for line, row in rows.items()} == {2: "created", 4: "invalid", 5: "created"}
     assert rows[4]["order_reference"] == "C"
@@ -162,7 +162,7 @@ def test_a_lost_answer_without_a_reference_is_unknown(
     arguments = ["bulk-create", str(path), "--sandbox", "--fault", "cut=after,times=1"]
     assert main([*arguments, "--results", str(results)]) == 1
     captured = capsys.readouterr()
-    assert sums(captured.out)["unknown"] == "1"
+    assert sums(captured.out)["of them unknown"] == "1"
     assert "it is not known whether there is a link" in captured.err
     (row,) = table(results)
     assert (row["outcome"], row["error"]) == ("unknown", "OutcomeUnknownError")
@@ -189,8 +189,8 @@ def test_timeout_is_per_link(orders: Path, tmp_path: Path, capsys: pytest.Captur
     results = tmp_path / "results.csv"
     arguments = ["bulk-create", str(orders), "--sandbox", "--timeout", "0.2", "--results", str(results)]
     assert main([*arguments, "--fault", "hang=true"]) == 1
-    assert sums(capsys.readouterr().out)["unknown"] == "3"
-    assert {row["error"] for row in table(results)} == {"DeadlineExceededError"}
+    assert sums(capsys.readouterr().out)["of them unknown"] == "3"
+    assert {row["error"] for row in table(results)} == {"OutcomeUnknownError"}
 
 
 def test_strict_sends_nothing_when_a_row_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -420,7 +420,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert "PLEXYPAY_API_KEY" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sandbox", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["sandbox", "--help"], ["reconcile", "--help"], ["--version"]]
+)
 def test_help_and_version(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

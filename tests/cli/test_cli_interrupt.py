@@ -11,11 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from plexypay_async.cli.background import iterate_in_thread
 from plexypay_async.cli.signals import run_until_signal
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -42,9 +46,14 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-X", "dev", "-W", "error", "-m", "plexypay_async.cli", *arguments]
 
 
-@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "fault", ["latency=30,times=4", "hang=true,times=4", "code=1,retry_after=20,times=4"]
+    ("received", "fault"),
+    [
+        (signal.SIGINT, "latency=30,times=4"),
+        (signal.SIGINT, "hang=true,times=4"),
+        (signal.SIGINT, "code=1,retry_after=20,times=4"),
+        (signal.SIGTERM, "hang=true,times=4"),
+    ],
 )
 def test_a_signal_ends_it_within_a_second(tmp_path: Path, received: signal.Signals, fault: str) -> None:
     """Four of the eight links under way do not come to an end by themselves."""
@@ -80,8 +89,8 @@ def test_a_signal_ends_it_within_a_second(tmp_path: Path, received: signal.Signa
 
 def test_what_is_nearly_done_is_finished_and_recorded(tmp_path: Path) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
-    path.write_text("amount,currency\n" + "1,KZT\n" * 100_000)
-    arguments = ["bulk-create", str(path), "--sandbox", "--results", str(results)]
+    path.write_text("amount,currency\n" + "1,KZT\n" * 10_000)
+    arguments = ["bulk-create", str(path), "--sandbox", "--concurrency", "50", "--results", str(results)]
     process = subprocess.Popen(
         command(*arguments, "--fault", "latency=0.05"),
         stdout=subprocess.PIPE,
@@ -126,6 +135,127 @@ def test_a_signal_ends_a_wait_for_input(tmp_path: Path) -> None:
     assert "Fatal" not in error
 
 
+def start_with_journal(
+    tmp_path: Path, *arguments: str, count: int, patience: float = 10.0
+) -> subprocess.Popen[str]:
+    path = tmp_path / "orders.csv"
+    path.write_text("amount,currency,order_reference\n" + "".join(f"1,KZT,R-{n:05}\n" for n in range(count)))
+    program = (
+        "import sys\n"
+        "from plexypay_async.cli import bulk_run, main\n"
+        f"bulk_run._PATIENCE_WITH_JOURNAL = {patience}\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    files = ["--journal", str(tmp_path / "journal"), "--results", str(tmp_path / "results.csv")]
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-X",
+            "dev",
+            "-W",
+            "error",
+            "-c",
+            program,
+            "bulk-create",
+            str(path),
+            *files,
+            *arguments,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_with_a_journal_what_is_under_way_is_finished(tmp_path: Path, served: ServedSandbox) -> None:
+    """It takes longer than the second that a job without a journal has."""
+    results = tmp_path / "results.csv"
+    served.misbehave("latency=1.2")
+    with start_with_journal(tmp_path, "--concurrency", "64", count=100) as process:
+        while served.count() < 64:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert outcomes(results) == ["created"] * 64
+    assert "finishing the 64 under way, for 10 seconds at the most" in error
+    assert "64 links were created, and the rows after line 65 were not attempted" in error
+    assert "run the same command again: it goes on where it stopped" in error
+    assert "second link" not in error
+    served.behave()
+    with start_with_journal(tmp_path, count=100) as process:
+        _, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (0, "")
+    assert (outcomes(results).count("journal"), outcomes(results).count("created")) == (64, 36)
+    assert served.references() == [f"R-{n:05}" for n in range(100)]
+    assert served.count() == 100
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path, served: ServedSandbox) -> None:
+    results = tmp_path / "results.csv"
+    served.misbehave("hang=true,work=after,times=4")
+    with start_with_journal(tmp_path, "--concurrency", "8", count=300) as process:
+        wait_until_created(process, results, 3)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert "finishing the" in process.stderr.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+        took = time.monotonic() - sent
+    assert process.returncode == 130
+    assert took < 1.0
+    assert outcomes(results).count("unknown") >= 4
+    assert "run the same command again" in error
+    assert "Traceback" not in error
+    with start_with_journal(tmp_path, count=300) as process:
+        _, error = process.communicate(timeout=20)
+    assert (process.returncode, error) == (0, "")
+    assert outcomes(results).count("recovered") >= 4
+    assert served.references() == [f"R-{n:05}" for n in range(300)]
+
+
+def test_what_does_not_end_is_left_to_the_next_run(tmp_path: Path, served: ServedSandbox) -> None:
+    served.misbehave("hang=true")
+    with start_with_journal(tmp_path, "--concurrency", "8", count=100, patience=0.3) as process:
+        while served.count() < 8:
+            assert process.poll() is None
+            time.sleep(0.01)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert 0.3 < time.monotonic() - sent < 1.3
+    assert "not known whether there is a link: run the same command again" in error
+    assert set(outcomes(tmp_path / "results.csv")) == {"unknown"}
+
+
+def test_a_wait_for_input_ends_with_a_journal_too(tmp_path: Path, served: ServedSandbox) -> None:
+    results = tmp_path / "results.csv"
+    files = ["--journal", str(tmp_path / "journal"), "--results", str(results)]
+    process = subprocess.Popen(
+        command("bulk-create", "-", *files),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdin is not None
+        process.stdin.write("amount,currency,order_reference\n1,KZT,A\n")
+        process.stdin.flush()
+        wait_until_created(process, results, 1)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        assert time.monotonic() - sent < 1.0
+    assert outcomes(results) == ["created"]
+
+
 def test_work_that_does_not_end_is_ended() -> None:
     program = (
         "import asyncio, os, signal\n"
@@ -145,6 +275,25 @@ def test_work_that_does_not_end_is_ended() -> None:
     assert done.returncode == 130
     assert done.stdout == "no\n"
     assert "without a clean end" in done.stderr
+
+
+def test_signals_again_and_again_end_the_process_at_once() -> None:
+    program = (
+        "import asyncio, os, signal\n"
+        "from plexypay_async.cli.signals import run_until_signal\n"
+        "async def stubborn():\n"
+        "    while True:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        try:\n"
+        "            await asyncio.sleep(0.02)\n"
+        "        except asyncio.CancelledError:\n"
+        "            print('no', flush=True)\n"
+        "run_until_signal(stubborn(), finish=lambda _: True, patience=60, grace=60)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout) == (143, "no\n")
 
 
 def test_errors_of_the_work_are_raised() -> None:

@@ -89,7 +89,10 @@ def test_a_terminal_shows_a_bar_and_a_table(tmp_path: Path) -> None:
 def test_ctrl_c_at_a_terminal(tmp_path: Path) -> None:
     results = tmp_path / "results.csv"
     terminal = Terminal(
-        ["bulk-create", str(EXAMPLE), "--sandbox", "--fault", "latency=0.5", "--results", str(results)]
+        [
+            *("bulk-create", str(EXAMPLE), "--sandbox", "--concurrency", "50"),
+            *("--fault", "latency=0.3", "--results", str(results)),
+        ]
     )
     terminal.read(until="50/1,000")
     pressed = time.monotonic()

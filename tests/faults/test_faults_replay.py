@@ -13,6 +13,7 @@ import pytest
 from plexypay_async import (
     AsyncPlexyPay,
     ConnectError,
+    NotFoundError,
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
@@ -274,6 +275,19 @@ async def test_a_later_refusal_does_not_hide_that_an_earlier_attempt_is_unknown(
     assert type(error) is OutcomeUnknownError
     assert error.outcome is Outcome.UNKNOWN
     assert script.count() >= 2
+
+
+@pytest.mark.parametrize("last", [CODE_1, code(3, 400), Answer(401)], ids=["code 1", "code 3", "401"])
+@pytest.mark.parametrize("case", SAFE_CASES[1:], ids=str)
+async def test_nor_does_it_on_a_write_that_is_safe_to_repeat(case: Case, last: Answer) -> None:
+    error, _ = await _fails(case, CODE_2, last)
+    assert type(error) is OutcomeUnknownError
+    assert "safe to call again" in str(error)
+
+
+async def test_a_read_has_no_outcome_to_hide() -> None:
+    error, _ = await _fails(SAFE_CASES[0], CODE_2, code(4, 404))
+    assert type(error) is NotFoundError
 
 
 # --------------------------------------------------------------------------------- sent and outcome unknown

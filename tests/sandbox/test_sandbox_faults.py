@@ -244,4 +244,5 @@ async def test_every_cut_strikes_a_crowd_without_a_trace(
     assert outcomes.keys() >= {201, 500, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError}
     made = len(sandbox.payment_links())
     assert outcomes[201] + outcomes[aiohttp.ClientPayloadError] <= made < 300
-    assert caplog.records == []
+    # asyncio's debug mode also tells of slow steps, which say nothing but that the machine is busy.
+    assert [record for record in caplog.records if not record.getMessage().startswith("Executing")] == []

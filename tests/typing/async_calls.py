@@ -1,15 +1,18 @@
 # pyright: strict
 """What type checkers infer on `AsyncPlexyPay`. Read by them, never run."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async import (
     AsyncPages,
     AsyncPlexyPay,
+    BulkResult,
     CreatePaymentLink,
     Evidence,
+    Journal,
     Page,
     PaymentLink,
     PaymentLinkStatistics,
@@ -79,6 +82,34 @@ async def listings(plexy: AsyncPlexyPay) -> None:
     if first.next_cursor is not None:
         assert_type(listing.resume(first.next_cursor), AsyncPages[PaymentLinkSummary])
     assert_type(listing.prefetch(1), AsyncPages[PaymentLinkSummary])
+
+
+async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
+    many = assert_type(plexy.payment_links.create_many(links), AsyncGenerator[BulkResult])
+    async for result in plexy.payment_links.create_many(
+        (link for link in links),
+        concurrency=10,
+        max_rate=50,
+        journal="july.journal",
+        ordered=True,
+        timeout=60,
+    ):
+        assert_type(result, BulkResult)
+        assert_type(result.index, int)
+        assert_type(result.request, CreatePaymentLink)
+        assert_type(result.link, PaymentLink | None)
+        assert_type(result.error, PlexyPayError | None)
+        assert_type(result.recovered, bool)
+        assert_type(result.retries, int)
+    plexy.payment_links.create_many(links=links, journal=Path("july.journal"), max_rate=0.5)
+    with Journal("july.journal") as journal:
+        plexy.payment_links.create_many(links, journal=journal)
+    await many.aclose()
+
+
+async def bulk_of_an_async_source(plexy: AsyncPlexyPay, links: AsyncIterator[CreatePaymentLink]) -> None:
+    async for result in plexy.payment_links.create_many(links):
+        assert_type(result, BulkResult)
 
 
 async def clients() -> None:

@@ -63,3 +63,19 @@ async def unchecked_none(plexy: AsyncPlexyPay) -> None:
     plexy.payment_links.list().resume(page.next_cursor)  # E
     async for summary in plexy.payment_links.list():
         print(summary.url)  # E
+
+
+async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
+    plexy.payment_links.create_many()  # E
+    plexy.payment_links.create_many([{"amount": 1}])  # E
+    plexy.payment_links.create_many(links, 10)  # E
+    plexy.payment_links.create_many(links, concurrency="10")  # E
+    plexy.payment_links.create_many(links, journal=5)  # E
+    plexy.payment_links.create_many(links, ordered="yes")  # E
+    plexy.payment_links.create_many(links, rate=5)  # E
+    async for result in plexy.payment_links.create_many(links):
+        print(result.link.url)  # E
+        print(result.url)  # E
+        result.index = 5  # E
+    for item in plexy.payment_links.create_many(links):  # E
+        del item

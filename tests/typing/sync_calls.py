@@ -1,15 +1,18 @@
 # pyright: strict
 """What type checkers infer on `PlexyPay`. Read by them, never run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.operation import Sync
 from plexypay_sync import (
+    BulkResult,
     CreatePaymentLink,
     Evidence,
+    Journal,
     Page,
     Pages,
     PaymentLink,
@@ -78,6 +81,29 @@ def listings(plexy: PlexyPay) -> None:
     if first.next_cursor is not None:
         assert_type(listing.resume(first.next_cursor), Pages[PaymentLinkSummary])
     assert_type(listing.prefetch(1), Pages[PaymentLinkSummary])
+
+
+def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
+    many = assert_type(plexy.payment_links.create_many(links), Generator[BulkResult])
+    for result in plexy.payment_links.create_many(
+        (link for link in links),
+        concurrency=10,
+        max_rate=50,
+        journal="july.journal",
+        ordered=True,
+        timeout=60,
+    ):
+        assert_type(result, BulkResult)
+        assert_type(result.index, int)
+        assert_type(result.request, CreatePaymentLink)
+        assert_type(result.link, PaymentLink | None)
+        assert_type(result.error, PlexyPayError | None)
+        assert_type(result.recovered, bool)
+        assert_type(result.retries, int)
+    plexy.payment_links.create_many(links=links, journal=Path("july.journal"), max_rate=0.5)
+    with Journal("july.journal") as journal:
+        plexy.payment_links.create_many(links, journal=journal)
+    many.close()
 
 
 def clients() -> None:

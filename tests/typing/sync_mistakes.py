@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 
-from plexypay_sync import PlexyPay
+from plexypay_sync import CreatePaymentLink, PlexyPay
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
 
@@ -37,3 +37,19 @@ def unchecked_none(plexy: PlexyPay) -> None:
     plexy.payment_links.list().resume(page.next_cursor)  # E
     for summary in plexy.payment_links.list():
         print(summary.url)  # E
+
+
+async def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
+    plexy.payment_links.create_many()  # E
+    plexy.payment_links.create_many([{"amount": 1}])  # E
+    plexy.payment_links.create_many(links, 10)  # E
+    plexy.payment_links.create_many(links, concurrency="10")  # E
+    plexy.payment_links.create_many(links, journal=5)  # E
+    plexy.payment_links.create_many(links, ordered="yes")  # E
+    plexy.payment_links.create_many(links, rate=5)  # E
+    for result in plexy.payment_links.create_many(links):
+        print(result.link.url)  # E
+        print(result.url)  # E
+        result.index = 5  # E
+    async for item in plexy.payment_links.create_many(links):  # E
+        del item

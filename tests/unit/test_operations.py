@@ -193,7 +193,9 @@ def test_calls_of_different_clients_are_different() -> None:
 
 
 def test_help_shows_the_parameters_and_their_meaning(client: Any) -> None:
-    text = pydoc.plain(pydoc.render_doc(client.payment_links.create))
+    # Python 3.13 writes a long signature over several lines.
+    text = " ".join(pydoc.plain(pydoc.render_doc(client.payment_links.create)).split())
+    text = text.replace("( *", "(*")
 
     assert "create(*, amount: " in text
     assert "order_reference: " in text

@@ -276,7 +276,11 @@ async def test_a_server_that_goes_round_is_noticed(
     mocked_http: MockedHTTP, window: int, period: int, total: int | None
 ) -> None:
     server = ListingServer(mocked_http, 10_000)
-    server.answer = lambda page, size: {**server.page((page - 1) % period + 1, size), "total": total}
+
+    def answer(page: int, size: int) -> dict[str, Any]:
+        return {**server.page((page - 1) % period + 1, size), "page": page, "total": total}
+
+    server.answer = answer
 
     async with a_client() as plexy:
         with pytest.raises(UnreadableResponseError, match="again and again") as caught:
@@ -296,7 +300,7 @@ async def test_one_honest_shift_is_not_taken_for_a_loop(
 ) -> None:
     # As many new links as a page holds arrive after page `at`: it comes again under the next number.
     server = ListingServer(mocked_http, 100)
-    server.answer = lambda page, size: server.page(page if page <= at else page - 1, size)
+    server.answer = lambda page, size: {**server.page(page if page <= at else page - 1, size), "page": page}
 
     async with a_client() as plexy:
         read = [link.id async for link in plexy.payment_links.list(size=10).prefetch(window)]
@@ -304,11 +308,56 @@ async def test_one_honest_shift_is_not_taken_for_a_loop(
     assert read == ids(0, at * 10) + ids((at - 1) * 10, 90)
 
 
+@pytest.mark.parametrize("window", [1, 8])
+async def test_a_server_that_ignores_the_page_is_noticed_at_once(
+    mocked_http: MockedHTTP, window: int
+) -> None:
+    server = ListingServer(mocked_http, 20)
+    server.answer = lambda page, size: server.page(1, size)
+
+    async with a_client() as plexy:
+        links = aiter(plexy.payment_links.list(size=10).prefetch(window))
+        assert [(await anext(links)).id for _ in range(10)] == ids(0, 10)
+        with pytest.raises(UnreadableResponseError, match="page 1 when asked for page 2") as caught:
+            await anext(links)
+
+    assert caught.value.cursor is not None
+    assert caught.value.cursor.startswith("p2-s10-")
+
+
+@pytest.mark.parametrize("window", [1, 8])
+async def test_a_server_that_clamps_the_size_without_saying_so_loses_nothing(
+    mocked_http: MockedHTTP, window: int
+) -> None:
+    server = ListingServer(mocked_http, 95, max_size=10)
+
+    def answer(page: int, size: int) -> dict[str, Any]:
+        body = server.page(page, size)
+        del body["size"]
+        return body
+
+    server.answer = answer
+    async with a_client() as plexy:
+        assert [link.id async for link in plexy.payment_links.list(size=50).prefetch(window)] == ids(0, 95)
+
+
+async def test_empty_pages_below_a_total_do_not_go_on_for_ever(mocked_http: MockedHTTP) -> None:
+    server = ListingServer(mocked_http, 20)
+    server.answer = lambda page, size: {**server.page(page, size), "total": 1_000_000}
+
+    async with a_client() as plexy:
+        with pytest.raises(UnreadableResponseError, match="100 empty pages on end below a total of 1000000"):
+            async for _ in plexy.payment_links.list(size=10):
+                pass
+    assert len(server.asked) < 120
+
+
 # ------------------------------------------------------------------------------------------------ memory
 
 
-async def test_a_million_items_are_never_held(mocked_http: MockedHTTP) -> None:
-    size, count, window = 1000, 1_000_000, 8
+@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.campaign)])
+async def test_no_more_than_the_window_is_ever_held(mocked_http: MockedHTTP, count: int) -> None:
+    size, window = 1000, 8
     rows = ",".join(
         f'{{"id":"pl_#_{number}","amount":1,"currency":"KZT","status":"active"}}' for number in range(size)
     )

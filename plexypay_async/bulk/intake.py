@@ -1,0 +1,316 @@
+"""What a bulk job's workers take from: the caller's requests, claimed in the journal where there is one."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
+from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from ..execution import Execution
+from ..wire import WireResponse
+from .journal import Entry, Journal, State, digest_of
+
+__all__ = ["Intake", "Item", "JournalIntake", "Source"]
+
+CLAIM_BATCH = 64
+
+
+@attrs.define
+class Item:
+    """A request that a worker has taken."""
+
+    index: int
+    request: CreatePaymentLink
+    look_first: bool = False
+    """Whether it may exist already."""
+    result: BulkResult | None = None
+    """Its result, where it needs no request."""
+
+
+class Buffered(AsyncIterator[CreatePaymentLink]):
+    """An async source that can say at once whether it has a request at hand."""
+
+    @property
+    @abc.abstractmethod
+    def has_one(self) -> bool:
+        """Whether `take` may be called."""
+
+    @abc.abstractmethod
+    def take(self) -> CreatePaymentLink:
+        """Return the next request, which is at hand."""
+
+
+class Source:
+    """One iterable of requests, plain or async, that is read one by one."""
+
+    def __init__(self, requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]) -> None:
+        self.failure: BaseException | None = None
+        """What the iterable raised; it reaches the caller once the links under way are settled."""
+        self.ended = False
+        self._index = 0
+        self._plain: Iterator[CreatePaymentLink] | None = None
+        self._async: AsyncIterator[CreatePaymentLink] | None = None
+        self._lock = asyncio.Lock()
+        self._ahead: asyncio.Future[CreatePaymentLink] | None = None
+        self._buffered = requests if isinstance(requests, Buffered) else None
+        if isinstance(requests, AsyncIterable):
+            self._async = aiter(requests)
+        elif isinstance(requests, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            self._plain = iter(requests)
+        else:
+            raise ConfigurationError(f"links: expected an iterable, got {type(requests).__name__}")
+
+    async def next(self, *, wait: bool = True) -> Item | None:
+        """Return the next request; None at the end, or where none is there yet and `wait` is False."""
+        if self.ended:
+            return None
+        try:
+            if self._plain is not None:
+                request = next(self._plain)
+            else:
+                # Without a task and a lock for each request, which cost half as much as the link.
+                found = self._at_hand() or await self._next_async(wait=wait)
+                if found is None:
+                    return None
+                (request,) = found
+        except (StopIteration, StopAsyncIteration):
+            self.ended = True
+            return None
+        except Exception as error:  # noqa: BLE001 - the caller's own, handed to the caller
+            self.ended = True
+            self.failure = error
+            return None
+        index = self._index
+        self._index += 1
+        if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+            self.ended = True
+            self.failure = ConfigurationError(
+                f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
+            )
+            return None
+        return Item(index, request)
+
+    def _at_hand(self) -> tuple[CreatePaymentLink] | None:
+        # The one that somebody waits for comes first.
+        if self._buffered is None or self._ahead is not None or not self._buffered.has_one:
+            return None
+        return (self._buffered.take(),)
+
+    async def _next_async(self, *, wait: bool) -> tuple[CreatePaymentLink] | None:
+        assert self._async is not None  # noqa: S101
+        async with self._lock:
+            if self.ended:
+                raise StopAsyncIteration
+            if (ready := self._at_hand()) is not None:
+                return ready
+            if self._ahead is None:
+                self._ahead = asyncio.ensure_future(_anext(self._async))
+                await asyncio.sleep(0)
+            if not wait and not self._ahead.done():
+                return None
+            ahead = self._ahead
+            # Not awaited itself: a worker that is cancelled while it waits must not cancel it for the others.
+            await asyncio.wait([ahead])
+            self._ahead = None
+            if ahead.cancelled():
+                # The source's own doing: without this the job would seem to have come to its end.
+                self.ended = True
+                self.failure = asyncio.CancelledError("the source of the links was cancelled")
+                return None
+            # In a tuple: what a source gives by mistake may be None.
+            return (ahead.result(),)
+
+    async def close(self) -> None:
+        """Close a source that is a generator."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+        closing: object = self._async
+        if isinstance(closing, AsyncGenerator):
+            await closing.aclose()
+        plain: object = self._plain
+        if isinstance(plain, Generator):
+            plain.close()
+
+
+async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
+    return await anext(source)
+
+
+class Intake:
+    """Takes requests as they come, without a journal."""
+
+    def __init__(self, source: Source, *, look_first: bool) -> None:
+        self._source = source
+        self._look_first = look_first
+
+    async def take(self) -> Item | None:
+        """Return the next request; None after the last."""
+        item = await self._source.next()
+        if item is not None:
+            item.look_first = self._look_first
+        return item
+
+    def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
+        """Note a result; return all results that it settles."""
+        return [result]
+
+    async def close(self) -> None:
+        """Write what is not written yet; there is nothing to write."""
+
+
+class JournalIntake:
+    """Takes requests in batches that are claimed in the journal before any of them is sent."""
+
+    def __init__(self, source: Source, journal: Journal, execution: Execution) -> None:
+        self._source = source
+        self._journal = journal
+        self._codec = execution.codec(PaymentLinks.create)
+        self._ready: deque[Item] = deque()
+        self._lock = asyncio.Lock()
+        self._open: dict[str, _Open] = {}
+        self._repeats = 0
+        self._fewer_repeats = asyncio.Event()
+        self._writing: asyncio.Future[list[Entry]] | None = None
+        self._done: list[tuple[str, Any]] = []
+        self._failed: list[tuple[str, str]] = []
+
+    async def take(self) -> Item | None:
+        """Return the next request, whose claim is durable; None after the last."""
+        while True:
+            if self._ready:
+                return self._ready.popleft()
+            async with self._lock:
+                if not self._ready:
+                    await self._claim_batch()
+                if not self._ready and self._source.ended:
+                    return None
+
+    async def _claim_batch(self) -> None:
+        claimed: list[tuple[Item, str, bytes]] = []
+        settled: list[Item] = []
+        while self._repeats >= CLAIM_BATCH:
+            # Their rows are all in the hands of workers, and settle.
+            self._fewer_repeats.clear()
+            await self._fewer_repeats.wait()
+        while len(claimed) + len(settled) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
+            item = await self._source.next(wait=not claimed and not settled)
+            if item is None:
+                break
+            reference = item.request.order_reference
+            if reference is None:
+                settled.append(_refused(item, "a job with a journal needs an order reference on every row"))
+                continue
+            try:
+                body = self._codec.encode(item.request).body
+            except PlexyPayError as error:
+                settled.append(_with_error(item, error))
+                continue
+            digest = digest_of(body or b"{}")
+            open_row = self._open.get(reference)
+            if open_row is None:
+                self._open[reference] = _Open(item.index, digest)
+                claimed.append((item, reference, digest))
+            elif open_row.digest == digest:
+                open_row.repeats.append(item)
+                self._repeats += 1
+            else:
+                settled.append(_refused(item, _differs(reference, open_row.row)))
+        if claimed:
+            settled += await self._exchange(claimed)
+        # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
+        self._ready.extend(sorted(settled, key=lambda item: item.index))
+
+    async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
+        rows = [(item.index, reference, digest) for item, reference, digest in claimed]
+        items: list[Item] = []
+        for (item, reference, digest), entry in zip(claimed, await self._write(rows), strict=True):
+            if entry.state in (State.CLAIMED, State.DONE) and entry.digest != digest:
+                refused = [item, *self._closed(reference).repeats]
+                items += [_refused(each, _differs(reference, entry.row)) for each in refused]
+                continue
+            if entry.state is State.DONE:
+                item.result = BulkResult(
+                    index=item.index, request=item.request, link=self._kept(entry), recovered=True
+                )
+            item.look_first = entry.state is State.CLAIMED
+            items.append(item)
+        return items
+
+    async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
+        done, self._done = self._done, []
+        failed, self._failed = self._failed, []
+        self._writing = asyncio.ensure_future(
+            self._journal.call(self._journal.exchange, done, failed, claims)
+        )
+        # What is being written is not to be cut where its worker is cancelled.
+        return await asyncio.shield(self._writing)
+
+    def _closed(self, reference: str) -> _Open:
+        row = self._open.pop(reference)
+        self._repeats -= len(row.repeats)
+        self._fewer_repeats.set()
+        return row
+
+    def _kept(self, entry: Entry) -> PaymentLink:
+        return self._codec.decode(WireResponse(200, entry.answer))
+
+    def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
+        """Note a result for the journal; return it, and one for each row that repeats its reference."""
+        reference = item.request.order_reference
+        if reference is None:
+            return [result]
+        open_row = self._open.get(reference)
+        if open_row is None or open_row.row != item.index:
+            return [result]
+        self._closed(reference)
+        if item.result is None:
+            if result.link is not None:
+                self._done.append((reference, result.link.raw))
+            elif result.error is not None and nothing_exists(result.error):
+                self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
+        repeats = [
+            attrs.evolve(result, index=repeat.index, request=repeat.request, retries=0)
+            for repeat in open_row.repeats
+        ]
+        return [result, *repeats]
+
+    async def close(self) -> None:
+        """Write what is not written yet."""
+        if self._writing is not None and not self._writing.done():
+            await asyncio.wait([self._writing])
+        if self._done or self._failed:
+            await self._write([])
+
+
+@attrs.define
+class _Open:
+    row: int
+    digest: bytes
+    repeats: list[Item] = attrs.Factory(list["Item"])
+
+
+def nothing_exists(error: PlexyPayError) -> bool:
+    """Tell whether an error says for sure that no link was made."""
+    return error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and not isinstance(
+        error, UnreadableResponseError
+    )
+
+
+def _refused(item: Item, why: str) -> Item:
+    return _with_error(item, ConfigurationError(f"row {item.index}: {why}"))
+
+
+def _with_error(item: Item, error: PlexyPayError) -> Item:
+    item.result = BulkResult(index=item.index, request=item.request, error=error)
+    return item
+
+
+def _differs(reference: str, row: int) -> str:
+    return f"the order reference {reference!r} came with other content in row {row}; nothing was sent for it"

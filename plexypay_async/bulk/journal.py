@@ -1,0 +1,379 @@
+"""The journal of a bulk job: which order references were claimed, and what became of them.
+
+An SQLite file, so that a job killed at any instant can be run again and creates each reference once. A claim
+is durable before its request is sent; a row that is done keeps its answer. What a killed run leaves claimed
+may or may not exist, so the next run looks it up.
+
+One process at a time holds a journal. Its methods block and belong on one thread, `Journal.call`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import attrs
+import orjson
+
+from ..errors import ConfigurationError
+
+__all__ = ["Entry", "Journal", "State"]
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x506C5842
+SCHEMA_VERSION = 1
+DIGEST_VERSION = 1
+SQLITE_MAGIC = b"SQLite format 3\0"
+
+SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE links (
+    id INTEGER PRIMARY KEY,
+    reference TEXT NOT NULL UNIQUE,
+    row INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    answer BLOB,
+    error TEXT
+);
+"""
+
+
+class State(enum.IntEnum):
+    """What the journal knows of an order reference."""
+
+    CLAIMED = 1
+    """Its request may have been sent: look it up before sending it."""
+    DONE = 2
+    """Its link exists, and is kept."""
+    FAILED = 3
+    """Nothing was created: it may be sent."""
+
+
+@attrs.frozen
+class Entry:
+    """What the journal knew of a row before it was claimed; `state` is None for a new one."""
+
+    state: State | None
+    row: int
+    digest: bytes
+    answer: Any = None
+
+
+class Journal:
+    """An SQLite journal; give `create_many` one of these, or just its path.
+
+    Args:
+        path: The file; it is made if it is not there, and never overwritten if it is no journal.
+
+    A journal belongs to one base URL and one account: a job with another API key must first retrieve one of
+    the journal's links with it. The key is kept as a salted digest only.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
+        self._closed = False
+        self._held = False
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    async def call(self, method: Callable[..., T], *arguments: Any) -> T:
+        """Run one of the journal's methods on its thread."""
+        if self._closed:
+            raise ConfigurationError(f"journal {self.path}: it is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
+
+    def hold(self) -> None:
+        """Keep the journal for one job, until it is released.
+
+        Raises:
+            ConfigurationError: Another job of this process is using it.
+        """
+        if self._held:
+            raise ConfigurationError(f"journal {self.path}: another job is using it; one job at a time may")
+        self._held = True
+
+    def release(self) -> None:
+        """Let another job use the journal."""
+        self._held = False
+
+    # --------------------------------------------------------------------------------------- open, close
+
+    def open(self) -> None:
+        """Open or make the file, for this process alone; nothing happens where it is open.
+
+        Raises:
+            ConfigurationError: It is no journal, is damaged, or is held by another process.
+        """
+        if self._connection is not None:
+            return
+        self._check_file()
+        try:
+            # check_same_thread: closing may happen on the thread that drops the journal.
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"journal {self.path}: {error}") from None
+        try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            # Looked at within the lock: another process may be making the file at this moment.
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_or_make(connection)
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            # Takes the exclusive lock now and keeps it until the connection closes, or its process dies.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("COMMIT")
+        except ConfigurationError:
+            connection.close()
+            raise
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if "locked" in str(error):
+                raise ConfigurationError(
+                    f"journal {self.path}: another process is using it; one job at a time may"
+                ) from None
+            raise ConfigurationError(f"journal {self.path}: it cannot be opened ({error})") from None
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._damaged(error) from None
+        self._connection = connection
+
+    def _check_file(self) -> None:
+        """Refuse a file that is no SQLite file without touching it."""
+        try:
+            with self.path.open("r+b") as file:
+                beginning = file.read(len(SQLITE_MAGIC))
+        except FileNotFoundError:
+            if not self.path.parent.is_dir():
+                raise ConfigurationError(f"journal {self.path}: there is no such folder") from None
+            return
+        except OSError as error:
+            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
+        if beginning and beginning != SQLITE_MAGIC:
+            raise ConfigurationError(f"journal {self.path}: this file is no journal; it was left as it is")
+
+    def _check_or_make(self, connection: sqlite3.Connection) -> None:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        # A process that was killed while it made the file leaves it empty, or an empty database.
+        if not application and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for statement in SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            return
+        if application != APPLICATION_ID:
+            raise ConfigurationError(
+                f"journal {self.path}: this SQLite file belongs to another program; it was left as it is"
+            )
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"journal {self.path}: its format is {version}, and this plexypay reads {SCHEMA_VERSION}"
+            )
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise self._damaged(verdict)
+
+    def _damaged(self, why: object) -> ConfigurationError:
+        return ConfigurationError(f"journal {self.path}: the file is damaged ({why}); it was left as it is")
+
+    def close(self) -> None:
+        """Close the file; what was recorded is durable."""
+        self._closed = True
+        self._thread.shutdown(wait=True)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -------------------------------------------------------------------------------- whose journal it is
+
+    def belongs_to(self, base_url: str, api_key: str) -> bool:
+        """Tell whether this key has used the journal before; a new journal takes it.
+
+        Raises:
+            ConfigurationError: The journal is of another base URL.
+        """
+        known = self._about("base_url")
+        if known is None:
+            salt = secrets.token_bytes(16)
+            with self._transaction() as connection:
+                connection.executemany(
+                    "INSERT INTO about VALUES (?, ?)",
+                    [("base_url", base_url), ("salt", salt), ("key", _key_digest(salt, api_key))],
+                )
+            return True
+        if known != base_url:
+            raise ConfigurationError(f"journal {self.path}: it belongs to {known}, not to {base_url}")
+        return hmac.compare_digest(self._about("key"), _key_digest(self._about("salt"), api_key))
+
+    def take_key(self, api_key: str) -> None:
+        """Go on with another key, once it has shown that it is of the same account."""
+        salt = secrets.token_bytes(16)
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE about SET value = ? WHERE name = ?",
+                [(salt, "salt"), (_key_digest(salt, api_key), "key")],
+            )
+
+    def any_done(self) -> Any:
+        """Return the kept answer of one row that is done, or None."""
+        row = self._open.execute("SELECT answer FROM links WHERE state = ? LIMIT 1", (State.DONE,)).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def _about(self, name: str) -> Any:
+        row = self._open.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    # ------------------------------------------------------------------------------------------ the rows
+
+    def exchange(
+        self,
+        done: Iterable[tuple[str, Any]],
+        failed: Iterable[tuple[str, str]],
+        claims: Iterable[tuple[int, str, bytes]],
+    ) -> list[Entry]:
+        """Record what is settled and claim the next rows, durably and in one transaction.
+
+        Args:
+            done: (reference, decoded link) of rows whose link exists.
+            failed: (reference, reason) of rows for which nothing was created.
+            claims: (row, reference, digest) of rows about to be sent.
+
+        Returns:
+            What was known of each claimed row before. A row that had failed is claimed anew, with its new
+            digest; one that is claimed or done is left as it is.
+        """
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE links SET state = ?, answer = ?, error = NULL WHERE reference = ?",
+                [(State.DONE, orjson.dumps(answer), reference) for reference, answer in done],
+            )
+            connection.executemany(
+                "UPDATE links SET state = ?, error = ? WHERE reference = ?",
+                [(State.FAILED, reason, reference) for reference, reason in failed],
+            )
+            return [_claim(connection, *claim) for claim in claims]
+
+    def counts(self) -> dict[State, int]:
+        """Count the rows by what is known of them."""
+        rows = self._open.execute("SELECT state, count(*) FROM links GROUP BY state")
+        return {State(state): count for state, count in rows}
+
+    def links(self) -> list[tuple[str, State, Any]]:
+        """Return (reference, state, decoded link or None) of every row, in the order they were claimed."""
+        return list(self.iterate())
+
+    def iterate(self) -> Iterator[tuple[str, State, Any]]:
+        """Yield (reference, state, decoded link or None) of every row, one at a time, in the same order."""
+        rows = self._open.execute("SELECT reference, state, answer FROM links ORDER BY id")
+        for reference, state, answer in rows:
+            yield reference, State(state), None if answer is None else orjson.loads(answer)
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise ConfigurationError(f"journal {self.path}: it is not open")
+        return self._connection
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._open, self)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT: durable when it ends, or as if it had never begun."""
+
+    def __init__(self, connection: sqlite3.Connection, journal: Journal) -> None:
+        self._connection = connection
+        self._journal = journal
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise self._unwritable(error) from None
+        return self._connection
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is None:
+            try:
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise self._unwritable(error) from None
+            return
+        self._roll_back()
+        if isinstance(exc, sqlite3.Error):
+            raise self._unwritable(exc) from None
+
+    def _roll_back(self) -> None:
+        # SQLite has done it by itself after some errors, such as a full disk.
+        if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+
+    def _unwritable(self, error: sqlite3.Error) -> ConfigurationError:
+        return ConfigurationError(
+            f"journal {self._journal.path}: cannot be written ({error}); nothing more is sent"
+        )
+
+
+def _claim(connection: sqlite3.Connection, row: int, reference: str, digest: bytes) -> Entry:
+    known = connection.execute(
+        "SELECT state, row, digest, answer FROM links WHERE reference = ?", (reference,)
+    ).fetchone()
+    if known is None:
+        connection.execute(
+            "INSERT INTO links (reference, row, digest, state) VALUES (?, ?, ?, ?)",
+            (reference, row, digest, State.CLAIMED),
+        )
+        return Entry(None, row, digest)
+    entry = Entry(State(known[0]), known[1], known[2], known[3])
+    if entry.state is State.FAILED:
+        # Nothing was created under it, so its row may have been mended meanwhile.
+        connection.execute(
+            "UPDATE links SET state = ?, row = ?, digest = ?, error = NULL WHERE reference = ?",
+            (State.CLAIMED, row, digest, reference),
+        )
+    return entry
+
+
+def _key_digest(salt: bytes, api_key: str) -> bytes:
+    return hashlib.scrypt(api_key.encode(), salt=salt, n=2**14, r=8, p=1)
+
+
+def digest_of(body: bytes) -> bytes:
+    """Return a row's digest, from its encoded body: equal content, in whatever order, has an equal digest."""
+    ordered = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(b"%d:" % DIGEST_VERSION + ordered).digest()

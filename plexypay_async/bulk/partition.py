@@ -1,0 +1,432 @@
+"""One partition of a job that a distributed engine spreads over machines: a plain function to map.
+
+The engine (Dask, Ray, Spark) schedules, repeats and gathers; here is only what one worker does with its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import operator
+import os
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict, TypeGuard
+
+import attrs
+
+from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
+from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
+from ..settings import API_KEY_VARIABLE, APIKey, RetryPolicy
+
+if TYPE_CHECKING:
+    from ..client import AsyncPlexyPay
+
+__all__ = ["PartitionRecord", "PartitionSettings", "create_partition"]
+
+TAKEN_STATUS = 409
+ORDER_REFERENCE_TAKEN = 1153
+"""The 2023 docs' code for an order reference that exists."""
+
+_METADATA = "metadata."
+_FIELDS = frozenset(field.name for field in attrs.fields(CreatePaymentLink))
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@attrs.frozen(kw_only=True)
+class PartitionSettings:
+    """What a worker needs to create links: it pickles, and `repr` does not show the key.
+
+    Args:
+        api_key: The key, or a picklable function that returns it. Given, it travels to the workers with every
+            partition: rather leave it out, and set `api_key_variable` in their environment.
+        api_key_variable: The environment variable that a worker reads the key from if `api_key` is not given.
+        base_url: ``PLEXYPAY_BASE_URL`` of the worker, or the vendor's host, unless given.
+        concurrency: Requests under way at once for each partition under way. Unless given, it adapts to what
+            the server takes, for each partition by itself.
+        max_rate: Requests per second at the most, for each partition under way.
+        timeout: Seconds for one link; an outage is ridden out as long.
+        connect_timeout: Seconds for making a connection.
+        read_timeout: Seconds of silence after which an attempt is given up.
+        max_connections: Connections for each partition under way.
+        retry: When and how often calls are repeated.
+        paths: Other paths for operations, by name.
+        trust_env: Take proxies from the worker's environment.
+    """
+
+    api_key: APIKey | None = attrs.field(default=None, repr=False)
+    api_key_variable: str = API_KEY_VARIABLE
+    base_url: str | None = None
+    concurrency: int | None = None
+    max_rate: float | None = None
+    timeout: float = 600.0
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    max_connections: int = 100
+    retry: RetryPolicy = attrs.Factory(RetryPolicy)
+    paths: Mapping[str, str] | None = None
+    trust_env: bool = False
+
+    @classmethod
+    def of(cls, settings: PartitionSettings | Mapping[str, Any]) -> PartitionSettings:
+        """Return settings that were given as an object or as a mapping.
+
+        Raises:
+            ConfigurationError: They are neither, or an option is unknown.
+        """
+        if isinstance(settings, cls):
+            return settings
+        if not isinstance(settings, Mapping):
+            raise ConfigurationError(
+                f"settings: expected PartitionSettings or a mapping, got {type(settings).__name__}"
+            )
+        known = [field.name for field in attrs.fields(cls)]
+        unknown = sorted(str(name) for name in settings if name not in known)
+        if unknown:
+            raise ConfigurationError(f"settings: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+        return cls(**settings)
+
+    def client(self) -> AsyncPlexyPay:
+        """Return a client with these settings.
+
+        Raises:
+            ConfigurationError: There is no key, or an option is unusable.
+        """
+        from ..client import AsyncPlexyPay
+
+        key = self.api_key
+        if key is None:
+            key = os.environ.get(self.api_key_variable)
+            if not key:
+                raise ConfigurationError(f"no API key: set {self.api_key_variable} on the worker")
+        return AsyncPlexyPay(
+            key,
+            base_url=self.base_url,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            max_connections=self.max_connections,
+            retry=self.retry,
+            paths=self.paths,
+            trust_env=self.trust_env,
+        )
+
+    def job(self, links: Iterable[CreatePaymentLink]) -> CreateManyPaymentLinks:
+        """Return the options of a bulk job with these settings."""
+        return CreateManyPaymentLinks(
+            links, concurrency=self.concurrency, max_rate=self.max_rate, timeout=self.timeout
+        )
+
+
+class PartitionRecord(TypedDict):
+    """What became of one row: a plain dict of strings, ints and None, a line of a data frame.
+
+    Its keys are the columns of ``plexypay bulk-create --results``, with `index` for `line`.
+    """
+
+    index: int
+    """The row's position in its partition, from 0."""
+    order_reference: str | None
+    outcome: str
+    """``created``; ``recovered``: an earlier run or attempt made it, and its order reference found it;
+    ``failed``: there is no link; ``unknown``: there may be one; ``invalid``: the row was bad and not sent."""
+    link_id: str | None
+    url: str | None
+    error: str | None
+    """The name of the error's class, such as ``UnprocessableError``."""
+    error_code: int | None
+    """The API's error code, where its answer carried one."""
+    error_message: str | None
+
+
+def create_partition(
+    rows: Iterable[CreatePaymentLink | Mapping[str, Any]],
+    settings: PartitionSettings | Mapping[str, Any],
+    *,
+    assume_unique: bool = False,
+) -> list[PartitionRecord]:
+    """Create a payment link for each row of one partition, on the worker that calls it.
+
+    A plain function that pickles, for the map over partitions of a distributed engine. Each order reference
+    is looked up before its link is created, so an engine may run a partition again, after any failure: what
+    an earlier run has created is found and reported as ``recovered``. A reference that comes twice in a
+    partition with equal content is created once and reported each time.
+
+    Works where an event loop runs (a notebook) too; it blocks until the partition is done.
+
+    Args:
+        rows: `CreatePaymentLink` requests, or mappings of its keyword arguments, amounts in **minor** units.
+            None, NaN, NaT and empty text mean "not given"; integers of NumPy are taken as they are and text
+            of digits as a number, a float is refused as an amount; a time is an aware datetime or ISO 8601
+            text with an offset; ``metadata.NAME`` is a key of the metadata. Every row needs an
+            `order_reference`.
+        settings: `PartitionSettings`, or a mapping of its fields. An engine may log a plain mapping as it is:
+            put no key into one.
+        assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
+            is run again then meets its own links: only the server's refusal of a repeated order reference is
+            left to protect it, and such rows are reported as ``failed``.
+
+    Returns:
+        A `PartitionRecord` for each row, in the order of the rows.
+
+    Raises:
+        ConfigurationError: `settings` are unusable, or `rows` are no iterable of rows; nothing was sent.
+        Exception: What iterating over `rows` raises, once the links under way are settled.
+    """
+    given: Any = rows
+    if isinstance(given, (str, bytes, Mapping)) or hasattr(given, "columns"):
+        raise ConfigurationError(
+            f"rows: expected an iterable of rows, got {type(rows).__name__}; "
+            'a data frame gives them with to_dict("records")'
+        )
+    if not isinstance(rows, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"rows: expected an iterable of rows, got {type(rows).__name__}")
+    partition = _Partition(PartitionSettings.of(settings), look_first=not assume_unique)
+    return _run(partition.create(rows))
+
+
+class _Partition:
+    """The rows of one partition on their way to records."""
+
+    def __init__(self, settings: PartitionSettings, *, look_first: bool) -> None:
+        self._settings = settings
+        self._look_first = look_first
+        self._records: dict[int, PartitionRecord] = {}
+        self._sent: list[int] = []
+        """The row of each request that a job was given."""
+        self._first: dict[str, tuple[int, CreatePaymentLink]] = {}
+        self._repeats: list[tuple[int, int]] = []
+        """Rows that repeat another row."""
+        self._refused: list[BulkResult] = []
+        """Results that may mean that the order reference was taken meanwhile."""
+
+    async def create(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> list[PartitionRecord]:
+        async with self._settings.client() as client:
+            await self._perform(client, self._requests(rows))
+            refused, self._refused = self._refused, []
+            if refused and self._look_first:
+                # A worker that is lost may still have sent requests when its rows were looked up here.
+                self._sent = [self._sent[result.index] for result in refused]
+                await self._perform(client, (result.request for result in refused))
+        for row, first in self._repeats:
+            repeated = self._records[first].copy()
+            repeated["index"] = row
+            self._records[row] = repeated
+        return [self._records[row] for row in sorted(self._records)]
+
+    async def _perform(self, client: AsyncPlexyPay, requests: Iterable[CreatePaymentLink]) -> None:
+        from .job import BulkJob
+
+        execution = client._execution  # pyright: ignore[reportPrivateUsage]
+        job = BulkJob(execution, self._settings.job(requests), look_first=self._look_first)
+        async with contextlib.aclosing(job.results()) as results:
+            async for result in results:
+                if _may_be_taken(result.error):
+                    self._refused.append(result)
+                self._record(self._sent[result.index], result)
+
+    def _requests(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> Iterator[CreatePaymentLink]:
+        for row, given in enumerate(rows):
+            reference: str | None = None
+            try:
+                request = _request_of(given)
+                reference = request.order_reference
+                if reference is None:
+                    raise ConfigurationError("order_reference: every row of a partition needs one")
+                first, equal = self._first.setdefault(reference, (row, request))
+                if first == row:
+                    self._sent.append(row)
+                    yield request
+                elif equal == request:
+                    self._repeats.append((row, first))
+                else:
+                    raise ConfigurationError(
+                        f"order_reference: {reference!r} came with other content in row {first}"
+                    )
+            except ConfigurationError as error:
+                self._records[row] = _record(row, reference or _reference_of(given), "invalid", error=error)
+
+    def _record(self, row: int, result: BulkResult) -> None:
+        reference, link, error = result.request.order_reference, result.link, result.error
+        if link is not None:
+            record = _record(row, reference, "recovered" if result.recovered else "created")
+            record["link_id"], record["url"] = link.id, link.url
+        else:
+            # DONE means that the link exists and its address is not known: that too is to be looked up.
+            lost = error is not None and error.outcome in (Outcome.UNKNOWN, Outcome.DONE)
+            record = _record(row, reference, "unknown" if lost else "failed", error=error)
+        self._records[row] = record
+
+
+def _record(
+    row: int, reference: str | None, outcome: str, *, error: PlexyPayError | None = None
+) -> PartitionRecord:
+    return PartitionRecord(
+        index=row,
+        order_reference=reference,
+        outcome=outcome,
+        link_id=None,
+        url=None,
+        error=None if error is None else type(error).__name__,
+        error_code=error.code if isinstance(error, APIError) else None,
+        error_message=None if error is None else str(error),
+    )
+
+
+def _may_be_taken(error: PlexyPayError | None) -> bool:
+    return isinstance(error, UnprocessableError) or (
+        isinstance(error, APIError) and (error.status == TAKEN_STATUS or error.code == ORDER_REFERENCE_TAKEN)
+    )
+
+
+# --------------------------------------------------------------------------------------------------- rows
+
+
+def _request_of(row: Any) -> CreatePaymentLink:
+    """Return the request that a row stands for.
+
+    Raises:
+        ConfigurationError: It stands for none.
+    """
+    if isinstance(row, CreatePaymentLink):
+        return row
+    if not _is_mapping(row):
+        raise ConfigurationError(f"expected a CreatePaymentLink or a mapping, got {type(row).__name__}")
+    values: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    for key, cell in row.items():
+        name = _field_of(key)
+        value = _native(cell)
+        if _is_missing(value):
+            continue
+        if name == "metadata" and _is_mapping(value):
+            _merge(metadata, value)
+        elif name.startswith(_METADATA):
+            _merge(metadata, {name.removeprefix(_METADATA): value})
+        elif name in values:
+            raise ConfigurationError(f"{name}: is there twice")
+        else:
+            values[name] = _CONVERTERS.get(name, _unchanged)(value)
+    for needed in ("amount", "currency"):
+        if needed not in values:
+            raise ConfigurationError(f"{needed}: every row needs one")
+    if metadata:
+        values["metadata"] = metadata
+    return CreatePaymentLink(**values)
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _field_of(key: object) -> str:
+    if isinstance(key, str):
+        stripped = key.strip()
+        folded = stripped.lower()
+        if folded in _FIELDS:
+            return folded
+        if folded.startswith(_METADATA) and len(stripped) > len(_METADATA):
+            return _METADATA + stripped[len(_METADATA) :].strip()
+    raise ConfigurationError(
+        f"{key!r} is no field of a payment link; known are {', '.join(sorted(_FIELDS))} and metadata.NAME"
+    )
+
+
+def _reference_of(row: Any) -> str | None:
+    """Return what a bad row has for an order reference, for its record to name it."""
+    found = row.get("order_reference") if _is_mapping(row) else None
+    return str(found) if isinstance(found, str) else None
+
+
+def _native(cell: Any) -> Any:
+    """Return a cell as Python's own: a NumPy scalar as the number or text that it holds."""
+    kind = getattr(getattr(cell, "dtype", None), "kind", None)
+    if kind is not None and kind in "iubfU" and getattr(cell, "shape", None) == ():
+        return cell.item()
+    return cell.strip() if isinstance(cell, str) else cell
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or (isinstance(value, str) and not value):
+        return True
+    try:
+        # Only NaN and NaT differ from themselves.
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # The comparison of pandas' NA is NA, which is neither true nor false; an array's is many.
+        return type(value).__name__ == "NAType"
+
+
+def _merge(metadata: dict[Any, Any], more: Mapping[Any, Any]) -> None:
+    for key, value in more.items():
+        if key in metadata:
+            raise ConfigurationError(f"metadata[{key!r}]: is there twice")
+        metadata[key] = value
+
+
+def _amount(value: Any) -> Any:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 30:
+        return int(value)
+    if isinstance(value, float):
+        raise ConfigurationError(
+            f"amount: expected an int of minor units (22 000 KZT is 2200000), got float {value!r}; "
+            "a column with an empty cell becomes one of floats unless its dtype is Int64"
+        )
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return value
+    return operator.index(value)
+
+
+def _time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigurationError(f"expires_at: {value!r} is not an ISO 8601 time") from None
+
+
+def _flag(value: Any) -> Any:
+    return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "amount": _amount,
+    "expires_at": _time,
+    "auto_clearing": _flag,
+    "validation": _flag,
+}
+
+
+# ---------------------------------------------------------------------------------------------- event loop
+
+
+def _run(work: Coroutine[Any, Any, list[PartitionRecord]]) -> list[PartitionRecord]:
+    """Run a coroutine to its end: on a loop of its own, and on a thread of its own where one runs here."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def main() -> list[PartitionRecord]:
+        started.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="plexypay-partition") as thread:
+        done = thread.submit(contextvars.copy_context().run, asyncio.run, main())
+        try:
+            return done.result()
+        except BaseException:
+            if not done.done():
+                # Interrupted here: the job is stopped before the interrupt goes on.
+                loop, task = started.result()
+                if task is not None:
+                    with contextlib.suppress(RuntimeError):
+                        loop.call_soon_threadsafe(task.cancel)
+            raise

@@ -1,0 +1,40 @@
+"""The account that a command works for: its API key comes from the environment, never from an argument."""
+
+from __future__ import annotations
+
+import os
+
+from .exits import UnusableInputError
+
+__all__ = ["ENVIRONMENT", "api_key_from_environment", "without_secret"]
+
+API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
+
+ENVIRONMENT = """\
+environment:
+  PLEXYPAY_API_KEY   your API key{unless}
+  PLEXYPAY_BASE_URL  the API's address, unless --base-url is given
+"""
+
+SHORTEST_SECRET = 4
+
+
+def api_key_from_environment(otherwise: str = "") -> str:
+    """Return the API key.
+
+    Args:
+        otherwise: What else the user can do, for the message.
+
+    Raises:
+        UnusableInputError: There is none.
+    """
+    api_key = os.environ.get(API_KEY_VARIABLE, "")
+    if not api_key:
+        raise UnusableInputError(f"no API key: set the environment variable {API_KEY_VARIABLE}{otherwise}")
+    return api_key
+
+
+def without_secret(text: str, secret: str) -> str:
+    """Strike the API key from a text: a server may quote the key that it refuses."""
+    # A key of a few letters is none, and part of other words.
+    return text.replace(secret, "[API key]") if len(secret) >= SHORTEST_SECRET else text

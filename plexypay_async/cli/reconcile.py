@@ -1,0 +1,85 @@
+"""``plexypay reconcile``: a file of rows, its journal and the account's links, compared."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from .account import ENVIRONMENT, api_key_from_environment
+from .exits import UnusableInputError
+
+__all__ = ["SUMMARY", "configure"]
+
+_DETAILS = f"""\
+what is reported:
+  no-link         a row without a link
+  no-row          a link of this journal whose order reference is in no row of the file
+  other-link      with --all: a link of neither the file nor the journal; else these are only counted
+  two-links       an order reference with more than one link; while two of them are active, a customer
+                  may pay twice
+  differs         an amount, a currency or a link's id that is not the same in row, journal and account
+  claimed         a row of the journal that may have been sent and is not settled: run bulk-create again
+  invalid         a row that cannot be read or has no order_reference, and so cannot be compared
+
+Amounts are in minor units. Nothing is changed: not the account, and not a row of the journal. A journal
+that a job is using is refused; so run this when the job has ended.
+
+output:
+  One line for each finding, then a table of sums. With --json one object per line: for each finding "kind",
+  "line", "order_reference", "detail", "amounts" and "links" (id, status, amount, currency); at last one
+  of kind "summary" with the sums. What is not known is null or empty.
+
+{ENVIRONMENT.format(unless="")}
+exit codes:
+  0  nothing to report
+  1  something is reported
+  2  the input, the journal or the account cannot be used
+
+examples:
+  plexypay reconcile orders.csv --journal orders.journal
+  plexypay reconcile orders.csv --journal orders.journal --json > findings.jsonl
+"""
+
+SUMMARY = "compare a file of rows and its journal with the account's links"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Give the command's parser its description and arguments."""
+    parser.description = "Compare a file of rows and its journal with the account's payment links."
+    parser.epilog = _DETAILS
+    parser.add_argument(
+        "file", metavar="FILE", help="the file that bulk-create was given; - is standard input"
+    )
+    parser.add_argument(
+        "--journal", metavar="FILE", required=True, help="the journal that bulk-create was given"
+    )
+    parser.add_argument("--base-url", metavar="URL", help="the API's address")
+    parser.add_argument("--json", action="store_true", help="write one JSON object per line")
+    parser.add_argument(
+        "--all", action="store_true", help="report the account's other links too, not only their number"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit code.
+
+    Raises:
+        UnusableInputError: The input, the journal or the account cannot be used.
+    """
+    from .reconcile_run import ReconcileRun
+    from .source import Source
+
+    if not os.path.exists(arguments.journal):
+        raise UnusableInputError(f"there is no journal {arguments.journal}")
+    api_key = api_key_from_environment()
+    with Source(arguments.file) as source:
+        run = ReconcileRun(
+            source,
+            journal_path=arguments.journal,
+            api_key=api_key,
+            base_url=arguments.base_url,
+            everything=arguments.all,
+            as_json=arguments.json,
+        )
+        return run.execute()

@@ -1,0 +1,173 @@
+"""One run of ``reconcile``, once its arguments are known to be usable."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from collections import Counter
+
+import attrs
+
+from ..bulk import Journal
+from ..client import AsyncPlexyPay
+from ..errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    PermissionDeniedError,
+    PlexyPayError,
+)
+from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
+from .account import without_secret
+from .exits import Exit, UnusableInputError, exit_code_of
+from .reconciliation import Finding, FindingKind, Reconciliation
+from .references import check_references
+from .report import drop_output, printable, tell, tell_table
+from .rows import open_rows
+from .signals import run_until_signal
+from .source import Source
+
+__all__ = ["ReconcileRun"]
+
+_NAMES = {
+    FindingKind.NO_LINK: "rows without a link",
+    FindingKind.NO_ROW: "links without a row",
+    FindingKind.TWO_LINKS: "references with two links",
+    FindingKind.DIFFERS: "differences",
+    FindingKind.CLAIMED: "rows not settled",
+    FindingKind.INVALID: "invalid rows",
+}
+
+
+class ReconcileRun:
+    """Everything between usable arguments and an exit code.
+
+    Args:
+        source: The opened input.
+        journal_path: The journal, which exists.
+        api_key: The merchant's key.
+        base_url: The API's address; None leaves it to the environment.
+        everything: Whether the account's other links are reported too.
+        as_json: Whether findings are written as JSON Lines.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        journal_path: str,
+        api_key: str,
+        base_url: str | None,
+        everything: bool,
+        as_json: bool,
+    ) -> None:
+        self._source = source
+        self._journal_path = journal_path
+        self._api_key = api_key
+        self._base_url = base_url
+        self._everything = everything
+        self._as_json = as_json
+
+    def execute(self) -> int:
+        """Compare, report, and return the exit code.
+
+        Raises:
+            UnusableInputError: The input, the journal or the account cannot be used.
+        """
+        with Reconciliation(everything=self._everything) as reconciliation:
+            reconciliation.add_rows(check_references(open_rows(self._source.lines(), self._source.name)))
+            received = run_until_signal(self._read_account(reconciliation))
+            if received is not None:
+                tell("plexypay: stopped before anything was compared")
+                return exit_code_of(received)
+            return self._report(reconciliation)
+
+    async def _read_account(self, reconciliation: Reconciliation) -> None:
+        """Add the journal's rows and the account's links."""
+        base_url = self._base_url
+        if base_url is None:
+            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        try:
+            base_url = check_base_url(base_url)
+            async with AsyncPlexyPay(self._api_key, base_url=base_url) as client:
+                # The journal is free again while the listing, which may be long, is read.
+                kept = self._read_journal(reconciliation, base_url)
+                if kept is not None:
+                    await self._prove_key(client, kept)
+                async for link in client.payment_links.list():
+                    reconciliation.add_link(link)
+        except ConfigurationError as error:
+            raise UnusableInputError(str(error)) from None
+        except PlexyPayError as error:
+            message = without_secret(str(error), self._api_key)
+            raise UnusableInputError(f"cannot read the account's links: {message}") from None
+
+    def _read_journal(self, reconciliation: Reconciliation, base_url: str) -> str | None:
+        """Add the journal's rows; return the id of a link to prove the key with, where it is a new one."""
+        try:
+            with Journal(self._journal_path) as journal:
+                journal.open()
+                if not journal.counts():
+                    return None
+                known_key = journal.belongs_to(base_url, self._api_key)
+                reconciliation.add_journal(journal.iterate())
+                done = journal.any_done()
+                return None if known_key or done is None else str(done["id"])
+        except sqlite3.Error as error:
+            raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
+
+    async def _prove_key(self, client: AsyncPlexyPay, kept: str) -> None:
+        try:
+            await client.payment_links.retrieve(kept)
+        except (AuthenticationError, PermissionDeniedError, NotFoundError):
+            raise UnusableInputError(
+                f"journal {self._journal_path}: it was begun with another API key, and this one does not find"
+                f" its link {kept}"
+            ) from None
+
+    def _report(self, reconciliation: Reconciliation) -> int:
+        counts = Counter[FindingKind]()
+        try:
+            for finding in reconciliation.findings():
+                counts[finding.kind] += 1
+                print(_as_json(finding) if self._as_json else self._as_line(finding))
+            sums = reconciliation.sums()
+            if self._as_json:
+                findings = {kind.value: counts[kind] for kind in FindingKind}
+                print(json.dumps({"kind": "summary", **sums, "findings": findings}))
+            else:
+                self._tell_sums(sums, counts)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            drop_output()
+        return Exit.INCOMPLETE if counts else Exit.OK
+
+    def _as_line(self, finding: Finding) -> str:
+        place = printable(self._source.name)
+        if finding.line is not None:
+            place += f":{finding.line}"
+        reference = "" if finding.order_reference is None else f" order {finding.order_reference}:"
+        return f"{place}: {finding.kind}:{printable(reference)} {printable(finding.detail)}"
+
+    def _tell_sums(self, sums: dict[str, int], counts: Counter[FindingKind]) -> None:
+        tell_table(
+            ("rows", f"{sums['rows']:,}"),
+            ("rows of the journal", f"{sums['journal_rows']:,}"),
+            ("links of the account", f"{sums['links']:,}"),
+            ("  of neither", f"{sums['other_links']:,}"),
+            *((name, f"{counts[kind]:,}") for kind, name in _NAMES.items()),
+        )
+
+
+def _as_json(finding: Finding) -> str:
+    document = {
+        "kind": finding.kind,
+        "line": finding.line,
+        "order_reference": finding.order_reference,
+        "detail": finding.detail,
+        "amounts": finding.amounts,
+        "links": [attrs.asdict(link) for link in finding.links],
+    }
+    return json.dumps(document, ensure_ascii=False)

@@ -1,0 +1,282 @@
+"""What rows, a journal and an account have in common, and where they differ.
+
+All three are put into a temporary SQLite database, which moves to the disk as it grows, and compared there: a
+million links take no more memory than a thousand. Amounts are integers of minor units, kept as text, as
+nothing bounds what an account holds.
+"""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self, cast
+
+import attrs
+
+from ..api.payment_links import PaymentLinkSummary
+from ..bulk.journal import State
+from .rows import BadRow, Row
+
+__all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]
+
+SCHEMA = """
+CREATE TABLE rows (
+    reference TEXT PRIMARY KEY, line INTEGER NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE invalid (line INTEGER NOT NULL, reference TEXT, reason TEXT NOT NULL);
+CREATE TABLE journal (
+    reference TEXT PRIMARY KEY, state INTEGER NOT NULL, id TEXT, amount TEXT, currency TEXT
+) WITHOUT ROWID;
+CREATE TABLE links (
+    id TEXT PRIMARY KEY, reference TEXT, status TEXT NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+AFTER_FILLING = """
+CREATE INDEX links_by_reference ON links (reference);
+CREATE VIEW judged_links AS SELECT *, COALESCE(
+    reference IN (SELECT reference FROM rows)
+    OR reference IN (SELECT reference FROM journal)
+    OR id IN (SELECT id FROM journal WHERE id IS NOT NULL), 0) AS ours FROM links;
+"""
+
+
+class FindingKind(enum.StrEnum):
+    """What is wrong."""
+
+    NO_LINK = "no-link"
+    NO_ROW = "no-row"
+    OTHER_LINK = "other-link"
+    TWO_LINKS = "two-links"
+    DIFFERS = "differs"
+    CLAIMED = "claimed"
+    INVALID = "invalid"
+
+
+@attrs.frozen
+class FoundLink:
+    """A link as the account's listing shows it; `amount` is in minor units."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing to report. `amounts` says, by place, what is not the same."""
+
+    kind: FindingKind
+    line: int | None = None
+    order_reference: str | None = None
+    detail: str
+    amounts: dict[str, str] = attrs.Factory(dict[str, str])
+    links: tuple[FoundLink, ...] = ()
+
+
+class Reconciliation:
+    """Rows, a journal and an account's links, to be added first and compared then.
+
+    Args:
+        everything: Whether links of neither the rows nor the journal are reported.
+    """
+
+    def __init__(self, *, everything: bool = False) -> None:
+        self._everything = everything
+        # An empty name is SQLite's private on-disk database, deleted when it is closed.
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._execute_all(SCHEMA)
+        self._database.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def _execute_all(self, statements: str) -> None:
+        for statement in statements.split(";"):
+            self._database.execute(statement)
+
+    # --------------------------------------------------------------------------------------------- filling
+
+    def add_rows(self, rows: Iterable[Row | BadRow]) -> None:
+        """Add the file's rows, as `check_references` yields them."""
+        for row in rows:
+            if isinstance(row, BadRow):
+                self._database.execute(
+                    "INSERT INTO invalid VALUES (?, ?, ?)", (row.line, row.order_reference, row.explanation)
+                )
+            elif row.repeats is None:
+                request = row.request
+                self._database.execute(
+                    "INSERT INTO rows VALUES (?, ?, ?, ?)",
+                    (request.order_reference, row.line, str(request.amount), request.currency),
+                )
+
+    def add_journal(self, links: Iterable[tuple[str, State, Any]]) -> None:
+        """Add the journal's rows, as `Journal.iterate` yields them."""
+        for reference, state, link in links:
+            kept = cast("dict[str, Any]", link) if isinstance(link, dict) else {}
+            amount, currency = kept.get("amount"), kept.get("currency")
+            self._database.execute(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
+                (
+                    reference,
+                    state,
+                    kept.get("id"),
+                    None if amount is None else str(amount),
+                    None if currency is None else str(currency).upper(),
+                ),
+            )
+
+    def add_link(self, link: PaymentLinkSummary) -> None:
+        """Add a link of the account; one that the listing shows twice is one link."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)",
+            (link.id, link.order_reference, str(link.status), str(link.amount), link.currency.upper()),
+        )
+
+    # ------------------------------------------------------------------------------------------- comparing
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is to be reported, one kind after the other, once everything is added."""
+        self._execute_all(AFTER_FILLING)
+        yield from self._invalid()
+        yield from self._rows_without_link()
+        yield from self._two_links()
+        yield from self._differing()
+        yield from self._claimed()
+        yield from self._links_without_row()
+
+    def sums(self) -> dict[str, int]:
+        """Return how much was compared, once everything is added, and how many links are of neither side."""
+        return {
+            "rows": self._number("SELECT COUNT(*) FROM rows"),
+            "journal_rows": self._number("SELECT COUNT(*) FROM journal"),
+            "links": self._number("SELECT COUNT(*) FROM links"),
+            "other_links": self._number("SELECT COUNT(*) FROM judged_links WHERE NOT ours"),
+        }
+
+    def _number(self, query: str) -> int:
+        (number,) = self._database.execute(query).fetchone()
+        return int(number)
+
+    def _invalid(self) -> Iterator[Finding]:
+        for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):
+            yield Finding(kind=FindingKind.INVALID, line=line, order_reference=reference, detail=reason)
+
+    def _rows_without_link(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT line, rows.reference, state, id FROM rows LEFT JOIN journal USING (reference)"
+            " WHERE reference NOT IN (SELECT reference FROM links WHERE reference IS NOT NULL) ORDER BY line"
+        )
+        for line, reference, state, kept in found:
+            match state:
+                case None:
+                    detail = "no link, and the journal does not know the row: it was not attempted"
+                case State.DONE:
+                    detail = f"no link, although the journal has {kept}: the account's list does not show it"
+                case State.CLAIMED:
+                    detail = "no link is listed; the row may have been sent and is not settled"
+                case _:
+                    detail = "no link: creating it failed"
+            yield Finding(kind=FindingKind.NO_LINK, line=line, order_reference=reference, detail=detail)
+
+    def _two_links(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT reference, line, COUNT(*), SUM(status = 'active') AS active FROM judged_links"
+            " LEFT JOIN rows USING (reference) WHERE reference IS NOT NULL AND (ours OR ?)"
+            " GROUP BY reference HAVING COUNT(*) > 1 ORDER BY active < 2, line, reference",
+            (self._everything,),
+        )
+        for reference, line, count, active in found:
+            warning = ": a customer may pay twice" if active > 1 else ""
+            yield Finding(
+                kind=FindingKind.TWO_LINKS,
+                line=line,
+                order_reference=reference,
+                detail=f"{count} links, {active} of them active{warning}",
+                links=self._links_of(reference),
+            )
+
+    def _differing(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT line, reference, rows.amount || ' ' || rows.currency,"
+            " journal.amount || ' ' || journal.currency, id FROM rows LEFT JOIN journal USING (reference)"
+            " UNION ALL SELECT NULL, reference, NULL, amount || ' ' || currency, id FROM journal"
+            " WHERE reference NOT IN (SELECT reference FROM rows) ORDER BY line"
+        )
+        for line, reference, of_row, of_journal, kept in found:
+            links = self._links_of(reference)
+            seen = {f"{link.amount} {link.currency}" for link in links}
+            places = {"row": of_row, "journal": of_journal}
+            amounts = {place: value for place, value in places.items() if value is not None}
+            if len(seen.union(amounts.values())) > 1:
+                if seen:
+                    amounts["account"] = ", ".join(sorted(seen))
+                yield Finding(
+                    kind=FindingKind.DIFFERS,
+                    line=line,
+                    order_reference=reference,
+                    detail=", ".join(f"{place} {value}" for place, value in amounts.items()),
+                    amounts=amounts,
+                    links=links,
+                )
+            if kept is not None and links and kept not in {link.id for link in links}:
+                yield Finding(
+                    kind=FindingKind.DIFFERS,
+                    line=line,
+                    order_reference=reference,
+                    detail=f"the journal has {kept}, the account {', '.join(link.id for link in links)}",
+                    links=links,
+                )
+
+    def _claimed(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT line, reference FROM journal LEFT JOIN rows USING (reference) WHERE state = ?"
+            " ORDER BY line, reference",
+            (State.CLAIMED,),
+        )
+        for line, reference in found:
+            links = self._links_of(reference)
+            yield Finding(
+                kind=FindingKind.CLAIMED,
+                line=line,
+                order_reference=reference,
+                detail=f"not settled in the journal; {'a link is' if links else 'no link is'} listed",
+                links=links,
+            )
+
+    def _links_without_row(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT id, reference, status, amount, currency, ours FROM judged_links"
+            " WHERE (reference IS NULL OR reference NOT IN ("
+            "SELECT reference FROM rows UNION SELECT reference FROM invalid WHERE reference IS NOT NULL))"
+            " AND (ours OR ?) ORDER BY NOT ours, reference, id",
+            (self._everything,),
+        )
+        for identifier, reference, status, amount, currency, ours in found:
+            whose = (
+                "the journal has it, the file does not" if ours else "neither in the file nor in the journal"
+            )
+            yield Finding(
+                kind=FindingKind.NO_ROW if ours else FindingKind.OTHER_LINK,
+                order_reference=reference,
+                detail=f"{whose}: {identifier}, {status}, {amount} {currency}",
+                links=(FoundLink(identifier, status, int(amount), currency),),
+            )
+
+    def _links_of(self, reference: str) -> tuple[FoundLink, ...]:
+        found = self._database.execute(
+            "SELECT id, status, amount, currency FROM links WHERE reference = ?"
+            " ORDER BY status != 'active', id",
+            (reference,),
+        )
+        return tuple(FoundLink(row[0], row[1], int(row[2]), row[3]) for row in found)

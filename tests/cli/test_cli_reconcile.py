@@ -1,0 +1,286 @@
+"""`plexypay reconcile`: rows, journal and account, compared."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from plexypay_async import AsyncPlexyPay
+from plexypay_async.api.payment_links import PaymentLinkStatus, PaymentLinkSummary
+from plexypay_async.bulk.journal import Journal, State
+from plexypay_async.cli import main
+from plexypay_async.cli.reconciliation import Finding, Reconciliation
+from plexypay_async.cli.references import check_references
+from plexypay_async.cli.rows import open_rows
+from plexypay_async.cli.source import Lines
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
+
+
+class Files:
+    def __init__(self, folder: Path) -> None:
+        self.orders = folder / "orders.csv"
+        self.journal = folder / "orders.journal"
+
+    def write(self, *rows: str) -> None:
+        self.orders.write_text("\n".join(("amount,currency,order_reference", *rows)) + "\n", encoding="utf-8")
+
+    def create(self) -> int:
+        return main(["bulk-create", str(self.orders), "--journal", str(self.journal)])
+
+    def reconcile(self, *more: str) -> int:
+        return main(["reconcile", str(self.orders), "--journal", str(self.journal), *more])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def sums(output: str) -> dict[str, int]:
+    return {name.strip(): int(value) for name, value in re.findall(r"^(.+?)  +(\d+)$", output, re.M)}
+
+
+def dump(journal: Path) -> list[tuple[str, State, Any]]:
+    with Journal(journal) as opened:
+        opened.open()
+        return opened.links()
+
+
+def test_nothing_to_report(files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write(*(f"{number + 1},KZT,R-{number}" for number in range(250)), "1,KZT,R-0")
+    assert files.create() == 0
+    kept = dump(files.journal)
+    capsys.readouterr()
+    assert files.reconcile() == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    found = sums(captured.out)
+    assert (found["rows"], found["rows of the journal"], found["links of the account"]) == (250, 250, 250)
+    assert set(list(found.values())[3:]) == {0}
+    assert files.reconcile("--json") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    summary = json.loads(line)
+    assert (summary["kind"], summary["links"], summary["other_links"]) == ("summary", 250, 0)
+    assert set(summary["findings"].values()) == {0}
+    assert dump(files.journal) == kept
+
+
+@pytest.mark.asyncio
+async def test_everything_that_can_be_reported(
+    files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write("1,KZT,A", "2,KZT,B", "3,KZT,C")
+    with Journal(files.journal) as journal:
+        journal.open()
+        journal.belongs_to(served.base_url, served.environment["PLEXYPAY_API_KEY"])
+        async with AsyncPlexyPay(base_url=served.base_url) as client:
+            links = client.payment_links
+            made = {
+                name: (await links.create(amount=amount, currency="KZT", order_reference=name)).raw
+                for name, amount in (("A", 1), ("B", 7), ("D", 4), ("OTHER", 5), ("CLAIMED", 6))
+            }
+        references = ("A", "B", "D", "CLAIMED", "LOST")
+        journal.exchange([], [], [(index, name, b"") for index, name in enumerate(references)])
+        journal.exchange([(name, made[name]) for name in ("A", "B", "D")], [("LOST", "refused")], [])
+    files.write("1,KZT,A", "2,KZT,B", "3,KZT,LOST", "6,KZT,CLAIMED", "8,KZT,NEW", "0,KZT,BAD", "9,KZT,")
+    command = [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "reconcile", str(files.orders)]
+    done = subprocess.run(
+        [*command, "--journal", str(files.journal)], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = [line.removeprefix(str(files.orders)) for line in done.stdout.splitlines()]
+    assert lines[:8] == [
+        ":7: invalid: order BAD: column amount: 0 is not an amount: write a number of minor units greater"
+        " than 0",
+        ":8: invalid: column order_reference: is empty: a job with a journal needs one on every row",
+        ":4: no-link: order LOST: no link: creating it failed",
+        ":6: no-link: order NEW: no link, and the journal does not know the row: it was not attempted",
+        ":3: differs: order B: row 2 KZT, journal 7 KZT, account 7 KZT",
+        ":5: claimed: order CLAIMED: not settled in the journal; a link is listed",
+        f": no-row: order D: the journal has it, the file does not: {made['D']['id']}, active, 4 KZT",
+        "rows                       5",
+    ]
+    found = sums(done.stdout)
+    assert (found["links of the account"], found["of neither"]) == (5, 1)
+    done = subprocess.run(
+        [*command, "--journal", str(files.journal), "--json", "--all"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 1
+    *findings, summary = map(json.loads, done.stdout.splitlines())
+    assert findings[-1]["kind"] == "other-link"
+    assert findings[-1]["order_reference"] == "OTHER"
+    differing = next(finding for finding in findings if finding["kind"] == "differs")
+    assert differing["line"] == 3
+    assert differing["amounts"] == {"row": "2 KZT", "journal": "7 KZT", "account": "7 KZT"}
+    assert differing["links"] == [
+        {"id": made["B"]["id"], "status": "active", "amount": 7, "currency": "KZT"},
+    ]
+    assert summary["findings"] == {
+        "no-link": 2,
+        "no-row": 1,
+        "other-link": 1,
+        "two-links": 0,
+        "differs": 1,
+        "claimed": 1,
+        "invalid": 2,
+    }
+
+
+def link(id: str, reference: str | None, amount: int = 1, status: str = "active") -> PaymentLinkSummary:
+    return PaymentLinkSummary(
+        raw={},
+        id=id,
+        amount=amount,
+        currency="kzt",
+        status=PaymentLinkStatus(status),
+        order_reference=reference,
+    )
+
+
+def compare(
+    rows: str, journal: list[tuple[str, State, Any]], *links: PaymentLinkSummary, everything: bool = False
+) -> list[Finding]:
+    data = ("amount,currency,order_reference\n" + rows).encode()
+    with Reconciliation(everything=everything) as reconciliation:
+        reconciliation.add_rows(check_references(open_rows(Lines(io.BytesIO(data)), "orders.csv")))
+        reconciliation.add_journal(journal)
+        for found in links:
+            reconciliation.add_link(found)
+        return list(reconciliation.findings())
+
+
+def kept(id: str, amount: int = 1) -> dict[str, Any]:
+    return {"id": id, "amount": amount, "currency": "KZT"}
+
+
+def test_two_links_active_ones_first() -> None:
+    findings = compare(
+        "1,KZT,A\n1,KZT,B\n",
+        [("A", State.DONE, kept("1")), ("B", State.DONE, kept("3"))],
+        link("1", "A", status="expired"),
+        link("2", "A"),
+        link("3", "B"),
+        link("4", "B"),
+        link("5", "X"),
+        link("6", "X"),
+        link("6", "X"),
+    )
+    assert [(found.kind, found.line, found.detail) for found in findings] == [
+        ("two-links", 3, "2 links, 2 of them active: a customer may pay twice"),
+        ("two-links", 2, "2 links, 1 of them active"),
+    ]
+    assert [found.id for found in findings[1].links] == ["2", "1"]
+
+
+def test_other_links_are_reported_only_when_asked_for() -> None:
+    others = (link("5", "X"), link("6", "X"), link("7", None))
+    assert compare("", [], *others) == []
+    findings = compare("", [], *others, everything=True)
+    assert [(found.kind, found.order_reference) for found in findings] == [
+        ("two-links", "X"),
+        ("other-link", None),
+        ("other-link", "X"),
+        ("other-link", "X"),
+    ]
+
+
+def test_a_link_that_the_account_does_not_show() -> None:
+    (missing,) = compare("1,KZT,A\n", [("A", State.DONE, kept("1"))])
+    assert (missing.kind, missing.line) == ("no-link", 2)
+    assert "the journal has 1" in missing.detail
+    (other,) = compare("1,KZT,A\n", [("A", State.DONE, kept("1"))], link("2", "A"))
+    assert (other.kind, other.detail) == ("differs", "the journal has 1, the account 2")
+
+
+def test_amounts_of_any_size() -> None:
+    huge = 10**30
+    (found,) = compare("1,KZT,A\n", [("A", State.CLAIMED, None)], link("1", "A", huge))[:1]
+    assert found.amounts == {"row": "1 KZT", "account": f"{huge} KZT"}
+    assert found.links[0].amount == huge
+
+
+def test_it_compares_in_constant_memory() -> None:
+    def peak_of(count: int) -> int:
+        tracemalloc.start()
+        try:
+            with Reconciliation() as reconciliation:
+                for number in range(count):
+                    reconciliation.add_link(link(f"pl_{number:032}", f"R-{number}"))
+                reconciliation.add_journal((f"R-{n}", State.DONE, kept(f"pl_{n:032}")) for n in range(count))
+                assert sum(1 for _ in reconciliation.findings()) == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_of(10)
+    assert peak_of(5_000) < peak_of(500) + 100_000
+
+
+def test_what_cannot_be_used(
+    files: Files,
+    served: ServedSandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files.write("1,KZT,A")
+    assert files.reconcile() == 2
+    assert f"there is no journal {files.journal}" in capsys.readouterr().err
+    assert not files.journal.exists()
+    assert files.create() == 0
+    capsys.readouterr()
+    assert files.reconcile("--base-url", "http://127.0.0.1:1") == 2
+    assert "it belongs to" in capsys.readouterr().err
+    assert main(["reconcile", str(files.orders), "--journal", str(files.orders)]) == 2
+    assert "this file is no journal" in capsys.readouterr().err
+    monkeypatch.setenv("PLEXYPAY_API_KEY", "pr_another")
+    assert files.reconcile() == 2
+    captured = capsys.readouterr()
+    assert "begun with another API key" in captured.err
+    assert "pr_another" not in captured.err + captured.out
+    monkeypatch.delenv("PLEXYPAY_API_KEY")
+    assert files.reconcile() == 2
+    assert "no API key" in capsys.readouterr().err
+
+
+def test_a_listing_that_fails(
+    files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write("1,KZT,A")
+    assert files.create() == 0
+    served.misbehave("status=403,operation=payment_links.list")
+    assert files.reconcile() == 2
+    assert "cannot read the account's links: HTTP 403" in capsys.readouterr().err
+
+
+def test_a_journal_in_use(files: Files, served: ServedSandbox) -> None:
+    files.write("1,KZT,A")
+    assert files.create() == 0
+    with Journal(files.journal) as journal:
+        journal.open()
+        # A lock is a process' own, so the command runs in another.
+        done = subprocess.run(
+            [
+                *(sys.executable, "-W", "error", "-m", "plexypay_async.cli", "reconcile", str(files.orders)),
+                *("--journal", str(files.journal)),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "another process is using it" in done.stderr

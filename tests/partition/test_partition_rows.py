@@ -1,0 +1,165 @@
+"""What a row of an engine's may look like: the cells of data frames, and of files read as text."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from plexypay_async.bulk import PartitionSettings, create_partition
+
+from .served import ServedSandbox
+
+
+class Scalar:
+    """A scalar as NumPy has them."""
+
+    def __init__(self, kind: str, value: Any) -> None:
+        self.dtype = SimpleNamespace(kind=kind)
+        self.shape = ()
+        self._value = value
+
+    def item(self) -> Any:
+        return self._value
+
+
+class NAType:
+    """The missing value of pandas: a comparison with it is missing too."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = object.__hash__
+
+
+class NaTType:
+    """The missing time of pandas: it differs from itself."""
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    __hash__ = object.__hash__
+
+
+ROW: dict[str, Any] = {"amount": 2_200_000, "currency": "KZT", "order_reference": "R-1"}
+
+
+def created(sandbox: ServedSandbox, settings: PartitionSettings, row: dict[Any, Any]) -> dict[str, Any]:
+    [record] = create_partition([row], settings)
+    assert record["outcome"] == "created", record
+    [link] = sandbox.ask("GET", "/_sandbox/payment-links")["data"]
+    return dict(link)
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, NAType(), NaTType(), Scalar("f", math.nan), "", "  "])
+def test_a_missing_cell_is_a_field_not_given(
+    sandbox: ServedSandbox, settings: PartitionSettings, missing: Any
+) -> None:
+    optional = ("description", "expires_at", "customer_id", "auto_clearing", "success_url", "metadata.Shop")
+
+    link = created(sandbox, settings, ROW | dict.fromkeys(optional, missing))
+
+    assert link["description"] is None
+    assert not link["metadata"]
+
+
+@pytest.mark.parametrize(
+    "amount", [2**53 + 1, Scalar("i", 2**53 + 1), Scalar("u", 2**53 + 1), f"{2**53 + 1}"]
+)
+def test_an_amount_arrives_without_loss(
+    sandbox: ServedSandbox, settings: PartitionSettings, amount: Any
+) -> None:
+    assert created(sandbox, settings, ROW | {"amount": amount})["amount"] == 2**53 + 1
+
+
+def test_cells_read_as_text_become_what_their_column_says(
+    sandbox: ServedSandbox, settings: PartitionSettings
+) -> None:
+    row = {
+        " Amount ": "2200000",
+        "currency": "kzt",
+        "Order_Reference": " R-1 ",
+        "description": "Счёт 7",
+        "expires_at": "2099-12-31T23:59:59+05:00",
+        "auto_clearing": "False",
+        "success_url": "https://shop.example/thanks",
+        "metadata.Shop": "Almaty",
+        "metadata": {"invoice": 7},
+    }
+
+    link = created(sandbox, settings, row)
+
+    assert (link["amount"], link["currency"], link["orderReference"]) == (2_200_000, "KZT", "R-1")
+    assert link["description"] == "Счёт 7"
+    assert datetime.fromisoformat(link["expiresAt"]) == datetime(2099, 12, 31, 18, 59, 59, tzinfo=UTC)
+    assert link["autoClearing"] is False
+    assert link["metadata"] == {
+        "successUrl": "https://shop.example/thanks",
+        "Shop": "Almaty",
+        "invoice": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"amount": 2_200_000.0}, "float 2200000.0; a column with an empty cell"),
+        ({"amount": Scalar("f", 1.5)}, "float 1.5"),
+        ({"amount": Scalar("b", True)}, "amount: expected an int of minor units"),
+        ({"amount": Scalar("M", 5)}, "amount: expected an int of minor units"),
+        ({"amount": "22 000"}, "amount: expected an int of minor units"),
+        ({"amount": math.nan}, "amount: every row needs one"),
+        ({"currency": None}, "currency: every row needs one"),
+        ({"order_reference": math.nan}, "order_reference: every row of a partition needs one"),
+        ({"order_reference": Scalar("i", 1001)}, "order_reference: expected a string, got int 1001"),
+        ({"expires_at": "tomorrow"}, "expires_at: 'tomorrow' is not an ISO 8601 time"),
+        ({"expires_at": "2099-12-31T00:00:00"}, "has no time zone"),
+        ({"auto_clearing": "perhaps"}, "auto_clearing: expected True or False"),
+        ({"AMOUNT": 5}, "amount: is there twice"),
+        ({"ammount": None}, "'ammount' is no field of a payment link"),
+        ({0: "cell"}, "0 is no field of a payment link"),
+        ({"metadata.a": "x", "metadata": {"a": "y"}}, "metadata['a']: is there twice"),
+    ],
+)
+def test_a_bad_row_is_reported_and_not_sent(
+    sandbox: ServedSandbox, settings: PartitionSettings, change: dict[Any, Any], message: str
+) -> None:
+    [record] = create_partition([ROW | change], settings)
+
+    assert (record["outcome"], record["error"]) == ("invalid", "ConfigurationError")
+    assert message in str(record["error_message"])
+    assert record["order_reference"] == (None if "order_reference" in change else "R-1")
+    assert sandbox.ask("GET", "/_sandbox/requests")["total"] == 0
+
+
+@pytest.mark.parametrize("row", [None, "amount", ["amount", 5], 5])
+def test_what_is_no_row_is_reported_as_one_bad_row(settings: PartitionSettings, row: Any) -> None:
+    [record] = create_partition([row], settings)
+    assert record["error"] == "ConfigurationError"
+    assert "expected a CreatePaymentLink or a mapping" in str(record["error_message"])
+
+
+def test_the_records_of_a_real_data_frame(sandbox: ServedSandbox, settings: PartitionSettings) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame([ROW | {"amount": n + 1, "order_reference": f"R-{n}"} for n in range(3)])
+    frame["expires_at"] = pandas.Series([pandas.Timestamp("2099-01-01", tz="UTC"), pandas.NaT, pandas.NaT])
+    frame["description"] = pandas.array(["one", pandas.NA, None], dtype="string")
+    by_column = [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)]
+
+    records = create_partition(frame.to_dict("records"), settings)
+    again = create_partition(by_column, settings)
+
+    assert [record["outcome"] for record in records] == ["created"] * 3, records
+    assert [record["outcome"] for record in again] == ["recovered"] * 3, again

@@ -246,7 +246,9 @@ class Call(Generic[R]):
         patient = self._patience is not None
         if patient and failed.outcome is Outcome.UNKNOWN and not isinstance(failed, OutcomeUnknownError):
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
-            failed = self._finished(self.unknown(failed))
+            unknown = OutcomeUnknownError(str(failed))
+            unknown.__cause__ = failed
+            failed = self._finished(unknown)
         # Raised outside the handlers: the frames of an attempt hold the API key and what the server sent.
         raise failed from failed.__cause__
 

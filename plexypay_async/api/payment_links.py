@@ -448,6 +448,8 @@ class CreateManyPaymentLinks:
         rate = self.max_rate
         if rate is not None and (type(rate) not in (int, float) or not 0 < rate < float("inf")):
             raise ConfigurationError(f"max_rate: expected a positive number of requests, got {rate!r}")
+        if type(self.timeout) not in (int, float):
+            raise ConfigurationError(f"timeout: expected seconds, got {type(self.timeout).__name__}")
         check_bool("ordered", self.ordered)
 
 

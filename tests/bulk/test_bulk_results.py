@@ -18,6 +18,7 @@ from plexypay_async import (
     CreatePaymentLink,
     DeadlineExceededError,
     Outcome,
+    OutcomeUnknownError,
     RetryPolicy,
     UnprocessableError,
 )
@@ -134,7 +135,8 @@ async def test_the_time_of_a_link_is_bounded(sandbox: Sandbox, plexy: AsyncPlexy
 
     assert 0.2 <= time.monotonic() - began < 1
     (failed,) = [result.error for result in results if result.error is not None]
-    assert isinstance(failed, DeadlineExceededError)
+    assert isinstance(failed, OutcomeUnknownError)
+    assert isinstance(failed.__cause__, DeadlineExceededError)
     assert failed.outcome is Outcome.UNKNOWN
 
 

@@ -167,7 +167,7 @@ def test_the_place_inside_metadata_is_named() -> None:
         -(2**63) - 1,
         "\ud800",
         {1, 2},
-        object(),
+        Ellipsis,
         b"bytes",
         Decimal("1.5"),
         NAIVE,

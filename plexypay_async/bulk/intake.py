@@ -19,6 +19,8 @@ from .journal import Entry, Journal, State, digest_of
 __all__ = ["Intake", "Item", "JournalIntake", "Source"]
 
 CLAIM_BATCH = 64
+WRITE_AFTER = 0.05
+"""Seconds after which a settled row is written, if no claim takes it along before."""
 
 
 @attrs.define
@@ -177,13 +179,17 @@ class JournalIntake:
         self._open: dict[str, _Open] = {}
         self._repeats = 0
         self._fewer_repeats = asyncio.Event()
-        self._writing: asyncio.Future[list[Entry]] | None = None
+        self._writes: set[asyncio.Future[list[Entry]]] = set()
+        self._flush: asyncio.Task[None] | None = None
+        self._failure: PlexyPayError | None = None
         self._done: list[tuple[str, Any]] = []
         self._failed: list[tuple[str, str]] = []
 
     async def take(self) -> Item | None:
         """Return the next request, whose claim is durable; None after the last."""
         while True:
+            if self._failure is not None:
+                raise self._failure
             if self._ready:
                 return self._ready.popleft()
             async with self._lock:
@@ -246,11 +252,20 @@ class JournalIntake:
     async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
         done, self._done = self._done, []
         failed, self._failed = self._failed, []
-        self._writing = asyncio.ensure_future(
-            self._journal.call(self._journal.exchange, done, failed, claims)
-        )
+        writing = asyncio.ensure_future(self._journal.call(self._journal.exchange, done, failed, claims))
+        self._writes.add(writing)
+        writing.add_done_callback(self._writes.discard)
         # What is being written is not to be cut where its worker is cancelled.
-        return await asyncio.shield(self._writing)
+        return await asyncio.shield(writing)
+
+    async def _write_soon(self) -> None:
+        """Write what is settled even where no claim takes it along: a kill then leaves less to look up."""
+        await asyncio.sleep(WRITE_AFTER)
+        self._flush = None
+        try:
+            await self._write([])
+        except PlexyPayError as error:
+            self._failure = error
 
     def _closed(self, reference: str) -> _Open:
         row = self._open.pop(reference)
@@ -275,6 +290,8 @@ class JournalIntake:
                 self._done.append((reference, result.link.raw))
             elif result.error is not None and nothing_exists(result.error):
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
+            if self._flush is None:
+                self._flush = asyncio.get_running_loop().create_task(self._write_soon())
         repeats = [
             attrs.evolve(result, index=repeat.index, request=repeat.request, retries=0)
             for repeat in open_row.repeats
@@ -283,10 +300,14 @@ class JournalIntake:
 
     async def close(self) -> None:
         """Write what is not written yet."""
-        if self._writing is not None and not self._writing.done():
-            await asyncio.wait([self._writing])
+        if self._flush is not None:
+            self._flush.cancel()
+        if self._writes:
+            await asyncio.wait(self._writes)
         if self._done or self._failed:
             await self._write([])
+        if self._failure is not None:
+            raise self._failure
 
 
 @attrs.define

@@ -88,7 +88,7 @@ async def test_claims_are_made_in_batches(
         await run(plexy, rows(400), journal=path)
 
     assert sum(batches) == 400
-    assert len(batches) <= 400 / 64 + 3
+    assert len([size for size in batches if size]) <= 400 / 64 + 3
 
 
 async def test_a_job_that_is_killed_in_mid_request_leaves_its_claims(path: Path) -> None:

@@ -112,7 +112,8 @@ async def test_a_port_that_refuses_is_ridden_out() -> None:
         async with Sandbox(port=port) as back:
             began = time.monotonic()
             results = await job
-            assert time.monotonic() - began < 1
+            # A pause at its cap would be 20 s.
+            assert time.monotonic() - began < 5
             assert amounts(back.payment_links()) == expected(100)
     assert [result.error for result in results] == [None] * 100
 
@@ -165,7 +166,7 @@ async def test_an_outage_that_outlasts_the_rows_time_fails_them_with_their_outco
     async with a_client(sandbox) as plexy:
         began = time.monotonic()
         results = await run(plexy, rows(30), timeout=0.4, concurrency=30)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 6
 
     assert len(results) == 30
     assert {result.error.outcome.name for result in results if result.error and result.error.outcome} <= {

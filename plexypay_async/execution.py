@@ -120,6 +120,7 @@ class Execution:
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        at_work: bool = False,
     ) -> Call[R]:
         """Return the call that performs an operation; nothing is sent before it runs."""
         codec = self.codec(operation)
@@ -132,6 +133,7 @@ class Execution:
             request,
             patience=patience,
             look_first=look_first,
+            at_work=at_work,
         )
 
 
@@ -169,6 +171,7 @@ class Call(Generic[R]):
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        at_work: bool = False,
     ) -> None:
         self.execution = execution
         self.declaration = declaration
@@ -176,7 +179,8 @@ class Call(Generic[R]):
         self.order_reference: str | None = getattr(request, "order_reference", None)
         self.recovered = False
         """Whether the result was found by a look-up after its answer was lost."""
-        self._reached = False
+        # What an earlier run has sent counts: a refusal may be of what that one made.
+        self._reached = look_first
         self.sent = 0
         """How often the operation itself was sent."""
         self._decoder = decoder
@@ -191,6 +195,7 @@ class Call(Generic[R]):
         self._debt = 0
         self._patience = patience
         self._look_first = look_first
+        self._at_work = at_work
         self._probing = False
         self._place: int | None = None
         self._timeout = execution.settings.timeout if patience is None else patience.timeout
@@ -259,6 +264,10 @@ class Call(Generic[R]):
         if self._look_first:
             earlier = OutcomeUnknownError(f"{self.name}: an earlier run may have done it")
             self._unsettled = True
+            if self._at_work:
+                # A request of the run that was cut may have arrived only now.
+                self._give_place_back(trouble=None)
+                await asyncio.sleep(self.execution.settings.retry.base)
             found: R | None = await self._find(earlier)
             if found is not None:
                 return self._recovered(found)

@@ -11,7 +11,13 @@ from typing import Any
 import attrs
 
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
-from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from ..errors import (
+    ConfigurationError,
+    OrderReferenceConflictError,
+    Outcome,
+    PlexyPayError,
+    UnreadableResponseError,
+)
 from ..execution import Execution
 from ..wire import WireResponse
 from .journal import Entry, Journal, State, digest_of
@@ -31,6 +37,8 @@ class Item:
     request: CreatePaymentLink
     look_first: bool = False
     """Whether it may exist already."""
+    claimed_before: bool = False
+    """Whether an earlier run may have sent it, a moment ago even."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -245,7 +253,7 @@ class JournalIntake:
                 item.result = BulkResult(
                     index=item.index, request=item.request, link=self._kept(entry), recovered=True
                 )
-            item.look_first = entry.state is State.CLAIMED
+            item.look_first = item.claimed_before = entry.state is State.CLAIMED
             items.append(item)
         return items
 
@@ -318,9 +326,12 @@ class _Open:
 
 
 def nothing_exists(error: PlexyPayError) -> bool:
-    """Tell whether an error says for sure that no link was made."""
+    """Tell whether an error says for sure that there is no link under the row's reference.
+
+    A conflict says that there is one: its row stays claimed, so that it is looked up and never sent blindly.
+    """
     return error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and not isinstance(
-        error, UnreadableResponseError
+        error, (OrderReferenceConflictError, UnreadableResponseError)
     )
 
 

@@ -10,8 +10,8 @@ import asyncio
 import math
 import os
 from collections import deque
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, TypeVar
 
 from ..api.payment_links import (
     BulkResult,
@@ -24,9 +24,11 @@ from ..errors import APIError, ConfigurationError, PlexyPayError
 from ..execution import Call, Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
 from .intake import Intake, Item, JournalIntake, Source
-from .journal import Journal
+from .journal import Journal, State
 
 __all__ = ["BulkJob"]
+
+T = TypeVar("T")
 
 ORDERED_WINDOW = 8
 """A job in order runs ahead of what it has yielded by this many times the number of its workers."""
@@ -94,14 +96,7 @@ class BulkJob:
                 while (result := await outbox.get()) is not None:
                     yield result
             finally:
-                # Where all went well they have ended by themselves.
-                for worker in workers:
-                    worker.cancel()
-                ended = await asyncio.gather(*workers, return_exceptions=True)
-                try:
-                    await intake.close()
-                finally:
-                    await source.close()
+                ended = await _to_the_end(_wound_up(workers, intake, source))
             for outcome in ended:
                 if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
                     raise outcome
@@ -123,12 +118,20 @@ class BulkJob:
         refused = f"journal {journal.path}: it was begun with another API key"
         kept: Any = await journal.call(journal.any_done)
         if kept is None:
+            counts: dict[State, int] = await journal.call(journal.counts)
+            if not counts.get(State.CLAIMED):
+                # Nothing was created with the other key, which may have been a mistyped one.
+                await journal.call(journal.take_key, key)
+                return
             raise ConfigurationError(
-                f"{refused}, and holds no link that could show that this one is of the account"
+                f"{refused}, and holds no link that could show that this one is of the account;"
+                " run it with the first key once more"
             )
         call = self._execution.call(PaymentLinks.retrieve, RetrievePaymentLink(kept["id"]))
         try:
-            await call.run()
+            found = await call.run()
+            if found.id != kept["id"]:
+                raise ConfigurationError(f"{refused}, and this one finds {found.id} for {kept['id']}")
         except APIError as error:
             if error.status not in (401, 403, 404):
                 raise
@@ -136,6 +139,36 @@ class BulkJob:
                 f"{refused}, and this one does not find its link {kept['id']}"
             ) from error
         await journal.call(journal.take_key, key)
+
+
+async def _wound_up(
+    workers: list[asyncio.Task[None]], intake: Intake | JournalIntake, source: Source
+) -> list[BaseException | None]:
+    # Where all went well they have ended by themselves.
+    for worker in workers:
+        worker.cancel()
+    ended = await asyncio.gather(*workers, return_exceptions=True)
+    try:
+        await intake.close()
+    finally:
+        await source.close()
+    return ended
+
+
+async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
+    """Wait for something that must not be cut, however often its caller is cancelled meanwhile."""
+    task = asyncio.get_running_loop().create_task(winding_up)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:  # noqa: BLE001 - raised below, with the task's result
+            break
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
 
 
 class _Outbox:
@@ -244,7 +277,11 @@ class _Worker:
         call: Call[PaymentLink] | None = None
         try:
             call = self._execution.call(
-                PaymentLinks.create, item.request, patience=self._patience, look_first=item.look_first
+                PaymentLinks.create,
+                item.request,
+                patience=self._patience,
+                look_first=item.look_first,
+                at_work=item.claimed_before,
             )
             link = await call.run()
         except PlexyPayError as failure:

@@ -17,6 +17,7 @@ import hmac
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,11 @@ class State(enum.IntEnum):
     """Nothing was created: it may be sent."""
 
 
+_opening = threading.Lock()
+_open_files: set[tuple[int, int] | None] = set()
+"""The journals that this process has open, by device and inode."""
+
+
 @attrs.frozen
 class Entry:
     """What the journal knew of a row before it was claimed; `state` is None for a new one."""
@@ -88,6 +94,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
         self._closed = False
         self._held = False
+        self._file: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -122,6 +129,25 @@ class Journal:
         """
         if self._connection is not None:
             return
+        with _opening:
+            # Before the file is touched: POSIX lets go of a process' locks on a file when it closes any
+            # descriptor of it, so a second look would open the journal to other processes.
+            if self._identity() in _open_files:
+                raise ConfigurationError(
+                    f"journal {self.path}: another job of this process is using it; one job at a time may"
+                )
+            self._connection = self._connected()
+            self._file = self._identity()
+            _open_files.add(self._file)
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _connected(self) -> sqlite3.Connection:
         self._check_file()
         try:
             # check_same_thread: closing may happen on the thread that drops the journal.
@@ -152,7 +178,7 @@ class Journal:
         except sqlite3.Error as error:
             connection.close()
             raise self._damaged(error) from None
-        self._connection = connection
+        return connection
 
     def _check_file(self) -> None:
         """Refuse a file that is no SQLite file without touching it."""
@@ -165,6 +191,9 @@ class Journal:
             return
         except OSError as error:
             raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
+        log = Path(f"{self.path}-wal")
+        if not beginning and log.exists() and log.stat().st_size:
+            raise self._damaged(f"it is empty, and its {log.name} is not")
         if beginning and beginning != SQLITE_MAGIC:
             raise ConfigurationError(f"journal {self.path}: this file is no journal; it was left as it is")
 
@@ -198,8 +227,10 @@ class Journal:
         self._closed = True
         self._thread.shutdown(wait=True)
         if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            with _opening:
+                self._connection.close()
+                self._connection = None
+                _open_files.discard(self._file)
 
     def __enter__(self) -> Self:
         return self

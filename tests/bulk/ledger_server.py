@@ -28,6 +28,8 @@ class Ledger:
         self.look_ups: Counter[str] = Counter()
         self.keys: set[str] | None = None
         """The keys that are accepted; any if None."""
+        self.refuse_taken = False
+        """Whether a repeated reference is refused, as the API does."""
         self.before: Hook | None = None
         """Called with the reference before the work; answers with code 1 instead if it returns False."""
         self.after: Hook | None = None
@@ -39,6 +41,8 @@ class Ledger:
         self.creates[reference] += 1
         if self.before is not None and await self.before(reference) is False:
             return _error(1, 503)
+        if self.refuse_taken and reference in self.links:
+            return _error(5, 422)
         made = self.links.setdefault(reference, [])
         number = len(made)
         made.append(

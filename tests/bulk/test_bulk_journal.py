@@ -362,11 +362,12 @@ async def test_a_key_of_another_account_is_refused(path: Path) -> None:
 
 
 async def test_another_key_is_refused_where_no_link_could_show_whose_it_is(path: Path) -> None:
-    async def refuse(_: str) -> bool:
-        return False
+    async def stay(_: str) -> bool | None:
+        await asyncio.sleep(30)
+        return None
 
     async with ledger() as server:
-        server.before = refuse
+        server.before = stay
         async with a_client(server, api_key="one") as plexy:
             await run(plexy, rows(3), journal=path, timeout=0.1)
         async with a_client(server, api_key="two") as plexy:

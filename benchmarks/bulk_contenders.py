@@ -204,13 +204,14 @@ def in_turn(names: Sequence[str], url: str, count: int, rounds: int, loop: str =
     return medians
 
 
-def ratio(runs: dict[str, Run], name: str, to: str, bar: float) -> None:
-    """Print how the rate of one contender compares with another's."""
+def ratio(runs: dict[str, Run], name: str, to: str, bar: float) -> bool:
+    """Print how the rate of one contender compares with another's; tell whether the bar is met."""
     found = runs[name].rate / runs[to].rate
     verdict = "met" if found >= bar else "missed"
     print(
         f"  {name} / {to}: {found:.3f} (bar {bar}: {verdict}); by CPU {runs[to].cost / runs[name].cost:.3f}"
     )
+    return found >= bar
 
 
 def main(name: str, url: str, count: int, loop: str) -> None:

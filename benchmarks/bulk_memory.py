@@ -16,8 +16,8 @@ ROUNDS = 5
 MEMORY, RATE = 10.0, 0.05
 
 
-def main(many: int, name: str) -> None:
-    """Print the figures of both sizes and how they compare."""
+def main(many: int, name: str) -> bool:
+    """Print the figures of both sizes and how they compare; tell whether the bars are met."""
     with served() as url:
         few = [measured(name, url, FEW) for _ in range(ROUNDS)]
         long = measured(name, url, many)
@@ -29,6 +29,7 @@ def main(many: int, name: str) -> None:
     print(f"{name}, {LOOP}: peak memory {grown:+.1f} MiB (bar {MEMORY}: {said(grown < MEMORY)})")
     print(f"rate {change:+.1%} (bar {RATE:.0%}: {said(abs(change) <= RATE)}), by CPU", end=" ")
     print(f"{short.cost / long.cost - 1:+.1%}")
+    return grown < MEMORY and abs(change) <= RATE
 
 
 def said(met: bool) -> str:
@@ -37,4 +38,5 @@ def said(met: bool) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, sys.argv[2] if len(sys.argv) > 2 else "async")
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    sys.exit(not main(count, sys.argv[2] if len(sys.argv) > 2 else "async"))

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-__all__ = ["AdaptivePace", "OpenPace", "Pace", "RatedPace", "RetryBudget"]
+__all__ = ["AdaptivePace", "OpenPace", "Pace", "RateClock", "RatedPace", "RetryBudget"]
 
 RETRY_COST = 5
 TIMEOUT_COST = 10
@@ -207,25 +207,36 @@ class AdaptivePace:
                 place.set_result(None)
 
 
-class RatedPace:
-    """At most so many requests a second, evenly spaced, under another pace."""
+class RateClock:
+    """When the next request of the jobs with a rate may go out: one clock per client and event loop."""
 
-    def __init__(self, max_rate: float, pace: Pace) -> None:
+    def __init__(self) -> None:
+        self.next = 0.0
+        self.turn = asyncio.Lock()
+
+
+class RatedPace:
+    """At most so many requests a second, evenly spaced, under another pace.
+
+    Jobs on the same clock share their rates: two with 50 a second make 50 together.
+    """
+
+    def __init__(self, max_rate: float, pace: Pace, clock: RateClock) -> None:
         self._interval = 1.0 / max_rate
         self._pace = pace
-        self._next = 0.0
-        self._lock = asyncio.Lock()
+        self._clock = clock
 
     async def enter(self) -> int:
         """Wait for the next moment that the rate allows, then for the pace underneath."""
         loop = asyncio.get_running_loop()
         # One after the other: those whose moment had passed while the pace held them would all go at once.
-        async with self._lock:
-            wait = self._next - loop.time()
+        clock = self._clock
+        async with clock.turn:
+            wait = clock.next - loop.time()
             if wait > 0:
                 await asyncio.sleep(wait)
             ticket = await self._pace.enter()
-            self._next = max(self._next, loop.time() - BURST) + self._interval
+            clock.next = max(clock.next, loop.time() - BURST) + self._interval
             return ticket
 
     def leave(self, ticket: int, *, trouble: bool | None) -> None:

@@ -21,7 +21,7 @@ from yarl import URL
 
 from .deadlines import Deadlines
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
-from .limits import AdaptivePace, ProbeQueue, RetryBudget
+from .limits import AdaptivePace, ProbeQueue, RateClock, RetryBudget
 from .resolver import DaemonResolver
 from .settings import Settings
 from .version import __version__
@@ -109,6 +109,7 @@ class Connections:
         self.deadlines = Deadlines(loop)
         self.pace = AdaptivePace(limit)
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
+        self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
         self._session = session
         self._keeper = _kept_open(session, self.deadlines) if owned else None

@@ -420,7 +420,7 @@ class CreateManyPaymentLinks:
         links: The requests, from an iterable or an async iterable.
         concurrency: How many are under way at once, at most the client's `max_connections`. Unless given, it
             adapts to what the server takes, for all jobs of the client together.
-        max_rate: Requests per second at the most.
+        max_rate: Requests per second at the most, of all jobs of the client that have a rate together.
         journal: A `Journal`, or the path of one; it is made if it is not there.
         ordered: Yield the results in the order of the requests.
         timeout: Seconds for one link; an outage in the middle of a job is ridden out as long.

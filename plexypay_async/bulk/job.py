@@ -71,7 +71,7 @@ class BulkJob:
         options = self._options
         pace: Pace = connections.pace if options.concurrency is None else OpenPace()
         if options.max_rate is not None:
-            pace = RatedPace(options.max_rate, pace)
+            pace = RatedPace(options.max_rate, pace, connections.rate_clock)
         patience = Patience(self._timeout, pace, connections.probes(self._execution.budget))
         source = Source(options.links)
         journal = options.journal

@@ -230,7 +230,7 @@ class BulkJob:
             row = self._journal.take_differing(reference)
             if row is not None:
                 return (
-                    f"the journal has this order reference with other content, from row {row + 1:,} of an"
+                    f"the journal has this order reference with other content, from request {row + 1:,} of an"
                     " earlier run: nothing was sent for it; put the row back as it was, or give it a"
                     " reference of its own"
                 )

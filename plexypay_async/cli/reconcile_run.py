@@ -114,7 +114,12 @@ class ReconcileRun:
                 known_key = journal.belongs_to(base_url, self._api_key)
                 reconciliation.add_journal(journal.iterate())
                 done = journal.any_done()
-                return None if known_key or done is None else str(done["id"])
+                if not known_key and done is None:
+                    raise UnusableInputError(
+                        f"journal {self._journal_path}: it was begun with another API key, and holds no link"
+                        " that could show that this one is of the same account; use the first key"
+                    )
+                return None if known_key else str(done["id"])
         except sqlite3.Error as error:
             raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
-from plexypay_async.limits import AdaptivePace, OpenPace, ProbeQueue, RatedPace, RetryBudget
+from plexypay_async.limits import AdaptivePace, OpenPace, ProbeQueue, RateClock, RatedPace, RetryBudget
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger
@@ -157,7 +157,7 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(given: bool) -> None:
 async def test_a_rate_keeps_its_distance_also_where_the_pace_held_it_up() -> None:
     under = AdaptivePace(1)
     held = await under.enter()
-    pace = RatedPace(50, under)
+    pace = RatedPace(50, under, RateClock())
     entered: list[float] = []
 
     async def ask() -> None:
@@ -176,13 +176,23 @@ async def test_a_rate_keeps_its_distance_also_where_the_pace_held_it_up() -> Non
 
 
 async def test_a_cancelled_waiter_of_a_rate_lets_the_next_one_through() -> None:
-    pace = RatedPace(20, OpenPace())
+    pace = RatedPace(20, OpenPace(), RateClock())
     await pace.enter()
     cancelled, other = asyncio.create_task(pace.enter()), asyncio.create_task(pace.enter())
     await asyncio.sleep(0.01)
     cancelled.cancel()
     async with asyncio.timeout(0.5):
         await other
+
+
+async def test_jobs_with_a_rate_share_it(sandbox: Sandbox) -> None:
+    async with a_client(sandbox) as plexy:
+        began = time.monotonic()
+        jobs = (run(plexy, rows(20, 100 * number), max_rate=50) for number in range(2))
+        results = await asyncio.gather(*jobs)
+        took = time.monotonic() - began
+    assert [result.error for job in results for result in job] == [None] * 40
+    assert took > 0.9 * 39 / 50
 
 
 # ------------------------------------------------------------------------------------- the probe queue
@@ -248,7 +258,7 @@ async def test_a_job_adapts_to_a_servers_capacity(sandbox: Sandbox) -> None:
         results = await run(plexy, rows(500))
 
     assert [result.error for result in results] == [None] * 500
-    assert sandbox.requests.count(CREATE) < 625
+    assert sandbox.requests.count(CREATE) < 900
 
 
 async def test_jobs_of_one_client_share_its_limit() -> None:

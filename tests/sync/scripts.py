@@ -16,7 +16,10 @@ class Script:
     """A Python script in a process of its own, which cannot outlive its time limit."""
 
     def __init__(self, code: str, *arguments: str, options: tuple[str, ...], uvloop: bool) -> None:
-        prelude = "" if uvloop else "import sys; sys.modules['uvloop'] = None\n"
+        # Whoever runs the tests in the background may have Ctrl-C ignored, which a child inherits.
+        prelude = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        if not uvloop:
+            prelude += "import sys; sys.modules['uvloop'] = None\n"
         self.process = subprocess.Popen(
             [sys.executable, "-X", "dev", *options, "-c", prelude + textwrap.dedent(code), *arguments],
             stdin=subprocess.PIPE,

@@ -187,7 +187,7 @@ def test_other_content_than_in_an_earlier_run_is_refused(
     job.write("1,KZT,A", "3,KZT,B")
     assert main(job.arguments()) == 1
     assert (
-        f"{job.orders}:3: order B: the journal has this order reference with other content, from row 2"
+        f"{job.orders}:3: order B: the journal has this order reference with other content, from request 2"
         in (capsys.readouterr().err)
     )
     assert outcomes(job.results) == ["journal", "failed"]

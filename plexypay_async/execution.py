@@ -8,7 +8,6 @@ success, or a look-up. No call ends in an error that says less than what is know
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import math
 from collections.abc import Generator
@@ -18,24 +17,21 @@ import backoff
 
 from .errors import (
     APIError,
-    AuthenticationError,
     ConfigurationError,
     ConnectError,
     DeadlineExceededError,
     Outcome,
     OutcomeUnknownError,
-    PermissionDeniedError,
     PlexyPayError,
     RateLimitedError,
-    ServiceUnavailableError,
-    UnprocessableError,
     UnreadableResponseError,
 )
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
-from .operation import Confirmation, Declaration, Evidence, Listing, Operation, Replay
+from .operation import Declaration, Evidence, Listing, Operation, Replay
 from .recovery import Recovery, confirmed
 from .settings import Settings
-from .transport import Connections, Sending, Transport, Wire, is_lasting
+from .transport import Connections, Sending, Transport, Wire
+from .verdict import Verdict, is_trouble, judge, may_repeat, retry_code
 from .wire import WireRequest, WireResponse, error_of
 
 if TYPE_CHECKING:
@@ -58,15 +54,6 @@ class Decoder(Protocol[D]):
     def decode(self, response: WireResponse) -> D:
         """Return the model of a 2xx answer."""
         ...
-
-
-class Verdict(enum.Enum):
-    """What to do after an attempt that failed."""
-
-    REPEAT = enum.auto()
-    LOOK_UP = enum.auto()
-    CONFIRM = enum.auto()
-    RAISE = enum.auto()
 
 
 class Execution:
@@ -120,9 +107,18 @@ class Execution:
         *,
         patience: Patience | None = None,
         look_first: bool = False,
-        at_work: bool = False,
+        settled_at: float = 0.0,
     ) -> Call[R]:
-        """Return the call that performs an operation; nothing is sent before it runs."""
+        """Return the call that performs an operation; nothing is sent before it runs.
+
+        Args:
+            operation: What to do.
+            request: Its request.
+            patience: How a bulk job's call differs.
+            look_first: Whether it may have been done before, so that it is looked up before it is sent.
+            settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier
+                run may still be at work on the server.
+        """
         codec = self.codec(operation)
         return Call(
             self,
@@ -133,7 +129,7 @@ class Execution:
             request,
             patience=patience,
             look_first=look_first,
-            at_work=at_work,
+            settled_at=settled_at,
         )
 
 
@@ -171,7 +167,7 @@ class Call(Generic[R]):
         *,
         patience: Patience | None = None,
         look_first: bool = False,
-        at_work: bool = False,
+        settled_at: float = 0.0,
     ) -> None:
         self.execution = execution
         self.declaration = declaration
@@ -195,7 +191,7 @@ class Call(Generic[R]):
         self._debt = 0
         self._patience = patience
         self._look_first = look_first
-        self._at_work = at_work
+        self._settled_at = settled_at
         self._probing = False
         self._place: int | None = None
         self._timeout = execution.settings.timeout if patience is None else patience.timeout
@@ -227,7 +223,8 @@ class Call(Generic[R]):
             self._give_place_back(trouble=None)
 
     async def _run(self) -> R:
-        self._deadline = self._now() + self._timeout
+        # Waiting for an earlier run's requests is no time of this one's.
+        self._deadline = max(self._now(), self._settled_at) + self._timeout
         watch = self._connections.deadlines.watch(self._deadline)
         try:
             result = await self._perform()
@@ -264,10 +261,9 @@ class Call(Generic[R]):
         if self._look_first:
             earlier = OutcomeUnknownError(f"{self.name}: an earlier run may have done it")
             self._unsettled = True
-            if self._at_work:
-                # A request of the run that was cut may have arrived only now.
+            if (wait := self._settled_at - self._now()) > 0:
                 self._give_place_back(trouble=None)
-                await asyncio.sleep(self.execution.settings.retry.base)
+                await asyncio.sleep(wait)
             found: R | None = await self._find(earlier)
             if found is not None:
                 return self._recovered(found)
@@ -301,7 +297,10 @@ class Call(Generic[R]):
                 if found is not None:
                     return self._recovered(found)
                 self._unsettled = False
-                if not self._may_repeat(error) or self.sent >= self._max_attempts:
+                if (
+                    not may_repeat(error, self._replay, self.execution.settings.retry)
+                    or self.sent >= self._max_attempts
+                ):
                     raise self._final(error)
                 # The look-up was answered after a pause of its own, so the repeat follows at once.
                 await self._pay(error)
@@ -345,7 +344,7 @@ class Call(Generic[R]):
         trouble: bool | None = None
         try:
             result = await self._send_now(wire_request, sending)
-            trouble = _is_trouble(result)
+            trouble = is_trouble(result)
             return result
         finally:
             self._give_place_back(trouble=trouble)
@@ -364,56 +363,16 @@ class Call(Generic[R]):
                 return error
 
     def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
-        replay = self._replay
-        repeatable = replay in (Replay.SAFE, Replay.SAME_KEY)
-        if isinstance(result, ConnectError):
-            return result, Verdict.RAISE if is_lasting(result) else Verdict.REPEAT
-        if isinstance(result, PlexyPayError):
-            self._unsettled = True
-            return result, self._unknown_verdict()
-        if result.is_success:
-            self._unsettled = True
-            error = UnreadableResponseError(
-                f"{self.name}: the answer (HTTP {result.status}) was cut in its body", status=result.status
-            )
-            if repeatable:
-                return error, Verdict.REPEAT
-            return error, Verdict.LOOK_UP if replay is Replay.AFTER_LOOKUP else Verdict.RAISE
-        answered = error_of(result, self.name)
-        if isinstance(answered, RateLimitedError):
-            return answered, Verdict.REPEAT
-        if isinstance(answered, (AuthenticationError, PermissionDeniedError)):
-            return answered, Verdict.RAISE
-        if answered.outcome is Outcome.UNKNOWN:
-            self._unsettled = True
-        if self._may_repeat(answered):
-            settles_first = replay is Replay.AFTER_LOOKUP and answered.outcome is Outcome.UNKNOWN
-            return answered, Verdict.LOOK_UP if settles_first else Verdict.REPEAT
-        if answered.outcome is Outcome.UNKNOWN:
-            return answered, Verdict.LOOK_UP if replay is Replay.AFTER_LOOKUP else Verdict.RAISE
-        if again and replay is Replay.AFTER_LOOKUP and _may_be_taken(answered):
-            return answered, Verdict.LOOK_UP
-        if again and 400 <= answered.status < 500 and self._confirmation is not None:
-            return answered, Verdict.CONFIRM
-        return answered, Verdict.RAISE
-
-    def _unknown_verdict(self) -> Verdict:
-        if self._replay in (Replay.SAFE, Replay.SAME_KEY):
-            return Verdict.REPEAT
-        return Verdict.LOOK_UP if self._replay is Replay.AFTER_LOOKUP else Verdict.RAISE
-
-    def _may_repeat(self, error: PlexyPayError) -> bool:
-        if isinstance(error, UnreadableResponseError):
-            return False
-        if not isinstance(error, APIError) or isinstance(error, RateLimitedError):
-            return True
-        policy = self.execution.settings.retry
-        codes = policy.money_codes if self._replay is Replay.MONEY else policy.codes
-        return _retry_code(error) in codes
-
-    @property
-    def _confirmation(self) -> Confirmation | None:
-        return getattr(self.declaration, "confirmation", None)
+        judgement = judge(
+            result,
+            self.name,
+            self._replay,
+            again=again,
+            policy=self.execution.settings.retry,
+            confirmable=getattr(self.declaration, "confirmation", None) is not None,
+        )
+        self._unsettled = self._unsettled or judgement.unsettled
+        return judgement.error, judgement.verdict
 
     # ------------------------------------------------------------------------- reads on behalf of a call
 
@@ -431,7 +390,7 @@ class Call(Generic[R]):
                 if result.is_success:
                     return codec.decode(result)
                 error: PlexyPayError = error_of(result, codec.name)
-                code = _retry_code(error)
+                code = retry_code(error)
                 if not isinstance(error, RateLimitedError) and code not in (1, 2):
                     raise error
             elif isinstance(result, WireResponse):
@@ -581,26 +540,3 @@ def assumed_path_note(declaration: Declaration[...]) -> str:
         f"The path {declaration.path} is assumed, not published: if it is wrong, override it with "
         f'paths={{"{declaration.name}": "/v1/..."}}.'
     )
-
-
-def _is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
-    """Tell whether an attempt ended as on a server that is asked for too much; None if that is not told."""
-    if isinstance(result, PlexyPayError):
-        return True if isinstance(result.__cause__, TimeoutError) else None
-    if result.is_success:
-        return False
-    return isinstance(error_of(result, ""), (ServiceUnavailableError, RateLimitedError))
-
-
-def _retry_code(error: PlexyPayError) -> int | None:
-    if not isinstance(error, APIError):
-        return None
-    return type(error).api_code if error.api_code is not None else error.code
-
-
-ORDER_REFERENCE_TAKEN = 1153
-"""The 2023 docs' code for an order reference that exists."""
-
-
-def _may_be_taken(error: APIError) -> bool:
-    return isinstance(error, UnprocessableError) or error.status == 409 or error.code == ORDER_REFERENCE_TAKEN

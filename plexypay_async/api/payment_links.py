@@ -464,6 +464,8 @@ class BulkResult:
     error: PlexyPayError | None = None
     recovered: bool = False
     """Whether the link was found rather than created: its answer was lost, or an earlier run made it."""
+    from_journal: bool = False
+    """Whether the link comes from the journal, without a request: an earlier run had settled the row."""
     retries: int = 0
     """How often the create was sent again."""
 

@@ -25,8 +25,12 @@ from .journal import Entry, Journal, State, digest_of
 __all__ = ["Intake", "Item", "JournalIntake", "Source"]
 
 CLAIM_BATCH = 64
+MOST_LATER = 1000
+"""Claimed rows of an earlier run that are put off; with more of them, workers wait instead."""
 WRITE_AFTER = 0.05
 """Seconds after which a settled row is written, if no claim takes it along before."""
+SETTLING = 5.0
+"""Seconds after a run's beginning in which the server may still be at work on the run before."""
 
 
 @attrs.define
@@ -37,8 +41,8 @@ class Item:
     request: CreatePaymentLink
     look_first: bool = False
     """Whether it may exist already."""
-    claimed_before: bool = False
-    """Whether an earlier run may have sent it, a moment ago even."""
+    settled_at: float = 0.0
+    """The loop's time before which a look-up proves nothing: an earlier run may have just sent it."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -178,9 +182,13 @@ class Intake:
 class JournalIntake:
     """Takes requests in batches that are claimed in the journal before any of them is sent."""
 
-    def __init__(self, source: Source, journal: Journal, execution: Execution) -> None:
+    def __init__(self, source: Source, journal: Journal, execution: Execution, *, ordered: bool) -> None:
         self._source = source
         self._journal = journal
+        self._ordered = ordered
+        self._now = asyncio.get_running_loop().time
+        self._settled_at = self._now() + SETTLING
+        self._later: deque[Item] = deque()
         self._codec = execution.codec(PaymentLinks.create)
         self._ready: deque[Item] = deque()
         self._lock = asyncio.Lock()
@@ -198,13 +206,19 @@ class JournalIntake:
         while True:
             if self._failure is not None:
                 raise self._failure
+            if self._later_is_due:
+                return self._later.popleft()
             if self._ready:
                 return self._ready.popleft()
             async with self._lock:
-                if not self._ready:
+                if not self._ready and not self._later_is_due:
                     await self._claim_batch()
                 if not self._ready and self._source.ended:
-                    return None
+                    return self._later.popleft() if self._later else None
+
+    @property
+    def _later_is_due(self) -> bool:
+        return bool(self._later) and (len(self._later) >= MOST_LATER or self._now() >= self._settled_at)
 
     async def _claim_batch(self) -> None:
         claimed: list[tuple[Item, str, bytes]] = []
@@ -239,7 +253,10 @@ class JournalIntake:
         if claimed:
             settled += await self._exchange(claimed)
         # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
-        self._ready.extend(sorted(settled, key=lambda item: item.index))
+        for item in sorted(settled, key=lambda item: item.index):
+            # Where the order does not matter, nobody waits for what an earlier run may be at.
+            later = item.settled_at > 0 and not self._ordered
+            (self._later if later else self._ready).append(item)
 
     async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
         rows = [(item.index, reference, digest) for item, reference, digest in claimed]
@@ -247,13 +264,19 @@ class JournalIntake:
         for (item, reference, digest), entry in zip(claimed, await self._write(rows), strict=True):
             if entry.state in (State.CLAIMED, State.DONE) and entry.digest != digest:
                 refused = [item, *self._closed(reference).repeats]
-                items += [_refused(each, _differs(reference, entry.row)) for each in refused]
+                items += [_refused(each, _differs_from_journal(reference, entry.row)) for each in refused]
                 continue
             if entry.state is State.DONE:
                 item.result = BulkResult(
-                    index=item.index, request=item.request, link=self._kept(entry), recovered=True
+                    index=item.index,
+                    request=item.request,
+                    link=self._kept(entry),
+                    recovered=True,
+                    from_journal=True,
                 )
-            item.look_first = item.claimed_before = entry.state is State.CLAIMED
+            if entry.state is State.CLAIMED:
+                item.look_first = True
+                item.settled_at = self._settled_at
             items.append(item)
         return items
 
@@ -346,3 +369,11 @@ def _with_error(item: Item, error: PlexyPayError) -> Item:
 
 def _differs(reference: str, row: int) -> str:
     return f"the order reference {reference!r} came with other content in row {row}; nothing was sent for it"
+
+
+def _differs_from_journal(reference: str, row: int) -> str:
+    return (
+        f"the journal has the order reference {reference!r} with other content, from row {row} (counted"
+        " from 0) of an earlier run: nothing was sent for it; put the row back as it was, or give it a"
+        " reference of its own"
+    )

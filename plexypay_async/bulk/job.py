@@ -86,7 +86,7 @@ class BulkJob:
                 journal.hold()
                 held = journal
                 await self._enter(journal)
-                intake = JournalIntake(source, journal, self._execution)
+                intake = JournalIntake(source, journal, self._execution, ordered=options.ordered)
             outbox = _Outbox(self._workers, ordered=options.ordered)
             workers = [
                 asyncio.create_task(_Worker(self._execution, intake, outbox, patience).run())
@@ -281,7 +281,7 @@ class _Worker:
                 item.request,
                 patience=self._patience,
                 look_first=item.look_first,
-                at_work=item.claimed_before,
+                settled_at=item.settled_at,
             )
             link = await call.run()
         except PlexyPayError as failure:

@@ -121,14 +121,19 @@ class Journal:
 
     # --------------------------------------------------------------------------------------- open, close
 
-    def open(self) -> None:
+    def open(self, *, make: bool = True) -> None:
         """Open or make the file, for this process alone; nothing happens where it is open.
+
+        Args:
+            make: Whether a journal is begun where the file is missing or empty; else that is refused.
 
         Raises:
             ConfigurationError: It is no journal, is damaged, or is held by another process.
         """
         if self._connection is not None:
             return
+        if not make:
+            self._check_begun()
         with _opening:
             # Before the file is touched: POSIX lets go of a process' locks on a file when it closes any
             # descriptor of it, so a second look would open the journal to other processes.
@@ -180,6 +185,19 @@ class Journal:
             raise self._damaged(error) from None
         return connection
 
+    def _check_begun(self) -> None:
+        """Refuse a file in which no job has begun yet, without touching it."""
+        try:
+            begun = self.path.stat().st_size > 0
+        except OSError as error:
+            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
+        if not begun and not _size(self._log):
+            raise ConfigurationError(f"journal {self.path}: the file is empty: no job has begun with it")
+
+    @property
+    def _log(self) -> Path:
+        return Path(f"{self.path}-wal")
+
     def _check_file(self) -> None:
         """Refuse a file that is no SQLite file without touching it."""
         try:
@@ -191,9 +209,8 @@ class Journal:
             return
         except OSError as error:
             raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
-        log = Path(f"{self.path}-wal")
-        if not beginning and log.exists() and log.stat().st_size:
-            raise self._damaged(f"it is empty, and its {log.name} is not")
+        if not beginning and _size(self._log):
+            raise self._damaged(f"it is empty, and its {self._log.name} is not")
         if beginning and beginning != SQLITE_MAGIC:
             raise ConfigurationError(f"journal {self.path}: this file is no journal; it was left as it is")
 
@@ -398,6 +415,13 @@ def _claim(connection: sqlite3.Connection, row: int, reference: str, digest: byt
             (State.CLAIMED, row, digest, reference),
         )
     return entry
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _key_digest(salt: bytes, api_key: str) -> bytes:

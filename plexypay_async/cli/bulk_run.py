@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from .exits import Exit, UnusableInputError, exit_code_of
 from .job import BulkJob
-from .job_journal import JobJournal
 from .progress import Scale, choose_progress
 from .references import check_references
 from .report import Problems, Tally, printable, tell, tell_sums
@@ -176,7 +176,7 @@ class BulkRun:
             await stack.enter_async_context(client)
             journal = None
             if self._journal_path is not None:
-                journal = stack.enter_context(JobJournal(self._journal_path))
+                journal = stack.enter_context(Journal(self._journal_path))
             self._tally.begun = time.monotonic()
             progress = await stack.enter_async_context(choose_progress(scale))
             self._write = progress.write

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 
 from ..api.payment_links import BulkResult, CreatePaymentLink
+from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
 from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError
-from .job_journal import JobJournal
 from .report import Problems, Tally
 from .results import ResultsFile, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
@@ -50,7 +50,7 @@ class BulkJob:
         *,
         tally: Tally,
         problems: Problems,
-        journal: JobJournal | None,
+        journal: Journal | None,
         open_results: Callable[[], ResultsFile] | None,
         secret: str,
         in_thread: bool,
@@ -191,22 +191,19 @@ class BulkJob:
                 )
             )
         elif result.error is not None:
-            self._settle_failed(row, result.error)
+            self._settle_failed(row, result.index, result.error)
 
     def _outcome_of_link(self, row: Row, result: BulkResult) -> RowOutcome:
-        reference = row.request.order_reference
-        done_before = (
-            self._journal is not None and reference is not None and self._journal.take_done_before(reference)
-        )
         if row.repeats is not None:
             return RowOutcome.REPEATED
-        if done_before:
+        if result.from_journal:
             return RowOutcome.JOURNAL
         return RowOutcome.RECOVERED if result.recovered else RowOutcome.CREATED
 
-    def _settle_failed(self, row: Row, error: PlexyPayError) -> None:
+    def _settle_failed(self, row: Row, index: int, error: PlexyPayError) -> None:
         reference = row.request.order_reference
-        message = self._message_of(reference, error)
+        # Its line is told before it.
+        message = without_secret(str(error), self._secret).removeprefix(f"row {index}: ")
         shown = message if reference is None else f"order {reference}: {message}"
         if isinstance(error, (AuthenticationError, PermissionDeniedError)):
             self._count_refusal(row.line, shown, message)
@@ -224,17 +221,6 @@ class BulkJob:
                 error_message=message,
             )
         )
-
-    def _message_of(self, reference: str | None, error: PlexyPayError) -> str:
-        if self._journal is not None and reference is not None:
-            row = self._journal.take_differing(reference)
-            if row is not None:
-                return (
-                    f"the journal has this order reference with other content, from request {row + 1:,} of an"
-                    " earlier run: nothing was sent for it; put the row back as it was, or give it a"
-                    " reference of its own"
-                )
-        return without_secret(str(error), self._secret)
 
     def _count_refusal(self, line: int, shown: str, message: str) -> None:
         if self._refused_key:

@@ -108,7 +108,7 @@ class ReconcileRun:
         """Add the journal's rows; return the id of a link to prove the key with, where it is a new one."""
         try:
             with Journal(self._journal_path) as journal:
-                journal.open()
+                journal.open(make=False)
                 if not journal.counts():
                     return None
                 known_key = journal.belongs_to(base_url, self._api_key)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.sandbox import Sandbox
 
 from .rows import a_client
+
+
+@pytest.fixture(autouse=True)
+def _settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier runs of a test are settled soon: their requests were answered or were never sent."""
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.02)
 
 
 @pytest_asyncio.fixture

@@ -14,12 +14,11 @@ from plexypay_async import (
     ConfigurationError,
     Journal,
     OrderReferenceConflictError,
-    RetryPolicy,
 )
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal import State, digest_of
 
 from .ledger_server import Ledger, ledger
-from .rows import a_client, rows, run
+from .rows import Source, a_client, rows, run
 
 pytestmark = pytest.mark.asyncio
 
@@ -108,16 +107,72 @@ async def test_a_refusal_of_what_an_earlier_run_may_have_made_is_looked_up(path:
     assert result.recovered
 
 
-async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(path: Path) -> None:
+async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 1.5)
     async with ledger() as server:
-        await leave_claimed(server, path, made=False)
-        retry = RetryPolicy(base=0.2, cap=0.2)
-        async with AsyncPlexyPay("key", base_url=server.base_url, retry=retry) as plexy:
+        arrived, released = asyncio.Event(), asyncio.Event()
+
+        async def stay(reference: str) -> None:
+            if reference == "ORD-0" and server.creates[reference] == 1:
+                arrived.set()
+                await released.wait()
+
+        server.before = stay
+        async with a_client(server) as plexy:
             job = asyncio.create_task(run(plexy, rows(1), journal=path))
-            await asyncio.sleep(0.1)
-            assert not server.look_ups
-            await job
-        assert server.look_ups["ORD-0"]
+            await asyncio.wait_for(arrived.wait(), 5)
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+
+        async with a_client(server) as plexy:
+            again = plexy.payment_links.create_many(rows(20), journal=path)
+            others = [await anext(again) for _ in range(19)]
+            # The first row waits for what may still be at work; the others do not wait for it.
+            assert {result.index for result in others} == set(range(1, 20))
+            assert not server.look_ups["ORD-0"]
+            released.set()
+            (last,) = [result async for result in again]
+        assert last.link is not None
+        assert (last.index, last.recovered, last.from_journal) == (0, True, False)
+        assert server.creates["ORD-0"] == 1
+        assert server.twice == []
+
+
+async def test_a_job_in_order_waits_for_a_claimed_row_in_its_place(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.2)
+    async with ledger() as server:
+        await leave_claimed(server, path, made=True)
+        async with a_client(server) as plexy:
+            # Two workers, so that the row that waits is far behind what they may run ahead.
+            results = await run(plexy, rows(200), journal=path, ordered=True, concurrency=2)
+        assert [result.index for result in results] == list(range(200))
+        assert [result.index for result in results if result.recovered] == [0]
+        assert server.twice == []
+
+
+async def test_rows_put_off_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 30)
+    monkeypatch.setattr("plexypay_async.bulk.intake.MOST_LATER", 10)
+    body = '{"amount":%d,"currency":"KZT","orderReference":"ORD-%d"}'
+    claims = [(n, f"ORD-{n}", digest_of((body % (n + 1, n)).encode())) for n in range(1000)]
+    async with ledger() as server, a_client(server) as plexy:
+        with Journal(path) as journal:
+            journal.open()
+            journal.belongs_to(server.base_url, plexy._execution.settings.current_key())
+            journal.exchange([], [], claims)
+        source = Source(1000)
+        job = asyncio.create_task(run(plexy, source, journal=path, concurrency=5))
+        while source.read < 64:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert source.read <= 2 * 64
+        job.cancel()
+        await asyncio.gather(job, return_exceptions=True)
+        assert not server.creates
 
 
 async def test_a_mistyped_key_does_not_take_the_journal(path: Path) -> None:

@@ -187,7 +187,7 @@ def test_other_content_than_in_an_earlier_run_is_refused(
     job.write("1,KZT,A", "3,KZT,B")
     assert main(job.arguments()) == 1
     assert (
-        f"{job.orders}:3: order B: the journal has this order reference with other content, from request 2"
+        f"{job.orders}:3: order B: the journal has the order reference 'B' with other content, from row 1 "
         in (capsys.readouterr().err)
     )
     assert outcomes(job.results) == ["journal", "failed"]
@@ -259,7 +259,9 @@ def test_killed_and_run_again_every_link_is_there_once(job: Job, served: ServedS
     assert kills == 3
     process = job.start("--concurrency", "40")
     output, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (0, "")
+    # It may say how far it is, no more.
+    assert all(line.startswith("created ") for line in error.splitlines())
+    assert process.returncode == 0
     assert served.references() == references
     rows = table(job.results)
     assert [row["order_reference"] for row in rows] == references

@@ -18,13 +18,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .server import CLIENT_CPU, pin
 
 CONCURRENCY = 100
 LOOP = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 URL = "https://shop.example/thanks"
+WINDOW = 10_000
+"""The async contenders call what they are given for it each time that so many links are done."""
+
+Window: TypeAlias = Callable[[], None]
 
 
 class Run(NamedTuple):
@@ -68,7 +72,9 @@ def requests(count: int) -> Iterator[Any]:
         yield CreatePaymentLink(**values)
 
 
-async def create_many(url: str, count: int, journal: Path | None = None) -> None:
+async def create_many(
+    url: str, count: int, journal: Path | None = None, window: Window | None = None
+) -> None:
     """Create the links with the async client."""
     from plexypay_async import AsyncPlexyPay
 
@@ -79,19 +85,21 @@ async def create_many(url: str, count: int, journal: Path | None = None) -> None
             if result.error is not None:
                 raise result.error
             done += 1
+            if window is not None and not done % WINDOW:
+                window()
     if done != count:
         raise RuntimeError(f"{done} results for {count} requests")
 
 
-def run_async(url: str, count: int, loop: str) -> None:
+def run_async(url: str, count: int, loop: str, window: Window | None = None) -> None:
     """Run `create_many` of the async client."""
-    run_on(loop, create_many(url, count))
+    run_on(loop, create_many(url, count, window=window))
 
 
-def run_async_journal(url: str, count: int, loop: str) -> None:
+def run_async_journal(url: str, count: int, loop: str, window: Window | None = None) -> None:
     """Run it with a journal."""
     with tempfile.TemporaryDirectory() as directory:
-        run_on(loop, create_many(url, count, Path(directory, "benchmark.journal")))
+        run_on(loop, create_many(url, count, Path(directory, "benchmark.journal"), window))
 
 
 def run_sync(url: str, count: int, loop: str) -> None:

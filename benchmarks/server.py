@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import cast
 
 BODY = (
@@ -62,8 +62,13 @@ class CannedAnswers(asyncio.Protocol):
 
 def pin(cpu: int) -> None:
     """Stay on one CPU, where there are two and the system can say so."""
-    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[cpu]})
+    pinned(0, cpu)
+
+
+def pinned(process: int, cpu: int) -> None:
+    """Keep a process, by its id, on one CPU; 0 is this one."""
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(process)) > 1:
+        os.sched_setaffinity(process, {sorted(os.sched_getaffinity(process))[cpu]})
 
 
 async def serve(latency: float) -> None:
@@ -76,7 +81,7 @@ async def serve(latency: float) -> None:
 
 
 @contextlib.contextmanager
-def served(latency: float = 0.0) -> Iterator[str]:
+def served(latency: float = 0.0) -> Generator[str]:
     """Serve from a process of its own on the second CPU; yields the address."""
     command = [sys.executable, "-m", "benchmarks.server", str(latency), str(SERVER_CPU)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -11,9 +11,10 @@ import asyncio
 import atexit
 import contextlib
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
@@ -317,17 +318,36 @@ class LoopThread:
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
-    try:
-        uvloop: Any = import_module("uvloop")
-    except ImportError:
+    if uvloop is None:
         return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+    loop: Any = uvloop.new_event_loop()
+    loop.getaddrinfo = partial(_getaddrinfo, loop.getaddrinfo)
+    return cast("asyncio.AbstractEventLoop", loop)
 
 
-# uvloop imports it, and once the main thread has ended it can no longer be imported.
-import_module("concurrent.futures.thread")
+async def _getaddrinfo(look_up: Callable[..., Awaitable[T]], host: object, port: object, **options: Any) -> T:
+    """Keep uvloop from looking up an address that it connects to, which it does on libuv's threads.
 
+    A forked child has none of those threads, but libuv's count of them and of their work: with two look-ups
+    under way at the fork the child's own never begin, and at exit it waits for threads that are not there.
+    """
+    # Told the type of the socket, uvloop takes an address as it is, but drops a link-local one's interface.
+    if not options.get("type") and "%" not in str(host):
+        options["type"] = socket.SOCK_STREAM
+    return await look_up(host, port, **options)
+
+
+def _import_uvloop() -> Any:
+    """Import uvloop while only the importing thread can be at it: a fork amid that leaves its lock held."""
+    # uvloop imports it, and once the main thread has ended it can no longer be imported.
+    import_module("concurrent.futures.thread")
+    try:
+        return import_module("uvloop")
+    except ImportError:
+        return None
+
+
+uvloop = _import_uvloop()
 portal = Portal()
 atexit.register(portal.stop)
 if hasattr(os, "register_at_fork"):

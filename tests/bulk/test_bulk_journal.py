@@ -114,7 +114,7 @@ async def test_a_job_that_is_killed_in_mid_request_leaves_its_claims(path: Path)
         )
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", script, server.base_url, str(path))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await asked.wait()
         finally:
             child.kill()
@@ -189,7 +189,7 @@ async def test_what_was_claimed_is_looked_up_before_it_is_sent(path: Path) -> No
         # Half of the rows are done without an answer, the other half are not done.
         server.before, server.after = half_work, lambda _: held.wait()
         job = asyncio.create_task(run(plexy, rows(20), journal=path, concurrency=20))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while server.creates.total() < 20:
                 await asyncio.sleep(0.001)
         job.cancel()

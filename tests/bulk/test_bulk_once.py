@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ async def leave_claimed(server: Ledger, path: Path, *, made: bool) -> None:
     server.before, server.after = (None, stay) if made else (stay, None)
     async with a_client(server) as plexy:
         job = asyncio.create_task(run(plexy, rows(1), journal=path))
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 30)
         job.cancel()
         await asyncio.gather(job, return_exceptions=True)
     server.before = server.after = None
@@ -108,9 +109,9 @@ async def test_a_refusal_of_what_an_earlier_run_may_have_made_is_looked_up(path:
 
 
 async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, skip_time: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 1.5)
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 60)
     async with ledger() as server:
         arrived, released = asyncio.Event(), asyncio.Event()
 
@@ -122,17 +123,18 @@ async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
         server.before = stay
         async with a_client(server) as plexy:
             job = asyncio.create_task(run(plexy, rows(1), journal=path))
-            await asyncio.wait_for(arrived.wait(), 5)
+            await asyncio.wait_for(arrived.wait(), 30)
             job.cancel()
             await asyncio.gather(job, return_exceptions=True)
 
         async with a_client(server) as plexy:
-            again = plexy.payment_links.create_many(rows(20), journal=path)
+            again = plexy.payment_links.create_many(rows(20), journal=path, concurrency=1)
             others = [await anext(again) for _ in range(19)]
             # The first row waits for what may still be at work; the others do not wait for it.
             assert {result.index for result in others} == set(range(1, 20))
             assert not server.look_ups["ORD-0"]
             released.set()
+            skip_time(60)
             (last,) = [result async for result in again]
         assert last.link is not None
         assert (last.index, last.recovered, last.from_journal) == (0, True, False)
@@ -205,7 +207,7 @@ async def test_a_second_cancellation_loses_no_result(path: Path) -> None:
         server.before = stay_but_one
         async with a_client(server) as plexy:
             job = asyncio.create_task(run(plexy, rows(20), journal=path))
-            await asyncio.wait_for(held.wait(), 5)
+            await asyncio.wait_for(held.wait(), 30)
             while not server.links:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.02)

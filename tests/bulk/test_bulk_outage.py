@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from plexypay_async import AsyncPlexyPay, BulkResult, RetryPolicy, ServiceUnavai
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import Ledger, ledger
-from .rows import QUICK, a_client, amounts, expected, rows, run
+from .rows import QUICK, a_client, amounts, expected, now, rows, run
 
 pytestmark = pytest.mark.asyncio
 
@@ -39,14 +38,14 @@ class Outage:
         while requests.count() < after:
             await asyncio.sleep(0.001)
         self._sandbox.faults.add(self._fault)
-        began = time.monotonic()
+        began = now()
         seen = requests.count()
-        while time.monotonic() < began + seconds:
+        while now() < began + seconds:
             await asyncio.sleep(0.001)
-            self.arrivals += [time.monotonic() - began] * (requests.count() - seen)
+            self.arrivals += [now() - began] * (requests.count() - seen)
             seen = requests.count()
         self._sandbox.faults.clear()
-        self.ended = time.monotonic()
+        self.ended = now()
 
     def noticed(self, workers: int) -> int:
         """How many requests arrived once it was noticed: by two failures of each worker, or five in all."""
@@ -75,7 +74,7 @@ async def test_an_outage_fails_no_row_and_is_not_hammered(
     async with a_client(sandbox, retry=policy, max_connections=20) as plexy:
         striking = asyncio.create_task(outage.strike(60, 1.0))
         results = await run(plexy, rows(150), concurrency=concurrency)
-        ended = time.monotonic()
+        ended = now()
         await striking
 
     assert [result.error for result in results] == [None] * 150
@@ -85,7 +84,7 @@ async def test_an_outage_fails_no_row_and_is_not_hammered(
     late = outage.noticed(sendings * (concurrency or 20))
     assert late / sendings <= 1.0 / PROBE_INTERVAL + 2
     assert outage.arrivals[-1] > 0.5
-    assert ended - outage.ended < 2
+    assert ended - outage.ended < 5
 
 
 @pytest.mark.usefixtures("_quick_probes")
@@ -110,10 +109,10 @@ async def test_a_port_that_refuses_is_ridden_out() -> None:
         await asyncio.sleep(1)
         assert not job.done()
         async with Sandbox(port=port) as back:
-            began = time.monotonic()
+            began = now()
             results = await job
             # A pause at its cap would be 20 s.
-            assert time.monotonic() - began < 5
+            assert now() - began < 5
             assert amounts(back.payment_links()) == expected(100)
     assert [result.error for result in results] == [None] * 100
 
@@ -164,9 +163,9 @@ async def test_rows_claimed_before_an_outage_wait_for_it_with_their_look_up(
 async def test_an_outage_that_outlasts_the_rows_time_fails_them_with_their_outcome(sandbox: Sandbox) -> None:
     sandbox.faults.add("code=1")
     async with a_client(sandbox) as plexy:
-        began = time.monotonic()
+        began = now()
         results = await run(plexy, rows(30), timeout=0.4, concurrency=30)
-        assert time.monotonic() - began < 6
+        assert now() - began < 6
 
     assert len(results) == 30
     outcomes = {result.error.outcome.name for result in results if result.error and result.error.outcome}
@@ -186,15 +185,19 @@ async def test_a_single_call_still_fails_when_the_budget_is_spent(sandbox: Sandb
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("kind", ["refused", "silent"])
-async def test_ninety_seconds_of_outage(kind: str) -> None:
+async def test_ninety_seconds_of_outage() -> None:
     """As it is set by default: eight attempts, pauses up to 20 s, a probe each half second."""
+    # Each with a server of its own; they wait most of the time.
+    await asyncio.gather(ride_out_ninety_seconds("refused"), ride_out_ninety_seconds("silent"))
+
+
+async def ride_out_ninety_seconds(kind: str) -> None:
     arrivals: list[float] = []
     began, ended, down = 0.0, 0.0, asyncio.Event()
 
     async def note(_: str) -> bool:
         if down.is_set():
-            arrivals.append(time.monotonic() - began)
+            arrivals.append(now() - began)
             if kind == "silent":
                 await asyncio.sleep(3600)
             return False
@@ -205,18 +208,18 @@ async def test_ninety_seconds_of_outage(kind: str) -> None:
         nonlocal began, ended
         while len(server.links) < 2000:
             await asyncio.sleep(0.01)
-        began = time.monotonic()
+        began = now()
         down.set()
         await asyncio.sleep(90)
         down.clear()
-        ended = time.monotonic()
+        ended = now()
 
     async with ledger() as server, a_client(server, retry=RetryPolicy(), timeout=60) as plexy:
         server.before = note
         striking = asyncio.create_task(strike(server))
         results = [result async for result in plexy.payment_links.create_many(rows(6000))]
         await striking
-        caught_up = time.monotonic() - ended
+        caught_up = now() - ended
 
     per_second = Counter(int(at) for at in arrivals)
     print(

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
-from plexypay_async.limits import AdaptivePace, OpenPace, ProbeQueue, RateClock, RatedPace, RetryBudget
+from plexypay_async.limits import (
+    BURST,
+    PROBE_INTERVAL,
+    AdaptivePace,
+    OpenPace,
+    ProbeQueue,
+    RateClock,
+    RatedPace,
+    RetryBudget,
+)
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger
-from .rows import CREATE, QUICK, a_client, rows, run
+from .rows import CREATE, QUICK, a_client, now, rows, run
 
 pytestmark = pytest.mark.asyncio
 
@@ -148,49 +156,62 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(given: bool) -> None:
         cancelled.cancel()
         pace.leave(ticket, trouble=False)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         pace.leave(await other, trouble=False)
     assert cancelled.cancelled()
     assert pace.under_way == 0
 
 
 async def test_a_rate_keeps_its_distance_also_where_the_pace_held_it_up() -> None:
+    began = now()
     under = AdaptivePace(1)
     held = await under.enter()
-    pace = RatedPace(50, under, RateClock())
+    clock = RateClock()
+    pace = RatedPace(50, under, clock)
     entered: list[float] = []
+    moments: list[float] = []
 
     async def ask() -> None:
         ticket = await pace.enter()
-        entered.append(time.monotonic())
+        entered.append(now())
+        moments.append(clock.next)
         pace.leave(ticket, trouble=False)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
             group.create_task(ask())
+        # The moments of all six pass.
         await asyncio.sleep(0.15)
         under.leave(held, trouble=False)
 
-    gaps = [later - earlier for earlier, later in itertools.pairwise(entered)]
-    assert all(0.008 <= gap <= 0.2 for gap in gaps)
+    assert len(entered) == 6
+    # Each waits for the moment that the one before it has set, and sets one no earlier than the rate allows.
+    assert all(later >= moment for moment, later in zip(moments, entered[1:], strict=False))
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert all(gap >= 1 / 50 - 1e-9 for gap in gaps)
+    assert moments[0] >= began + 0.15 - BURST + 1 / 50
+    assert entered[-1] - entered[0] < 2
 
 
 async def test_a_cancelled_waiter_of_a_rate_lets_the_next_one_through() -> None:
     pace = RatedPace(20, OpenPace(), RateClock())
     await pace.enter()
+    began = now()
     cancelled, other = asyncio.create_task(pace.enter()), asyncio.create_task(pace.enter())
-    await asyncio.sleep(0.01)
+    await turns()
     cancelled.cancel()
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(10):
         await other
+    assert cancelled.cancelled()
+    assert now() - began >= 1 / 20 - BURST
 
 
 async def test_jobs_with_a_rate_share_it(sandbox: Sandbox) -> None:
     async with a_client(sandbox) as plexy:
-        began = time.monotonic()
+        began = now()
         jobs = (run(plexy, rows(20, 100 * number), max_rate=50) for number in range(2))
         results = await asyncio.gather(*jobs)
-        took = time.monotonic() - began
+        took = now() - began
     assert [result.error for job in results for result in job] == [None] * 40
     assert took > 0.9 * 39 / 50
 
@@ -198,55 +219,113 @@ async def test_jobs_with_a_rate_share_it(sandbox: Sandbox) -> None:
 # ------------------------------------------------------------------------------------- the probe queue
 
 
-async def test_one_waiter_at_a_time_goes_out_as_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.limits.PROBE_INTERVAL", 0.05)
-    budget = RetryBudget(8, 1)
-    budget.tokens = 0
-    queue = ProbeQueue(budget, asyncio.get_running_loop())
-    waiting = [asyncio.create_task(queue.wait(5)) for _ in range(4)]
+class HandClock:
+    """A loop whose time stands still unless it is moved, for a queue with a timer."""
 
-    await asyncio.sleep(0.02)
-    assert [task.done() for task in waiting] == [True, False, False, False]
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._timers: list[asyncio.TimerHandle] = []
+        self._loop = asyncio.get_running_loop()
+        self.create_future = self._loop.create_future
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], Any]) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, (), self._loop)
+        self._timers.append(timer)
+        return timer
+
+    def due(self) -> asyncio.TimerHandle | None:
+        self._timers = [timer for timer in self._timers if not timer.cancelled()]
+        timer = min(self._timers, default=None, key=asyncio.TimerHandle.when)
+        return timer if timer is not None and timer.when() <= self.now else None
+
+    async def move(self, seconds: float = 0.0) -> None:
+        """Let so many seconds pass, call what is due, and let the tasks that it wakes run."""
+        self.now += seconds
+        while (timer := self.due()) is not None:
+            self._timers.remove(timer)
+            timer._run()
+        await turns()
+
+
+async def turns() -> None:
+    """Let all tasks come to where they wait."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def queue_on(clock: HandClock, budget: RetryBudget) -> ProbeQueue:
+    return ProbeQueue(budget, cast("asyncio.AbstractEventLoop", clock))
+
+
+async def test_one_waiter_at_a_time_goes_out_as_a_probe() -> None:
+    clock, budget = HandClock(), RetryBudget(8, 1)
+    budget.tokens = 0
+    queue = queue_on(clock, budget)
+    waiting = [asyncio.create_task(queue.wait(5)) for _ in range(5)]
+
+    def gone() -> list[bool]:
+        return [task.done() for task in waiting]
+
+    # The first at once, and each other when the interval is over, not earlier.
+    await turns()
+    await clock.move()
+    assert gone() == [True, False, False, False, False]
     assert waiting[0].result() is True
-    await asyncio.sleep(0.05)
-    assert [task.done() for task in waiting] == [True, True, False, False]
+    await clock.move(0.99 * PROBE_INTERVAL)
+    assert gone() == [True, False, False, False, False]
+    await clock.move(0.01 * PROBE_INTERVAL + 1e-9)
+    assert gone() == [True, True, False, False, False]
+    # A timer that wakes late lets no more than one go.
+    await clock.move(10 * PROBE_INTERVAL)
+    assert gone() == [True, True, True, False, False]
+    assert waiting[2].result() is True
     # A probe's success pays for the next, which goes at once.
     queue.answered(probe=True)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert waiting[2].result() is False
+    await turns()
+    assert gone() == [True, True, True, True, False]
+    assert waiting[3].result() is False
     assert budget.tokens == 0
     # One that cannot pay goes back into the queue.
     queue.answered(probe=False)
-    await asyncio.sleep(0)
-    assert not waiting[3].done()
-    await asyncio.wait_for(waiting[3], 1)
+    await turns()
+    assert not waiting[4].done()
+    await clock.move(PROBE_INTERVAL)
+    assert waiting[4].result() is True
     queue.close()
 
 
-async def test_a_cancelled_waiter_does_not_swallow_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.limits.PROBE_INTERVAL", 0.05)
-    queue = ProbeQueue(RetryBudget(8, 1), asyncio.get_running_loop())
-    await queue.wait(0)
-    cancelled, other = asyncio.create_task(queue.wait(0)), asyncio.create_task(queue.wait(0))
-    await asyncio.sleep(0)
+async def test_a_cancelled_waiter_does_not_swallow_the_probe() -> None:
+    clock = HandClock()
+    queue = queue_on(clock, RetryBudget(8, 1))
+    first, cancelled, other = (asyncio.create_task(queue.wait(0)) for _ in range(3))
+    await turns()
+    await clock.move()
+    assert first.result() is True
     cancelled.cancel()
 
-    async with asyncio.timeout(0.5):
-        assert await other is True
+    await clock.move(PROBE_INTERVAL)
+
+    assert cancelled.cancelled()
+    assert other.result() is True
     queue.close()
 
 
 async def test_closing_lets_all_go() -> None:
-    queue = ProbeQueue(RetryBudget(8, 1), asyncio.get_running_loop())
-    await queue.wait(0)
-    waiting = [asyncio.create_task(queue.wait(0)) for _ in range(3)]
-    await asyncio.sleep(0)
+    clock = HandClock()
+    queue = queue_on(clock, RetryBudget(8, 1))
+    waiting = [asyncio.create_task(queue.wait(0)) for _ in range(4)]
+    await turns()
+    await clock.move()
 
     queue.close()
+    await turns()
 
-    async with asyncio.timeout(0.2):
-        assert await asyncio.gather(*waiting) == [True] * 3
+    assert [task.result() for task in waiting] == [True] * 4
+    clock.now += 10 * PROBE_INTERVAL
+    assert clock.due() is None
 
 
 # ------------------------------------------------------------------------------------ against a server
@@ -303,13 +382,14 @@ async def test_a_rate_is_kept(concurrency: int | None) -> None:
     arrivals: list[float] = []
 
     async def note(_: str) -> None:
-        arrivals.append(time.monotonic())
+        arrivals.append(now())
 
     async with ledger() as server, a_client(server) as plexy:
         server.before = note
         await run(plexy, rows(60), max_rate=100, concurrency=concurrency)
 
-    assert 0.5 <= arrivals[-1] - arrivals[0] < 0.9
+    # 59 distances, the first of which may be shorter by the burst.
+    assert 0.5 <= arrivals[-1] - arrivals[0] < 1.0
     # In no tenth of a second more than the rate allows, and what a timer may catch up.
     for begin in arrivals:
         assert sum(begin <= at < begin + 0.1 for at in arrivals) <= 16

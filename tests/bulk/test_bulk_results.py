@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from plexypay_async import (
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 
-from .rows import CREATE, Source, a_client, amounts, expected, row, rows, run
+from .ledger_server import ledger
+from .rows import CREATE, Source, a_client, amounts, expected, now, row, rows, run
 
 pytestmark = pytest.mark.asyncio
 
@@ -62,12 +62,24 @@ async def test_any_iterable_is_a_source(
     assert all(result.request.order_reference == f"ORD-{result.index}" for result in results)
 
 
-async def test_results_come_as_they_are_ready(sandbox: Sandbox, plexy: AsyncPlexyPay) -> None:
-    sandbox.faults.add("latency=0.1,times=1")
+async def test_results_come_as_they_are_ready() -> None:
+    others = asyncio.Event()
 
-    results = await run(plexy, rows(20), concurrency=4)
+    async def hold_the_first(reference: str) -> None:
+        if reference == "ORD-0":
+            await others.wait()
 
-    assert results[-1].index == 0
+    indexes: list[int] = []
+    async with ledger() as server, a_client(server) as plexy, asyncio.timeout(30):
+        server.before = hold_the_first
+        async for result in plexy.payment_links.create_many(rows(20), concurrency=4):
+            assert result.error is None
+            indexes.append(result.index)
+            if len(indexes) == 19:
+                others.set()
+
+    assert sorted(indexes[:-1]) == list(range(1, 20))
+    assert indexes[-1] == 0
 
 
 async def test_results_come_in_order_if_asked(sandbox: Sandbox, plexy: AsyncPlexyPay) -> None:
@@ -129,11 +141,11 @@ async def test_a_policy_of_one_attempt_is_kept(sandbox: Sandbox) -> None:
 
 async def test_the_time_of_a_link_is_bounded(sandbox: Sandbox, plexy: AsyncPlexyPay) -> None:
     sandbox.faults.add(f"hang=true,times=1,operation={CREATE}")
-    began = time.monotonic()
+    began = now()
 
     results = await run(plexy, rows(10), concurrency=2, timeout=0.2)
 
-    assert 0.2 <= time.monotonic() - began < 3
+    assert 0.2 <= now() - began < 5
     (failed,) = [result.error for result in results if result.error is not None]
     assert isinstance(failed, OutcomeUnknownError)
     assert isinstance(failed.__cause__, DeadlineExceededError)
@@ -141,11 +153,14 @@ async def test_the_time_of_a_link_is_bounded(sandbox: Sandbox, plexy: AsyncPlexy
 
 
 async def test_waiting_for_its_turn_is_no_time_of_a_link(sandbox: Sandbox) -> None:
-    sandbox.faults.add("latency=0.1")
-    async with a_client(sandbox) as plexy:
-        # A hundred workers share ten places at the start, so the last of them wait much longer than 0.5 s.
-        started = [run(plexy, rows(60, 100 * job), timeout=0.5) for job in range(3)]
+    sandbox.faults.add("latency=0.3")
+    async with a_client(sandbox, max_connections=3) as plexy:
+        began = now()
+        # Twelve workers share three places, so that the last of them wait for their turn for 0.9 s.
+        started = [run(plexy, rows(3, 100 * job), timeout=0.5) for job in range(4)]
         done = await asyncio.gather(*started)
+        assert now() - began >= 1.2
+        sandbox.faults.clear()
         slow = await run(plexy, rows(30, 1000), timeout=0.5, max_rate=40)
 
     assert [result.error for results in [*done, slow] for result in results if result.error] == []

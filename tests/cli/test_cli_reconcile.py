@@ -95,7 +95,7 @@ async def test_everything_that_can_be_reported(
     files.write("1,KZT,A", "2,KZT,B", "3,KZT,LOST", "6,KZT,CLAIMED", "8,KZT,NEW", "0,KZT,BAD", "9,KZT,")
     command = [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "reconcile", str(files.orders)]
     done = subprocess.run(
-        [*command, "--journal", str(files.journal)], capture_output=True, text=True, timeout=20, check=False
+        [*command, "--journal", str(files.journal)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (1, "")
     lines = [line.removeprefix(str(files.orders)) for line in done.stdout.splitlines()]
@@ -116,7 +116,7 @@ async def test_everything_that_can_be_reported(
         [*command, "--journal", str(files.journal), "--json", "--all"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 1
@@ -279,7 +279,7 @@ def test_a_journal_in_use(files: Files, served: ServedSandbox) -> None:
             ],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
     assert done.returncode == 2

@@ -144,6 +144,11 @@ CREATED = Answer(201, link())
 FOUND = Answer(200, link())
 
 
+def now() -> float:
+    """The loop's time, which is the library's."""
+    return asyncio.get_running_loop().time()
+
+
 class Script:
     """What is answered to each ``METHOD /path``; the last step of a route is played for ever."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -39,13 +38,14 @@ from .scripted import (
     Trickle,
     code,
     link,
+    now,
     page,
     scripted,
 )
 
 pytestmark = pytest.mark.asyncio
 
-TOLERANCE = 0.2
+TOLERANCE = 0.5
 STUBBORN = RetryPolicy(max_attempts=10_000, base=0.002, cap=0.01)
 
 
@@ -59,9 +59,9 @@ def retrieve(plexy: AsyncPlexyPay) -> Any:
 
 @contextmanager
 def ends_within(timeout: float, *, begins: float = 0.0) -> Generator[None, None, None]:
-    began = time.monotonic()
+    began = now()
     yield
-    took = time.monotonic() - began
+    took = now() - began
     assert begins <= took <= timeout + TOLERANCE
 
 
@@ -138,9 +138,10 @@ async def test_a_call_that_waited_for_a_connection_in_vain_was_not_sent() -> Non
 
 
 async def test_a_slot_that_was_waited_for_in_vain_is_not_lost() -> None:
-    async with scripted({"*": [Late(0.3, FOUND), FOUND]}, max_connections=1) as (plexy, script):
+    async with scripted({"*": [Late(1.0, FOUND), FOUND]}, max_connections=1) as (plexy, script):
         first = asyncio.ensure_future(retrieve(plexy))
-        await asyncio.sleep(0.05)
+        while not script.count():
+            await asyncio.sleep(0.005)
         waiting = [asyncio.ensure_future(retrieve(plexy.with_options(timeout=0.1))) for _ in range(5)]
         for call in waiting:
             with pytest.raises(DeadlineExceededError):
@@ -307,7 +308,7 @@ async def test_a_cancellation_together_with_the_deadline_wins() -> None:
             calling = asyncio.ensure_future(retrieve(plexy))
             cancelled = await asyncio.sleep(0.1 + offset, calling.cancel)
             took_it = cancelled()
-            done, _ = await asyncio.wait([calling], timeout=1)
+            done, _ = await asyncio.wait([calling], timeout=10)
             assert done == {calling}
             if took_it:
                 assert calling.cancelled()

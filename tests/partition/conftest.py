@@ -34,6 +34,6 @@ def settings(sandbox: ServedSandbox) -> PartitionSettings:
     return PartitionSettings(
         api_key=sandbox.api_key,
         base_url=sandbox.base_url,
-        timeout=10,
+        timeout=30,
         retry=RetryPolicy(base=0.001, cap=0.01),
     )

@@ -35,11 +35,11 @@ def partitions() -> list[list[dict[str, Any]]]:
 
 def partition_under_way(sandbox: ServedSandbox) -> int:
     """Wait until some partition is in its middle, and return its number."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         made = [int(reference.split("-")[1]) for reference in sandbox.references()]
         for number in set(made):
-            if ENOUGH <= made.count(number) < ROWS // 2:
+            if ENOUGH <= made.count(number) < ROWS - ENOUGH:
                 return number
         time.sleep(0.005)
     raise TimeoutError("no partition was seen in its middle")
@@ -47,7 +47,7 @@ def partition_under_way(sandbox: ServedSandbox) -> int:
 
 def main(base_url: str, directory: str) -> None:
     sandbox = ServedSandbox(base_url)
-    settings = PartitionSettings(base_url=base_url, concurrency=2, timeout=20)
+    settings = PartitionSettings(base_url=base_url, concurrency=2, timeout=60)
     with (
         LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=2,
@@ -63,6 +63,7 @@ def main(base_url: str, directory: str) -> None:
         lost = partition_under_way(sandbox)
         [worker] = [at for at, keys in client.processing().items() if futures[lost].key in keys]
         os.kill(processes[worker], signal.SIGKILL)
+        sandbox.behave()
         records = client.gather(futures)
         survivors = set(client.run(os.getpid).values()) & set(processes.values())
         print(json.dumps({"lost": lost, "records": records, "survivors": len(survivors)}))

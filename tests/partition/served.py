@@ -23,7 +23,7 @@ class ServedSandbox:
 
     def ask(self, method: str, path: str, body: str = "") -> Any:
         """Send one request and return the decoded answer."""
-        connection = http.client.HTTPConnection(self._address, timeout=10)
+        connection = http.client.HTTPConnection(self._address, timeout=30)
         try:
             connection.request(method, path, body, {"Authorization": self.api_key})
             answer = connection.getresponse()
@@ -52,6 +52,9 @@ class ServedSandbox:
     def add_fault(self, text: str) -> None:
         self.ask("POST", "/_sandbox/faults", text)
 
+    def behave(self) -> None:
+        self.ask("DELETE", "/_sandbox/faults")
+
     def reset(self) -> None:
         self.ask("POST", "/_sandbox/reset")
 
@@ -68,7 +71,7 @@ class SandboxProcess:
     def stop(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         finally:
             self._process.kill()
             self._process.communicate()

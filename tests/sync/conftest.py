@@ -80,7 +80,7 @@ def start() -> Iterator[Run]:
 def check(start: Run) -> Check:
     """Run a script to its end: it must exit with 0 and say nothing on stderr. Return what it printed."""
 
-    def run(code: str, *arguments: str, limit: float = 15, **options: Any) -> str:
+    def run(code: str, *arguments: str, limit: float = 60, **options: Any) -> str:
         status, out, err = start(code, *arguments, **options).end(limit)
         assert (status, err) == (0, ""), f"exit {status}\n{out}\n{err}"
         return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ class Script:
             start_new_session=True,
         )
 
-    def line(self, limit: float = 10) -> str:
+    def line(self, limit: float = 30) -> str:
         """Return the next line that it prints."""
         assert self.process.stdout is not None
         watchdog = threading.Timer(limit, self.kill)
@@ -42,7 +43,7 @@ class Script:
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
 
-    def end(self, limit: float = 15) -> tuple[int, str, str]:
+    def end(self, limit: float = 60) -> tuple[int, str, str]:
         """Wait until it has ended; return its exit status and what it printed."""
         try:
             out, err = self.process.communicate(timeout=limit)
@@ -50,6 +51,8 @@ class Script:
             self.kill()
             out, err = self.process.communicate()
             pytest.fail(f"the script hangs after {limit} s\n{out}\n{err}")
+        # On a busy machine asyncio's debug mode tells of slow steps.
+        err = re.sub(r"^Executing <.* took [\d.]+ seconds\n", "", err, flags=re.MULTILINE)
         return self.process.returncode, out.strip(), err.strip()
 
     def kill(self) -> None:

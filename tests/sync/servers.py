@@ -25,7 +25,7 @@ class ThreadedSandbox:
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="sandbox")
         self._thread.start()
-        self.base_url = self._ready.result(10)
+        self.base_url = self._ready.result(30)
         self.api_key = self._sandbox.api_key
 
     def _serve(self) -> None:
@@ -39,7 +39,7 @@ class ThreadedSandbox:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
 
     def on_loop(self, function: Callable[[Sandbox], T]) -> T:
         """Call a function with the sandbox on the sandbox's thread."""
@@ -47,7 +47,7 @@ class ThreadedSandbox:
         async def call() -> T:
             return function(self._sandbox)
 
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(30)
 
     def add_fault(self, text: str) -> Fault:
         return self.on_loop(lambda sandbox: sandbox.faults.add(text))
@@ -99,4 +99,4 @@ class SilentServer:
             if connection.fileno() >= 0:
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)

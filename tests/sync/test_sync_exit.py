@@ -10,8 +10,8 @@ from .conftest import Check, Run
 from .scripts import Script
 from .servers import SilentServer, ThreadedSandbox
 
-SOON = 1.5
-"""Seconds within which an exit must end, on a machine that is busy with other tests."""
+SOON = 15
+"""Seconds within which an exit must end, on any machine; a call that it waited for would take sixty."""
 
 
 def measured_end(script: Script, limit: float) -> tuple[int, str, str, float]:
@@ -111,8 +111,8 @@ def test_exit_with_calls_of_daemon_threads_in_flight(
     )
     assert script.line() == "in flight"
     for _ in range(4):
-        assert silent.asked.acquire(timeout=5)
-    status, out, err, seconds = measured_end(script, 10)
+        assert silent.asked.acquire(timeout=30)
+    status, out, err, seconds = measured_end(script, 50)
     assert (status, out, err) == (0, "", "")
     assert seconds < SOON
 
@@ -130,6 +130,7 @@ def test_exit_lets_other_threads_finish_their_calls(
         main = threading.main_thread()
         def work():
             link = plexy.payment_links.create(amount=1, currency="KZT")
+            main.join()
             again = plexy.payment_links.retrieve(link.id)
             sys.stdout.write(f"{again == link} {main.is_alive()}\\n")
         for _ in range(3):
@@ -140,10 +141,10 @@ def test_exit_lets_other_threads_finish_their_calls(
         uvloop=uvloop,
     )
     assert script.line() == "main ends"
-    status, out, err, seconds = measured_end(script, 10)
+    status, out, err, seconds = measured_end(script, 50)
     assert (status, err) == (0, "")
     assert out.splitlines() == ["True False"] * 3
-    assert seconds < 0.3 + SOON
+    assert seconds < SOON
 
 
 def test_exit_by_an_exception_with_an_executor_and_an_open_iterator(
@@ -168,7 +169,7 @@ def test_exit_by_an_exception_with_an_executor_and_an_open_iterator(
         uvloop=uvloop,
     )
     assert script.line() == "begun"
-    status, out, err, seconds = measured_end(script, 10)
+    status, out, err, seconds = measured_end(script, 50)
     assert (status, out, err) == (3, "", "")
     assert seconds < SOON
 
@@ -191,7 +192,7 @@ def test_calls_in_exit_handlers(check: Check, sandbox: ThreadedSandbox, uvloop: 
                 other.payment_links.statistics()
             except Exception as error:
                 print(type(error).__name__, error)
-            print(time.monotonic() - begun < 1)
+            print(time.monotonic() - begun < 15)
         from plexypay_sync import PlexyPay
         plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
         import plexypay_sync.portal
@@ -208,9 +209,9 @@ def test_calls_in_exit_handlers(check: Check, sandbox: ThreadedSandbox, uvloop: 
 
 
 def test_an_exit_handler_that_joins_a_daemon_thread_is_not_kept_for_ever(
-    check: Check, silent: SilentServer, uvloop: bool
+    start: Run, silent: SilentServer, uvloop: bool
 ) -> None:
-    out = check(
+    script = start(
         """
         import atexit, sys, threading
         def call():
@@ -223,13 +224,14 @@ def test_an_exit_handler_that_joins_a_daemon_thread_is_not_kept_for_ever(
         from plexypay_sync import PlexyPay
         plexy = PlexyPay("key", base_url=sys.argv[1])
         thread.start()
-        import socket, time
-        time.sleep(0.2)
+        sys.stdin.readline()
         """,
         silent.base_url,
         uvloop=uvloop,
     )
-    assert out.splitlines() == ["OutcomeUnknownError", "joined"]
+    assert silent.asked.acquire(timeout=30)
+    status, out, err = script.end()
+    assert (status, out.splitlines(), err) == (0, ["OutcomeUnknownError", "joined"], "")
 
 
 @pytest.mark.parametrize("what", ["call", "page", "item", "retry"])
@@ -252,9 +254,8 @@ def test_ctrl_c_in_a_call(
             "retry": lambda: plexy.with_options(timeout=100000).payment_links.statistics(),
         }
         other.payment_links.statistics()
-        print("ready", flush=True)
-        begun = time.monotonic()
         try:
+            print("ready", flush=True)
             calls[what]()
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -271,13 +272,11 @@ def test_ctrl_c_in_a_call(
     if what == "retry":
         time.sleep(0.2)
     else:
-        assert silent.asked.acquire(timeout=5)
-    begun = time.monotonic()
+        assert silent.asked.acquire(timeout=30)
     script.interrupt()
-    assert script.line() == "interrupted"
-    assert time.monotonic() - begun < 1
+    assert script.line(SOON) == "interrupted"
     if what != "retry":
-        assert silent.gone.acquire(timeout=1), "the connection must be let go while the process lives on"
+        assert silent.gone.acquire(timeout=30), "the connection must be let go while the process lives on"
     assert script.line() == "works 2"
     status, out, err = script.end()
     assert (status, out, err) == (0, "", "")
@@ -294,9 +293,9 @@ def test_ctrl_c_that_nobody_catches_ends_the_process(start: Run, silent: SilentS
         silent.base_url,
         uvloop=uvloop,
     )
-    assert silent.asked.acquire(timeout=10)
+    assert silent.asked.acquire(timeout=30)
     script.interrupt()
-    status, _, err, seconds = measured_end(script, 10)
+    status, _, err, seconds = measured_end(script, 50)
     assert status in (-2, 130)
     assert err.splitlines()[-1] == "KeyboardInterrupt"
     assert "never awaited" not in err
@@ -319,8 +318,8 @@ def test_ctrl_c_while_main_waits_for_a_thread(start: Run, silent: SilentServer, 
         silent.base_url,
         uvloop=uvloop,
     )
-    assert silent.asked.acquire(timeout=10)
+    assert silent.asked.acquire(timeout=30)
     time.sleep(0.1)
     script.interrupt()
-    *_, seconds = measured_end(script, 10)
+    *_, seconds = measured_end(script, 50)
     assert seconds < SOON

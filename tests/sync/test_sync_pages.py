@@ -35,10 +35,10 @@ def ids(plexy: PlexyPay) -> list[str]:
 
 
 def eventually(happened: Callable[[], bool]) -> None:
-    """Wait until something is so, at most five seconds."""
-    limit = time.monotonic() + 5
+    """Wait until something is so, a bounded time."""
+    limit = time.monotonic() + 30
     while not happened():
-        assert time.monotonic() < limit, "it did not happen within 5 s"
+        assert time.monotonic() < limit, "it did not happen within 30 s"
         time.sleep(0.005)
 
 
@@ -95,7 +95,7 @@ def test_resume_goes_on_where_a_page_ended(plexy: PlexyPay, ids: list[str]) -> N
 
 
 def test_an_error_tells_where_to_resume(sandbox: ThreadedSandbox, plexy: PlexyPay, ids: list[str]) -> None:
-    once = plexy.with_options(timeout=0.5)
+    once = plexy.with_options(timeout=30)
     listing = once.payment_links.list(size=5).prefetch(1)
     seen: list[str] = []
     reading = iter(listing)
@@ -145,14 +145,12 @@ def an_iterator_in_a_cycle(pages: Pages[PaymentLinkSummary]) -> None:
     cycle: list[object] = [iter(pages)]
     cycle.append(cycle)
     next(cycle[0])  # type: ignore[call-overload]
-    del cycle
-    gc.collect()
 
 
 def an_abandoned_thread(pages: Pages[PaymentLinkSummary]) -> None:
     thread = threading.Thread(target=a_break, args=(pages,))
     thread.start()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -176,7 +174,14 @@ def test_leaving_early_stops_the_fetching(
     # The first page is alone and comes at once; of those fetched ahead all but one are told to wait.
     sandbox.add_fault(f"capacity=1,latency=0.01,retry_after=50,operation={LIST}")
     leave(plexy.with_options(timeout=100).payment_links.list(size=1))
-    eventually(lambda: tasks_on_the_loop() <= before)
+
+    def stopped() -> bool:
+        # Again and again: a collection does nothing while another thread is at one.
+        if leave is an_iterator_in_a_cycle:
+            gc.collect()
+        return tasks_on_the_loop() <= before
+
+    eventually(stopped)
     assert plexy.payment_links.statistics().raw is not None
 
 

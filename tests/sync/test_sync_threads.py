@@ -40,8 +40,8 @@ def sockets() -> int:
 
 
 def settled(count: Any, wanted: int) -> int:
-    """Return a count once it is as low as wanted, or after two seconds."""
-    limit = time.monotonic() + 2
+    """Return a count once it is as low as wanted, or after a while."""
+    limit = time.monotonic() + 30
     while (found := count()) > wanted and time.monotonic() < limit:
         time.sleep(0.005)
     return int(found)
@@ -66,7 +66,7 @@ def test_64_threads_share_a_fresh_client(sandbox: ThreadedSandbox) -> None:
         together = threading.Barrier(64)
 
         def work(number: int) -> list[str | None]:
-            together.wait(10)
+            together.wait(60)
             made = [
                 plexy.payment_links.create(amount=1, currency="KZT", order_reference=f"T{number}-{turn}")
                 for turn in range(3)
@@ -219,13 +219,13 @@ def test_the_loop_stopped_while_callers_wait(sandbox: ThreadedSandbox, silent: S
     with PlexyPay("key", base_url=silent.base_url) as waiting, ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(waiting.payment_links.statistics) for _ in range(4)]
         for _ in calls:
-            assert silent.asked.acquire(timeout=5)
+            assert silent.asked.acquire(timeout=30)
         with client_of(sandbox) as plexy:
             with pytest.raises(OutcomeUnknownError, match="cut"):
                 plexy.with_options(api_key=stop).payment_links.statistics()
             for call in calls:
                 with pytest.raises(OutcomeUnknownError, match="cut"):
-                    call.result(5)
+                    call.result(30)
             made = plexy.payment_links.create(amount=1, currency="KZT")
             assert plexy.payment_links.retrieve(made.id) == made
     assert [thread.name for thread in threading.enumerate()].count("plexypay") == 1
@@ -264,7 +264,7 @@ def test_stop_racing_with_calls_leaves_nobody_waiting() -> None:
         begun = threading.Barrier(9)
 
         def call(own: Portal = own, begun: threading.Barrier = begun, turn: int = turn) -> str:
-            begun.wait(10)
+            begun.wait(60)
             try:
                 while True:
                     own.run(stuck if turn % 2 else work)
@@ -273,9 +273,9 @@ def test_stop_racing_with_calls_leaves_nobody_waiting() -> None:
 
         with ThreadPoolExecutor(8) as pool:
             calls = [pool.submit(call) for _ in range(8)]
-            begun.wait(10)
+            begun.wait(60)
             own.stop()
-            told = [each.result(10) for each in calls]
+            told = [each.result(60) for each in calls]
         assert all("exiting" in text or "cut" in text or "ended" in text for text in told)
 
 
@@ -284,12 +284,12 @@ def test_closing_amid_calls_ends_them(silent: SilentServer) -> None:
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(plexy.request, "POST", "/v1/anything") for _ in range(4)]
         for _ in calls:
-            assert silent.asked.acquire(timeout=5)
+            assert silent.asked.acquire(timeout=30)
         begun = time.monotonic()
         plexy.close()
         for call in calls:
-            assert isinstance(call.exception(5), PlexyPayError)
-        assert time.monotonic() - begun < 3
+            assert isinstance(call.exception(30), PlexyPayError)
+        assert time.monotonic() - begun < 20
 
 
 def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) -> None:
@@ -301,16 +301,21 @@ def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) 
     def handler(number: int, frame: object) -> None:
         raise SoftLimit
 
+    def once_asked() -> None:
+        if silent.asked.acquire(timeout=30):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    limiting = threading.Thread(target=once_asked)
     before = signal.signal(signal.SIGALRM, handler)
     try:
         with PlexyPay("key", base_url=silent.base_url) as plexy:
             begun = time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            limiting.start()
             with pytest.raises(SoftLimit) as caught:
                 plexy.payment_links.statistics()
-            assert time.monotonic() - begun < 1.5
-            assert silent.gone.acquire(timeout=2)
+            assert time.monotonic() - begun < 20
+            assert silent.gone.acquire(timeout=30)
             assert caught.value.__context__ is None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        limiting.join(60)
         signal.signal(signal.SIGALRM, before)

@@ -13,7 +13,7 @@ from .execution import Call, Execution
 from .fields import Request
 from .groups import Groups
 from .limits import RetryBudget
-from .operation import Async, Bulk, Listing, Operation, Replay
+from .operation import Async, Bulk, Listing, Operation, Replay, Wait
 from .pagination import AsyncPages
 from .settings import APIKey, RetryPolicy, Settings
 from .transport import Transport
@@ -209,6 +209,17 @@ class AsyncCaller:
             from .bulk.job import BulkJob
 
             return BulkJob(execution, make(*args, **kwargs)).results()
+
+        return call
+
+    def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
+        """Return the coroutine function that waits as `wait` says."""
+        execution, make = self.execution, wait.options
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            from .polling import Polling
+
+            return await Polling(execution, make(*args, **kwargs)).run()
 
         return call
 

@@ -120,10 +120,16 @@ class Execution:
                 run may still be at work on the server.
         """
         codec = self.codec(operation)
+        try:
+            wire_request = codec.encode(request)
+        except ConfigurationError as error:
+            # The encoder's frames hold the body, and with it a card's data.
+            _without_frames(error)
+            raise error from None
         return Call(
             self,
             codec,
-            codec.encode(request),
+            wire_request,
             operation.replay,
             operation,
             request,
@@ -173,6 +179,8 @@ class Call(Generic[R]):
         self.declaration = declaration
         self.request = request
         self.order_reference: str | None = getattr(request, "order_reference", None)
+        self._key_name: str | None = getattr(declaration, "key", None)
+        self._key: str | None = None if self._key_name is None else getattr(request, self._key_name)
         self.recovered = False
         """Whether the result was found by a look-up after its answer was lost."""
         # What an earlier run has sent counts: a refusal may be of what that one made.
@@ -286,6 +294,9 @@ class Call(Generic[R]):
             if isinstance(error, RateLimitedError):
                 self._reached = again
             self._failures.append(error)
+            if verdict is Verdict.GONE:
+                self._answered()
+                return None  # type: ignore[return-value]
             if verdict is Verdict.CONFIRM:
                 state = await confirmed(self)
                 if state is not None and state.as_wanted:
@@ -370,6 +381,7 @@ class Call(Generic[R]):
             again=again,
             policy=self.execution.settings.retry,
             confirmable=getattr(self.declaration, "confirmation", None) is not None,
+            deletes=getattr(self.declaration, "deletes", False),
         )
         self._unsettled = self._unsettled or judgement.unsettled
         return judgement.error, judgement.verdict
@@ -483,12 +495,19 @@ class Call(Generic[R]):
         return unknown
 
     def _advice(self) -> str:
+        settled_by = getattr(self.declaration, "settled_by", None)
         if self._replay is Replay.MONEY:
-            return "Money may have moved: look at the transaction before doing it again."
+            if settled_by is None:
+                return "Money may have moved: look at the transaction before doing it again."
+            return f"Money may have moved: ask {settled_by.advice(self.request)} before doing it again."
+        if self._replay is Replay.SAME_KEY and self._key is not None:
+            return f"The same call with {self._key_name}={self._key!r} is safe to repeat."
         if self.order_reference is not None:
             return f"Look up the order reference {self.order_reference!r} before creating it again."
         if self._replay is Replay.SAFE:
             return "It is safe to call again."
+        if settled_by is not None:
+            return f"It may exist: ask {settled_by.advice(self.request)} before creating it again."
         return (
             "Find out whether it was created before doing it again; an order reference makes that possible."
         )
@@ -515,6 +534,7 @@ class Call(Generic[R]):
         error.operation = self.name
         _without_frames(error)
         error.order_reference = self.order_reference
+        error.idempotency_key = self._key
         declaration = self.declaration
         if (
             declaration is not None

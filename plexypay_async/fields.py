@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Self
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 
 import attrs
 
@@ -39,9 +40,33 @@ class OpenEnum(enum.StrEnum):
         return unknown
 
 
-def wire(name: str | None = None, *, inside: str | None = None) -> dict[str, Any]:
-    """Return a field's metadata: its wire name, and the wire object that it is merged into."""
-    return {"wire": name, "inside": inside}
+def wire(
+    name: str | None = None,
+    *,
+    inside: str | None = None,
+    header: bool = False,
+    aliases: tuple[str, ...] = (),
+    unwrap: bool = False,
+    as_text: bool = False,
+) -> dict[str, Any]:
+    """Return a field's metadata.
+
+    Args:
+        name: Its name on the wire.
+        inside: For a request: the wire object that it is merged into.
+        header: For a request: whether it is sent as the header of that name.
+        aliases: For an answer: further wire names, read where the first is absent or null.
+        unwrap: For an answer: whether the value may come as ``{"Value": ...}``.
+        as_text: For an answer: whether a text may come as an integer, as the API's codes do.
+    """
+    return {
+        "wire": name,
+        "inside": inside,
+        "header": header,
+        "aliases": aliases,
+        "unwrap": unwrap,
+        "as_text": as_text,
+    }
 
 
 def wire_name(field: attrs.Attribute[Any]) -> str:
@@ -98,6 +123,24 @@ def check_minor_units(name: str, value: Any) -> None:
         raise ConfigurationError(f"{name}: must be positive, got {value}")
     if value > 2**63 - 1:
         raise ConfigurationError(f"{name}: {value} is larger than any amount the API can hold")
+
+
+def check_major_units(name: str, value: Any) -> None:
+    """Refuse anything but a positive `Decimal` or `int` that JSON carries without loss."""
+    if type(value) is not int and not isinstance(value, Decimal):
+        raise ConfigurationError(
+            f'{name}: expected a Decimal of major units (22 000 KZT is Decimal("22000")), got {_shown(value)}'
+        )
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ConfigurationError(f"{name}: {value} is no amount")
+    if value <= 0:
+        raise ConfigurationError(f"{name}: must be positive, got {value}")
+    try:
+        exact = Decimal(repr(float(value))) == value
+    except OverflowError:
+        exact = False
+    if not exact:
+        raise ConfigurationError(f"{name}: {value} has more digits than a JSON number carries without loss")
 
 
 def check_currency(name: str, value: Any) -> None:
@@ -187,5 +230,8 @@ class Model:
 
     What the server sends and the library does not know stays readable in `raw`.
     """
+
+    list_under: ClassVar[str | None] = None
+    """The wire name of the field that an answer is read as, where it is an array and no object."""
 
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)

@@ -28,7 +28,9 @@ __all__ = [
     "Operation",
     "Replay",
     "Resource",
+    "SettledBy",
     "Sync",
+    "Wait",
     "optionally",
 ]
 
@@ -124,6 +126,29 @@ class Confirmation:
         self.wanted = wanted
 
 
+class SettledBy:
+    """The call that tells whether an operation whose outcome is unknown has done its work.
+
+    `call` is its full name, such as ``transactions.history``; its argument is the request's `by`. Where the
+    request does not have that, `otherwise` is the call.
+    """
+
+    def __init__(self, call: str, *, by: str | None = None, otherwise: str | None = None) -> None:
+        self.call = call
+        self.by = by
+        self.otherwise = otherwise
+
+    def advice(self, request: Any) -> str:
+        """Return the call as it is written for one request."""
+        if self.by is None:
+            return f"{self.call}()"
+        value = getattr(request, self.by)
+        if value is None:
+            return f"{self.otherwise or self.call}()"
+        keyword = "" if self.by in ("id", "external_id") else f"{self.by}="
+        return f"{self.call}({keyword}{value!r})"
+
+
 class Caller(Protocol):
     """What a client gives its resources: a way to turn a declaration into a call."""
 
@@ -139,9 +164,17 @@ class Caller(Protocol):
         """Return the function that starts `bulk`."""
         ...
 
+    def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
+        """Return the function that waits as `wait` says."""
+        ...
+
 
 class Resource(Generic[F]):
-    """A group of operations of one client."""
+    """A group of operations of one client.
+
+    Its name on a client is its class' name, such as ``payment_links`` for ``PaymentLinks``, unless the class
+    body gives `group`.
+    """
 
     group: ClassVar[str]
 
@@ -158,7 +191,8 @@ class Resource(Generic[F]):
 
 def group_name(owner: type) -> str:
     """Return the group's name on a client: ``PaymentLinks`` is ``payment_links``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner.__name__).lower()
+    given = vars(owner).get("group")
+    return str(given) if given is not None else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner.__name__).lower()
 
 
 class Declaration(Generic[P]):
@@ -221,6 +255,10 @@ class Operation(Declaration[P], Generic[P, R]):
 
     `request` is the request class; its constructor's signature is the bound call's. Fields named in `path`
     go there; the others go to the body of a POST, PUT or PATCH and to the query of a GET or DELETE.
+
+    `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` is the call
+    that tells what became of an unknown outcome. Where money moves or a key is sent, an answer that says
+    ``success: false`` is a refusal, unless its ``action`` is `pending`: it is not finished then.
     """
 
     def __init__(
@@ -234,7 +272,12 @@ class Operation(Declaration[P], Generic[P, R]):
         replay: Replay | None = None,
         look_up: LookUp[R] | None = None,
         confirmation: Confirmation | None = None,
+        key: str | None = None,
+        settled_by: SettledBy | None = None,
+        pending: str | None = None,
     ) -> None:
+        if (replay is Replay.SAME_KEY) != (key is not None):
+            raise TypeError(f"{method} {path}: an idempotency key goes with Replay.SAME_KEY")
         if replay is None:
             if method == "POST":
                 raise TypeError(f"POST {path}: a replay class must be given")
@@ -243,6 +286,11 @@ class Operation(Declaration[P], Generic[P, R]):
         self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
         self.look_up = look_up
         self.confirmation = confirmation
+        self.deletes = method == "DELETE" and confirmation is None and self.answer.known_by is not None
+        """Whether it is done when the resource is not there, so that a repeat may find nothing."""
+        self.key = key
+        self.settled_by = settled_by
+        self.pending = pending
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")
@@ -278,17 +326,16 @@ class Listing(Declaration[P], Generic[P, T]):
         return self._bound(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
 
 
-class Bulk(Generic[P, T]):
-    """A call that performs an operation for each of many requests, and yields a result for each.
+class Composite(Generic[P]):
+    """A call made of several operations.
 
     `options` is a class whose constructor's signature is the bound call's.
     """
 
     name: str
 
-    def __init__(self, options: Callable[P, Any], result: type[T]) -> None:
+    def __init__(self, options: Callable[P, Any]) -> None:
         self.options = options
-        self.result = result
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{group_name(owner)}.{name}"
@@ -296,6 +343,14 @@ class Bulk(Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+class Bulk(Composite[P], Generic[P, T]):
+    """A call that performs an operation for each of many requests, and yields a result for each."""
+
+    def __init__(self, options: Callable[P, Any], result: type[T]) -> None:
+        super().__init__(options)
+        self.result = result
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -308,6 +363,26 @@ class Bulk(Generic[P, T]):
             return self
         call = instance._caller.bind_bulk(self)  # pyright: ignore[reportPrivateUsage]
         return bound_to(instance, self._attribute, call, self.options, str(call.__annotations__["return"]))
+
+
+class Wait(Composite[P], Generic[P, R]):
+    """A call that polls until something has come about, and returns it."""
+
+    def __init__(self, options: Callable[P, Any], result: type[R]) -> None:
+        super().__init__(options)
+        self.result = result
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        call = instance._caller.bind_wait(self)  # pyright: ignore[reportPrivateUsage]
+        return bound_to(instance, self._attribute, call, self.options, self.result.__name__)
 
 
 def parameters_of(path: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from .errors import (
     APIError,
     AuthenticationError,
     ConnectError,
+    NotFoundError,
     Outcome,
     PermissionDeniedError,
     PlexyPayError,
@@ -36,6 +37,8 @@ class Verdict(enum.Enum):
     REPEAT = enum.auto()
     LOOK_UP = enum.auto()
     CONFIRM = enum.auto()
+    GONE = enum.auto()
+    """What was to be deleted is not there any more: an earlier sending has done it."""
     RAISE = enum.auto()
 
 
@@ -57,6 +60,7 @@ def judge(
     again: bool,
     policy: RetryPolicy,
     confirmable: bool,
+    deletes: bool = False,
 ) -> Judgement:
     """Judge an attempt that was no success.
 
@@ -67,6 +71,7 @@ def judge(
         again: Whether an earlier sending may have reached the server, so that a refusal may be of its work.
         policy: Which codes may be repeated.
         confirmable: Whether a refusal of a repeated call can be settled by reading the resource.
+        deletes: Whether the operation is done when the resource is not there.
     """
     if isinstance(result, ConnectError):
         return Judgement(result, Verdict.RAISE if is_lasting(result) else Verdict.REPEAT)
@@ -87,6 +92,8 @@ def judge(
         return Judgement(error, Verdict.LOOK_UP if looks_up else Verdict.RAISE, unsettled)
     if again and looks_up and _may_be_taken(error):
         return Judgement(error, Verdict.LOOK_UP)
+    if again and deletes and isinstance(error, NotFoundError):
+        return Judgement(error, Verdict.GONE)
     if again and 400 <= error.status < 500 and confirmable:
         return Judgement(error, Verdict.CONFIRM)
     return Judgement(error, Verdict.RAISE)

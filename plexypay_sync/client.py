@@ -10,7 +10,7 @@ from plexypay_async.client import AsyncPlexyPay
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
-from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync
+from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync, Wait
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import APIKey, RetryPolicy
 from plexypay_async.transport import Transport
@@ -205,5 +205,16 @@ class SyncCaller:
             from .bulk import SyncBulkJob
 
             return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+
+        return call
+
+    def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
+        """Return the function that waits as `wait` says."""
+        run, execution, make = self._portal.run, self._execution, wait.options
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            from plexypay_async.polling import Polling
+
+            return run(Polling(execution, make(*args, **kwargs)).run)
 
         return call

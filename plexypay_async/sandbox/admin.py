@@ -7,10 +7,18 @@
 | ``DELETE /_sandbox/faults``, ``DELETE /_sandbox/faults/{id}`` | lifts all faults, or one |
 | ``GET /_sandbox/requests`` | how many requests arrived, by operation and method |
 | ``GET /_sandbox/payment-links?page=1&size=1000`` | the stored links whole, the newest first |
-| ``POST /_sandbox/payment-links/{id}/pay`` | marks an active link as paid |
+| ``POST /_sandbox/payment-links/{id}/pay`` | pays an active link as its customer would, see below |
+| ``GET /_sandbox/transactions?page=1&size=1000`` | the stored transactions whole, the newest first |
 | ``GET /_sandbox/clock`` | the sandbox's present |
 | ``POST /_sandbox/clock`` | moves it ahead: ``{"advance_seconds": 3600}`` |
-| ``POST /_sandbox/reset`` | forgets links, requests and faults, and returns the clock to real time |
+| ``POST /_sandbox/reset`` | forgets what was stored, requests and faults, and resets the clock |
+
+Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
+challenged, unless given), ``cvv``, ``otp`` (the answer to a 3-D Secure challenge: ``555``, which passes,
+unless given; ``111`` fails; ``pending`` leaves the transaction in ``3d``, and ``POST /v1/3ds/callback`` goes
+on with it) and ``failed`` (true: the payment fails by a system error). It answers the link: ``paid`` where
+the payment is authorized; else it stays ``active`` and can be paid anew. The transaction is at
+``GET /v1/transactions/by-payment-link/{id}``.
 
 None of them needs an API key: whoever reaches the sandbox may steer it. That is why it listens on the
 loopback address unless told otherwise.
@@ -25,10 +33,13 @@ import orjson
 from aiohttp import web
 
 from .clock import microseconds_of, written_time
-from .exchange import Answer, Refusal
+from .exchange import Answer, Fields, Refusal
 from .faults import Fault
 from .gate import respond
+from .issuer import DEFAULT_CARD, PASSWORD
+from .link_payments import LinkPayment, LinkPayments
 from .payment_links import PaymentLinkHandlers
+from .transactions import TransactionHandlers
 
 if TYPE_CHECKING:
     from .server import Sandbox
@@ -38,9 +49,15 @@ __all__ = ["add_admin"]
 _SOURCE = "sandbox"
 
 
-def add_admin(application: web.Application, sandbox: Sandbox, payment_links: PaymentLinkHandlers) -> None:
+def add_admin(
+    application: web.Application,
+    sandbox: Sandbox,
+    payment_links: PaymentLinkHandlers,
+    link_payments: LinkPayments,
+    transactions: TransactionHandlers,
+) -> None:
     """Serve the paths under ``/_sandbox``."""
-    admin = _Admin(sandbox, payment_links)
+    admin = _Admin(sandbox, payment_links, link_payments, transactions)
     for method, path, work in (
         ("GET", "/faults", admin.show_faults),
         ("POST", "/faults", admin.add_fault),
@@ -49,6 +66,7 @@ def add_admin(application: web.Application, sandbox: Sandbox, payment_links: Pay
         ("GET", "/requests", admin.show_requests),
         ("GET", "/payment-links", admin.show_payment_links),
         ("POST", "/payment-links/{id}/pay", admin.pay),
+        ("GET", "/transactions", admin.show_transactions),
         ("GET", "/clock", admin.show_clock),
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
@@ -69,9 +87,17 @@ def _serving(
 
 
 class _Admin:
-    def __init__(self, sandbox: Sandbox, payment_links: PaymentLinkHandlers) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        payment_links: PaymentLinkHandlers,
+        link_payments: LinkPayments,
+        transactions: TransactionHandlers,
+    ) -> None:
         self._sandbox = sandbox
         self._payment_links = payment_links
+        self._link_payments = link_payments
+        self._transactions = transactions
 
     async def show_faults(self, request: web.Request) -> Answer:
         del request
@@ -106,12 +132,25 @@ class _Admin:
         return Answer(200, {"data": data, "total": requests.count()})
 
     async def show_payment_links(self, request: web.Request) -> Answer:
-        page = _whole(request, "page", 1)
-        size = min(_whole(request, "size", 1000), 10_000)
-        return self._payment_links.stored(page, size)
+        return self._payment_links.stored(*_page(request))
+
+    async def show_transactions(self, request: web.Request) -> Answer:
+        return self._transactions.stored(*_page(request))
 
     async def pay(self, request: web.Request) -> Answer:
-        return self._payment_links.pay(request.match_info["id"])
+        identifier = request.match_info["id"]
+        fields = Fields(await request.read() or b"{}", source=_SOURCE)
+        card, otp = fields.text("card"), fields.text("otp")
+        self._link_payments.pay(
+            identifier,
+            LinkPayment(
+                card=DEFAULT_CARD if card is None else card,
+                cvv=fields.text("cvv"),
+                otp=PASSWORD if otp is None else otp,
+                failed=fields.boolean("failed") is True,
+            ),
+        )
+        return self._payment_links.whole(identifier)
 
     async def show_clock(self, request: web.Request) -> Answer:
         del request
@@ -159,6 +198,10 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Refusal(3, "body: expected a JSON object", source=_SOURCE)
     return document  # pyright: ignore[reportUnknownVariableType]
+
+
+def _page(request: web.Request) -> tuple[int, int]:
+    return _whole(request, "page", 1), min(_whole(request, "size", 1000), 10_000)
 
 
 def _whole(request: web.Request, name: str, default: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import attrs
 import orjson
@@ -33,11 +33,13 @@ _T = TypeVar("_T")
 
 @attrs.define
 class Call:
-    """One request to an operation: the values in its path, its query and its raw body."""
+    """One request to an operation: the values in its path, its query, its raw body and its headers."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    headers: Mapping[str, str]
+    """Their names are found in any letter case."""
 
 
 @attrs.define
@@ -134,12 +136,12 @@ class Fields:
         """Return an object as it is."""
         return cast("dict[str, Any] | None", self._typed(name, dict, "an object"))
 
-    def nested(self, name: str) -> Fields | None:
+    def nested(self, name: str) -> Self | None:
         """Return the fields of an object."""
         values = self.object(name)
         if values is None:
             return None
-        inner = object.__new__(Fields)
+        inner = object.__new__(type(self))
         inner.source = self.source
         inner._values = values
         inner._prefix = f"{self._prefix}{name}."

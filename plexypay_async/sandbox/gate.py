@@ -49,7 +49,7 @@ class Gate:
             def work(body: bytes) -> web.Response:
                 try:
                     self._authenticate(request)
-                    answer = handler(Call(request.match_info, request.query, body))
+                    answer = handler(Call(request.match_info, request.query, body, request.headers))
                 except Refusal as refusal:
                     answer = refusal.answer
                 return respond(answer, headers)

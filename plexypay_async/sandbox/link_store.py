@@ -21,7 +21,7 @@ _SECOND = 1_000_000
 
 _SELECT = (
     "SELECT id, amount, currency, description, order_reference, status, customer_id, metadata, auto_clearing,"
-    " validation, created_at, updated_at, expires_at FROM payment_links"
+    " validation, created_at, updated_at, expires_at, recurring FROM payment_links"
 )
 _COUNT = "SELECT COUNT(*) FROM payment_links"
 
@@ -63,6 +63,7 @@ class StoredLink:
     created_at: int
     updated_at: int
     expires_at: int | None
+    recurring: str | None
 
     def summary(self) -> dict[str, Any]:
         """Return the link as a listing shows it."""
@@ -168,6 +169,7 @@ class LinkStore:
             created_at=now,
             updated_at=now,
             expires_at=draft.expires_at,
+            recurring=draft.recurring,
         )
 
     def find(self, identifier: str) -> StoredLink | None:

@@ -16,6 +16,7 @@ import orjson
 from .clock import Clock, read_time
 from .exchange import Answer, Call, Fields, Handler, Refusal
 from .link_store import LinkDraft, LinkStore, OrderReferenceTakenError, StoredLink
+from .paging import PageQuery
 
 __all__ = ["PaymentLinkHandlers"]
 
@@ -58,19 +59,16 @@ class PaymentLinkHandlers:
     def list(self, call: Call) -> Answer:
         """Return one page of the links, the newest first."""
         query = call.query
-        page = _positive(query, "page", 1)
-        size = min(_positive(query, "size", 10), self._max_page_size)
+        asked = PageQuery.read(query, most=self._max_page_size, source=_SOURCE)
         status = query.get("status")
         links, total = self._store.page(
-            (page - 1) * size,
-            size,
+            asked.offset,
+            asked.size,
             status=None if status is None else status.lower(),
             created_from=_moment(query, "from"),
             created_to=_moment(query, "to"),
         )
-        return Answer(
-            200, {"data": [link.summary() for link in links], "page": page, "size": size, "total": total}
-        )
+        return asked.answer([link.summary() for link in links], total)
 
     def retrieve(self, call: Call) -> Answer:
         """Return one link."""
@@ -114,19 +112,15 @@ class PaymentLinkHandlers:
         ]
         return Answer(200, {"data": data})
 
-    def pay(self, identifier: str) -> Answer:
-        """Mark an active link as paid, as its customer would by paying."""
-        link = self._found(identifier)
-        if link.status != "active":
-            raise Refusal(5, f"status: a link that is {link.status} cannot be paid", source=_SOURCE)
-        self._store.set_status(identifier, "paid")
+    def whole(self, identifier: str) -> Answer:
+        """Return one link, by its id."""
         return self._shown(self._found(identifier))
 
     def stored(self, page: int, size: int) -> Answer:
         """Return one page of the links as they are whole, the newest first."""
-        links, total = self._store.page((page - 1) * size, size)
-        data = [link.whole(self._base_url) for link in links]
-        return Answer(200, {"data": data, "page": page, "size": size, "total": total})
+        asked = PageQuery(page, size)
+        links, total = self._store.page(asked.offset, asked.size)
+        return asked.answer([link.whole(self._base_url) for link in links], total)
 
     def _draft(self, fields: Fields) -> LinkDraft:
         amount = fields.integer("amount")
@@ -156,7 +150,7 @@ class PaymentLinkHandlers:
             order_reference=order_reference,
             expires_at=self._future(fields, "expiresAt"),
             customer_id=customer_id,
-            metadata=None if metadata is None else orjson.dumps(metadata).decode(),
+            metadata=None if metadata is None else _kept(metadata, "metadata"),
             recurring=_recurring(fields),
             auto_clearing=auto_clearing is not False,
             validation=validation is True,
@@ -193,17 +187,14 @@ def _recurring(fields: Fields) -> str | None:
     recurring.time("expiry")
     recurring.text("parentTransactionId")
     document: dict[str, Any] | None = fields.object("recurring")
-    return orjson.dumps(document).decode()
+    return None if document is None else _kept(document, "recurring")
 
 
-def _positive(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    # 18 digits are more than any listing has, and few enough for the database.
-    if re.fullmatch("[0-9]{1,18}", text) is None or int(text) == 0:
-        raise Refusal(3, f"{name}: expected a whole number from 1, got {text[:60]!r}", source=_SOURCE)
-    return int(text)
+def _kept(document: dict[str, Any], name: str) -> str:
+    try:
+        return orjson.dumps(document).decode()
+    except TypeError:
+        raise Refusal(3, f"{name}: nested too deep", source=_SOURCE) from None
 
 
 def _moment(query: Mapping[str, str], name: str) -> int | None:

@@ -15,25 +15,51 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 
+from ..api.beneficiaries import Beneficiaries
+from ..api.customers import Customers
+from ..api.direct_payments import DirectPayments
+from ..api.merchant import MerchantAccount
 from ..api.payment_links import PaymentLinks
+from ..api.payments import Payments
+from ..api.payouts import Payouts
+from ..api.recurring import RecurringPayments
+from ..api.settlement_orders import SettlementOrders
+from ..api.split_requests import SplitRequests
+from ..api.transactions import Transactions
+from ..api.wallet import Wallet
 from ..errors import ConfigurationError
-from ..operation import Declaration, Evidence, declarations
+from ..operation import Declaration, Evidence, Resource, declarations
+from .acquirer import Acquirer
 from .admin import add_admin
+from .assumed import AssumedHandlers
 from .checkout import add_checkout
 from .clock import Clock
 from .database import open_database
-from .exchange import Handler
+from .direct_payments import DirectPaymentHandlers
+from .exchange import Handler, Refusal
 from .faults import Fault, Faults
 from .gate import Gate
+from .issuer import DEFAULT_CARD, PASSWORD
+from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore
 from .payment_links import PaymentLinkHandlers
+from .payments import PaymentHandlers
+from .record_store import RecordStore
+from .recurring import RecurringHandlers
+from .settlement_order_store import SettlementOrderStore
+from .settlement_orders import SettlementOrderHandlers
 from .traffic import Traffic
+from .transaction_store import TransactionStore
+from .transactions import TransactionHandlers
+from .wallet import WalletHandlers
+from .wallet_store import WalletStore
 
 __all__ = ["Sandbox"]
 
 _BACKLOG = 1024
 # Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
 _GRACE = 0.2
+_STORES = (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore)
 
 
 class Sandbox:
@@ -133,9 +159,48 @@ class Sandbox:
         base_url = self.base_url
         return [orjson.loads(orjson.dumps(link.whole(base_url))) for link in self._started().links.all()]
 
+    def transactions(self) -> list[dict[str, Any]]:
+        """Return every stored transaction as webhooks show one, the oldest first; amounts in major units."""
+        transactions = self._started().transactions.all()
+        return [orjson.loads(orjson.dumps(transaction.whole())) for transaction in transactions]
+
+    def pay(
+        self,
+        payment_link_id: str,
+        *,
+        card: str = DEFAULT_CARD,
+        cvv: str | None = None,
+        otp: str = PASSWORD,
+        failed: bool = False,
+    ) -> dict[str, Any]:
+        """Pay an active link as its customer would, and return the transaction as `transactions` shows it.
+
+        The link is ``paid`` where the transaction is ``authorized``; else it can be paid anew.
+
+        Args:
+            payment_link_id: The link's id.
+            card: The number of a test card.
+            cvv: Its code.
+            otp: The customer's answer to a 3-D Secure challenge, if the card asks for it: ``555`` passes,
+                ``111`` fails, ``pending`` leaves the transaction in ``3d``.
+            failed: Whether the payment fails by a system error.
+
+        Raises:
+            ConfigurationError: The sandbox is not running.
+            ValueError: There is no such link, it is not active, or the card is no test card.
+        """
+        running = self._started()
+        payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
+        try:
+            transaction = running.link_payments.pay(payment_link_id, payment)
+        except Refusal as refusal:
+            raise ValueError(refusal.answer.document["message"]) from None
+        paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))
+        return paid
+
     def reset(self) -> None:
-        """Forget links, requests and faults, and return the clock to real time."""
-        self._started().links.clear()
+        """Forget what was stored, requests and faults, and return the clock to real time."""
+        self._started().clear()
         self.requests.clear()
         self.faults.clear()
         self.clock.reset()
@@ -152,7 +217,7 @@ class Sandbox:
             raise ConfigurationError("the sandbox is running already")
         listener = await _listen(self._host, self._port)
         try:
-            connection = open_database(self._database, [LinkStore.SCHEMA])
+            connection = open_database(self._database, [store.SCHEMA for store in _STORES])
         except BaseException:
             listener.close()
             raise
@@ -193,7 +258,36 @@ class _Running:
         self.payment_links = PaymentLinkHandlers(
             self.links, sandbox.clock, base_url=self.base_url, max_page_size=max_page_size
         )
-        self.operations = tuple(_operations(self.payment_links))
+        self.transactions = TransactionStore(connection, sandbox.clock)
+        acquirer = Acquirer(self.transactions, self.links)
+        self.link_payments = LinkPayments(self.links, acquirer, sandbox.clock)
+        self._transaction_handlers = TransactionHandlers(self.transactions, max_page_size=max_page_size)
+        self._wallet = WalletStore(connection)
+        self._settlement_orders = SettlementOrderStore(connection, sandbox.clock)
+        self._records = RecordStore(connection)
+        assumed = AssumedHandlers(self._records, self.transactions, max_page_size=max_page_size)
+        self.operations = tuple(
+            _operations(
+                {
+                    PaymentLinks: self.payment_links.handlers(),
+                    RecurringPayments: RecurringHandlers(self.transactions, acquirer).handlers(),
+                    DirectPayments: DirectPaymentHandlers(
+                        self.transactions, acquirer, base_url=self.base_url
+                    ).handlers(),
+                    Transactions: self._transaction_handlers.handlers(),
+                    Payments: PaymentHandlers(self.transactions).handlers(),
+                    SplitRequests: assumed.split_requests(),
+                    SettlementOrders: SettlementOrderHandlers(
+                        self._settlement_orders, max_page_size=max_page_size
+                    ).handlers(),
+                    Payouts: assumed.payouts(),
+                    Customers: assumed.customers(),
+                    Beneficiaries: assumed.beneficiaries(),
+                    MerchantAccount: assumed.merchant(),
+                    Wallet: WalletHandlers(self._wallet, max_page_size=max_page_size).handlers(),
+                }
+            )
+        )
         self._listener = listener
         self._connection = connection
         self._gate = Gate(sandbox.api_key, sandbox.faults, sandbox.requests)
@@ -204,6 +298,13 @@ class _Running:
     async def begin(self) -> None:
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener, backlog=_BACKLOG).start()
+
+    def clear(self) -> None:
+        self.links.clear()
+        self.transactions.clear()
+        self._wallet.clear()
+        self._settlement_orders.clear()
+        self._records.clear()
 
     async def end(self) -> None:
         self._gate.stop()
@@ -233,13 +334,15 @@ class _Running:
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
                 gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
             )
-        add_admin(application, sandbox, self.payment_links)
-        add_checkout(application, self.links)
+        add_admin(application, sandbox, self.payment_links, self.link_payments, self._transaction_handlers)
+        add_checkout(application, self.links, self.link_payments, self.transactions)
         return application
 
 
-def _operations(payment_links: PaymentLinkHandlers) -> Iterator[tuple[Declaration[...], Handler]]:
-    for group, handlers in ((PaymentLinks, payment_links.handlers()),):
+def _operations(
+    groups: Mapping[type[Resource[Any]], Mapping[str, Handler]],
+) -> Iterator[tuple[Declaration[...], Handler]]:
+    for group, handlers in groups.items():
         declared = declarations(group)
         for name, handler in handlers.items():
             yield declared[name], handler

@@ -38,7 +38,7 @@ USED = {
     "payment-link.newer.json",
     "payment-links-page.json",
 }
-OF_LATER_GROUPS = {
+OF_OTHER_TESTS = {
     "capture.json",
     "direct-payment-3ds.json",
     "merchant-initiated.json",
@@ -69,7 +69,7 @@ def published(name: str) -> Any:
 
 
 def test_every_published_example_is_known() -> None:
-    assert {path.name for path in EXAMPLES.iterdir()} == USED | OF_LATER_GROUPS
+    assert {path.name for path in EXAMPLES.iterdir()} == USED | OF_OTHER_TESTS
 
 
 @pytest.mark.parametrize(

@@ -517,12 +517,14 @@ async def test_a_client_closed_in_mid_call_does_not_hide_that_the_outcome_is_unk
 
 
 async def test_a_client_closed_in_a_pause_raises_an_error_of_the_library() -> None:
-    routes = {"*": code(1, 503, Retry_After="0.1")}
+    routes = {"*": code(1, 503, Retry_After="0.2")}
     async with scripted(routes) as (plexy, script):
         reading = asyncio.ensure_future(plexy.payment_links.retrieve("pl_1"))
         creating = asyncio.ensure_future(create(plexy))
         while script.count() < 2:
             await asyncio.sleep(0.002)
+        # Both answers arrive.
+        await asyncio.sleep(0.05)
         await plexy.close()
         for call in (reading, creating):
             with pytest.raises(ConfigurationError, match=r"[Cc]losed") as caught:

@@ -3,25 +3,54 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async import (
     AsyncPages,
     AsyncPlexyPay,
+    AuthorizeWalletPayment,
+    Beneficiary,
+    BeneficiarySettlement,
+    BeneficiaryTransfer,
+    BrowserDetails,
     BulkResult,
+    CardToken,
     CreatePaymentLink,
+    CreateSettlementOrder,
+    Customer,
+    DirectPayment,
+    DirectPaymentKeys,
+    EncryptedCard,
     Evidence,
     Journal,
+    Merchant,
+    OrderDetails,
     Page,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
     PaymentLinkSummary,
+    PaymentResult,
+    Payout,
+    PayoutTransaction,
     PlexyPayError,
     Recurring,
+    RecurringPayment,
+    RefundResult,
     Replay,
     RetryPolicy,
+    SavedPayoutCard,
+    SettlementOrder,
+    SettlementOrderStatus,
+    SplitRequest,
+    ThreeDSecure,
+    Transaction,
+    TransactionHistory,
+    TransactionStatus,
+    WalletTransaction,
+    WalletTransactionStatus,
 )
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.operation import Async
@@ -63,6 +92,96 @@ async def operations(plexy: AsyncPlexyPay) -> None:
     assert_type(link.expires_at, datetime | None)
     assert_type(link.metadata, Mapping[str, Any] | None)
     assert_type(link.raw, Mapping[str, Any])
+
+
+async def every_group(plexy: AsyncPlexyPay) -> None:
+    charged = await plexy.recurring.charge(
+        amount=Decimal(1099), currency="KZT", card_token_id="ct", initial_transaction_id="t"
+    )
+    assert_type(charged, RecurringPayment)
+    assert_type(charged.amount, Decimal)
+    assert_type(charged.status, TransactionStatus)
+    await plexy.recurring.charge(
+        amount=1099, currency="KZT", card_token_id="ct", initial_transaction_id="t", extra={"a": 1}
+    )
+
+    assert_type(await plexy.direct_payments.keys(), DirectPaymentKeys)
+
+    assert_type(await plexy.transactions.retrieve("t"), Transaction)
+    assert_type(await plexy.transactions.retrieve_by_payment_link("pl_1"), Transaction)
+    assert_type(await plexy.transactions.retrieve_by_order_reference("ORD-1"), Transaction)
+    assert_type(await plexy.transactions.history("t"), TransactionHistory)
+    assert_type(await plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
+    assert_type(plexy.transactions.list(size=5), AsyncPages[Transaction])
+
+    assert_type(await plexy.payments.cancel("t"), PaymentResult)
+    assert_type(await plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
+    refund = assert_type(await plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)
+    assert_type(refund.amount, Decimal | None)
+
+    assert_type(await plexy.split_requests.create(extra={"a": 1}), SplitRequest)
+    assert_type(await plexy.split_requests.update("s", extra={"a": 1}), SplitRequest)
+    assert_type(await plexy.split_requests.retrieve("s"), SplitRequest)
+    assert_type(await plexy.split_requests.delete("s"), SplitRequest | None)
+    assert_type(plexy.split_requests.list(), AsyncPages[SplitRequest])
+
+    order = await plexy.settlement_orders.create(
+        amount=10000, currency="KZT", beneficiary_id="b", request_id=None
+    )
+    assert_type(order, SettlementOrder)
+    assert_type(order.status, SettlementOrderStatus | None)
+    assert_type(await plexy.settlement_orders.retrieve("o"), SettlementOrder)
+    assert_type(plexy.settlement_orders.list(), AsyncPages[SettlementOrder])
+
+    assert_type(await plexy.payouts.create(extra={"a": 1}), Payout)
+    assert_type(await plexy.payouts.save_card(), SavedPayoutCard)
+    assert_type(plexy.payouts.list(), AsyncPages[PayoutTransaction])
+
+    assert_type(await plexy.customers.create(extra={"a": 1}), Customer)
+    assert_type(await plexy.customers.retrieve("c"), Customer)
+    assert_type((await plexy.customers.card_tokens("c")).data, tuple[CardToken, ...])
+    assert_type(plexy.customers.list(), AsyncPages[Customer])
+    assert_type(plexy.customers.transactions("c", size=5), AsyncPages[Transaction])
+
+    assert_type(await plexy.beneficiaries.create(extra={"a": 1}), Beneficiary)
+    assert_type(await plexy.beneficiaries.update("b"), Beneficiary)
+    assert_type(await plexy.beneficiaries.retrieve("b"), Beneficiary)
+    assert_type(plexy.beneficiaries.list(), AsyncPages[Beneficiary])
+    assert_type(await plexy.beneficiaries.transfer("b"), BeneficiaryTransfer)
+    assert_type(await plexy.beneficiaries.settle("b"), BeneficiarySettlement)
+
+    assert_type(await plexy.merchant.retrieve(), Merchant)
+
+    held = await plexy.wallet.authorize(amount=100, order_reference="ORD-1", idempotency_key="k")
+    assert_type(held, WalletTransaction)
+    assert_type(held.status, WalletTransactionStatus)
+    assert_type(held.amount, int | None)
+    assert_type(
+        await plexy.wallet.authorize(amount=100, currency=None, idempotency_key=None), WalletTransaction
+    )
+    assert_type(await plexy.wallet.capture("w"), WalletTransaction)
+    assert_type(await plexy.wallet.refund("w"), WalletTransaction)
+    assert_type(await plexy.wallet.cancel(wallet_transaction_id="w"), WalletTransaction)
+    assert_type(await plexy.wallet.retrieve("w"), WalletTransaction)
+    assert_type(plexy.wallet.list(), AsyncPages[WalletTransaction])
+
+
+async def direct_payments(plexy: AsyncPlexyPay, card: EncryptedCard, browser: BrowserDetails) -> None:
+    payment = await plexy.direct_payments.create(
+        transaction_type="sale",
+        browser_details=browser,
+        order_details=OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
+        card_data=card,
+    )
+    assert_type(payment, DirectPayment)
+    assert_type(payment.requires_3ds, bool)
+    assert_type(payment.three_ds, ThreeDSecure | None)
+    assert_type(await plexy.direct_payments.continue_3ds(cres="c", transaction_id="t"), DirectPayment)
+
+
+def requests() -> None:
+    assert_type(AuthorizeWalletPayment(amount=1).idempotency_key, str)
+    assert_type(CreateSettlementOrder(amount=1, currency="KZT").request_id, str)
 
 
 async def listings(plexy: AsyncPlexyPay) -> None:

@@ -2,6 +2,7 @@
 """Mistakes on `AsyncPlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLink, RetryPolicy
 
@@ -79,3 +80,18 @@ async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
         result.index = 5  # E
     for item in plexy.payment_links.create_many(links):  # E
         del item
+
+
+async def other_groups(plexy: AsyncPlexyPay) -> None:
+    await plexy.settlement_orders.create(amount=10.99, currency="KZT")  # E
+    await plexy.recurring.charge(amount=1099, currency="KZT")  # E
+    await plexy.wallet.authorize(amount=Decimal("1.5"))  # E
+    await plexy.wallet.capture("w", amount=100)  # E
+    await plexy.wallet.authorize(amount=1, idempotency_key=5)  # E
+    await plexy.settlement_orders.create(amount=1)  # E
+    await plexy.customers.create(name="A")  # E
+    await plexy.customers.retrieve()  # E
+    plexy.customers.transactions(size=5)  # E
+    print((await plexy.split_requests.delete("s")).id)  # E
+    print((await plexy.customers.retrieve("c")).name)  # E
+    plexy.payouts.create()  # E

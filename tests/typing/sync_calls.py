@@ -3,27 +3,56 @@
 
 from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.operation import Sync
 from plexypay_sync import (
+    AuthorizeWalletPayment,
+    Beneficiary,
+    BeneficiarySettlement,
+    BeneficiaryTransfer,
+    BrowserDetails,
     BulkResult,
+    CardToken,
     CreatePaymentLink,
+    CreateSettlementOrder,
+    Customer,
+    DirectPayment,
+    DirectPaymentKeys,
+    EncryptedCard,
     Evidence,
     Journal,
+    Merchant,
+    OrderDetails,
     Page,
     Pages,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
     PaymentLinkSummary,
+    PaymentResult,
+    Payout,
+    PayoutTransaction,
     PlexyPay,
     PlexyPayError,
     Recurring,
+    RecurringPayment,
+    RefundResult,
     Replay,
     RetryPolicy,
+    SavedPayoutCard,
+    SettlementOrder,
+    SettlementOrderStatus,
+    SplitRequest,
+    ThreeDSecure,
+    Transaction,
+    TransactionHistory,
+    TransactionStatus,
+    WalletTransaction,
+    WalletTransactionStatus,
 )
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
@@ -62,6 +91,92 @@ def operations(plexy: PlexyPay) -> None:
     assert_type(link.expires_at, datetime | None)
     assert_type(link.metadata, Mapping[str, Any] | None)
     assert_type(link.raw, Mapping[str, Any])
+
+
+def every_group(plexy: PlexyPay) -> None:
+    charged = plexy.recurring.charge(
+        amount=Decimal(1099), currency="KZT", card_token_id="ct", initial_transaction_id="t"
+    )
+    assert_type(charged, RecurringPayment)
+    assert_type(charged.amount, Decimal)
+    assert_type(charged.status, TransactionStatus)
+    plexy.recurring.charge(
+        amount=1099, currency="KZT", card_token_id="ct", initial_transaction_id="t", extra={"a": 1}
+    )
+
+    assert_type(plexy.direct_payments.keys(), DirectPaymentKeys)
+
+    assert_type(plexy.transactions.retrieve("t"), Transaction)
+    assert_type(plexy.transactions.retrieve_by_payment_link("pl_1"), Transaction)
+    assert_type(plexy.transactions.retrieve_by_order_reference("ORD-1"), Transaction)
+    assert_type(plexy.transactions.history("t"), TransactionHistory)
+    assert_type(plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
+    assert_type(plexy.transactions.list(size=5), Pages[Transaction])
+
+    assert_type(plexy.payments.cancel("t"), PaymentResult)
+    assert_type(plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
+    refund = assert_type(plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)
+    assert_type(refund.amount, Decimal | None)
+
+    assert_type(plexy.split_requests.create(extra={"a": 1}), SplitRequest)
+    assert_type(plexy.split_requests.update("s", extra={"a": 1}), SplitRequest)
+    assert_type(plexy.split_requests.retrieve("s"), SplitRequest)
+    assert_type(plexy.split_requests.delete("s"), SplitRequest | None)
+    assert_type(plexy.split_requests.list(), Pages[SplitRequest])
+
+    order = plexy.settlement_orders.create(amount=10000, currency="KZT", beneficiary_id="b", request_id=None)
+    assert_type(order, SettlementOrder)
+    assert_type(order.status, SettlementOrderStatus | None)
+    assert_type(plexy.settlement_orders.retrieve("o"), SettlementOrder)
+    assert_type(plexy.settlement_orders.list(), Pages[SettlementOrder])
+
+    assert_type(plexy.payouts.create(extra={"a": 1}), Payout)
+    assert_type(plexy.payouts.save_card(), SavedPayoutCard)
+    assert_type(plexy.payouts.list(), Pages[PayoutTransaction])
+
+    assert_type(plexy.customers.create(extra={"a": 1}), Customer)
+    assert_type(plexy.customers.retrieve("c"), Customer)
+    assert_type(plexy.customers.card_tokens("c").data, tuple[CardToken, ...])
+    assert_type(plexy.customers.list(), Pages[Customer])
+    assert_type(plexy.customers.transactions("c", size=5), Pages[Transaction])
+
+    assert_type(plexy.beneficiaries.create(extra={"a": 1}), Beneficiary)
+    assert_type(plexy.beneficiaries.update("b"), Beneficiary)
+    assert_type(plexy.beneficiaries.retrieve("b"), Beneficiary)
+    assert_type(plexy.beneficiaries.list(), Pages[Beneficiary])
+    assert_type(plexy.beneficiaries.transfer("b"), BeneficiaryTransfer)
+    assert_type(plexy.beneficiaries.settle("b"), BeneficiarySettlement)
+
+    assert_type(plexy.merchant.retrieve(), Merchant)
+
+    held = plexy.wallet.authorize(amount=100, order_reference="ORD-1", idempotency_key="k")
+    assert_type(held, WalletTransaction)
+    assert_type(held.status, WalletTransactionStatus)
+    assert_type(held.amount, int | None)
+    assert_type(plexy.wallet.authorize(amount=100, currency=None, idempotency_key=None), WalletTransaction)
+    assert_type(plexy.wallet.capture("w"), WalletTransaction)
+    assert_type(plexy.wallet.refund("w"), WalletTransaction)
+    assert_type(plexy.wallet.cancel(wallet_transaction_id="w"), WalletTransaction)
+    assert_type(plexy.wallet.retrieve("w"), WalletTransaction)
+    assert_type(plexy.wallet.list(), Pages[WalletTransaction])
+
+
+def direct_payments(plexy: PlexyPay, card: EncryptedCard, browser: BrowserDetails) -> None:
+    payment = plexy.direct_payments.create(
+        transaction_type="sale",
+        browser_details=browser,
+        order_details=OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
+        card_data=card,
+    )
+    assert_type(payment, DirectPayment)
+    assert_type(payment.requires_3ds, bool)
+    assert_type(payment.three_ds, ThreeDSecure | None)
+    assert_type(plexy.direct_payments.continue_3ds(cres="c", transaction_id="t"), DirectPayment)
+
+
+def requests() -> None:
+    assert_type(AuthorizeWalletPayment(amount=1).idempotency_key, str)
+    assert_type(CreateSettlementOrder(amount=1, currency="KZT").request_id, str)
 
 
 def listings(plexy: PlexyPay) -> None:

@@ -2,6 +2,7 @@
 """Mistakes on `PlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from plexypay_sync import CreatePaymentLink, PlexyPay
 
@@ -53,3 +54,17 @@ async def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
         result.index = 5  # E
     async for item in plexy.payment_links.create_many(links):  # E
         del item
+
+
+def other_groups(plexy: PlexyPay) -> None:
+    plexy.settlement_orders.create(amount=10.99, currency="KZT")  # E
+    plexy.recurring.charge(amount=1099, currency="KZT")  # E
+    plexy.wallet.authorize(amount=Decimal("1.5"))  # E
+    plexy.wallet.capture("w", amount=100)  # E
+    plexy.wallet.authorize(amount=1, idempotency_key=5)  # E
+    plexy.settlement_orders.create(amount=1)  # E
+    plexy.customers.create(name="A")  # E
+    plexy.customers.retrieve()  # E
+    plexy.customers.transactions(size=5)  # E
+    print(plexy.split_requests.delete("s").id)  # E
+    print(plexy.customers.retrieve("c").name)  # E

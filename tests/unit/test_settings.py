@@ -261,7 +261,7 @@ def test_a_path_may_be_another() -> None:
         ("/v1", "paths: expected a mapping"),
         (
             {"payment_links.nope": "/v1"},
-            r"there is no operation 'payment_links.nope'; known are payment_links\.cancel",
+            r"there is no operation 'payment_links.nope'; known are .*payment_links\.cancel",
         ),
         ({"statistics": "/v1"}, "there is no operation"),
         ({5: "/v1"}, "there is no operation"),

@@ -1,0 +1,249 @@
+"""Payment beneficiaries: who gets a part of what is collected, and the moves of their balances.
+
+Evidence: **assumed** throughout. The vendor's index has the six calls and the schemas
+``request.CreatePaymentBeneficiary`` and ``entity.PaymentBeneficiary``; their pages could not be read, so
+that a request takes its fields in `extra` and an answer is in `raw`. The unit of an amount in `extra` is
+not published either.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..fields import Model, Request
+from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from .checks import check_size
+
+__all__ = [
+    "Beneficiaries",
+    "Beneficiary",
+    "BeneficiarySettlement",
+    "BeneficiaryTransfer",
+    "CreateBeneficiary",
+    "ListBeneficiaries",
+    "RetrieveBeneficiary",
+    "SettleBeneficiary",
+    "TransferFromBeneficiary",
+    "UpdateBeneficiary",
+]
+
+
+@attrs.frozen
+class CreateBeneficiary(Request):
+    """Create a payment beneficiary.
+
+    Never repeated by the library once the outcome is unknown: a second one could be made.
+
+    Args:
+        extra: The fields of the body, under their wire names: those of the vendor's
+            ``request.CreatePaymentBeneficiary``. The library knows none of them.
+
+    Returns:
+        The `Beneficiary`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: This path is not the API's.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: The beneficiary may exist; look for it in `beneficiaries.list`.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.create": "/v1/..."}``.
+    """
+
+
+@attrs.frozen
+class UpdateBeneficiary(Request):
+    """Replace a payment beneficiary.
+
+    Args:
+        id: The beneficiary's `id`.
+        extra: The fields of the body, under their wire names: those of the vendor's
+            ``entity.PaymentBeneficiary``. The library knows none of them.
+
+    Returns:
+        The `Beneficiary` as it is now; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: There is no such beneficiary, or this path is not the API's.
+        UnprocessableError: The server refused the data.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.update": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class RetrieveBeneficiary(Request):
+    """Retrieve a payment beneficiary by its id.
+
+    Args:
+        id: The beneficiary's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `Beneficiary`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: There is no such beneficiary, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.retrieve": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class ListBeneficiaries(Request):
+    """List payment beneficiaries, in the server's order.
+
+    Args:
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `Beneficiary`, of which only `id` is
+        typed and the rest is in `raw`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.list": "/v1/..."}``.
+    """
+
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
+
+
+@attrs.frozen
+class TransferFromBeneficiary(Request):
+    """Move money of a beneficiary's balance to the merchant's.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        id: The beneficiary's `id`.
+        extra: The fields of the body, under their wire names. The library knows none of them, nor the unit of
+            the amount.
+
+    Returns:
+        `BeneficiaryTransfer`; what else it says is in `raw`.
+
+    Raises:
+        NotFoundError: There is no such beneficiary, or this path is not the API's.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: The money may be moved; ask `beneficiaries.retrieve`.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.transfer": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class SettleBeneficiary(Request):
+    """Settle a beneficiary's balance by hand, outside the vendor's schedule.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        id: The beneficiary's `id`.
+        extra: The fields of the body, under their wire names. The library knows none of them, nor the unit of
+            the amount.
+
+    Returns:
+        `BeneficiarySettlement`; what else it says is in `raw`.
+
+    Raises:
+        NotFoundError: There is no such beneficiary, or this path is not the API's.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: It may be settled; ask `beneficiaries.retrieve`.
+
+    Evidence: **assumed**; override the path with ``paths={"beneficiaries.settle": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class Beneficiary(Model):
+    """A payment beneficiary. All but `id` is in `raw`.
+
+    Evidence: **assumed**; the vendor names the schema ``entity.PaymentBeneficiary`` and shows no field of it.
+    """
+
+    id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BeneficiaryTransfer(Model):
+    """What a transfer to the merchant's balance answers. What is not typed is in `raw`.
+
+    Evidence: **assumed**; no field of it is published.
+    """
+
+    id: str | None = None
+    success: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BeneficiarySettlement(Model):
+    """What a manual settlement answers. What is not typed is in `raw`.
+
+    Evidence: **assumed**; no field of it is published.
+    """
+
+    id: str | None = None
+    success: bool | None = None
+
+
+class Beneficiaries(Resource[F]):
+    """Create, list, find and replace payment beneficiaries, and move their money."""
+
+    create = Operation(
+        "POST",
+        "/v1/merchants/beneficiaries",
+        CreateBeneficiary,
+        Beneficiary,
+        evidence=Evidence.ASSUMED,
+        replay=Replay.CREATE,
+        settled_by=SettledBy("beneficiaries.list"),
+    )
+    update = Operation(
+        "PUT",
+        "/v1/merchants/beneficiaries/{id}",
+        UpdateBeneficiary,
+        Beneficiary,
+        evidence=Evidence.ASSUMED,
+    )
+    retrieve = Operation(
+        "GET",
+        "/v1/merchants/beneficiaries/{id}",
+        RetrieveBeneficiary,
+        Beneficiary,
+        evidence=Evidence.ASSUMED,
+    )
+    list = Listing("/v1/merchants/beneficiaries", ListBeneficiaries, Beneficiary, evidence=Evidence.ASSUMED)
+    transfer = Operation(
+        "POST",
+        "/v1/merchants/beneficiaries/{id}/transfer",
+        TransferFromBeneficiary,
+        BeneficiaryTransfer,
+        evidence=Evidence.ASSUMED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("beneficiaries.retrieve", by="id"),
+    )
+    settle = Operation(
+        "POST",
+        "/v1/merchants/beneficiaries/{id}/settlements",
+        SettleBeneficiary,
+        BeneficiarySettlement,
+        evidence=Evidence.ASSUMED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("beneficiaries.retrieve", by="id"),
+    )

@@ -1,0 +1,202 @@
+"""Customers: store them, and find their cards and transactions.
+
+Evidence: **assumed** throughout, but that a customer's id is a UUID, which is observed. The vendor's index
+has the five calls and the schemas ``request.SaveOneCustomer``, ``response.Customer`` and
+``response.CustomerTransactions``; their pages could not be read, so that a request takes its fields in
+`extra` and an answer is in `raw`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from ..fields import Model, Request
+from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from .checks import check_size
+from .transactions import Transaction
+
+__all__ = [
+    "CardToken",
+    "CardTokens",
+    "CreateCustomer",
+    "Customer",
+    "Customers",
+    "ListCustomerTransactions",
+    "ListCustomers",
+    "RetrieveCustomer",
+    "RetrieveCustomerCardTokens",
+]
+
+
+@attrs.frozen(kw_only=True)
+class ListCustomers(Request):
+    """List customers, in the server's order.
+
+    Args:
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `Customer`, of which only `id` is typed
+        and the rest is in `raw`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: **assumed**; override the path with ``paths={"customers.list": "/v1/..."}``.
+    """
+
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
+
+
+@attrs.frozen
+class CreateCustomer(Request):
+    """Create a customer.
+
+    Never repeated by the library once the outcome is unknown: a second one could be made.
+
+    Args:
+        extra: The fields of the body, under their wire names: those of the vendor's
+            ``request.SaveOneCustomer``. The library knows none of them.
+
+    Returns:
+        The `Customer`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: This path is not the API's.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: The customer may exist; look for it in `customers.list`.
+
+    Evidence: **assumed**; override the path with ``paths={"customers.create": "/v1/..."}``.
+    """
+
+
+@attrs.frozen
+class RetrieveCustomer(Request):
+    """Retrieve a customer by its id.
+
+    Args:
+        id: The customer's `id`, a UUID.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `Customer`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: There is no such customer, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"customers.retrieve": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class RetrieveCustomerCardTokens(Request):
+    """Retrieve the tokens of a customer's stored cards.
+
+    Args:
+        id: The customer's `id`, a UUID.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        `CardTokens`.
+
+    Raises:
+        NotFoundError: There is no such customer, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"customers.card_tokens": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class ListCustomerTransactions(Request):
+    """List a customer's transactions, in the server's order.
+
+    Args:
+        id: The customer's `id`, a UUID.
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `Transaction`, with `amount` as the
+        server wrote it: in **major** units if this list is as `transactions.list` is.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: **assumed**; override the path with ``paths={"customers.transactions": "/v1/..."}``.
+    """
+
+    id: str
+    size: int | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
+
+
+@attrs.frozen(kw_only=True)
+class Customer(Model):
+    """A customer. All but `id` is in `raw`.
+
+    Evidence: **assumed**; the vendor names the schema ``response.Customer`` and shows no field of it.
+    """
+
+    id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CardToken(Model):
+    """A stored card's token. No field of it is known: everything is in `raw`.
+
+    Evidence: **assumed**; no field of it is published.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class CardTokens(Model):
+    """The tokens of a customer's stored cards, in the server's order.
+
+    Evidence: **assumed**; an array is read, alone or as ``data``, and anything else is in `raw`.
+    """
+
+    list_under: ClassVar[str | None] = "data"
+
+    data: tuple[CardToken, ...] = ()
+
+
+class Customers(Resource[F]):
+    """Create, list and find customers, their cards' tokens and their transactions."""
+
+    list = Listing("/v1/customers", ListCustomers, Customer, evidence=Evidence.ASSUMED)
+    create = Operation(
+        "POST",
+        "/v1/customers",
+        CreateCustomer,
+        Customer,
+        evidence=Evidence.ASSUMED,
+        replay=Replay.CREATE,
+        settled_by=SettledBy("customers.list"),
+    )
+    retrieve = Operation("GET", "/v1/customers/{id}", RetrieveCustomer, Customer, evidence=Evidence.ASSUMED)
+    card_tokens = Operation(
+        "GET",
+        "/v1/customers/{id}/card-tokens",
+        RetrieveCustomerCardTokens,
+        CardTokens,
+        evidence=Evidence.ASSUMED,
+    )
+    transactions = Listing(
+        "/v1/customers/{id}/transactions", ListCustomerTransactions, Transaction, evidence=Evidence.ASSUMED
+    )

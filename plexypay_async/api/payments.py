@@ -1,0 +1,185 @@
+"""Payment management: capture, cancel and refund a payment.
+
+Evidence: the three calls are published; the paths of cancel and refund are observed, that of capture is from
+2023, as are the answers. Amounts are in **major** units as `Decimal` (56.41 EUR is ``Decimal("56.41")``),
+observed for refunds. Only an authorized payment can be captured or cancelled, only a charged one refunded.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from ..fields import Model, Request, check_major_units, check_optional_text, wire
+from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
+
+__all__ = [
+    "CancelPayment",
+    "CapturePayment",
+    "PaymentResult",
+    "Payments",
+    "RefundPayment",
+    "RefundResult",
+]
+
+
+@attrs.frozen
+class CancelPayment(Request):
+    """Release the funds that an authorized payment holds.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        id: The transaction's id.
+        extra: Fields of the body, which is empty unless given, under their wire names.
+
+    Returns:
+        `PaymentResult`; of its fields, the answer may have `success` alone.
+
+    Raises:
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: The payment is not authorized.
+        OutcomeUnknownError: It may be cancelled; ask `transactions.retrieve`.
+
+    Evidence: the call is published, its path from 2023 and observed, the answer from 2023.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class CapturePayment(Request):
+    """Debit the funds that an authorized payment holds, or a part of them.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        id: The transaction's id.
+        amount: In **major** units, a `Decimal` or an `int`; the whole amount unless given.
+        extra: Further fields of the body, under their wire names.
+
+    Returns:
+        `PaymentResult`; its amounts are in **major** units.
+
+    Raises:
+        ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: The payment is not authorized.
+        OutcomeUnknownError: It may be captured; ask `transactions.retrieve`.
+
+    Evidence: the call is published, its path, unit and answer are from 2023.
+    """
+
+    id: str
+    amount: Decimal | int | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.amount is not None:
+            check_major_units("amount", self.amount)
+
+
+@attrs.frozen
+class RefundPayment(Request):
+    """Give the money of a charged payment back, or a part of it. A refund is a transaction of its own.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        id: The transaction's id.
+        amount: In **major** units, a `Decimal` or an `int`; the whole amount unless given.
+        order_reference: A reference of the refund's own.
+        description: Why, in words.
+        extra: Further fields of the body, under their wire names.
+
+    Returns:
+        `RefundResult`; its amounts are in **major** units.
+
+    Raises:
+        ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
+        RefusedError: The server said ``success: false``.
+        OutcomeUnknownError: It may be refunded; ask `transactions.history`. A refusal too may come so: a
+            payment that was refunded already was answered with HTTP 500 and a message alone, which the error
+            carries.
+
+    Evidence: the call is published, its path and unit observed, the answer from 2023.
+    """
+
+    id: str
+    amount: Decimal | int | None = attrs.field(default=None, kw_only=True)
+    order_reference: str | None = attrs.field(default=None, kw_only=True)
+    description: str | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.amount is not None:
+            check_major_units("amount", self.amount)
+        check_optional_text("order_reference", self.order_reference)
+        check_optional_text("description", self.description)
+
+
+@attrs.frozen(kw_only=True)
+class PaymentResult(Model):
+    """What a capture or a cancel answers.
+
+    `amount` and `remaining_balance` are in **major** units.
+
+    Evidence: from 2023; ``{"success": true}`` alone is observed too, so that every field may be None.
+    """
+
+    success: bool | None = None
+    id: str | None = None
+    amount: Decimal | None = None
+    remaining_balance: Decimal | None = None
+    order_reference: str | None = None
+    message: str | None = None
+    response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """The acquirer's code; ``00`` is a success."""
+    auth_code: str | None = None
+    network_transaction_reference: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RefundResult(PaymentResult):
+    """What a refund answers: `id` is the refund's own.
+
+    `amount` and `remaining_balance` are in **major** units.
+
+    Evidence: from 2023.
+    """
+
+    original_transaction_id: str | None = None
+    """The transaction whose money went back."""
+
+
+class Payments(Resource[F]):
+    """Capture, cancel and refund payments."""
+
+    cancel = Operation(
+        "POST",
+        "/v1/payments/{id}/cancel",
+        CancelPayment,
+        PaymentResult,
+        evidence=Evidence.OBSERVED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("transactions.retrieve", by="id"),
+    )
+    capture = Operation(
+        "POST",
+        "/v1/payments/{id}/capture",
+        CapturePayment,
+        PaymentResult,
+        evidence=Evidence.LEGACY,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("transactions.retrieve", by="id"),
+    )
+    refund = Operation(
+        "POST",
+        "/v1/payments/{id}/refund",
+        RefundPayment,
+        RefundResult,
+        evidence=Evidence.OBSERVED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("transactions.history", by="id"),
+    )

@@ -1,0 +1,174 @@
+"""Split requests: how a payment is divided among beneficiaries.
+
+Evidence: **assumed** throughout. The vendor's index has the five calls and the schema
+``entity.SplitRequest``; their pages could not be read, so that a request takes its fields in `extra` and an
+answer is in `raw`.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from ..fields import Model, Request
+from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy, optionally
+from .checks import check_size
+
+__all__ = [
+    "CreateSplitRequest",
+    "DeleteSplitRequest",
+    "ListSplitRequests",
+    "RetrieveSplitRequest",
+    "SplitRequest",
+    "SplitRequests",
+    "UpdateSplitRequest",
+]
+
+
+@attrs.frozen
+class CreateSplitRequest(Request):
+    """Create a split request.
+
+    Never repeated by the library once the outcome is unknown: a second one could be made.
+
+    Args:
+        extra: The fields of the body, under their wire names: those of the vendor's ``entity.SplitRequest``.
+            The library knows none of them.
+
+    Returns:
+        The `SplitRequest`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: This path is not the API's.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: The split request may exist; look for it in `split_requests.list`.
+
+    Evidence: **assumed**; override the path with ``paths={"split_requests.create": "/v1/..."}``.
+    """
+
+
+@attrs.frozen
+class UpdateSplitRequest(Request):
+    """Replace a split request.
+
+    Args:
+        id: The split request's `id`.
+        extra: The fields of the body, under their wire names: those of the vendor's ``entity.SplitRequest``.
+            The library knows none of them.
+
+    Returns:
+        The `SplitRequest` as it is now; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: There is no such split request, or this path is not the API's.
+        UnprocessableError: The server refused the data.
+
+    Evidence: **assumed**; override the path with ``paths={"split_requests.update": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class RetrieveSplitRequest(Request):
+    """Retrieve a split request by its id.
+
+    Args:
+        id: The split request's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `SplitRequest`; of its fields, only `id` is typed, the others are in `raw`.
+
+    Raises:
+        NotFoundError: There is no such split request, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"split_requests.retrieve": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class DeleteSplitRequest(Request):
+    """Delete a split request.
+
+    Safe to repeat: if a repeat after a lost answer finds nothing, that is a success.
+
+    Args:
+        id: The split request's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `SplitRequest` that was deleted, or None where the server answers without it.
+
+    Raises:
+        NotFoundError: There is no such split request, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"split_requests.delete": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class ListSplitRequests(Request):
+    """List split requests, in the server's order.
+
+    Args:
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `SplitRequest`, of which only `id` is
+        typed and the rest is in `raw`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: **assumed**; override the path with ``paths={"split_requests.list": "/v1/..."}``.
+    """
+
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
+
+
+@attrs.frozen(kw_only=True)
+class SplitRequest(Model):
+    """A split request. All but `id` is in `raw`.
+
+    Evidence: **assumed**; the vendor names the schema ``entity.SplitRequest`` and shows no field of it.
+    """
+
+    id: str | None = None
+
+
+class SplitRequests(Resource[F]):
+    """Create, list, find, replace and delete split requests."""
+
+    create = Operation(
+        "POST",
+        "/v1/split-requests",
+        CreateSplitRequest,
+        SplitRequest,
+        evidence=Evidence.ASSUMED,
+        replay=Replay.CREATE,
+        settled_by=SettledBy("split_requests.list"),
+    )
+    list = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)
+    retrieve = Operation(
+        "GET", "/v1/split-requests/{id}", RetrieveSplitRequest, SplitRequest, evidence=Evidence.ASSUMED
+    )
+    update = Operation(
+        "PUT", "/v1/split-requests/{id}", UpdateSplitRequest, SplitRequest, evidence=Evidence.ASSUMED
+    )
+    delete = Operation(
+        "DELETE",
+        "/v1/split-requests/{id}",
+        DeleteSplitRequest,
+        optionally(SplitRequest, known_by="id"),
+        evidence=Evidence.ASSUMED,
+    )

@@ -1,0 +1,114 @@
+"""The docs' table of operations, made from the declarations: ``python -m plexypay_async.api.table``.
+
+It writes the whole of ``docs/operations.md`` to its output.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ..operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from . import every_group
+
+__all__ = ["operations_table"]
+
+_HEAD = """\
+# Operations
+
+All operations of the library: the call on `AsyncPlexyPay` and `PlexyPay`, the HTTP request it makes, how
+well that is known, and what is repeated after a failure. A call marked *pages* returns a listing, which
+fetches its pages while it is read. The table is made from the declarations in `plexypay_async/api` by
+`python -m plexypay_async.api.table`; the same facts are on each declaration as `method`, `path`, `evidence`
+and `replay`.
+
+```python
+from plexypay_async import Payments
+
+Payments.refund.path  # "/v1/payments/{id}/refund"
+```
+
+## Evidence
+
+The vendor publishes no complete description of the API. Each operation says where its method and path come
+from; what is known of the bodies stands in the docstrings of the request and answer classes.
+
+| evidence | the method and the path are |
+|---|---|
+| `published` | published by the vendor for the current v1 API |
+| `observed` | what merchants' production code sends and receives today |
+| `legacy` | in the vendor's docs of 2023, for the same host and paths |
+| `assumed` | formed by analogy: the vendor lists the operation, and its page could not be read |
+
+**An assumed path may be wrong.** An error of a call on one says so in a note. If the path turns out to be
+another, give it to the client, with the same parameters between braces; there is no need to wait for a
+release:
+
+```python
+AsyncPlexyPay(paths={"customers.create": "/v1/clients", "customers.retrieve": "/v1/clients/{id}"})
+```
+
+`paths` takes the name of any operation below, and `with_options(paths=...)` does so for a derived client.
+The published fields are typed. Where fields are not published, a request takes them in `extra`, under their
+wire names, and an answer has them in `raw`.
+
+## What is repeated
+
+The replay class says what the library does on its own, within the call's `timeout` and `RetryPolicy`.
+
+| class | nothing was sent, HTTP 429 or code 1 | code 2 | sent, and the answer is lost |
+|---|---|---|---|
+| `safe` | repeated | repeated | repeated |
+| `same_key` | repeated | repeated | repeated, with the same idempotency key |
+| `after_lookup` | repeated | looked up, then repeated | looked up, then repeated |
+| `create` | repeated | repeated | **not repeated**: `OutcomeUnknownError` |
+| `money` | repeated | **not repeated**: `OutcomeUnknownError` | **not repeated**: `OutcomeUnknownError` |
+
+- `after_lookup` looks for what an earlier attempt made by its order reference; without one it is a
+  `create`.
+- The key of `same_key` is made once for a request unless you give it; an error has it as `idempotency_key`,
+  and the same call with that key is safe.
+- After an unknown outcome, the call that tells what became of a `money` or `create` operation is named in the
+  table; for `money`, the message of the `OutcomeUnknownError` names it with its argument.
+- A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`.
+- Any other 4xx, such as code 3, 4 or 5, is raised as it is, unless it answers a repeat and reading settles
+  it: the order reference is taken by what an earlier attempt created, or the link is cancelled already.
+- A success that broke off in its body counts as lost; `create` and `money` then raise
+  `UnreadableResponseError`, whose outcome is `DONE`.
+- `RetryPolicy(codes=..., money_codes=...)` changes which codes are repeated.
+"""
+
+
+def operations_table() -> str:
+    """Return the text of ``docs/operations.md``."""
+    return _HEAD + "".join(f"\n{part}" for group in every_group() for part in _section(group))
+
+
+def _section(group: type[Resource[Any]]) -> Iterator[str]:
+    yield f"## `{group.group}`\n"
+    yield f"{inspect.getdoc(group)}\n"
+    rows = ["| call | HTTP | evidence | replay |", "|---|---|---|---|"]
+    rows += [_row(declaration) for declaration in declarations(group).values()]
+    yield "\n".join(rows) + "\n"
+    built = [f"`{value.name}`" for value in vars(group).values() if isinstance(value, (Bulk, Wait))]
+    if built:
+        yield f"Built on these: {', '.join(built)}.\n"
+
+
+def _row(declaration: Declaration[...]) -> str:
+    pages = ", pages" if isinstance(declaration, Listing) else ""
+    replay = declaration.replay.value
+    if isinstance(declaration, Operation) and declaration.key is not None:
+        replay += f", by `{declaration.key}`"
+    if isinstance(declaration, Operation) and declaration.settled_by is not None:
+        replay += f"; ask `{declaration.settled_by.call}`"
+    return (
+        f"| `{declaration.name}`{pages} | `{declaration.method} {declaration.path}` "
+        f"| {declaration.evidence.value} | {replay} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(operations_table())

@@ -1,0 +1,362 @@
+"""Transactions: what became of payments and refunds, read from the list, one by one, or from a webhook.
+
+Evidence: `retrieve` and `list` observed, `retrieve_by_payment_link` published; `retrieve_by_order_reference`
+and `history` are **assumed** paths. Amounts of transactions are in **major** units as `Decimal`
+(22 000 KZT is ``Decimal("22000")``), observed. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Self
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..fields import Model, OpenEnum, Request, check_text, wire
+from ..operation import Evidence, F, Listing, Operation, Resource, Wait
+
+__all__ = [
+    "ListTransactions",
+    "RetrieveTransaction",
+    "RetrieveTransactionByOrderReference",
+    "RetrieveTransactionByPaymentLink",
+    "RetrieveTransactionHistory",
+    "Transaction",
+    "TransactionEvent",
+    "TransactionHistory",
+    "TransactionStatus",
+    "Transactions",
+    "WaitForTransaction",
+]
+
+_PREFIX = "transaction_status_"
+_OTHER_SPELLINGS = {"authed": "authorized", "new": "created"}
+
+
+class TransactionStatus(OpenEnum):
+    """A transaction's state, in the published spelling whichever of the API's spellings it came in.
+
+    ``TRANSACTION_STATUS_AUTHED`` (the live list's) is ``authorized``, and ``new`` (of 2023) is ``created``.
+    An unknown state is a member that equals the string it came as.
+
+    Evidence: the eight states are published, the prefixed spelling is observed.
+    """
+
+    CREATED = "created"
+    THREE_D_SECURE = "3d"
+    """The customer is at the bank's 3-D Secure page."""
+    AUTHORIZED = "authorized"
+    """The funds are held: the order may be taken as paid."""
+    REJECTED = "rejected"
+    FAILED = "failed"
+    """A system error: the payment may be tried again."""
+    CHARGED = "charged"
+    """The funds are debited."""
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if isinstance(value, str):
+            folded = value.lower().removeprefix(_PREFIX)
+            folded = _OTHER_SPELLINGS.get(folded, folded)
+            for known in cls:
+                if known.value == folded:
+                    return known
+        return super()._missing_(value)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the order may be taken as paid: authorized or charged."""
+        return self in (TransactionStatus.AUTHORIZED, TransactionStatus.CHARGED)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the payment is through, well or badly; an authorized one is still to be captured.
+
+        A charged transaction may be refunded later. An unknown state counts as not final.
+        """
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        TransactionStatus.REJECTED,
+        TransactionStatus.FAILED,
+        TransactionStatus.CHARGED,
+        TransactionStatus.CANCELLED,
+        TransactionStatus.REFUNDED,
+    }
+)
+
+
+@attrs.frozen(kw_only=True)
+class Transaction(Model):
+    """A transaction, in any of the shapes in which the API shows it: in a list, alone, in a webhook.
+
+    `amount` is in **major** units where a list or a retrieval shows it. Each shape has other fields; those it
+    lacks are None. Times are UTC.
+
+    Evidence: the list's and the single shape are observed, the webhook's is published. The id comes as
+    ``transactionId`` or ``id``, the order's reference as ``orderReference`` or ``merchantReference``.
+    """
+
+    id: str = attrs.field(metadata=wire("transactionId", aliases=("id",)))
+    status: TransactionStatus
+    amount: Decimal | None = None
+    """In **major** units; in a webhook the vendor's own words leave the unit open."""
+    currency: str | None = None
+    order_reference: str | None = attrs.field(
+        default=None, metadata=wire("orderReference", aliases=("merchantReference",))
+    )
+    payment_id: str | None = None
+    rrn: str | None = attrs.field(default=None, metadata=wire("rrn", aliases=("retrievalReferenceNumber",)))
+    """The acquirer's retrieval reference number."""
+    type: str | None = None
+    """``payment``, ``refund`` or ``reversal`` are published; an open set."""
+    description: str | None = None
+    payment_method: str | None = None
+    last4: str | None = None
+    """The card's last four digits."""
+    payer_ip: str | None = None
+    balance: Decimal | None = None
+    """As the webhook shows it; its unit is not published."""
+    processed_amount: Decimal | None = None
+    """As the webhook shows it; its unit is not published."""
+    store_id: str | None = None
+    terminal_id: str | None = None
+    secure_3d: bool | None = attrs.field(default=None, metadata=wire("secure3d"))
+    parent_transaction_id: str | None = None
+    recurring_type: str | None = None
+    payment_link_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
+    payment_session_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
+    card_token_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
+    customer_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    authed_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    processed_at: datetime | None = None
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the order may be taken as paid: authorized or charged."""
+        return self.status.is_paid
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the payment is through, well or badly."""
+        return self.status.is_final
+
+
+@attrs.frozen(kw_only=True)
+class TransactionEvent(Model):
+    """One event of a transaction's history. Its fields are not published: what is not typed is in `raw`."""
+
+    status: TransactionStatus | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TransactionHistory(Model):
+    """A transaction's events, in the server's order.
+
+    Evidence: **assumed**; the vendor says "transaction events" and shows none. An array is read, alone or as
+    ``data``; anything else is in `raw`.
+    """
+
+    list_under: ClassVar[str | None] = "data"
+
+    events: tuple[TransactionEvent, ...] = attrs.field(default=(), metadata=wire("data"))
+
+
+@attrs.frozen
+class RetrieveTransaction(Request):
+    """Retrieve a transaction by its id.
+
+    Args:
+        id: The transaction's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `Transaction`; its `amount` is in **major** units.
+
+    Raises:
+        NotFoundError: There is no such transaction, or it is out of the key's scope.
+
+    Evidence: observed.
+    """
+
+    id: str
+
+
+@attrs.frozen
+class RetrieveTransactionByPaymentLink(Request):
+    """Retrieve the transaction of a payment link.
+
+    Args:
+        payment_link_id: The link's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `Transaction`; its `amount` is in **major** units.
+
+    Raises:
+        NotFoundError: Nobody has begun to pay the link, or there is no such link.
+
+    Evidence: published.
+    """
+
+    payment_link_id: str
+
+
+@attrs.frozen
+class RetrieveTransactionByOrderReference(Request):
+    """Retrieve a transaction by your order's reference.
+
+    Args:
+        order_reference: The reference given with the link or the payment.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `Transaction`; its `amount` is in **major** units.
+
+    Raises:
+        NotFoundError: There is no such transaction, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with
+    ``paths={"transactions.retrieve_by_order_reference": "/v1/..."}``.
+    """
+
+    order_reference: str
+
+
+@attrs.frozen
+class RetrieveTransactionHistory(Request):
+    """Retrieve the events of a transaction.
+
+    Args:
+        id: The transaction's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        `TransactionHistory`.
+
+    Raises:
+        NotFoundError: There is no such transaction, or this path is not the API's.
+
+    Evidence: **assumed**; override the path with ``paths={"transactions.history": "/v1/..."}``.
+    """
+
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class ListTransactions(Request):
+    """List transactions, in the server's order.
+
+    Args:
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `Transaction`, with `amount` in
+        **major** units and without a currency.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: observed.
+    """
+
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.size is not None and (type(self.size) is not int or self.size <= 0):
+            raise ConfigurationError(f"size: expected a positive int, got {self.size!r}")
+
+
+@attrs.frozen
+class WaitForTransaction:
+    """Wait until a transaction is paid or final, or is in a given state, by asking again and again.
+
+    For payments whose webhook may be lost. The first answer is asked for at once, then after pauses that grow
+    from `interval` to fifteen times as long. A transaction that is not there yet is waited for, except by
+    its `id`; so is a server that is down.
+
+    Args:
+        id: The transaction's `id`.
+        payment_link_id: Instead of it, the link that is being paid.
+        order_reference: Instead of it, your order's reference; the path of that search is **assumed**.
+        until: The state to wait for, such as ``"charged"``; a final state ends the wait in any case. Unless
+            given, paid or final.
+        timeout: Seconds for the whole wait.
+        interval: Seconds of the first pause.
+
+    Returns:
+        The `Transaction` as it was found last.
+
+    Raises:
+        ConfigurationError: Not exactly one of `id`, `payment_link_id` and `order_reference` is given.
+        DeadlineExceededError: It is in none of these states after `timeout`; the message says in which it is.
+        NotFoundError: There is no transaction with this `id`.
+
+    Evidence: that of the retrieval that is asked; states published.
+    """
+
+    id: str | None = None
+    payment_link_id: str | None = attrs.field(default=None, kw_only=True)
+    order_reference: str | None = attrs.field(default=None, kw_only=True)
+    until: TransactionStatus | str | None = attrs.field(default=None, kw_only=True)
+    timeout: float = attrs.field(default=600.0, kw_only=True)
+    interval: float = attrs.field(default=1.0, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        given = [
+            name for name in ("id", "payment_link_id", "order_reference") if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            told = " and ".join(given) or "none"
+            raise ConfigurationError(f"id, payment_link_id, order_reference: give one of them, got {told}")
+        check_text(given[0], getattr(self, given[0]))
+        if self.until is not None:
+            check_text("until", self.until)
+        for name in ("timeout", "interval"):
+            seconds = getattr(self, name)
+            if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
+                raise ConfigurationError(f"{name}: expected a positive number of seconds, got {seconds!r}")
+
+
+class Transactions(Resource[F]):
+    """Find transactions, and wait for them."""
+
+    list = Listing("/v1/transactions", ListTransactions, Transaction, evidence=Evidence.OBSERVED)
+    retrieve = Operation(
+        "GET", "/v1/transactions/{id}", RetrieveTransaction, Transaction, evidence=Evidence.OBSERVED
+    )
+    retrieve_by_payment_link = Operation(
+        "GET",
+        "/v1/transactions/by-payment-link/{payment_link_id}",
+        RetrieveTransactionByPaymentLink,
+        Transaction,
+        evidence=Evidence.PUBLISHED,
+    )
+    retrieve_by_order_reference = Operation(
+        "GET",
+        "/v1/transactions/by-order-reference/{order_reference}",
+        RetrieveTransactionByOrderReference,
+        Transaction,
+        evidence=Evidence.ASSUMED,
+    )
+    history = Operation(
+        "GET",
+        "/v1/transactions/{id}/history",
+        RetrieveTransactionHistory,
+        TransactionHistory,
+        evidence=Evidence.ASSUMED,
+    )
+    wait = Wait(WaitForTransaction, Transaction)

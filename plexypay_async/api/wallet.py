@@ -1,0 +1,298 @@
+"""Wallet payments: authorize, capture, refund and cancel them, and find them.
+
+Evidence: paths, statuses and the fields of a wallet transaction are published. The bodies of capture, refund
+and cancel are not, nor are the names of the customer's identifiers: they go in `extra`. Amounts are integers
+of **minor** units (22 000 KZT is ``2200000``).
+"""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..fields import (
+    Model,
+    OpenEnum,
+    Request,
+    check_currency,
+    check_minor_units,
+    check_text,
+    in_capitals,
+    wire,
+)
+from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from .checks import check_size, key_or_new
+
+__all__ = [
+    "AuthorizeWalletPayment",
+    "CancelWalletPayment",
+    "CaptureWalletPayment",
+    "ListWalletTransactions",
+    "RefundWalletPayment",
+    "RetrieveWalletTransaction",
+    "Wallet",
+    "WalletTransaction",
+    "WalletTransactionStatus",
+]
+
+# A header's value loses the spaces at its ends on the way.
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+class WalletTransactionStatus(OpenEnum):
+    """A wallet transaction's state. An unknown state is a member that equals the string it came as.
+
+    Evidence: published.
+    """
+
+    NEW = "NEW"
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+
+
+def _currency_in_capitals(value: str | None) -> str | None:
+    return None if value is None else in_capitals(value)
+
+
+@attrs.frozen(kw_only=True)
+class AuthorizeWalletPayment(Request):
+    """Hold an amount of a customer's wallet.
+
+    Safe to repeat with the same key: the library keeps it over all attempts of a call, and an error of the
+    call has it as `idempotency_key`.
+
+    Args:
+        amount: In **minor** units: 22 000 KZT is ``2200000``.
+        order_reference: Your order's reference.
+        currency: Three letters, such as ``KZT``; sent in capitals. That the request has this field is assumed
+            from the answer, which does.
+        idempotency_key: The header ``Idempotency-Key``: printable ASCII, a UUID of version 4 advised. One is
+            made for the request unless given; give the earlier one to repeat a call of another process.
+        extra: Further fields of the body, under their wire names. The customer's identifiers go here: the
+            vendor names that there are some, and not what they are called.
+
+    Returns:
+        The `WalletTransaction`; its `amount` is in **minor** units. It may be under way still: look at
+        `status`, and ask `wallet.retrieve`.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: The server refused the data.
+        OutcomeUnknownError: The amount may be held; the same call with the error's `idempotency_key` is safe.
+
+    Evidence: call, key, `amount` and `order_reference` published.
+    """
+
+    amount: int
+    order_reference: str | None = None
+    currency: str | None = attrs.field(default=None, converter=_currency_in_capitals)
+    idempotency_key: str = attrs.field(
+        default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_minor_units("amount", self.amount)
+        if self.order_reference is not None:
+            check_text("order_reference", self.order_reference)
+        if self.currency is not None:
+            check_currency("currency", self.currency)
+        check_text("idempotency_key", self.idempotency_key)
+        if _HEADER_TEXT.fullmatch(self.idempotency_key) is None:
+            raise ConfigurationError(
+                "idempotency_key: expected printable ASCII without spaces at its ends, "
+                f"got {self.idempotency_key!r:.60}"
+            )
+
+
+@attrs.frozen
+class CaptureWalletPayment(Request):
+    """Debit what an authorized wallet payment holds.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        wallet_transaction_id: The wallet transaction's `id`.
+        extra: The fields of the body, which are not published, under their wire names.
+
+    Returns:
+        The `WalletTransaction`; its `amount` is in **minor** units.
+
+    Raises:
+        NotFoundError: There is no such wallet transaction.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: It cannot be captured.
+        OutcomeUnknownError: It may be captured; ask `wallet.retrieve`.
+
+    Evidence: the call is published, its body is not.
+    """
+
+    wallet_transaction_id: str
+
+
+@attrs.frozen
+class RefundWalletPayment(Request):
+    """Give the money of a captured wallet payment back.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        wallet_transaction_id: The wallet transaction's `id`.
+        extra: The fields of the body, which are not published, under their wire names.
+
+    Returns:
+        The `WalletTransaction`; its `amount` is in **minor** units.
+
+    Raises:
+        NotFoundError: There is no such wallet transaction.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: It cannot be refunded.
+        OutcomeUnknownError: It may be refunded; ask `wallet.retrieve`.
+
+    Evidence: the call is published, its body is not.
+    """
+
+    wallet_transaction_id: str
+
+
+@attrs.frozen
+class CancelWalletPayment(Request):
+    """Release what an authorized wallet payment holds.
+
+    Money moves: repeated by the library only where nothing was sent or the server answered code 1.
+
+    Args:
+        wallet_transaction_id: The wallet transaction's `id`.
+        extra: The fields of the body, which are not published, under their wire names.
+
+    Returns:
+        The `WalletTransaction`; its `amount` is in **minor** units.
+
+    Raises:
+        NotFoundError: There is no such wallet transaction.
+        RefusedError: The server said ``success: false``.
+        UnprocessableError: It cannot be cancelled.
+        OutcomeUnknownError: It may be cancelled; ask `wallet.retrieve`.
+
+    Evidence: the call is published, its body is not.
+    """
+
+    wallet_transaction_id: str
+
+
+@attrs.frozen
+class RetrieveWalletTransaction(Request):
+    """Retrieve a wallet transaction by its id.
+
+    Args:
+        wallet_transaction_id: The wallet transaction's `id`.
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `WalletTransaction`; its `amount` is in **minor** units.
+
+    Raises:
+        NotFoundError: There is no such wallet transaction, or it is out of the key's scope.
+
+    Evidence: published.
+    """
+
+    wallet_transaction_id: str
+
+
+@attrs.frozen(kw_only=True)
+class ListWalletTransactions(Request):
+    """List wallet transactions, in the server's order.
+
+    Args:
+        size: Items per page, 100 unless given; the server may give fewer.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `WalletTransaction`, with `amount` in
+        **minor** units.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: the path is published; that it is paged as the other lists are is assumed.
+    """
+
+    size: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
+
+
+@attrs.frozen(kw_only=True)
+class WalletTransaction(Model):
+    """A wallet transaction.
+
+    `amount` is in **minor** units of `currency`.
+
+    Evidence: published; which of the fields each call answers is not, so that all but two may be None.
+    """
+
+    id: str = attrs.field(metadata=wire("walletTransactionId"))
+    status: WalletTransactionStatus = attrs.field(metadata=wire("walletTransactionStatus"))
+    order_reference: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+
+
+class Wallet(Resource[F]):
+    """Authorize, capture, refund, cancel and find wallet payments."""
+
+    authorize = Operation(
+        "POST",
+        "/v1/wallet/authorize",
+        AuthorizeWalletPayment,
+        WalletTransaction,
+        evidence=Evidence.PUBLISHED,
+        replay=Replay.SAME_KEY,
+        key="idempotency_key",
+    )
+    capture = Operation(
+        "POST",
+        "/v1/wallet/{wallet_transaction_id}/capture",
+        CaptureWalletPayment,
+        WalletTransaction,
+        evidence=Evidence.PUBLISHED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+    )
+    refund = Operation(
+        "POST",
+        "/v1/wallet/{wallet_transaction_id}/refund",
+        RefundWalletPayment,
+        WalletTransaction,
+        evidence=Evidence.PUBLISHED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+    )
+    cancel = Operation(
+        "POST",
+        "/v1/wallet/{wallet_transaction_id}/cancel",
+        CancelWalletPayment,
+        WalletTransaction,
+        evidence=Evidence.PUBLISHED,
+        replay=Replay.MONEY,
+        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+    )
+    retrieve = Operation(
+        "GET",
+        "/v1/wallet/transaction/{wallet_transaction_id}",
+        RetrieveWalletTransaction,
+        WalletTransaction,
+        evidence=Evidence.PUBLISHED,
+    )
+    # Plural and with a slash at its end, as the vendor prints it.
+    list = Listing(
+        "/v1/wallet/transactions/", ListWalletTransactions, WalletTransaction, evidence=Evidence.PUBLISHED
+    )

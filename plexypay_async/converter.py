@@ -1,0 +1,292 @@
+"""The strict cattrs converter: JSON values to models and requests to JSON values, losing nothing.
+
+By itself cattrs turns ``None`` into ``"None"`` and 5 into ``"5"``. Here a value of the wrong type raises,
+and only changes are made that lose nothing, such as ``"100"`` to 100.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from .fields import Model, OpenEnum, wire_name, written_time
+
+__all__ = ["Structure", "as_object", "converter", "each", "integer", "reason"]
+
+Structure = Callable[[Any, Any], Any]
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,30}")
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+
+
+def _expected(what: str, value: Any) -> TypeError:
+    return TypeError(f"expected {what}, got {type(value).__name__}")
+
+
+def _text(value: Any, _: Any) -> str:
+    if type(value) is str:
+        return value
+    raise _expected("a string", value)
+
+
+def integer(value: Any, _: Any) -> int:
+    """Read an integer, from digits as text too."""
+    if type(value) is int:
+        return value
+    if (type(value) is float and value.is_integer()) or (type(value) is str and _DIGITS.fullmatch(value)):
+        return int(value)
+    raise _expected("an integer", value)
+
+
+def _decimal(value: Any, _: Any) -> Decimal:
+    if type(value) is int:
+        return Decimal(value)
+    if type(value) is float:
+        # The shortest text of a float is what the server wrote.
+        return Decimal(repr(value))
+    if type(value) is str and _NUMBER.fullmatch(value):
+        return Decimal(value)
+    raise _expected("a number", value)
+
+
+def _number(value: Decimal) -> int | float:
+    """Write an amount of major units; the request has seen to it that a float holds it."""
+    whole = int(value)
+    return whole if whole == value and -(2**53) <= whole <= 2**53 else float(value)
+
+
+def _boolean(value: Any, _: Any) -> bool:
+    if value is True or value is False:
+        return value
+    raise _expected("true or false", value)
+
+
+def _time(value: Any, _: Any) -> datetime:
+    if type(value) is not str:
+        raise _expected("an ISO 8601 time", value)
+    time = datetime.fromisoformat(value)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return an object of JSON as it is; anything else is refused."""
+    if type(value) is dict:
+        return cast("dict[str, Any]", value)
+    raise _expected("an object", value)
+
+
+def _object(value: Any, _: Any) -> Mapping[str, Any]:
+    return as_object(value)
+
+
+def _open_enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
+    if type(value) is str:
+        return kind(value)
+    raise _expected("a string", value)
+
+
+def _is_optional(kind: Any) -> bool:
+    return (
+        typing.get_origin(kind) in (typing.Union, types.UnionType)
+        and len(typing.get_args(kind)) == 2
+        and type(None) in typing.get_args(kind)
+    )
+
+
+def _is_object(kind: Any) -> bool:
+    return kind is dict or typing.get_origin(kind) in (dict, Mapping)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Model)
+
+
+def _optional_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    inner_kind = next(arg for arg in typing.get_args(kind) if arg is not type(None))
+    inner = converter.get_structure_hook(inner_kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        return None if value is None else inner(value, inner_kind)
+
+    return structure
+
+
+def _is_tuple(kind: Any) -> bool:
+    return typing.get_origin(kind) is tuple
+
+
+def _tuple_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    """Structure an array; null is an empty one, as some servers write it."""
+    inner_kind = typing.get_args(kind)[0]
+    inner = converter.get_structure_hook(inner_kind)
+
+    def structure(value: Any, _: Any) -> tuple[Any, ...]:
+        if value is None:
+            return ()
+        if type(value) is not list:
+            raise _expected("an array", value)
+        return tuple(each(cast("Sequence[Any]", value), inner, inner_kind, ""))
+
+    return structure
+
+
+def each(values: Sequence[Any], structure: Structure, kind: Any, name: str) -> list[Any]:
+    """Structure the elements of an array; the error names the one that does not fit."""
+    made: list[Any] = []
+    for index, value in enumerate(values):
+        try:
+            made.append(structure(value, kind))
+        except Exception as error:  # noqa: BLE001 - named with its index, whatever it is
+            raise TypeError(f"{name}[{index}]: {reason(error)}") from None
+    return made
+
+
+@attrs.frozen
+class _Varied:
+    """A field of an answer that does not always come under one name, or as it is."""
+
+    name: str
+    aliases: tuple[str, ...]
+    unwrap: bool
+    as_text: bool
+
+    @classmethod
+    def fields_of(cls, fields: Sequence[attrs.Attribute[Any]]) -> list[_Varied]:
+        varied = [
+            cls(
+                wire_name(field),
+                field.metadata["aliases"],
+                field.metadata["unwrap"],
+                field.metadata["as_text"],
+            )
+            for field in fields
+            if field.metadata
+        ]
+        return [field for field in varied if field.aliases or field.unwrap or field.as_text]
+
+    def value_in(self, body: dict[str, Any]) -> Any:
+        value = body.get(self.name)
+        if value is None:
+            value = next((body[alias] for alias in self.aliases if body.get(alias) is not None), None)
+        if self.unwrap and type(value) is dict:
+            value = cast("dict[str, Any]", value).get("Value")
+        return str(value) if self.as_text and type(value) is int else value
+
+
+def _in_one_form(body: dict[str, Any], varied: Sequence[_Varied]) -> dict[str, Any]:
+    """Return an object with each field under its first name, and as it is."""
+    found = dict(body)
+    for field in varied:
+        value = field.value_in(body)
+        if value is not None or field.name in body:
+            found[field.name] = value
+    return found
+
+
+def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
+    attrs.resolve_types(kind)
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(kind)
+    renamed: Any = {
+        field.name: override(omit=True) if field.name == "raw" else override(rename=wire_name(field))
+        for field in fields
+    }
+    known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+    set_raw = object.__setattr__
+
+    def structure(value: Any, _: Any) -> Any:
+        body = as_object(value)
+        made = known(body, kind)
+        set_raw(made, "raw", body)
+        return made
+
+    variants = _Varied.fields_of(fields)
+    list_under: str | None = kind.list_under
+    if not variants and list_under is None:
+        return structure
+
+    def structure_varied(value: Any, _: Any) -> Any:
+        listed = list_under is not None and type(value) is list
+        body: dict[str, Any] = {str(list_under): value} if listed else as_object(value)
+        made = known(_in_one_form(body, variants), kind)
+        set_raw(made, "raw", body)
+        return made
+
+    return structure_varied
+
+
+def _attrs_unstructure_hook(kind: Any, converter: cattrs.Converter) -> Callable[[Any], dict[str, Any]]:
+    attrs.resolve_types(kind)
+    renamed: Any = {
+        field.name: override(omit=True)
+        if field.name == "extra"
+        else override(rename=wire_name(field), omit_if_default=field.default is None)
+        for field in attrs.fields(kind)
+    }
+    return make_dict_unstructure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    for kind, hook in (
+        (str, _text),
+        (int, integer),
+        (bool, _boolean),
+        (datetime, _time),
+        (Decimal, _decimal),
+    ):
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_func(_is_object, _object)
+    # By class, not by predicate: cattrs looks at its own str and int hooks before any predicate.
+    converter.register_structure_hook(OpenEnum, _open_enum)
+    converter.register_structure_hook_factory(_is_model, _model_hook)
+    converter.register_structure_hook_factory(_is_optional, _optional_hook)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_hook)
+    converter.register_unstructure_hook(Decimal, _number)
+    converter.register_unstructure_hook(datetime, written_time)
+    converter.register_unstructure_hook_func(_is_object, _plain_object)
+    converter.register_unstructure_hook_func(_is_text_union, _same)
+    converter.register_unstructure_hook_factory(attrs.has, _attrs_unstructure_hook)
+    return converter
+
+
+def _plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if type(value) is dict else dict(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _is_text_union(kind: Any) -> bool:
+    """Tell an open enumeration's `Status | str` (and None), which is written as it is."""
+    arguments = set(typing.get_args(kind)) - {type(None)}
+    return bool(arguments) and str in arguments and all(issubclass(arg, str) for arg in arguments)
+
+
+converter = _make_converter()
+
+
+def reason(error: BaseException) -> str:
+    """Say where and why structuring failed, without the values."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    if isinstance(error, cattrs.BaseValidationError):
+        reasons: list[str] = []
+        for inner in error.exceptions:
+            notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name")]
+            told = reason(inner)
+            reasons.append(f"{notes[0].name}: {told}" if notes else told)
+        return "; ".join(reasons[:5])
+    if isinstance(error, ValueError):
+        return "not readable as its type"
+    return str(error)

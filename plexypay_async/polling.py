@@ -1,0 +1,129 @@
+"""Waiting for a transaction by asking again and again: for payments whose webhook may be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import backoff
+
+from .api.transactions import (
+    RetrieveTransaction,
+    RetrieveTransactionByOrderReference,
+    RetrieveTransactionByPaymentLink,
+    Transaction,
+    Transactions,
+    TransactionStatus,
+    WaitForTransaction,
+)
+from .errors import (
+    ConnectError,
+    DeadlineExceededError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    SomethingWentWrongError,
+)
+from .execution import Execution
+from .operation import Operation
+
+__all__ = ["Polling"]
+
+LONGEST = 15
+"""The longest pause, in first pauses."""
+PASSING = (
+    ConnectError,
+    DeadlineExceededError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    SomethingWentWrongError,
+)
+"""What a read fails with while the server is down: the wait outlasts it."""
+
+log = logging.getLogger("plexypay")
+
+
+class Polling:
+    """One wait for a transaction."""
+
+    def __init__(self, execution: Execution, options: WaitForTransaction) -> None:
+        self._execution = execution
+        self._options = options
+        self._until = None if options.until is None else TransactionStatus(options.until)
+        self._operation: Operation[..., Transaction]
+        self._request: Any
+        if options.id is not None:
+            self._operation, self._request = Transactions.retrieve, RetrieveTransaction(options.id)
+        elif options.payment_link_id is not None:
+            self._operation = Transactions.retrieve_by_payment_link
+            self._request = RetrieveTransactionByPaymentLink(options.payment_link_id)
+        else:
+            self._operation = Transactions.retrieve_by_order_reference
+            self._request = RetrieveTransactionByOrderReference(str(options.order_reference))
+        self._found: Transaction | None = None
+        self._failure: PlexyPayError | None = None
+
+    async def run(self) -> Transaction:
+        """Ask until the transaction is as wanted.
+
+        Raises:
+            DeadlineExceededError: The wait's time is over.
+            PlexyPayError: Asking failed in a way that asking again does not change.
+        """
+        options = self._options
+        limit = asyncio.timeout(options.timeout)
+        try:
+            async with limit:
+                return await self._polled()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        raise self._too_late() from self._failure
+
+    async def _polled(self) -> Transaction:
+        interval = self._options.interval
+        pauses = backoff.expo(base=1.5, factor=interval, max_value=LONGEST * interval)
+        next(pauses)
+        while True:
+            self._failure = None
+            try:
+                found = await self._execution.call(self._operation, self._request).run()
+            except PASSING as error:
+                self._failure = error
+            except NotFoundError as error:
+                if self._options.id is not None:
+                    raise
+                self._failure = error
+            else:
+                self._found = found
+                if self._is_wanted(found.status):
+                    return found
+            wait: float = next(pauses)
+            # Between half and all of it: not all who wait ask at the same instant.
+            wait = wait / 2 + backoff.full_jitter(wait / 2)
+            log.debug("transactions.wait: asking again in %.1f s", wait)
+            await asyncio.sleep(max(wait, getattr(self._failure, "retry_after", None) or 0.0))
+
+    def _is_wanted(self, status: TransactionStatus) -> bool:
+        if self._until is None:
+            return status.is_paid or status.is_final
+        return status == self._until or status.is_final
+
+    def _too_late(self) -> DeadlineExceededError:
+        found, options = self._found, self._options
+        where = "it was not found" if found is None else f"its status is {found.status.value!r}"
+        wanted = "paid or final" if self._until is None else repr(self._until.value)
+        error = DeadlineExceededError(
+            f"transactions.wait: not {wanted} within {options.timeout:g} s: {where}", outcome=Outcome.UNKNOWN
+        )
+        error.operation = "transactions.wait"
+        error.order_reference = options.order_reference if found is None else found.order_reference
+        if self._failure is not None:
+            for note in getattr(self._failure, "__notes__", ()):
+                error.add_note(note)
+        return error

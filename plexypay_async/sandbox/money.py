@@ -1,0 +1,83 @@
+"""Amounts in major units, as transactions have them: read and written exactly, kept as minor units.
+
+Every currency is taken to have two decimals: no others are known of the API.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from .exchange import Fields, Refusal
+
+__all__ = ["LARGEST", "MoneyFields", "in_major_units"]
+
+LARGEST = 2**63 - 1
+"""The largest amount in minor units."""
+
+_CENT = Decimal("0.01")
+_MOST = Decimal(LARGEST).scaleb(-2)
+
+
+def in_major_units(minor: int) -> Any:
+    """Return an amount as JSON shows it in major units: 2200000 is ``22000``, 5641 is ``56.41``."""
+    whole, cents = divmod(minor, 100)
+    # A float of more than 15 digits would be another amount.
+    return orjson.Fragment(f"{whole}.{cents:02}".rstrip("0")) if cents else whole
+
+
+class MoneyFields(Fields):
+    """The fields of a body of which some are amounts in major units; an empty body has no fields."""
+
+    def __init__(self, body: bytes, *, source: str) -> None:
+        super().__init__(body or b"{}", source=source)
+        try:
+            self._values = json.loads(body or b"{}", parse_float=Decimal, parse_int=_whole)
+        except RecursionError:
+            raise Refusal(3, "body: nested too deep", source=source) from None
+
+    def major_units(self, name: str) -> int | None:
+        """Return an amount of major units as minor units."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if type(value) not in (int, Decimal):
+            raise Refusal(3, f"{self._prefix}{name}: expected a number", source=self.source)
+        amount = Decimal(value)
+        if amount <= 0:
+            raise self.bad_value(name, "must be positive")
+        if amount > _MOST:
+            raise self.bad_value(name, "too large")
+        if amount.quantize(_CENT) != amount:
+            raise self.bad_value(name, "has more than two decimals")
+        return int(amount.quantize(_CENT).scaleb(2))
+
+    def required_major_units(self, name: str) -> int:
+        """Return an amount of major units, which must be given, as minor units."""
+        amount = self.major_units(name)
+        if amount is None:
+            raise self.missing(name)
+        return amount
+
+    def required_text(self, name: str) -> str:
+        """Return a string that must be given."""
+        text = self.text(name)
+        if text is None:
+            raise self.missing(name)
+        return text
+
+    def currency(self, name: str) -> str:
+        """Return a currency, which must be given."""
+        currency = self.required_text(name)
+        if re.fullmatch("[A-Za-z]{3}", currency) is None:
+            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
+        return currency
+
+
+def _whole(digits: str) -> int | Decimal:
+    # Python refuses to make an int of thousands of digits.
+    return int(digits) if len(digits) <= 20 else Decimal(digits)

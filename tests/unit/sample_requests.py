@@ -1,0 +1,56 @@
+"""A request of any declaration, made from the types of its fields."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Collection
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from plexypay_async.operation import Declaration
+
+OF_TYPE: dict[Any, Any] = {
+    int: 1500,
+    bool: True,
+    Decimal: Decimal("15.55"),
+    datetime: datetime(2099, 1, 1, tzinfo=UTC),
+}
+
+
+def arguments(kind: Any, also: Collection[str] = ()) -> dict[str, Any]:
+    """Return arguments for the fields that a class requires, and for the optional ones of these names."""
+    attrs.resolve_types(kind)
+    return {
+        field.name: _value(field.name, field.type, also)
+        for field in attrs.fields(kind)
+        if field.init and (field.default is attrs.NOTHING or field.name in also)
+    }
+
+
+def _value(name: str, kind: Any, also: Collection[str]) -> Any:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        # Of a union, what says most: a class of the library's before a plain type, an enumeration's string.
+        members = [member for member in typing.get_args(kind) if member is not type(None)]
+        kind = next(
+            (member for member in (*filter(attrs.has, members), str) if member in members), members[0]
+        )
+    if isinstance(kind, type) and issubclass(kind, str):
+        return "KZT" if name == "currency" else f"{name}-1"
+    if isinstance(kind, type) and attrs.has(kind):
+        return kind(**arguments(kind, also))
+    return OF_TYPE[kind]
+
+
+def target(declaration: Declaration[...], given: dict[str, Any]) -> str:
+    """Return the path that a declaration's call with these arguments goes to."""
+    return declaration.path.format(**given)
+
+
+def named(client: Any, name: str) -> Any:
+    """Return the call of this full name, such as ``payment_links.create``, of a client."""
+    group, _, attribute = name.partition(".")
+    return getattr(getattr(client, group), attribute)

@@ -1,0 +1,403 @@
+"""Calls that move money: what is a refusal, what is unknown, and how the question is settled."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import json
+import pickle
+import re
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    Outcome,
+    OutcomeUnknownError,
+    RefusedError,
+    Replay,
+    RetryPolicy,
+    SomethingWentWrongError,
+    UnreadableResponseError,
+)
+from plexypay_async.api import every_declaration
+from plexypay_async.api.payments import PaymentResult, Payments, RefundPayment, RefundResult
+from plexypay_async.codec import OperationCodec
+from plexypay_async.operation import Operation, SettledBy
+from plexypay_async.wire import WireResponse
+from plexypay_sync import PlexyPay
+
+from .mocked_http import MockedHTTP
+from .sample_requests import arguments, named, target
+
+BASE = "https://api.example"
+KEY = "pr_0123456789abcdef0123456789abcdef"
+QUICK = RetryPolicy(base=0, cap=0)
+
+OPERATIONS: list[Operation[..., Any]] = [
+    declaration for declaration in every_declaration() if isinstance(declaration, Operation)
+]
+MONEY = [operation for operation in OPERATIONS if operation.replay is Replay.MONEY]
+SAME_KEY = [operation for operation in OPERATIONS if operation.replay is Replay.SAME_KEY]
+ADVISING = [operation for operation in OPERATIONS if operation.settled_by is not None]
+
+
+def named_by(operation: Operation[..., Any]) -> str:
+    return operation.name
+
+
+each_refusable = pytest.mark.parametrize("operation", [*MONEY, *SAME_KEY], ids=named_by)
+each_money = pytest.mark.parametrize("operation", MONEY, ids=named_by)
+each_advising = pytest.mark.parametrize("operation", ADVISING, ids=named_by)
+
+
+def decode(operation: Operation[..., Any], document: Any) -> Any:
+    return OperationCodec(operation).decode(WireResponse(200, json.dumps(document).encode(), key=KEY))
+
+
+def refused(operation: Operation[..., Any], **document: Any) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        decode(operation, {"success": False, **document})
+    return caught.value
+
+
+# --------------------------------------------------------------------------------------------- refusals
+
+
+def test_payments_move_money() -> None:
+    assert {Payments.cancel, Payments.capture, Payments.refund} <= set(MONEY)
+
+
+@each_refusable
+def test_a_success_status_that_says_success_false_is_a_refusal(operation: Operation[..., Any]) -> None:
+    error = refused(operation, message="not enough money", code="51")
+
+    assert (error.code, error.message) == ("51", "not enough money")
+    assert str(error) == f"{operation.name}: refused with code 51: not enough money"
+    assert error.outcome is Outcome.REJECTED
+    assert error.operation == operation.name
+    assert error.answer is None or isinstance(error.answer, operation.answer.model)
+
+
+@each_refusable
+@pytest.mark.parametrize("success", [{"success": True}, {}, {"success": None}], ids=repr)
+def test_anything_but_false_is_no_refusal(operation: Operation[..., Any], success: Any) -> None:
+    document = {"code": "51", "responseCode": "51", "message": "x", **success}
+    # Not every model has all of its fields here; that is something else than a refusal.
+    with contextlib.suppress(UnreadableResponseError):
+        assert decode(operation, document).raw == document
+
+
+@pytest.mark.parametrize("success", [0, "false", "", [], {}], ids=repr)
+def test_what_is_not_a_boolean_is_unreadable_and_not_taken_for_a_refusal(success: Any) -> None:
+    with pytest.raises(UnreadableResponseError, match="success: expected true or false"):
+        decode(Payments.refund, {"success": success})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"code": "51"}, "51"),
+        ({"code": 51}, "51"),
+        ({"code": "0005"}, "0005"),
+        ({"responseCode": "05"}, "05"),
+        ({"code": "51", "responseCode": "05"}, "51"),
+        ({"code": None, "responseCode": "05"}, "05"),
+        ({}, None),
+        ({"code": None, "responseCode": None}, None),
+        ({"code": {"a": 1}}, None),
+        ({"code": [51]}, None),
+        ({"code": True}, None),
+    ],
+    ids=repr,
+)
+def test_where_the_code_of_a_refusal_is(fields: dict[str, Any], code: str | None) -> None:
+    error = refused(Payments.refund, message="no", **fields)
+
+    assert error.code == code
+    assert str(error) == ("payments.refund: refused" + (f" with code {code}" if code else "") + ": no")
+
+
+@pytest.mark.parametrize("message", [{}, {"message": None}, {"message": ""}, {"message": {"a": 1}}], ids=repr)
+def test_a_refusal_without_a_message(message: dict[str, Any]) -> None:
+    error = refused(Payments.refund, **message)
+
+    assert error.message == "no reason given"
+    assert str(error) == "payments.refund: refused: no reason given"
+
+
+def test_a_refusal_has_the_whole_answer_as_its_model() -> None:
+    document = {
+        "success": False,
+        "id": "56b5f4ac",
+        "responseCode": "05",
+        "message": "declined",
+        "amount": 15.55,
+        "remainingBalance": 40.86,
+        "originalTransactionId": "c3bcfd40",
+        "somethingNew": 1,
+    }
+    error = refused(Payments.refund, **document)
+
+    assert error.answer == RefundResult(
+        success=False,
+        id="56b5f4ac",
+        response_code="05",
+        message="declined",
+        amount=Decimal("15.55"),
+        remaining_balance=Decimal("40.86"),
+        original_transaction_id="c3bcfd40",
+    )
+    assert error.answer.raw == document
+
+
+def test_a_refusal_whose_answer_does_not_fit_the_model_is_a_refusal_all_the_same() -> None:
+    error = refused(Payments.refund, message="no", amount="a lot")
+
+    assert (error.message, error.answer) == ("no", None)
+
+
+@each_refusable
+def test_a_refusal_pickles(operation: Operation[..., Any]) -> None:
+    error = refused(operation, message="no", code="51", id="t", walletTransactionId="t", status="failed")
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is RefusedError
+    assert str(again) == str(error)
+    assert (again.code, again.message, again.answer) == (error.code, error.message, error.answer)
+    assert (again.outcome, again.operation) == (Outcome.REJECTED, operation.name)
+
+
+def test_an_answer_that_is_pending_is_no_refusal() -> None:
+    operation: Operation[..., PaymentResult] = Operation(
+        "POST",
+        "/v1/x",
+        RefundPayment,
+        PaymentResult,
+        evidence=Payments.refund.evidence,
+        replay=Replay.MONEY,
+        pending="3ds-required",
+    )
+    operation.name = "x.y"
+    document = {"success": False, "action": "3ds-required"}
+
+    assert decode(operation, document).raw == document
+    for other in ({}, {"action": None}, {"action": "else"}):
+        assert refused(operation, **other).operation == "x.y"
+    assert refused(Payments.refund, action="3ds-required").operation == "payments.refund"
+
+
+def test_a_read_that_says_success_false_is_read_as_it_is() -> None:
+    for operation in OPERATIONS:
+        if operation.replay not in (Replay.MONEY, Replay.SAME_KEY):
+            with contextlib.suppress(UnreadableResponseError):
+                decode(operation, {"success": False, "message": "x", "id": "t"})
+
+
+# -------------------------------------------------------------------------------------- through a client
+
+
+def a_client(**options: Any) -> AsyncPlexyPay:
+    return AsyncPlexyPay(KEY, base_url=BASE, retry=QUICK, **options)
+
+
+def requests_to(http: MockedHTTP) -> int:
+    requests: dict[Any, list[Any]] = http.requests
+    return sum(len(calls) for calls in requests.values())
+
+
+@each_refusable
+@pytest.mark.asyncio
+async def test_a_refusal_is_raised_once_and_hides_the_key(
+    mocked_http: MockedHTTP, operation: Operation[..., Any]
+) -> None:
+    given = arguments(operation.request, also={"order_reference"})
+    answer = {"success": False, "message": f"bad key {KEY}", "responseCode": KEY}
+    mocked_http.post(BASE + target(operation, given), payload=answer, repeat=True)
+
+    async with a_client() as plexy:
+        with pytest.raises(RefusedError) as caught:
+            await named(plexy, operation.name)(**given)
+    error = caught.value
+    assert requests_to(mocked_http) == 1
+    assert (error.operation, error.attempts) == (operation.name, ())
+    assert error.message == "bad key [the API key]"
+    assert error.code == "[the API key]"
+    assert KEY not in f"{error} {error!r} {error.message} {error.code}"
+    assert error.__cause__ is None
+    if operation.replay is Replay.SAME_KEY:
+        assert uuid.UUID(str(error.idempotency_key)).version == 4
+    else:
+        assert error.idempotency_key is None
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_after_code_1_has_the_attempt_before_it(mocked_http: MockedHTTP) -> None:
+    url = f"{BASE}/v1/payments/t/refund"
+    mocked_http.post(url, status=503, payload={"code": 1, "message": "busy"})
+    mocked_http.post(url, payload={"success": False, "message": "no"})
+
+    async with a_client() as plexy:
+        with pytest.raises(RefusedError) as caught:
+            await plexy.payments.refund("t", order_reference="R-1")
+    assert [type(error).__name__ for error in caught.value.attempts] == ["ServiceUnavailableError"]
+    assert caught.value.order_reference == "R-1"
+
+
+@each_money
+@pytest.mark.asyncio
+async def test_a_500_with_a_message_alone_is_unknown_and_carries_the_message(
+    mocked_http: MockedHTTP, operation: Operation[..., Any]
+) -> None:
+    message = "failed to handle command: something went wrong"
+    given = arguments(operation.request, also={"order_reference"})
+    mocked_http.post(BASE + target(operation, given), status=500, payload={"message": message}, repeat=True)
+
+    async with a_client() as plexy:
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await named(plexy, operation.name)(**given)
+    error = caught.value
+    assert requests_to(mocked_http) == 1
+    assert message in str(error)
+    assert error.outcome is Outcome.UNKNOWN
+    assert error.operation == operation.name
+    assert type(error.__cause__) is SomethingWentWrongError
+    assert error.__cause__.message == message
+    assert advised(str(error)) is not None
+
+
+# -------------------------------------------------------------------------------- what settles the question
+
+
+def advised(text: str) -> str | None:
+    """Return the call that an error tells its reader to make."""
+    found = re.search(r"Money may have moved: ask (.*) before doing it again\.$", text)
+    return None if found is None else found.group(1)
+
+
+def parsed(advice: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Return a written call's name and arguments."""
+    call = ast.parse(advice, mode="eval").body
+    assert isinstance(call, ast.Call)
+    return (
+        ast.unparse(call.func),
+        [ast.literal_eval(argument) for argument in call.args],
+        {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords},
+    )
+
+
+@each_money
+def test_whatever_moves_money_names_the_call_that_settles_the_question(
+    operation: Operation[..., Any],
+) -> None:
+    assert operation.settled_by is not None
+
+
+@each_advising
+@pytest.mark.parametrize("facade", [AsyncPlexyPay, PlexyPay], ids=lambda facade: facade.__name__)
+@pytest.mark.parametrize("also", [(), ("order_reference",)], ids=["", "with a reference"])
+def test_the_call_that_is_advised_exists_and_takes_these_arguments(
+    operation: Operation[..., Any], facade: Any, also: tuple[str, ...]
+) -> None:
+    assert operation.settled_by is not None
+    request: Any = operation.request
+    advice = operation.settled_by.advice(request(**arguments(request, also)))
+    name, positional, keywords = parsed(advice)
+    client = facade("key", base_url="http://127.0.0.1:1")
+
+    assert name in {declaration.name for declaration in every_declaration()}
+    inspect.signature(named(client, name)).bind(*positional, **keywords)
+    found = next(declaration for declaration in every_declaration() if declaration.name == name)
+    assert found.replay is Replay.SAFE
+    made = found.request(*positional, **keywords)
+    assert set(positional) | set(keywords.values()) <= set(attrs.asdict(made).values())
+
+
+@each_advising
+def test_the_advice_is_about_the_same_payment(operation: Operation[..., Any]) -> None:
+    assert operation.settled_by is not None
+    given = arguments(operation.request, also={"order_reference"})
+    request: Any = operation.request
+    _, positional, keywords = parsed(operation.settled_by.advice(request(**given)))
+
+    by = operation.settled_by.by
+    expected = [] if by is None else [getattr(request(**given), by)]
+    assert [*positional, *keywords.values()] == expected
+
+
+def test_what_an_advice_looks_like() -> None:
+    request = RefundPayment("it's", order_reference=None)
+
+    assert SettledBy("transactions.history", by="id").advice(request) == 'transactions.history("it\'s")'
+    assert SettledBy("transactions.list").advice(request) == "transactions.list()"
+    assert SettledBy("a.b", by="order_reference").advice(request) == "a.b()"
+    assert SettledBy("a.b", by="order_reference", otherwise="c.d").advice(request) == "c.d()"
+    assert (
+        SettledBy("a.b", by="order_reference", otherwise="c.d").advice(
+            RefundPayment("t", order_reference="R-1")
+        )
+        == "a.b(order_reference='R-1')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("payments.cancel", "transactions.retrieve('t-1')"),
+        ("payments.capture", "transactions.retrieve('t-1')"),
+        ("payments.refund", "transactions.history('t-1')"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_the_advice_of_payments(mocked_http: MockedHTTP, name: str, advice: str) -> None:
+    mocked_http.post(f"{BASE}/v1/payments/t-1/{name.partition('.')[2]}", status=502, repeat=True)
+
+    async with a_client() as plexy:
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await named(plexy, name)("t-1")
+    assert advised(str(caught.value)) == advice
+
+
+# ----------------------------------------------------------------------------------------- what is sent
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "body"),
+    [
+        ("cancel", {}, None),
+        ("cancel", {"extra": {"reason": "no"}}, b'{"reason":"no"}'),
+        ("capture", {}, b"{}"),
+        ("capture", {"amount": Decimal("56.41")}, b'{"amount":56.41}'),
+        ("refund", {}, b"{}"),
+        (
+            "refund",
+            {"amount": Decimal("15.55"), "order_reference": "R-1", "description": "torn"},
+            b'{"amount":15.55,"orderReference":"R-1","description":"torn"}',
+        ),
+        ("refund", {"extra": {"fee": 1}}, b'{"fee":1}'),
+    ],
+    ids=repr,
+)
+def test_what_is_sent(name: str, given: dict[str, Any], body: bytes | None) -> None:
+    operation: Operation[..., Any] = getattr(Payments, name)
+    wire = OperationCodec(operation).encode(operation.request("a/b", **given))
+
+    assert (wire.method, wire.target, wire.body) == ("POST", f"/v1/payments/a%2Fb/{name}", body)
+
+
+@pytest.mark.parametrize("field", ["order_reference", "description"])
+def test_texts_of_a_refund_are_texts(field: str) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: expected a string, got int 5"):
+        RefundPayment("t", **{field: 5})  # type: ignore[arg-type]
+
+
+def test_an_answer_of_success_alone_is_one() -> None:
+    for operation in (Payments.cancel, Payments.capture, Payments.refund):
+        answer = decode(operation, {"success": True})
+        assert answer.success is True
+        assert (answer.id, answer.amount, answer.remaining_balance) == (None, None, None)

@@ -132,6 +132,8 @@ class UnreadableResponseError(PlexyPayError):
     """The HTTP status of the answer."""
     body: str
     """The beginning of the answer's body."""
+    cut: bool
+    """Whether the connection ended before the body did, so that asking again may help."""
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class UnreadableResponseError(PlexyPayError):
         )
         self.status = status
         self.body = body
+        self.cut = False
 
 
 class OrderReferenceConflictError(PlexyPayError):

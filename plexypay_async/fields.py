@@ -119,10 +119,15 @@ def check_minor_units(name: str, value: Any) -> None:
         raise ConfigurationError(
             f"{name}: expected an int of minor units (22 000 KZT is 2200000), got {_shown(value)}"
         )
+    check_holdable(name, value)
     if value <= 0:
         raise ConfigurationError(f"{name}: must be positive, got {value}")
-    if value > 2**63 - 1:
-        raise ConfigurationError(f"{name}: {value} is larger than any amount the API can hold")
+
+
+def check_holdable(name: str, value: int) -> None:
+    """Refuse a number that no API can hold, before it is written anywhere: Python refuses to write some."""
+    if value.bit_length() > 63:
+        raise ConfigurationError(f"{name}: larger than any amount the API can hold")
 
 
 def check_major_units(name: str, value: Any) -> None:
@@ -131,6 +136,8 @@ def check_major_units(name: str, value: Any) -> None:
         raise ConfigurationError(
             f'{name}: expected a Decimal of major units (22 000 KZT is Decimal("22000")), got {_shown(value)}'
         )
+    if type(value) is int:
+        check_holdable(name, value)
     if isinstance(value, Decimal) and not value.is_finite():
         raise ConfigurationError(f"{name}: {value} is no amount")
     if value <= 0:

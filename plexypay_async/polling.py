@@ -27,6 +27,7 @@ from .errors import (
     RateLimitedError,
     ServiceUnavailableError,
     SomethingWentWrongError,
+    UnreadableResponseError,
 )
 from .execution import Execution
 from .operation import Operation
@@ -90,17 +91,20 @@ class Polling:
         pauses = backoff.expo(base=1.5, factor=interval, max_value=LONGEST * interval)
         next(pauses)
         while True:
-            self._failure = None
             try:
                 found = await self._execution.call(self._operation, self._request).run()
             except PASSING as error:
+                self._failure = error
+            except UnreadableResponseError as error:
+                if not error.cut:
+                    raise
                 self._failure = error
             except NotFoundError as error:
                 if self._options.id is not None:
                     raise
                 self._failure = error
             else:
-                self._found = found
+                self._found, self._failure = found, None
                 if self._is_wanted(found.status):
                     return found
             wait: float = next(pauses)
@@ -112,7 +116,9 @@ class Polling:
     def _is_wanted(self, status: TransactionStatus) -> bool:
         if self._until is None:
             return status.is_paid or status.is_final
-        return status == self._until or status.is_final
+        # Of the final states, a charged payment alone may still change: it can be refunded.
+        goes_on = status is TransactionStatus.CHARGED and self._until is TransactionStatus.REFUNDED
+        return status == self._until or (status.is_final and not goes_on)
 
     def _too_late(self) -> DeadlineExceededError:
         found, options = self._found, self._options

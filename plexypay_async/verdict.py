@@ -103,6 +103,7 @@ def _judge_cut_success(result: WireResponse, name: str, replay: Replay) -> Judge
     error = UnreadableResponseError(
         f"{name}: the answer (HTTP {result.status}) was cut in its body", status=result.status
     )
+    error.cut = True
     return Judgement(error, _where_unknown(replay), unsettled=True)
 
 

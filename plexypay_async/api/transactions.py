@@ -292,8 +292,8 @@ class WaitForTransaction:
         id: The transaction's `id`.
         payment_link_id: Instead of it, the link that is being paid.
         order_reference: Instead of it, your order's reference; the path of that search is **assumed**.
-        until: The state to wait for, such as ``"charged"``; a final state ends the wait in any case. Unless
-            given, paid or final.
+        until: The state to wait for, such as ``"charged"``; a final state from which it cannot come any more
+            ends the wait too. Unless given, paid or final.
         timeout: Seconds for the whole wait.
         interval: Seconds of the first pause.
 

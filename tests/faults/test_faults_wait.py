@@ -114,6 +114,13 @@ async def test_it_is_asked_for_until_it_is_paid(waiting: Waiting, given: dict[st
     assert found.status == "authorized"
 
 
+async def test_a_refund_of_a_charged_payment_can_be_waited_for(waiting: Waiting) -> None:
+    refunded = Answer(200, {"transactionId": "t", "status": "refunded", "amount": 1})
+    async with serving({BY_ID: [CHARGED, CHARGED, refunded]}) as server:
+        found = await waiting(server, id="t", until="refunded")
+    assert found.status == "refunded"
+
+
 async def test_it_is_asked_for_until_it_is_as_wanted(waiting: Waiting) -> None:
     async with serving({BY_ID: [CREATED, AUTHORIZED, AUTHORIZED, CHARGED]}) as server:
         found = await waiting(server, id="t", until="charged")
@@ -173,6 +180,7 @@ OUTAGES: dict[str, Step] = {
     "reset": RESET,
     "silent": SILENCE,
     "error cut in its body": Cut(CODE_1),
+    "success cut in its body": Cut(CHARGED),
 }
 
 
@@ -318,3 +326,12 @@ async def test_a_cancelled_wait_leaves_the_client_as_it_was() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert (await plexy.transactions.wait("u")).is_paid
+
+
+async def test_a_request_that_the_end_cuts_hides_no_earlier_failure() -> None:
+    async with scripted({BY_REFERENCE: [NOT_FOUND, SILENCE]}, retry=ONCE) as (plexy, script):
+        with pytest.raises(DeadlineExceededError, match="it was not found") as caught:
+            await plexy.transactions.wait(order_reference="ORD-1", timeout=0.3, interval=0.01)
+        assert script.counts == {BY_REFERENCE: 2}
+    assert type(caught.value.__cause__) is NotFoundError
+    assert 'paths={"transactions.retrieve_by_order_reference"' in "".join(caught.value.__notes__)

@@ -154,6 +154,8 @@ class AsyncPlexyPay(Groups[Async]):
             replay = Replay.MONEY if verb == "POST" else Replay.SAFE
         if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
+        # A traceback that shows local variables would show it.
+        del json
         return await Call(self._execution, _JSONDecoder(f"{verb} {path}"), wire_request, replay).run()
 
     async def close(self) -> None:
@@ -187,7 +189,10 @@ class AsyncCaller:
         execution, make = self.execution, operation.request
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            return await execution.call(operation, make(*args, **kwargs)).run()
+            performed = execution.call(operation, make(*args, **kwargs))
+            # A traceback that shows local variables would show them.
+            del args, kwargs
+            return await performed.run()
 
         return call
 

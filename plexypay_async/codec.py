@@ -13,7 +13,7 @@ import attrs
 import orjson
 
 from .converter import Structure, as_object, converter, each, integer, reason
-from .errors import ConfigurationError, RefusedError
+from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
 from .wire import (
@@ -31,6 +31,8 @@ __all__ = ["ListingCodec", "OperationCodec", "PageBody"]
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+_ERROR_TYPES = ("apiError", "validationError")
 
 # ---------------------------------------------------------------------------------------------- codecs
 
@@ -102,6 +104,10 @@ class OperationCodec(Generic[R]):
         self._structure: Structure = converter.get_structure_hook(answer.model)
         self._may_refuse = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
         self._pending = operation.pending
+        # What needs no field of the answer needs no answer either, where something was done.
+        fields: Sequence[attrs.Attribute[Any]] = attrs.fields(answer.model)
+        needs_none = operation.method != "GET" and all(f.default is not attrs.NOTHING for f in fields)
+        self._body_if_empty = b"{}" if needs_none else b""
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -111,9 +117,9 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = orjson.loads(response.body)
+            value: Any = orjson.loads(response.body or self._body_if_empty)
         except ValueError:
-            value = decode_json(response, self.name)
+            value = decode_json(response, self.name, shown=not self._model.private)
         known_by = self._known_by
         if self._may_refuse:
             self._check_refused(value, response)
@@ -126,18 +132,27 @@ class OperationCodec(Generic[R]):
         if not isinstance(document, dict):
             return
         value = cast("dict[str, Any]", document)
-        if value.get("success") is not False:
+        success = value.get("success")
+        if success is True or (success is None and value.get("type") not in _ERROR_TYPES):
             return
-        if self._pending is not None and value.get("action") == self._pending:
-            return
+        message = value.get("message")
+        told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
+        if success is not False:
+            # An error's body, or what is neither true nor false, says nothing certain with a success status.
+            raise UnreadableResponseError(
+                f"{self.name}: neither a success nor a refusal (HTTP {response.status}): {told}",
+                status=response.status,
+                outcome=Outcome.UNKNOWN,
+            )
         try:
             answer = self._structure(value, self._model)
         except Exception:  # noqa: BLE001 - a refusal may be poorer than a success
             answer = None
+        if self._pending is not None and getattr(answer, self._pending, False):
+            return
         code = next((value[name] for name in ("code", "responseCode") if value.get(name) is not None), None)
-        message = value.get("message")
         raise RefusedError(
-            response.hidden(message) if isinstance(message, str) and message else "no reason given",
+            told,
             code=None if isinstance(code, (bool, dict, list, type(None))) else response.hidden(str(code)),
             answer=answer,
             operation=self.name,
@@ -216,5 +231,7 @@ def structured(structure: Structure, kind: Any, value: Any, response: WireRespon
         return structure(value, kind)
     except Exception as error:  # noqa: BLE001 - any document gives a model or this error
         raise unreadable(
-            response, f"{what}: the answer does not fit {kind.__name__}: {reason(error)}"
+            response,
+            f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
+            shown=not getattr(kind, "private", False),
         ) from None

@@ -177,7 +177,7 @@ class RefusedError(PlexyPayError):
     message: str
     """The server's message."""
     answer: Any
-    """The whole answer as its model."""
+    """The whole answer as its model; it stays behind where the error is pickled and it holds card data."""
 
     def __init__(
         self,
@@ -201,6 +201,12 @@ class RefusedError(PlexyPayError):
         self.message = message
         self.code = code
         self.answer = answer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restore, (kind, args, state) = super().__reduce__()
+        if getattr(self.answer, "private", False):
+            state["answer"] = None
+        return restore, (kind, args, state)
 
 
 class APIError(PlexyPayError):

@@ -24,6 +24,7 @@ from .errors import (
     OutcomeUnknownError,
     PlexyPayError,
     RateLimitedError,
+    RefusedError,
     UnreadableResponseError,
 )
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
@@ -234,12 +235,11 @@ class Call(Generic[R]):
         # Waiting for an earlier run's requests is no time of this one's.
         self._deadline = max(self._now(), self._settled_at) + self._timeout
         watch = self._connections.deadlines.watch(self._deadline)
+        failed: BaseException
         try:
             result = await self._perform()
-        except asyncio.CancelledError:
-            if not watch.done():
-                raise
-            failed = self._finished(self._deadline_error())
+        except asyncio.CancelledError as error:
+            failed = self._finished(self._deadline_error()) if watch.done() else error
         except ConfigurationError as error:
             # The client was closed or its key failed in mid-call; an earlier attempt may have done the work.
             watch.done()
@@ -253,6 +253,10 @@ class Call(Generic[R]):
         else:
             watch.done()
             return result
+        if not isinstance(failed, PlexyPayError):
+            # Cancelled by the caller.
+            failed.__traceback__ = failed.__context__ = None
+            raise failed
         patient = self._patience is not None
         if patient and failed.outcome is Outcome.UNKNOWN and not isinstance(failed, OutcomeUnknownError):
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
@@ -283,7 +287,7 @@ class Call(Generic[R]):
             self._sending = None
             self.sent += 1
             if isinstance(result, WireResponse) and result.is_success and result.complete:
-                value = self._decoder.decode(result)
+                value = self._decoded(result)
                 self._answered()
                 self.execution.recovery.note_created(self, value)
                 return value
@@ -321,6 +325,19 @@ class Call(Generic[R]):
                     self._answered(credit=False)
                 raise self._final(error)
             await self.pause(error)
+
+    def _decoded(self, answer: WireResponse) -> R:
+        try:
+            return self._decoder.decode(answer)
+        except RefusedError as error:
+            refused: PlexyPayError = error
+        except UnreadableResponseError as error:
+            if error.outcome is not Outcome.UNKNOWN or self._replay is Replay.SAFE:
+                raise
+            self._unsettled = True
+            refused = error
+        # What is refused now may have been done by an attempt before.
+        raise self._final(refused)
 
     def _recovered(self, found: R) -> R:
         self.recovered = True

@@ -238,6 +238,8 @@ class Model:
     What the server sends and the library does not know stays readable in `raw`.
     """
 
+    private: ClassVar[bool] = False
+    """Whether an answer holds a customer's card data, so that no error shows a part of it or pickles it."""
     list_under: ClassVar[str | None] = None
     """The wire name of the field that an answer is read as, where it is an array and no object."""
 

@@ -258,7 +258,7 @@ class Operation(Declaration[P], Generic[P, R]):
 
     `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` is the call
     that tells what became of an unknown outcome. Where money moves or a key is sent, an answer that says
-    ``success: false`` is a refusal, unless its ``action`` is `pending`: it is not finished then.
+    ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
     """
 
     def __init__(

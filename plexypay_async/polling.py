@@ -68,6 +68,7 @@ class Polling:
             self._request = RetrieveTransactionByOrderReference(str(options.order_reference))
         self._found: Transaction | None = None
         self._failure: PlexyPayError | None = None
+        self._was_missing = False
 
     async def run(self) -> Transaction:
         """Ask until the transaction is as wanted.
@@ -103,6 +104,7 @@ class Polling:
                 if self._options.id is not None:
                     raise
                 self._failure = error
+                self._was_missing = True
             else:
                 self._found, self._failure = found, None
                 if self._is_wanted(found.status):
@@ -122,7 +124,12 @@ class Polling:
 
     def _too_late(self) -> DeadlineExceededError:
         found, options = self._found, self._options
-        where = "it was not found" if found is None else f"its status is {found.status.value!r}"
+        if found is not None:
+            where = f"its status is {found.status.value!r}"
+        elif self._was_missing:
+            where = "it was not found"
+        else:
+            where = "the server did not tell"
         wanted = "paid or final" if self._until is None else repr(self._until.value)
         error = DeadlineExceededError(
             f"transactions.wait: not {wanted} within {options.timeout:g} s: {where}", outcome=Outcome.UNKNOWN

@@ -80,7 +80,9 @@ def judge(
     if result.is_success:
         return _judge_cut_success(result, name, replay)
     error = error_of(result, name)
-    unsettled = error.outcome is Outcome.UNKNOWN
+    unsettled = error.outcome is Outcome.UNKNOWN or (
+        replay is not Replay.SAFE and error.code is None and _proves_nothing(error.status)
+    )
     if isinstance(error, RateLimitedError):
         return Judgement(error, Verdict.REPEAT)
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
@@ -137,6 +139,11 @@ def retry_code(error: PlexyPayError) -> int | None:
     if not isinstance(error, APIError):
         return None
     return type(error).api_code if error.api_code is not None else error.code
+
+
+def _proves_nothing(status: int) -> bool:
+    """Tell a redirect, with which a POST that was done may be answered, and a proxy's time-out."""
+    return 300 <= status < 400 or status == 408
 
 
 ORDER_REFERENCE_TAKEN = 1153

@@ -128,8 +128,8 @@ def encode_json(value: Any) -> bytes:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
 
 
-def decode_json(response: WireResponse, what: str) -> Any:
-    """Read a body as JSON; an empty one is None.
+def decode_json(response: WireResponse, what: str, *, shown: bool = True) -> Any:
+    """Read a body as JSON; an empty one is None. Unless `shown`, an error holds nothing of it.
 
     Raises:
         UnreadableResponseError: The body is not JSON.
@@ -139,15 +139,20 @@ def decode_json(response: WireResponse, what: str) -> Any:
     try:
         return orjson.loads(response.body)
     except ValueError:
-        raise unreadable(response, f"{what}: the answer is not JSON") from None
+        raise unreadable(response, f"{what}: the answer is not JSON", shown=shown) from None
 
 
-def unreadable(response: WireResponse, message: str) -> UnreadableResponseError:
-    """Return the error of an answer that cannot be read; after a 2xx the work itself is done."""
+def unreadable(response: WireResponse, message: str, *, shown: bool = True) -> UnreadableResponseError:
+    """Return the error of an answer that cannot be read; after a 2xx the work itself is done.
+
+    Unless `shown`, it holds nothing of the body, which may have a customer's data.
+    """
+    beginning = response.beginning if shown else ""
+    told = f"; its body begins: {beginning[:120]!r}" if shown else ""
     return UnreadableResponseError(
-        f"{message} (HTTP {response.status}); its body begins: {response.beginning[:120]!r}",
+        f"{message} (HTTP {response.status}){told}",
         status=response.status,
-        body=response.beginning,
+        body=beginning,
         outcome=Outcome.DONE if response.is_success else Outcome.UNKNOWN,
     )
 

@@ -183,7 +183,10 @@ class SyncCaller:
         run, execution, make = self._portal.run, self._execution, operation.request
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return run(execution.call(operation, make(*args, **kwargs)).run)
+            performed = execution.call(operation, make(*args, **kwargs))
+            # A traceback that shows local variables would show them.
+            del args, kwargs
+            return run(performed.run)
 
         return call
 

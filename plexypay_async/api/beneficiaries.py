@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..fields import Model, Request
+from ..fields import Model, Request, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
 from .checks import check_size
 
@@ -177,7 +177,7 @@ class Beneficiary(Model):
     Evidence: **assumed**; the vendor names the schema ``entity.PaymentBeneficiary`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -187,7 +187,7 @@ class BeneficiaryTransfer(Model):
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     success: bool | None = None
 
 
@@ -198,7 +198,7 @@ class BeneficiarySettlement(Model):
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     success: bool | None = None
 
 

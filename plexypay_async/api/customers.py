@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import attrs
 
-from ..fields import Model, Request
+from ..fields import Model, Request, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
 from .checks import check_size
 from .transactions import Transaction
@@ -153,7 +153,7 @@ class Customer(Model):
     Evidence: **assumed**; the vendor names the schema ``response.Customer`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 @attrs.frozen(kw_only=True)

@@ -493,6 +493,8 @@ class DirectPayment(Model):
     None.
     """
 
+    private: ClassVar[bool] = True
+
     id: str | None = None
     order_reference: str | None = None
     amount: Decimal | None = None
@@ -526,7 +528,7 @@ class DirectPayment(Model):
     @property
     def requires_3ds(self) -> bool:
         """Whether the customer has to pass 3-D Secure: nothing is paid before `continue_3ds`."""
-        if self.action == _3DS_REQUIRED:
+        if self.action is not None and self.action.lower() == _3DS_REQUIRED:
             return True
         return self.three_ds is not None and self.three_ds.status is ThreeDSecureStatus.CHALLENGE
 
@@ -551,7 +553,7 @@ class DirectPayments(Resource[F]):
         settled_by=SettledBy(
             "transactions.retrieve_by_order_reference", by="order_reference", otherwise="transactions.list"
         ),
-        pending=_3DS_REQUIRED,
+        pending="requires_3ds",
     )
     continue_3ds = Operation(
         "POST",
@@ -561,5 +563,5 @@ class DirectPayments(Resource[F]):
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
         settled_by=SettledBy("transactions.retrieve", by="id"),
-        pending=_3DS_REQUIRED,
+        pending="requires_3ds",
     )

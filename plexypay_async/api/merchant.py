@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from ..fields import Model, Request
+from ..fields import Model, Request, wire
 from ..operation import Evidence, F, Operation, Resource
 
 __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
@@ -40,7 +40,7 @@ class Merchant(Model):
     Evidence: **assumed**; the vendor names the schema ``response.Merchant`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class MerchantAccount(Resource[F]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..fields import Model, Request
+from ..fields import Model, Request, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
 from .checks import check_size
 
@@ -104,7 +104,7 @@ class PayoutTransaction(Model):
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -114,7 +114,7 @@ class Payout(Model):
     Evidence: **assumed**; the vendor names the schema ``response.Payout`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +124,7 @@ class SavedPayoutCard(Model):
     Evidence: **assumed**; the vendor names the schema ``response.SavedCard`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class Payouts(Resource[F]):

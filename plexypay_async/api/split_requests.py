@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from ..fields import Model, Request
+from ..fields import Model, Request, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy, optionally
 from .checks import check_size
 
@@ -143,7 +143,7 @@ class SplitRequest(Model):
     Evidence: **assumed**; the vendor names the schema ``entity.SplitRequest`` and shows no field of it.
     """
 
-    id: str | None = None
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class SplitRequests(Resource[F]):

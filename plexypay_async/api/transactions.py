@@ -7,9 +7,10 @@ and `history` are **assumed** paths. Amounts of transactions are in **major** un
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import attrs
 
@@ -24,7 +25,6 @@ __all__ = [
     "RetrieveTransactionByPaymentLink",
     "RetrieveTransactionHistory",
     "Transaction",
-    "TransactionEvent",
     "TransactionHistory",
     "TransactionStatus",
     "Transactions",
@@ -152,24 +152,20 @@ class Transaction(Model):
 
 
 @attrs.frozen(kw_only=True)
-class TransactionEvent(Model):
-    """One event of a transaction's history. Its fields are not published: what is not typed is in `raw`."""
-
-    status: TransactionStatus | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True)
 class TransactionHistory(Model):
     """A transaction's events, in the server's order.
 
-    Evidence: **assumed**; the vendor says "transaction events" and shows none. An array is read, alone or as
-    ``data``; anything else is in `raw`.
+    Evidence: **assumed**; the vendor says "transaction events" and shows none, so an event is whatever the
+    server sends, most likely a mapping. An array is read, alone or as ``data``; all else is in `raw`.
     """
 
     list_under: ClassVar[str | None] = "data"
 
-    events: tuple[TransactionEvent, ...] = attrs.field(default=(), metadata=wire("data"))
+    @property
+    def events(self) -> tuple[Any, ...]:
+        """The events as they came."""
+        data = self.raw.get("data")
+        return tuple(cast("Sequence[Any]", data)) if isinstance(data, list) else ()
 
 
 @attrs.frozen

@@ -80,8 +80,13 @@ class Source:
         else:
             raise ConfigurationError(f"links: expected an iterable, got {type(requests).__name__}")
 
-    async def next(self, *, wait: bool = True) -> Item | None:
-        """Return the next request; None at the end, or where none is there yet and `wait` is False."""
+    async def next(self, *, wait: bool = True, until: float | None = None) -> Item | None:
+        """Return the next request; None at the end, or where none is there yet.
+
+        Args:
+            wait: Whether to wait for one.
+            until: The loop's time at which to wait no longer.
+        """
         if self.ended:
             return None
         try:
@@ -89,7 +94,7 @@ class Source:
                 request = next(self._plain)
             else:
                 # Without a task and a lock for each request, which cost half as much as the link.
-                found = self._at_hand() or await self._next_async(wait=wait)
+                found = self._at_hand() or await self._next_async(wait=wait, until=until)
                 if found is None:
                     return None
                 (request,) = found
@@ -116,7 +121,7 @@ class Source:
             return None
         return (self._buffered.take(),)
 
-    async def _next_async(self, *, wait: bool) -> tuple[CreatePaymentLink] | None:
+    async def _next_async(self, *, wait: bool, until: float | None) -> tuple[CreatePaymentLink] | None:
         assert self._async is not None  # noqa: S101
         async with self._lock:
             if self.ended:
@@ -130,7 +135,10 @@ class Source:
                 return None
             ahead = self._ahead
             # Not awaited itself: a worker that is cancelled while it waits must not cancel it for the others.
-            await asyncio.wait([ahead])
+            seconds = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
+            await asyncio.wait([ahead], timeout=seconds)
+            if not ahead.done():
+                return None
             self._ahead = None
             if ahead.cancelled():
                 # The source's own doing: without this the job would seem to have come to its end.
@@ -223,12 +231,19 @@ class JournalIntake:
     async def _claim_batch(self) -> None:
         claimed: list[tuple[Item, str, bytes]] = []
         settled: list[Item] = []
+        if self._repeats >= CLAIM_BATCH and self._later:
+            # The rows that are repeated may be among those put off, which nobody would settle.
+            self._ready.extend(self._later)
+            self._later.clear()
+            return
         while self._repeats >= CLAIM_BATCH:
             # Their rows are all in the hands of workers, and settle.
             self._fewer_repeats.clear()
             await self._fewer_repeats.wait()
         while len(claimed) + len(settled) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
-            item = await self._source.next(wait=not claimed and not settled)
+            # Rows that were put off do not wait for a source that is slow.
+            until = self._settled_at if self._later else None
+            item = await self._source.next(wait=not claimed and not settled, until=until)
             if item is None:
                 break
             reference = item.request.order_reference

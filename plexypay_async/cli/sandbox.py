@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["SUMMARY", "configure", "parse_faults"]
 
 _EXAMPLES = """\
-The sandbox speaks the API's HTTP, keeps its links in memory unless --database is given, and moves no money.
-Any program in any language can be tested against it. Its admin path /_sandbox asks for no key: serve it on
-this machine only.
+The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
+Any program in any language can be tested against it. GET /_sandbox lists the paths that pay links, move the
+clock and add faults; they ask for no key, so serve it on this machine only. The guide is docs/sandbox.md.
 
 examples:
   plexypay sandbox
@@ -44,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the key that the sandbox accepts; it is printed, so take no real one (default: %(default)s)",
     )
     parser.add_argument(
-        "--database", metavar="FILE", help="keep the links in this SQLite file, across restarts"
+        "--database",
+        metavar="FILE",
+        help="keep all state (links, transactions, wallet, ...) in this SQLite file, across restarts",
     )
     parser.add_argument(
         "--fault",
@@ -87,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         UnusableInputError: The faults, the address or the database cannot be used.
     """
     faults = parse_faults(arguments.fault)
+    import errno
     import sqlite3
 
     from ..errors import ConfigurationError
@@ -106,8 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigurationError as error:
         raise UnusableInputError(str(error)) from None
     except OSError as error:
-        address = f"{arguments.host}:{arguments.port}"
-        raise UnusableInputError(f"cannot serve on {address}: {error.strerror or error}") from None
+        told = f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}"
+        if error.errno == errno.EADDRINUSE:
+            told += "; choose another --port, or 0 for a free one"
+        raise UnusableInputError(told) from None
     except sqlite3.Error as error:
         raise UnusableInputError(f"cannot use the database {arguments.database}: {error}") from None
     return Exit.OK

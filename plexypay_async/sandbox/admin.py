@@ -1,17 +1,7 @@
 """The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
 
-| call | does |
-|---|---|
-| ``GET /_sandbox/faults`` | the faults in force, each with how often it struck |
-| ``POST /_sandbox/faults`` | adds one: the text ``code=1,rate=0.05``, or a JSON object with the same keys |
-| ``DELETE /_sandbox/faults``, ``DELETE /_sandbox/faults/{id}`` | lifts all faults, or one |
-| ``GET /_sandbox/requests`` | how many requests arrived, by operation and method |
-| ``GET /_sandbox/payment-links?page=1&size=1000`` | the stored links whole, the newest first |
-| ``POST /_sandbox/payment-links/{id}/pay`` | pays an active link as its customer would, see below |
-| ``GET /_sandbox/transactions?page=1&size=1000`` | the stored transactions whole, the newest first |
-| ``GET /_sandbox/clock`` | the sandbox's present |
-| ``POST /_sandbox/clock`` | moves it ahead: ``{"advance_seconds": 3600}`` |
-| ``POST /_sandbox/reset`` | forgets what was stored, requests and faults, and resets the clock |
+``GET /_sandbox`` lists them, each with what it does; the list is in `_Admin.calls`. Listings take ``page``
+(from 1) and ``size`` (1000 unless given).
 
 Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
 challenged, unless given), ``cvv``, ``otp`` (the answer to a 3-D Secure challenge: ``555``, which passes,
@@ -26,9 +16,10 @@ loopback address unless told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import attrs
 import orjson
 from aiohttp import web
 
@@ -46,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_admin"]
 
+_ROOT = "/_sandbox"
 _SOURCE = "sandbox"
 
 
@@ -58,25 +50,26 @@ def add_admin(
 ) -> None:
     """Serve the paths under ``/_sandbox``."""
     admin = _Admin(sandbox, payment_links, link_payments, transactions)
-    for method, path, work in (
-        ("GET", "/faults", admin.show_faults),
-        ("POST", "/faults", admin.add_fault),
-        ("DELETE", "/faults", admin.clear_faults),
-        ("DELETE", "/faults/{id}", admin.remove_fault),
-        ("GET", "/requests", admin.show_requests),
-        ("GET", "/payment-links", admin.show_payment_links),
-        ("POST", "/payment-links/{id}/pay", admin.pay),
-        ("GET", "/transactions", admin.show_transactions),
-        ("GET", "/clock", admin.show_clock),
-        ("POST", "/clock", admin.advance_clock),
-        ("POST", "/reset", admin.reset),
-    ):
-        application.router.add_route(method, f"/_sandbox{path}", _serving(work))
+    for call in admin.calls():
+        application.router.add_route(call.method, _ROOT + call.path, _serving(call.work))
+    application.router.add_get(f"{_ROOT}/", _serving(admin.show_calls))
 
 
-def _serving(
-    work: Callable[[web.Request], Awaitable[Answer]],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+_Work: TypeAlias = Callable[[web.Request], Awaitable[Answer]]
+
+
+@attrs.frozen
+class _Call:
+    """One of the paths."""
+
+    method: str
+    path: str
+    """What follows ``/_sandbox``."""
+    does: str
+    work: _Work
+
+
+def _serving(work: _Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
             return respond(await work(request))
@@ -98,6 +91,38 @@ class _Admin:
         self._payment_links = payment_links
         self._link_payments = link_payments
         self._transactions = transactions
+
+    def calls(self) -> Sequence[_Call]:
+        """Return all of the paths."""
+        return (
+            _Call("GET", "", "this list", self.show_calls),
+            _Call("GET", "/faults", "the faults in force, each with how often it struck", self.show_faults),
+            _Call(
+                "POST", "/faults", "adds one: the text code=1,rate=0.05, or the same as JSON", self.add_fault
+            ),
+            _Call("DELETE", "/faults", "lifts all faults", self.clear_faults),
+            _Call("DELETE", "/faults/{id}", "lifts one", self.remove_fault),
+            _Call(
+                "GET", "/requests", "how many requests arrived, by operation and method", self.show_requests
+            ),
+            _Call(
+                "GET", "/payment-links", "the stored links whole, the newest first", self.show_payment_links
+            ),
+            _Call("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed", self.pay),
+            _Call(
+                "GET", "/transactions", "the stored transactions whole, newest first", self.show_transactions
+            ),
+            _Call("GET", "/clock", "the sandbox's present", self.show_clock),
+            _Call("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}', self.advance_clock),
+            _Call("POST", "/reset", "forgets all state, requests and faults; resets the clock", self.reset),
+        )
+
+    async def show_calls(self, request: web.Request) -> Answer:
+        del request
+        data = [
+            {"method": call.method, "path": _ROOT + call.path, "does": call.does} for call in self.calls()
+        ]
+        return Answer(200, {"data": data})
 
     async def show_faults(self, request: web.Request) -> Answer:
         del request

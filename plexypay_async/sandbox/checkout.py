@@ -1,6 +1,8 @@
 """The pages that a customer sees: the checkout behind a link's address, and the bank's page of 3-D Secure.
 
-They need no key, and no script: a browser test fills in their forms as a customer would.
+They need no key, and no script: a browser test fills in their forms as a customer would. The bank's page is
+posted ``creq`` and ``threeDSSessionData``, asks for the one-time password, and sends the customer back with
+``cres``. What becomes of a direct payment is decided once its merchant hands that ``cres`` in.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from .exchange import Refusal
-from .issuer import CARDS, PASSWORD
+from .issuer import CARDS, PASSWORD, Flow
 from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore, StoredLink
 from .transaction_store import StoredTransaction, TransactionStore
@@ -101,14 +103,14 @@ class _Pages:
         session_data = escape(_text(form, "threeDSSessionData"))
         if "otp" not in form:
             return _page("Confirm the payment", _BANK.format(password=PASSWORD, session_data=session_data))
-        cres = base64.urlsafe_b64encode(orjson.dumps(_challenge_result(transaction, _text(form, "otp"))))
+        password = _text(form, "otp")
+        cres = base64.urlsafe_b64encode(orjson.dumps(_challenge_result(transaction, password)))
         result = cres.decode().rstrip("=")
+        title = "Confirmed" if _is_confirmed(transaction, password) else "Not confirmed"
         address = transaction.notification_url
         if address is None or not address.startswith(_HTTP):
-            return _page("Confirmed", f"<p>cres: <code>{result}</code></p>")
-        return _page(
-            "Confirmed", _BACK.format(address=escape(address), cres=result, session_data=session_data)
-        )
+            return _page(title, f"<p>cres: <code>{result}</code></p>")
+        return _page(title, _BACK.format(address=escape(address), cres=result, session_data=session_data))
 
     def _link_page(self, identifier: str, note: str = "", *, status: int = 200) -> web.Response:
         link = self._links.find(identifier)
@@ -121,6 +123,10 @@ class _Pages:
             cards = "".join(f"<option>{number}</option>" for number in CARDS)
             content += "\n" + _FORM.format(cards=cards, password=PASSWORD)
         return _page(f"{whole}.{cents:02} {link.currency}", content, status=status)
+
+
+def _is_confirmed(transaction: StoredTransaction, password: str) -> bool:
+    return password == PASSWORD and CARDS[transaction.card_number].flow is not Flow.BROKEN_CHALLENGE
 
 
 def _challenge_result(transaction: StoredTransaction, password: str) -> dict[str, Any]:

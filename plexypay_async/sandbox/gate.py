@@ -60,7 +60,7 @@ class Gate:
 
     async def unknown(self, request: web.Request, refused: web.HTTPException) -> web.StreamResponse:
         """Answer a request to a path or with a method that is no operation's."""
-        if request.path.startswith(_OWN_PATHS):
+        if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse(request, refused)
 
         def work(body: bytes) -> web.Response:

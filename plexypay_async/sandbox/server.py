@@ -76,6 +76,9 @@ class Sandbox:
     Answers of operations that are assumed carry ``X-Evidence: assumed``; those of faults name the fault in
     ``X-Sandbox-Fault``.
 
+    It serves on the event loop that started it. Code that blocks that loop's thread, such as calls of the
+    synchronous `PlexyPay`, would wait for an answer that cannot come: run ``plexypay sandbox`` for it.
+
     Args:
         api_key: The key that requests must carry.
         database: A file for the state, made if it is not there and read again by the next sandbox; in
@@ -87,6 +90,12 @@ class Sandbox:
         faults: Faults in force from the start, as `Fault` or text.
         seed: Makes the chances of the faults the same in each run.
         max_page_size: What a listing's `size` is clamped to.
+
+    Attributes:
+        api_key: The key that requests must carry.
+        clock: Its `Clock`, which can be moved ahead: ``sandbox.clock.advance(hours=1)``.
+        faults: The `Faults` in force: ``sandbox.faults.add("code=1,times=2")``.
+        requests: What arrived, a `Traffic`: ``sandbox.requests.count("payment_links.create")``.
 
     Raises:
         ConfigurationError: A value cannot be.

@@ -7,10 +7,11 @@
 | cancel | ``PROCESSING`` | ``FAILED`` |
 | refund | ``SUCCESS``, once | ``SUCCESS`` |
 
-Any other step is refused with code 5. Evidence: paths, the key, the fields and the names of the states are
-published; what a state means, and this life, are the sandbox's own. The bodies of capture, refund and cancel
-are not published, so the sandbox reads none: each acts on the whole amount. Amounts are in minor units. An
-authorization without a currency is in KZT.
+Any other step is refused with code 5. A transaction stays ``PROCESSING`` until it is captured or cancelled:
+time changes nothing. Evidence: paths, the key, the fields and the names of the states are published; what a
+state means, and this life, are the sandbox's own. The bodies of capture, refund and cancel are not published,
+so the sandbox reads none: each acts on the whole amount, whatever the body says. Amounts are in minor units.
+An authorization without a currency is in KZT.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,14 @@ import pytest
 from plexypay_async import (
     AsyncPlexyPay,
     ConfigurationError,
+    CreatePaymentLink,
     Journal,
     OrderReferenceConflictError,
 )
 from plexypay_async.bulk.journal import State, digest_of
 
 from .ledger_server import Ledger, ledger
-from .rows import Source, a_client, rows, run
+from .rows import Source, a_client, row, rows, run
 
 pytestmark = pytest.mark.asyncio
 
@@ -139,6 +140,41 @@ async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
         assert last.link is not None
         assert (last.index, last.recovered, last.from_journal) == (0, True, False)
         assert server.creates["ORD-0"] == 1
+        assert server.twice == []
+
+
+async def test_a_row_put_off_is_settled_however_often_it_is_repeated(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.3)
+    async with ledger() as server:
+        await leave_claimed(server, path, made=True)
+        async with a_client(server) as plexy:
+            results = await run(plexy, rows(1) * 100, journal=path)
+        assert sorted(result.index for result in results) == list(range(100))
+        assert [result.error for result in results] == [None] * 100
+        assert server.twice == []
+
+
+async def test_a_row_put_off_does_not_wait_for_a_slow_source(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.1)
+    async with ledger() as server:
+        await leave_claimed(server, path, made=True)
+        settled = asyncio.Event()
+
+        async def waits_for_the_first() -> AsyncIterator[CreatePaymentLink]:
+            yield row(0)
+            await settled.wait()
+            yield row(1)
+
+        async with a_client(server) as plexy, asyncio.timeout(20):
+            links = waits_for_the_first()
+            async for result in plexy.payment_links.create_many(links, journal=path, concurrency=2):
+                assert result.error is None
+                settled.set()
+        assert set(server.links) == {"ORD-0", "ORD-1"}
         assert server.twice == []
 
 

@@ -134,7 +134,17 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert main(["sandbox", "--port", str(port)]) == 2
-        assert f"cannot serve on 127.0.0.1:{port}" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert f"cannot serve on 127.0.0.1:{port}" in told
+        assert "; choose another --port, or 0 for a free one" in told
+
+
+def test_an_address_of_another_machine_has_no_better_port(capsys: pytest.CaptureFixture[str]) -> None:
+    # Of a network that is kept for documentation.
+    assert main(["sandbox", "--host", "192.0.2.1", "--port", "0"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot serve on 192.0.2.1:0" in told
+    assert "--port" not in told
 
 
 def test_a_bad_fault_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,10 +138,24 @@ async def test_401_and_403_are_not_repeated_although_their_code_would_be(status:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_redirection_is_never_followed(status: int, method: str) -> None:
     async with scripted({"*": Answer(status, b"", {"Location": "/v1/elsewhere"})}) as (plexy, script):
-        with pytest.raises(APIError) as caught:
+        with pytest.raises(PlexyPayError) as caught:
             await plexy.request(method, "/v1/things")
-        assert caught.value.status == status
         assert script.counts == {f"{method} /v1/things": 1}
+    error: BaseException | None = caught.value
+    if method == "POST":
+        # A POST that was done may be answered so.
+        assert type(error) is OutcomeUnknownError
+        error = error.__cause__
+    assert isinstance(error, APIError)
+    assert error.status == status
+
+
+@pytest.mark.parametrize("replay", [Replay.MONEY, Replay.CREATE])
+async def test_a_time_out_of_a_proxy_proves_nothing(replay: Replay) -> None:
+    async with scripted({"*": Answer(408, b"<html>timeout</html>")}) as (plexy, script):
+        with pytest.raises(OutcomeUnknownError):
+            await plexy.request("POST", "/v1/things", replay=replay)
+        assert script.count() == 1
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 499])

@@ -420,3 +420,33 @@ async def test_a_raw_create_with_a_look_up_has_none_and_is_raised() -> None:
         with pytest.raises(OutcomeUnknownError):
             await plexy.request("POST", "/v1/things", replay=Replay.AFTER_LOOKUP)
         assert script.counts == {"POST /v1/things": 1}
+
+
+async def test_a_refusal_after_a_lost_answer_says_nothing_of_the_first_attempt() -> None:
+    refusal = Answer(200, {"success": False, "message": "duplicate key"})
+    async with scripted({"POST /v1/wallet/authorize": [DROP, refusal]}) as (plexy, script):
+        with pytest.raises(OutcomeUnknownError, match="duplicate key") as caught:
+            await plexy.wallet.authorize(amount=100, idempotency_key="key-1")
+        assert script.count() == 2
+    assert caught.value.idempotency_key == "key-1"
+    assert "idempotency_key='key-1'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"code": 2, "message": "something went wrong", "type": "apiError"}, {"success": "false"}],
+    ids=["error", "text"],
+)
+async def test_a_success_status_that_says_neither_leaves_money_unknown(answer: dict[str, Any]) -> None:
+    async with scripted({"*": Answer(200, answer)}) as (plexy, script):
+        with pytest.raises(OutcomeUnknownError, match=r"transactions\.history\('t-1'\)"):
+            await plexy.payments.refund("t-1")
+        assert script.count() == 1
+
+
+async def test_a_delete_that_was_done_before_its_repeat_is_a_success() -> None:
+    async with scripted({"*": [code(2, 500), code(4, 404)]}) as (plexy, script):
+        assert await plexy.split_requests.delete("s-1") is None
+        assert script.count() == 2
+        with pytest.raises(NotFoundError):
+            await plexy.split_requests.delete("s-2")

@@ -233,3 +233,24 @@ async def test_a_short_key_does_not_change_how_an_answer_is_read() -> None:
         async with scripted({"*": code(1, 500)}, retry=ONCE) as (plain, _):
             error = await _caught(plain.with_options(api_key=key), CALLS["retrieve"])
             assert getattr(error, "code", None) == 1, key
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+async def test_a_cancelled_call_shows_no_key_and_no_argument(how: str) -> None:
+    async with scripted({"*": SILENCE}) as (plexy, script):
+        calling = asyncio.create_task(
+            plexy.direct_payments.continue_3ds(cres="the-cres-of-a-customer", transaction_id="t-1")
+        )
+        while not script.count():
+            await asyncio.sleep(0.001)
+        if how == "cancel":
+            calling.cancel()
+        with pytest.raises((asyncio.CancelledError, TimeoutError)) as caught:
+            await asyncio.wait_for(calling, None if how == "cancel" else 0.01)
+        shown = "".join(
+            traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+        )
+    # The test's own frames have them.
+    shown = shown.split("plexypay_async", 1)[-1] if "plexypay_async" in shown else ""
+    assert KEY not in shown
+    assert "the-cres-of-a-customer" not in shown

@@ -246,8 +246,8 @@ async def test_a_retry_after_is_waited_for(waiting: Waiting) -> None:
     [
         (CREATED, "its status is 'created'", None),
         (seen("on_hold"), "its status is 'on_hold'", None),
-        (CODE_1, "it was not found", ServiceUnavailableError),
-        (DROP, "it was not found", OutcomeUnknownError),
+        (CODE_1, "the server did not tell", ServiceUnavailableError),
+        (DROP, "the server did not tell", OutcomeUnknownError),
     ],
     ids=["created", "unknown", "code 1", "closed"],
 )
@@ -275,7 +275,7 @@ async def test_the_end_of_the_time_cuts_a_request(waiting: Waiting) -> None:
 
 async def test_nobody_listens_until_the_end_of_the_time(waiting: Waiting) -> None:
     async with serving({}, listening=False) as server:
-        with pytest.raises(DeadlineExceededError, match="it was not found") as caught:
+        with pytest.raises(DeadlineExceededError, match="the server did not tell") as caught:
             await waiting(server, id="t", timeout=0.6, interval=15)
     assert type(caught.value.__cause__) is ConnectError
 

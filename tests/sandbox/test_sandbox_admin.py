@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,26 @@ pytestmark = pytest.mark.asyncio
 
 LINK = {"amount": 2_200_000, "currency": "KZT"}
 LINKS = "/v1/payment-links"
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "sandbox.md"
+
+
+@pytest.mark.parametrize("path", ["/_sandbox", "/_sandbox/"])
+async def test_the_paths_are_listed(ask: Any, sandbox: Sandbox, path: str) -> None:
+    status, body, _ = await ask("GET", path, key=None)
+    assert status == 200
+    assert {"method": "GET", "path": "/_sandbox", "does": "this list"} in body["data"]
+    for call in body["data"]:
+        served = await ask(call["method"], call["path"].replace("{id}", "0"), key=None)
+        assert "no such path" not in served.body.get("message", "")
+    assert sandbox.requests.count() == 0
+
+
+async def test_the_guide_has_every_path(ask: Any) -> None:
+    listed = {f"{call['method']} {call['path']}" for call in (await ask("GET", "/_sandbox")).body["data"]}
+    guide = GUIDE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([A-Z]+ /_sandbox[^ `]*)`", guide, re.MULTILINE)) == listed
 
 
 async def test_faults_as_text_and_as_json(ask: Any, sandbox: Sandbox) -> None:

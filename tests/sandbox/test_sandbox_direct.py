@@ -394,9 +394,19 @@ def field_of(page: str, name: str) -> str:
     return unescape(found[1])
 
 
-@pytest.mark.parametrize(("otp", "state"), [("555", "authorized"), ("111", "rejected")])
-async def test_the_bank_s_page(ask: Any, session: aiohttp.ClientSession, otp: str, state: str) -> None:
-    begun = (await ask("POST", DIRECT, payment(CHALLENGED))).body
+@pytest.mark.parametrize(
+    ("number", "otp", "title", "state"),
+    [
+        (CHALLENGED, "555", "Confirmed", "authorized"),
+        (CHALLENGED, "111", "Not confirmed", "rejected"),
+        (CHALLENGED, "", "Not confirmed", "rejected"),
+        (BROKEN, "555", "Not confirmed", "rejected"),
+    ],
+)
+async def test_the_bank_s_page(
+    ask: Any, session: aiohttp.ClientSession, number: str, otp: str, title: str, state: str
+) -> None:
+    begun = (await ask("POST", DIRECT, payment(number))).body
     challenge = begun["threeDS"]
     sent = {"creq": challenge["creq"], "threeDSSessionData": challenge["threeDSSessionData"]}
     async with session.post(challenge["action"], data=sent) as response:
@@ -406,6 +416,7 @@ async def test_the_bank_s_page(ask: Any, session: aiohttp.ClientSession, otp: st
     filled = {"otp": otp, "threeDSSessionData": session_data}
     async with session.post(challenge["action"], data=filled) as response:
         page = await response.text()
+    assert f"<h1>{title}</h1>" in page
     assert 'action="https://shop.example/3ds"' in page
     assert field_of(page, "threeDSSessionData") == challenge["threeDSSessionData"]
     body = {"cres": field_of(page, "cres"), "transactionId": begun["id"]}
@@ -416,17 +427,19 @@ async def test_the_bank_s_page(ask: Any, session: aiohttp.ClientSession, otp: st
 
 
 @pytest.mark.parametrize("address", [None, "javascript:alert(1)"])
+@pytest.mark.parametrize(("otp", "title"), [("555", "Confirmed"), ("111", "Not confirmed")])
 async def test_the_bank_s_page_without_a_way_back(
-    ask: Any, session: aiohttp.ClientSession, address: str | None
+    ask: Any, session: aiohttp.ClientSession, address: str | None, otp: str, title: str
 ) -> None:
     begun = (await ask("POST", DIRECT, payment(CHALLENGED, threeDSNotificationUrl=address))).body
-    async with session.post(begun["threeDS"]["action"], data={"otp": "555"}) as response:
+    async with session.post(begun["threeDS"]["action"], data={"otp": otp}) as response:
         page = await response.text()
     assert "javascript" not in page
+    assert f"<h1>{title}</h1>" in page
     found = re.search("cres: <code>(.*?)</code>", page)
     assert found is not None
     body = {"cres": found[1], "transactionId": begun["id"]}
-    assert (await ask("POST", CALLBACK, body)).body["success"] is True
+    assert (await ask("POST", CALLBACK, body)).body["success"] is (otp == "555")
 
 
 async def test_no_card_is_kept_in_plain_sight(ask: Any, sandbox: Sandbox) -> None:

@@ -474,10 +474,12 @@ def test_a_decline_is_raised_with_its_code_and_answer(operation: Any, decline: d
 
     error = pickle.loads(pickle.dumps(caught.value))
     assert (error.code, error.message, error.outcome) == ("51", "Insufficient funds", Outcome.REJECTED)
+    # Its answer holds a card's data, which an error does not carry to another process.
+    assert error.answer is None
     if not isinstance(decline.get("code"), int):
-        assert isinstance(error.answer, DirectPayment)
-        assert error.answer.id == "t-1"
-        assert not error.answer.requires_3ds
+        assert isinstance(caught.value.answer, DirectPayment)
+        assert caught.value.answer.id == "t-1"
+        assert not caught.value.answer.requires_3ds
 
 
 def test_an_unknown_3d_secure_status_equals_its_string() -> None:
@@ -494,9 +496,7 @@ def test_an_answer_with_nulls_alone() -> None:
     assert answered({"success": True}) == DirectPayment(success=True)
 
 
-@pytest.mark.parametrize(
-    "document", [{"id": 5}, {"threeDS": "C"}, {"amount": "many"}, {"success": "yes"}, []], ids=repr
-)
+@pytest.mark.parametrize("document", [{"id": 5}, {"threeDS": "C"}, {"amount": "many"}, []], ids=repr)
 def test_an_answer_that_does_not_fit_is_unreadable(document: Any) -> None:
     with pytest.raises(UnreadableResponseError) as caught:
         answered(document)

@@ -26,7 +26,8 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async.api import every_declaration
-from plexypay_async.api.payments import PaymentResult, Payments, RefundPayment, RefundResult
+from plexypay_async.api.direct_payments import DirectPayments
+from plexypay_async.api.payments import Payments, RefundPayment, RefundResult
 from plexypay_async.codec import OperationCodec
 from plexypay_async.operation import Operation, SettledBy
 from plexypay_async.wire import WireResponse
@@ -94,9 +95,17 @@ def test_anything_but_false_is_no_refusal(operation: Operation[..., Any], succes
 
 
 @pytest.mark.parametrize("success", [0, "false", "", [], {}], ids=repr)
-def test_what_is_not_a_boolean_is_unreadable_and_not_taken_for_a_refusal(success: Any) -> None:
-    with pytest.raises(UnreadableResponseError, match="success: expected true or false"):
+def test_what_is_not_a_boolean_proves_nothing(success: Any) -> None:
+    with pytest.raises(UnreadableResponseError, match="neither a success nor a refusal") as caught:
         decode(Payments.refund, {"success": success})
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["apiError", "validationError"])
+def test_the_body_of_an_error_under_a_success_status_proves_nothing(kind: str) -> None:
+    with pytest.raises(UnreadableResponseError, match="something went wrong") as caught:
+        decode(Payments.refund, {"code": 2, "message": "something went wrong", "type": kind})
+    assert caught.value.outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -169,26 +178,22 @@ def test_a_refusal_pickles(operation: Operation[..., Any]) -> None:
 
     assert type(again) is RefusedError
     assert str(again) == str(error)
-    assert (again.code, again.message, again.answer) == (error.code, error.message, error.answer)
+    assert (again.code, again.message) == (error.code, error.message)
+    assert again.answer == (None if operation.answer.model.private else error.answer)
     assert (again.outcome, again.operation) == (Outcome.REJECTED, operation.name)
 
 
-def test_an_answer_that_is_pending_is_no_refusal() -> None:
-    operation: Operation[..., PaymentResult] = Operation(
-        "POST",
-        "/v1/x",
-        RefundPayment,
-        PaymentResult,
-        evidence=Payments.refund.evidence,
-        replay=Replay.MONEY,
-        pending="3ds-required",
-    )
-    operation.name = "x.y"
-    document = {"success": False, "action": "3ds-required"}
+@pytest.mark.parametrize(
+    "pending",
+    [{"action": "3ds-required"}, {"action": "3DS-REQUIRED"}, {"threeDS": {"status": "C", "html": "<form>"}}],
+    ids=repr,
+)
+def test_an_answer_that_is_pending_is_no_refusal(pending: dict[str, Any]) -> None:
+    document = {"success": False, **pending}
 
-    assert decode(operation, document).raw == document
-    for other in ({}, {"action": None}, {"action": "else"}):
-        assert refused(operation, **other).operation == "x.y"
+    assert decode(DirectPayments.create, document).raw == document
+    for other in ({}, {"action": None}, {"action": "else"}, {"threeDS": {"status": "N"}}):
+        assert refused(DirectPayments.create, **other).operation == "direct_payments.create"
     assert refused(Payments.refund, action="3ds-required").operation == "payments.refund"
 
 

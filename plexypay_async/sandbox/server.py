@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import ipaddress
 import os
 import re
 import socket
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import orjson
 from aiohttp import web
@@ -55,6 +57,8 @@ from .wallet import WalletHandlers
 from .wallet_store import WalletStore
 
 __all__ = ["Sandbox"]
+
+T = TypeVar("T")
 
 _BACKLOG = 1024
 # Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
@@ -165,12 +169,14 @@ class Sandbox:
 
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""
-        base_url = self.base_url
-        return [orjson.loads(orjson.dumps(link.whole(base_url))) for link in self._started().links.all()]
+        running = self._started()
+        links = running.on_loop(lambda: list(running.links.all()))
+        return [orjson.loads(orjson.dumps(link.whole(running.base_url))) for link in links]
 
     def transactions(self) -> list[dict[str, Any]]:
         """Return every stored transaction as webhooks show one, the oldest first; amounts in major units."""
-        transactions = self._started().transactions.all()
+        running = self._started()
+        transactions = running.on_loop(lambda: list(running.transactions.all()))
         return [orjson.loads(orjson.dumps(transaction.whole())) for transaction in transactions]
 
     def pay(
@@ -201,7 +207,7 @@ class Sandbox:
         running = self._started()
         payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
         try:
-            transaction = running.link_payments.pay(payment_link_id, payment)
+            transaction = running.on_loop(lambda: running.link_payments.pay(payment_link_id, payment))
         except Refusal as refusal:
             raise ValueError(refusal.answer.document["message"]) from None
         paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))
@@ -209,7 +215,8 @@ class Sandbox:
 
     def reset(self) -> None:
         """Forget what was stored, requests and faults, and return the clock to real time."""
-        self._started().clear()
+        running = self._started()
+        running.on_loop(running.clear)
         self.requests.clear()
         self.faults.clear()
         self.clock.reset()
@@ -297,12 +304,32 @@ class _Running:
                 }
             )
         )
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._listener = listener
         self._connection = connection
         self._gate = Gate(sandbox.api_key, sandbox.faults, sandbox.requests)
         self._runner = web.AppRunner(
             self._application(sandbox), access_log=None, handle_signals=False, shutdown_timeout=_GRACE
         )
+
+    def on_loop(self, work: Callable[[], T]) -> T:
+        """Do something with the database on the thread on which the requests do it.
+
+        The methods of a sandbox may be called from any thread, and a connection serves one at a time.
+        """
+        if threading.get_ident() == self._thread:
+            return work()
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result()
 
     async def begin(self) -> None:
         await self._runner.setup()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import threading
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -289,24 +288,21 @@ class TransactionStore:
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
         self._execute = connection.execute
-        self._lock = threading.RLock()
         self.clock = clock
 
     @contextmanager
     def atomically(self) -> Generator[None]:
         """Do several changes, of links too, as one: all of them are in the file or none."""
-        # A test may pay a link from another thread than the server's.
-        with self._lock:
-            if self._connection.in_transaction:
-                yield
-                return
-            self._execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._execute("ROLLBACK")
-                raise
-            self._execute("COMMIT")
+        if self._connection.in_transaction:
+            yield
+            return
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
 
     def create(
         self, draft: TransactionDraft, card: PresentedCard, *, response_code: str

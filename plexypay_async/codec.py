@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 _ERROR_TYPES = ("apiError", "validationError")
 
-# ---------------------------------------------------------------------------------------------- codecs
-
 
 class RequestEncoder:
     """Makes wire requests from the request objects of one declaration."""

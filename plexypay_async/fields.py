@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -148,6 +149,26 @@ def check_major_units(name: str, value: Any) -> None:
         exact = False
     if not exact:
         raise ConfigurationError(f"{name}: {value} has more digits than a JSON number carries without loss")
+
+
+def check_amount(name: str, value: Any) -> None:
+    """Refuse anything but a positive `Decimal` or `int` that JSON carries without loss, in whatever unit."""
+    if type(value) is not int and not isinstance(value, Decimal):
+        raise ConfigurationError(
+            f"{name}: expected a Decimal or an int, got {type(value).__name__} {value!r:.60}"
+        )
+    check_major_units(name, value)
+
+
+def check_size(value: Any) -> None:
+    """Refuse anything but None and a positive `int` as a listing's `size`."""
+    if value is not None and (type(value) is not int or value <= 0):
+        raise ConfigurationError(f"size: expected a positive int, got {value!r}")
+
+
+def key_or_new(value: str | None) -> str:
+    """Return the caller's idempotency key, or a new UUID of version 4."""
+    return str(uuid.uuid4()) if value is None else value
 
 
 def check_currency(name: str, value: Any) -> None:

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 import attrs
 
-from ..fields import Model, Request, wire
+from ..fields import Model, Request, check_size, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
-from .checks import check_size
 from .transactions import Transaction
 
 __all__ = [

@@ -24,6 +24,7 @@ from ..fields import (
     check_json_object,
     check_minor_units,
     check_optional_text,
+    check_size,
     check_text,
     check_time,
     in_capitals,
@@ -244,8 +245,7 @@ class ListPaymentLinks(Request):
             check_time("created_from", self.created_from)
         if self.created_to is not None:
             check_time("created_to", self.created_to)
-        if self.size is not None and (type(self.size) is not int or self.size <= 0):
-            raise ConfigurationError(f"size: expected a positive int, got {self.size!r}")
+        check_size(self.size)
         if self.extra is not None:
             check_json_object("extra", self.extra)
 

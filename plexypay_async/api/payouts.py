@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..fields import Model, Request, wire
+from ..fields import Model, Request, check_size, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
-from .checks import check_size
 
 __all__ = [
     "CreatePayout",

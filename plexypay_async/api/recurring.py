@@ -11,9 +11,8 @@ from typing import ClassVar
 
 import attrs
 
-from ..fields import Model, Request, check_currency, check_text, in_capitals
+from ..fields import Model, Request, check_amount, check_currency, check_text, in_capitals
 from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
-from .checks import check_amount
 from .transactions import TransactionStatus
 
 __all__ = ["ChargeRecurringPayment", "RecurringPayment", "RecurringPayments"]

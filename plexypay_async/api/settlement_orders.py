@@ -12,9 +12,19 @@ from decimal import Decimal
 
 import attrs
 
-from ..fields import Model, OpenEnum, Request, check_currency, check_text, in_capitals, wire
+from ..fields import (
+    Model,
+    OpenEnum,
+    Request,
+    check_amount,
+    check_currency,
+    check_size,
+    check_text,
+    in_capitals,
+    key_or_new,
+    wire,
+)
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource
-from .checks import check_amount, check_size, key_or_new
 
 __all__ = [
     "CreateSettlementOrder",

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import attrs
 
-from ..fields import Model, Request, wire
+from ..fields import Model, Request, check_size, wire
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy, optionally
-from .checks import check_size
 
 __all__ = [
     "CreateSplitRequest",

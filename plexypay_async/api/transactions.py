@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, cast
 import attrs
 
 from ..errors import ConfigurationError
-from ..fields import Model, OpenEnum, Request, check_text, wire
+from ..fields import Model, OpenEnum, Request, check_size, check_text, wire
 from ..operation import Evidence, F, Listing, Operation, Resource, Wait
 
 __all__ = [
@@ -272,8 +272,7 @@ class ListTransactions(Request):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if self.size is not None and (type(self.size) is not int or self.size <= 0):
-            raise ConfigurationError(f"size: expected a positive int, got {self.size!r}")
+        check_size(self.size)
 
 
 @attrs.frozen

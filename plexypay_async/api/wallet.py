@@ -18,12 +18,13 @@ from ..fields import (
     Request,
     check_currency,
     check_minor_units,
+    check_size,
     check_text,
     in_capitals,
+    key_or_new,
     wire,
 )
 from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
-from .checks import check_size, key_or_new
 
 __all__ = [
     "AuthorizeWalletPayment",

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .documents import read_document
-from .exchange import Answer, Call, Handler, Refusal
+from .exchange import Answer, Call, Handler, Refusal, read_document
 from .paging import PageQuery
 from .record_store import RecordStore
 from .transaction_store import TransactionStore

@@ -13,8 +13,7 @@ import re
 from collections.abc import Mapping
 
 from .assumed import MERCHANT_ID
-from .documents import canonical, read_document
-from .exchange import Answer, Call, Fields, Handler, Refusal
+from .exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
 from .paging import PageQuery
 from .settlement_order_store import SettlementOrderStore, StoredSettlementOrder
 

@@ -19,8 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .documents import canonical, read_document
-from .exchange import Answer, Call, Fields, Handler, Refusal
+from .exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
 from .paging import PageQuery
 from .wallet_store import StoredWalletTransaction, WalletStore
 

@@ -17,7 +17,7 @@ from plexypay_async import api, cards, errors
 from plexypay_async.api import every_group
 
 # Rooms without names of their own for the library's users.
-INNER_ROOMS = {"checks", "table"}
+INNER_ROOMS = {"table"}
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.
 RESTS_ON = {"customers": {"transactions"}, "recurring": {"transactions"}}

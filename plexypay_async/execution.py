@@ -199,6 +199,7 @@ class Call(Generic[R]):
         self._pauses: Generator[float, Any, None] | None = None
         self._debt = 0
         self._patience = patience
+        self._budget = execution.budget if patience is None else execution.budget.jobs
         self._look_first = look_first
         self._settled_at = settled_at
         self._probing = False
@@ -347,7 +348,7 @@ class Call(Generic[R]):
     def _answered(self, *, credit: bool = True) -> None:
         """Note that the server works; a success gives back what its last retry took."""
         if credit:
-            self.execution.budget.give(self._debt)
+            self._budget.give(self._debt)
         if self._patience is not None:
             self._patience.probes.answered(probe=self._probing)
 
@@ -435,7 +436,7 @@ class Call(Generic[R]):
             PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
         """
         policy = self.execution.settings.retry
-        self.execution.budget.failures_on_end += 1
+        self._budget.note_failure()
         if self._pauses is None:
             self._pauses = backoff.expo(base=2, factor=policy.base, max_value=policy.cap)
             next(self._pauses)
@@ -464,10 +465,10 @@ class Call(Generic[R]):
         # Silence is what an overloaded server gives, so asking again after it costs more.
         cost = TIMEOUT_COST if isinstance(error.__cause__, TimeoutError) else RETRY_COST
         # A small client's whole budget pays for one.
-        cost = min(cost, self.execution.budget.capacity)
+        cost = min(cost, self._budget.capacity)
         self._debt = cost
         self._probing = False
-        if self.execution.budget.take(cost):
+        if self._budget.take(cost):
             return False
         if self._patience is None:
             log.debug("%s: the retry budget is spent", self.name)

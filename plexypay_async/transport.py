@@ -21,7 +21,7 @@ from yarl import URL
 
 from .deadlines import Deadlines
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
-from .limits import AdaptivePace, ProbeQueue, RateClock, RetryBudget
+from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .settings import Settings
 from .version import __version__
@@ -114,7 +114,7 @@ class Connections:
         self._session = session
         self._keeper = _kept_open(session, self.deadlines) if owned else None
 
-    def probes(self, budget: RetryBudget) -> ProbeQueue:
+    def probes(self, budget: JobRetryBudget) -> ProbeQueue:
         """Return the queue of bulk jobs for the client's one retry budget."""
         if self._probes is None:
             self._probes = ProbeQueue(budget, self.loop)

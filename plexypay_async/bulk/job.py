@@ -72,7 +72,7 @@ class BulkJob:
         pace: Pace = connections.pace if options.concurrency is None else OpenPace()
         if options.max_rate is not None:
             pace = RatedPace(options.max_rate, pace, connections.rate_clock)
-        patience = Patience(self._timeout, pace, connections.probes(self._execution.budget))
+        patience = Patience(self._timeout, pace, connections.probes(self._execution.budget.jobs))
         source = Source(options.links)
         journal = options.journal
         opened: Journal | None = None

@@ -122,7 +122,7 @@ async def test_a_port_that_refuses_is_ridden_out() -> None:
 async def test_with_an_empty_budget_only_probes_go_out(sandbox: Sandbox, jobs: int) -> None:
     outage = Outage(sandbox, "code=1")
     async with a_client(sandbox) as plexy:
-        plexy._execution.budget.tokens = 0
+        plexy._execution.budget.jobs.tokens = 0
         striking = asyncio.create_task(outage.strike(0, 1.0))
         await asyncio.sleep(0)
         running = [run(plexy, rows(50, 50 * job), concurrency=20) for job in range(jobs)]

@@ -15,11 +15,11 @@ from plexypay_async.limits import (
     BURST,
     PROBE_INTERVAL,
     AdaptivePace,
+    JobRetryBudget,
     OpenPace,
     ProbeQueue,
     RateClock,
     RatedPace,
-    RetryBudget,
 )
 from plexypay_async.sandbox import Sandbox
 
@@ -256,12 +256,12 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def queue_on(clock: HandClock, budget: RetryBudget) -> ProbeQueue:
+def queue_on(clock: HandClock, budget: JobRetryBudget) -> ProbeQueue:
     return ProbeQueue(budget, cast("asyncio.AbstractEventLoop", clock))
 
 
 async def test_one_waiter_at_a_time_goes_out_as_a_probe() -> None:
-    clock, budget = HandClock(), RetryBudget(8, 1)
+    clock, budget = HandClock(), JobRetryBudget(35)
     budget.tokens = 0
     queue = queue_on(clock, budget)
     waiting = [asyncio.create_task(queue.wait(5)) for _ in range(5)]
@@ -299,7 +299,7 @@ async def test_one_waiter_at_a_time_goes_out_as_a_probe() -> None:
 
 async def test_a_cancelled_waiter_does_not_swallow_the_probe() -> None:
     clock = HandClock()
-    queue = queue_on(clock, RetryBudget(8, 1))
+    queue = queue_on(clock, JobRetryBudget(35))
     first, cancelled, other = (asyncio.create_task(queue.wait(0)) for _ in range(3))
     await turns()
     await clock.move()
@@ -315,7 +315,7 @@ async def test_a_cancelled_waiter_does_not_swallow_the_probe() -> None:
 
 async def test_closing_lets_all_go() -> None:
     clock = HandClock()
-    queue = queue_on(clock, RetryBudget(8, 1))
+    queue = queue_on(clock, JobRetryBudget(35))
     waiting = [asyncio.create_task(queue.wait(0)) for _ in range(4)]
     await turns()
     await clock.move()

@@ -44,7 +44,7 @@ def items(listing: Any, value: Any) -> Any:
 
 # --------------------------------------------------------------------------------- answers of unknown fields
 
-OF_UNKNOWN_FIELDS = [
+OF_UNKNOWN_FIELDS: list[Any] = [
     SplitRequests.create,
     SplitRequests.retrieve,
     SplitRequests.update,

@@ -164,6 +164,7 @@ if TYPE_CHECKING:
         UnreadableResponseError,
         WebhookAuthenticationError,
         WebhookError,
+        WebhookInProgressError,
         WebhookPayloadError,
     )
     from .operation import (
@@ -174,7 +175,15 @@ if TYPE_CHECKING:
         AsyncPages,
         Page,
     )
+    from .seen import SeenWebhooks
     from .settings import RetryPolicy
+    from .webhooks import (
+        PaymentOrderEvent,
+        TransactionEvent,
+        UnknownEvent,
+        WebhookEvent,
+        WebhookReceiver,
+    )
 
 __all__ = [
     "APIError",
@@ -246,6 +255,7 @@ __all__ = [
     "PaymentLinkStatus",
     "PaymentLinkSummary",
     "PaymentLinks",
+    "PaymentOrderEvent",
     "PaymentResult",
     "Payments",
     "Payout",
@@ -281,6 +291,7 @@ __all__ = [
     "RetryPolicy",
     "SavePayoutCard",
     "SavedPayoutCard",
+    "SeenWebhooks",
     "ServiceUnavailableError",
     "SettleBeneficiary",
     "SettlementOrder",
@@ -293,11 +304,13 @@ __all__ = [
     "ThreeDSecure",
     "ThreeDSecureStatus",
     "Transaction",
+    "TransactionEvent",
     "TransactionHistory",
     "TransactionStatus",
     "TransactionType",
     "Transactions",
     "TransferFromBeneficiary",
+    "UnknownEvent",
     "UnprocessableError",
     "UnreadableResponseError",
     "UpdateBeneficiary",
@@ -309,7 +322,10 @@ __all__ = [
     "WalletTransactionStatus",
     "WebhookAuthenticationError",
     "WebhookError",
+    "WebhookEvent",
+    "WebhookInProgressError",
     "WebhookPayloadError",
+    "WebhookReceiver",
     "encrypt_card",
 ]
 
@@ -471,6 +487,7 @@ _ROOMS = {
             "UnreadableResponseError",
             "WebhookAuthenticationError",
             "WebhookError",
+            "WebhookInProgressError",
             "WebhookPayloadError",
         ),
         "operation": (
@@ -481,7 +498,15 @@ _ROOMS = {
             "AsyncPages",
             "Page",
         ),
+        "seen": ("SeenWebhooks",),
         "settings": ("RetryPolicy",),
+        "webhooks": (
+            "PaymentOrderEvent",
+            "TransactionEvent",
+            "UnknownEvent",
+            "WebhookEvent",
+            "WebhookReceiver",
+        ),
     }.items()
     for name in names
 }

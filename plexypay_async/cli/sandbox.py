@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..sandbox import Fault, Sandbox
 
-__all__ = ["SUMMARY", "configure", "parse_faults"]
+__all__ = ["SUMMARY", "configure", "parse_faults", "port"]
 
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=_port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
+        "--port", type=port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--api-key",
@@ -59,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Read the number of a port; 0 is any free one."""
     number = int(text) if text.isascii() and text.isdecimal() else -1
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")

@@ -200,20 +200,20 @@ class WebhookReceiver:
                 f"body: expected the request's raw bytes, got {type(body).__name__}; what a framework has "
                 "decoded or parsed is not what was sent"
             )
-        self._authenticate(headers)
+        if not _is_one_of(_authorization(headers), self._tokens):
+            raise WebhookAuthenticationError("the Authorization header does not carry an expected token")
         event = _event_of(_document(body))
         if seen is not None and seen(event.dedupe_key):
             return None
         return event
 
-    def _authenticate(self, headers: _Headers) -> None:
-        given = _authorization(headers)
-        # Every token is compared, and to its end: the time says nothing of which one came close.
-        authentic = False
-        for token in self._tokens:
-            authentic |= hmac.compare_digest(given, token)
-        if not authentic:
-            raise WebhookAuthenticationError("the Authorization header does not carry an expected token")
+
+def _is_one_of(given: bytes, tokens: tuple[bytes, ...]) -> bool:
+    # Every token is compared, and to its end: the time says nothing of which one came close.
+    found = False
+    for token in tokens:
+        found |= hmac.compare_digest(given, token)
+    return found
 
 
 def _check_tokens(tokens: Any) -> tuple[bytes, ...]:
@@ -358,12 +358,12 @@ _PAYMENT_ORDER_EVENTS = {f"payment_order.{status}": status.value for status in S
 
 
 def _event_of(document: dict[str, Any]) -> TransactionEvent | PaymentOrderEvent | UnknownEvent:
-    name = document.get("name")
+    if "name" not in document:
+        raise WebhookPayloadError("name: is missing")
+    name = document["name"]
     if type(name) is not str or not name:
-        got = "a text without a letter" if name == "" else f"one of type {type(name).__name__}"
-        raise WebhookPayloadError(
-            "name: is missing" if "name" not in document else f"name: expected the event's name, got {got}"
-        )
+        got = "an empty string" if name == "" else type(name).__name__
+        raise WebhookPayloadError(f"name: expected the event's name, got {got}")
     if name in _TRANSACTION_EVENTS:
         transaction = _subject(Transaction, name, document, _TRANSACTION_EVENTS[name])
         merchant_id = _merchant_id(document, "merchantId", name)
@@ -388,10 +388,11 @@ def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: 
     """Return what an event is about, with the status of the event's name where it has none itself."""
     from .converter import reason
 
-    data = document.get("data")
+    if "data" not in document:
+        raise WebhookPayloadError(f"{name}: data: is missing")
+    data = document["data"]
     if type(data) is not dict:
-        got = type(data).__name__
-        raise WebhookPayloadError(f"{name}: data: expected an object, got {got}")
+        raise WebhookPayloadError(f"{name}: data: expected an object, got {type(data).__name__}")
     known = cast("dict[str, Any]", data)
     if all(known.get(field) is None for field in _ID_FIELDS):
         raise WebhookPayloadError(f"{name}: data: {_ID_FIELDS[kind is SettlementOrder]} is missing")

@@ -49,8 +49,8 @@ async def listen(receiver: WebhookReceiver, host: str, port: int, *, as_json: bo
 
     application = web.Application(client_max_size=MAX_BODY + 1)
     application.router.add_post("/{path:.*}", take)
-    logger = logging.Logger("plexypay listen")
-    logger.addHandler(_OneLine())
+    logger = logging.getLogger("plexypay.listen")
+    logger.handlers, logger.propagate = [_OneLine()], False
     runner = web.AppRunner(
         application, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=_GRACE
     )

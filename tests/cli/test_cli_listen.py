@@ -193,7 +193,7 @@ def test_several_tokens_and_no_environment() -> None:
         listener.stop()
 
 
-def test_it_ends_when_nobody_reads(tmp_path: Path) -> None:
+def test_it_ends_when_nobody_reads() -> None:
     with listening() as listener:
         listener.events.close()
         assert listener.deliver(TRANSACTION) == 503

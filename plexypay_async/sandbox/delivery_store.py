@@ -217,15 +217,15 @@ class DeliveryStore:
             (under_way, now, identifier),
         )
 
-    def take_up(self, now: int, *, within: int) -> None:
-        """Let what another sandbox left be due: at once if it was tried, else `within` some time.
+    def take_up(self, now: int, *, longest_delay: int) -> None:
+        """Make what another sandbox left due: at once, but for what was to be delayed before its first attempt.
 
         That sandbox's clock may have been ahead.
         """
         self._execute(
-            "UPDATE deliveries SET due_at = MIN(due_at, CASE WHEN tries > 0 THEN ? ELSE ? END)"
-            " WHERE state = 'pending'",
-            (now, now + within),
+            "UPDATE deliveries SET due_at = MIN(due_at,"
+            " CASE WHEN tries > 0 THEN ? ELSE ? + MIN(due_at - created_at, ?) END) WHERE state = 'pending'",
+            (now, now, longest_delay),
         )
 
     def clear(self) -> None:

@@ -47,9 +47,9 @@ class Dispatcher:
         self.store = store
         self.loop = asyncio.get_running_loop()
         self._links = links
-        self._clock = clock
+        self.clock = clock
         self._faults = faults
-        self._settings = settings
+        self.settings = settings
         self._thread = threading.get_ident()
         self._woken = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
@@ -73,8 +73,8 @@ class Dispatcher:
             pass_time: Makes the changes that time has brought, and returns when it brings the next.
         """
         self._pass_time = pass_time
-        self.store.take_up(self._clock.microseconds(), within=_LATEST)
-        self._unwatch = self._clock.watch(self._wake_from_anywhere)
+        self.store.take_up(self.clock.microseconds(), longest_delay=_LATEST)
+        self._unwatch = self.clock.watch(self._wake_from_anywhere)
         self._pump = self.loop.create_task(self._run())
 
     async def end(self) -> None:
@@ -102,7 +102,7 @@ class Dispatcher:
 
     def transaction_changed(self, transaction: StoredTransaction) -> None:
         """Store the webhook of a transaction's new state."""
-        url = callback_url(transaction, self._links) or self._settings.url
+        url = callback_url(transaction, self._links) or self.settings.url
         if url is not None:
             event = transaction_event(transaction)
             if event is not None:
@@ -110,7 +110,7 @@ class Dispatcher:
 
     def order_changed(self, order: StoredSettlementOrder) -> None:
         """Store the webhook of a settlement payment order's new state."""
-        url = self._settings.url
+        url = self.settings.url
         if url is not None:
             self._store(order_event(order), url)
 
@@ -123,11 +123,11 @@ class Dispatcher:
         delivery = self.store.find(identifier)
         if delivery is None:
             raise ValueError(f"no such delivery: {identifier}")
-        refusal = self._settings.refusal(delivery.url)
+        refusal = self.settings.refusal(delivery.url)
         if refusal is not None:
             raise ValueError(refusal)
         under_way = identifier in self._attempted
-        self.store.resend(identifier, self._clock.microseconds(), under_way=under_way)
+        self.store.resend(identifier, self.clock.microseconds(), under_way=under_way)
         self.wake()
 
     def clear(self) -> None:
@@ -158,7 +158,7 @@ class Dispatcher:
             changes_at = self._begin_due()
             # What is due already waits for a place, and whoever leaves one wakes this.
             due_at = self.store.next_due_at()
-            now = self._clock.microseconds()
+            now = self.clock.microseconds()
             awaited = [at for at in (changes_at, due_at) if at is not None and at > now]
             sleep = min(((at - now) / _SECOND for at in awaited), default=_LONGEST_SLEEP)
             with contextlib.suppress(TimeoutError):
@@ -169,7 +169,7 @@ class Dispatcher:
         if self._broken is not None:
             raise self._broken
         changes_at = self._pass_time()
-        now = self._clock.microseconds()
+        now = self.clock.microseconds()
         while len(self._sending) < _AT_ONCE:
             due = self.store.due(now, without=self._sending)
             if due is None:
@@ -188,7 +188,7 @@ class Dispatcher:
 
     async def _send_all(self, subject: str) -> None:
         while True:
-            due = self.store.due(self._clock.microseconds(), subject=subject)
+            due = self.store.due(self.clock.microseconds(), subject=subject)
             if due is None:
                 return
             self._attempted.add(due.id)
@@ -196,33 +196,33 @@ class Dispatcher:
                 status, error = await self._send(due)
             finally:
                 self._attempted.discard(due.id)
-            pauses = self._settings.pauses
+            pauses = self.settings.pauses
             pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
-            self.store.record(due, self._clock.microseconds(), status=status, error=error, pause=pause)
+            self.store.record(due, self.clock.microseconds(), status=status, error=error, pause=pause)
 
     async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
-        refusal = self._settings.refusal(due.url)
+        refusal = self.settings.refusal(due.url)
         if refusal is not None:
             return None, refusal
-        headers = {hdrs.AUTHORIZATION: f"Bearer {self._settings.token}"}
+        headers = {hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"}
         try:
             async with self._session.post(
                 due.url, data=due.body, headers=headers, allow_redirects=False
             ) as response:
                 return response.status, None
         except TimeoutError:
-            return None, f"no answer within {self._settings.timeout:g} s"
+            return None, f"no answer within {self.settings.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"[:500]
 
     def _store(self, event: WebhookEvent, url: str) -> None:
-        refusal = self._settings.refusal(url)
+        refusal = self.settings.refusal(url)
         draft = DeliveryDraft(event=event.name, subject=event.subject, url=url, body=event.body)
         if refusal is not None:
             draft = attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal)
         else:
             draft = self._struck(draft)
-        self.store.create(draft, self._clock.microseconds())
+        self.store.create(draft, self.clock.microseconds())
         self.wake()
 
     def _struck(self, draft: DeliveryDraft) -> DeliveryDraft:

@@ -44,6 +44,7 @@ from .dispatcher import Dispatcher
 from .exchange import Handler, Refusal
 from .faults import Fault, Faults
 from .gate import Gate
+from .index_page import add_index
 from .issuer import DEFAULT_CARD, PASSWORD
 from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore
@@ -447,7 +448,15 @@ class _Running:
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
                 gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
             )
-        add_admin(application, sandbox, self.payment_links, self.link_payments, self._transaction_handlers)
+        add_admin(
+            application,
+            sandbox,
+            self.payment_links,
+            self.link_payments,
+            self._transaction_handlers,
+            self.dispatcher,
+        )
+        add_index(application, self.links, self.transactions, self.dispatcher, base_url=self.base_url)
         add_checkout(application, self.links, self.link_payments, self.transactions)
         return application
 

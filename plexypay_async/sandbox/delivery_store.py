@@ -180,11 +180,13 @@ class DeliveryStore:
     ) -> None:
         """Note an attempt, and what comes next: nothing after a 200, else another after `pause`, if any."""
         with atomically(self._connection):
-            row = self._execute("SELECT copies FROM deliveries WHERE id = ?", (tried.id,)).fetchone()
+            row = self._execute(
+                "SELECT seq, copies, created_at FROM deliveries WHERE id = ?", (tried.id,)
+            ).fetchone()
             if row is None:
                 # Forgotten while it was under way.
                 return
-            (copies,) = row
+            seq, copies, created_at = row
             self._execute(
                 "INSERT INTO delivery_attempts (delivery_id, attempted_at, status, error)"
                 " VALUES (?, ?, ?, ?)",
@@ -193,7 +195,8 @@ class DeliveryStore:
             if status == 200:
                 copies, state, due_at = copies - 1, DeliveryState.DELIVERED, None
                 if copies > 0:
-                    state, due_at = DeliveryState.PENDING, now
+                    # Before others that have been due since.
+                    state, due_at = DeliveryState.PENDING, created_at
             elif pause is None:
                 state, due_at = DeliveryState.FAILED, None
             else:
@@ -204,9 +207,9 @@ class DeliveryStore:
                 (state, due_at, copies, tried.id),
             )
             self._execute(
-                "UPDATE deliveries SET due_at = ?, held = 0"
-                " WHERE state = 'pending' AND subject = ? AND held = 1 AND due_at > ?",
-                (now, tried.subject, now),
+                "UPDATE deliveries SET due_at = created_at, held = 0"
+                " WHERE state = 'pending' AND subject = ? AND held = 1 AND seq < ?",
+                (tried.subject, seq),
             )
 
     def resend(self, identifier: str, now: int, *, under_way: bool) -> None:
@@ -218,7 +221,7 @@ class DeliveryStore:
         )
 
     def take_up(self, now: int, *, longest_delay: int) -> None:
-        """Make what another sandbox left due: at once, but for what was to be delayed before its first attempt.
+        """Make what another sandbox left due: at once, but for first attempts that were to be delayed.
 
         That sandbox's clock may have been ahead.
         """

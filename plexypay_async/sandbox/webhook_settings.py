@@ -42,6 +42,8 @@ class WebhookSettings:
         if isinstance(hosts, str):
             raise ConfigurationError("webhook_hosts: expected several, such as ['shop.internal']")
         self.hosts = frozenset(_checked_host(host) for host in hosts)
+        if not isinstance(pauses, Iterable):
+            raise ConfigurationError("webhook_pauses: expected several, such as [5, 30, 120]")
         self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
         self.timeout = _checked_seconds("webhook_timeout", timeout)
         if not self.timeout:
@@ -69,8 +71,9 @@ class WebhookSettings:
 
     def set_token(self, token: str) -> None:
         """Take another token."""
-        # Not shown: it might be a real one.
-        if not token or not token.isascii() or not token.isprintable() or token.strip() != token:
+        usable = isinstance(token, str) and token and token.isascii() and token.isprintable()
+        if not usable or token.strip() != token:
+            # Not shown: it might be a real one.
             raise ConfigurationError("webhook_token: expected printable ASCII text")
         self._token = token
 

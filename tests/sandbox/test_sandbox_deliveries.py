@@ -261,6 +261,26 @@ async def test_webhooks_of_one_transaction_come_one_after_the_other(sandbox_with
     assert answered == [1]
 
 
+async def test_a_refund_is_told_before_its_payment(sandbox_with: Any, receiver: Any) -> None:
+    async with sandbox_with() as (sandbox, plexy):
+        payment = await pay(sandbox, plexy)
+        sandbox.clock.advance(hours=1)
+        await sandbox.deliveries.settled()
+        came = len(receiver.received)
+        seen: list[int] = []
+
+        async def slowly() -> int:
+            await asyncio.sleep(0.05)
+            seen.append(len(receiver.received) - came)
+            return 200
+
+        receiver.answers = [slowly]
+        await plexy.payments.refund(payment["id"])
+        await sandbox.deliveries.settled()
+    assert seen == [1]
+    assert [webhook.body["data"]["type"] for webhook in receiver.received[came:]] == ["refund", "payment"]
+
+
 async def test_webhooks_of_different_transactions_come_side_by_side(sandbox_with: Any, receiver: Any) -> None:
     together = asyncio.Barrier(10)
 
@@ -372,9 +392,9 @@ async def test_the_stop_leaves_no_task_however_long_a_receiver_takes(
         await asyncio.sleep(0)
     with pytest.raises(ConfigurationError, match="stopped"):
         await waiting
-    # What is left is the receiver's: it has not noticed yet that nobody waits for it.
-    left = asyncio.all_tasks() - before
-    assert not [task for task in left if "sandbox" in str(task.get_coro())]
+    # What else is left is the receiver's: it has not noticed yet that nobody waits for it.
+    left = [str(task.get_coro()) for task in asyncio.all_tasks() - before]
+    assert not [work for work in left if "Dispatcher" in work]
 
 
 async def test_a_reset_gives_up_what_is_under_way(sandbox_with: Any, receiver: Any) -> None:

@@ -393,6 +393,18 @@ async def test_a_link_that_closes_while_the_bank_asks(
 
 
 @pytest.mark.asyncio
+async def test_a_paid_link_names_no_card_that_did_not_pay_it(
+    customer: Customer, make_link: MakeLink, sandbox: Sandbox
+) -> None:
+    page = await customer.open((await make_link())["url"])
+    first = await customer.pay(page, card=CHALLENGED)
+    await customer.pay(page, card=INSISTENT)
+    paid = await customer.send(first.url, {"otp": "555"})
+    assert (paid.heading, statuses(sandbox)) == ("Paid", ["authorized", "3d"])
+    assert "5005" not in paid.text
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("filled", "wrong"),
     [

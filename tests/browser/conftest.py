@@ -94,9 +94,12 @@ class Shop:
         self._server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, without a window."""
+    """Debian's chromium, without a window.
+
+    One for each test: while Playwright is there, no other test's event loop can run in its thread.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip("needs a browser: apt-get install chromium")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -56,6 +57,11 @@ class Listening:
             connection.request("POST", path, body, headers)
             return connection.getresponse().status
 
+    def next_line(self) -> str:
+        """Return the next line of the output, which must be there by now or soon."""
+        assert select.select([self.events], [], [], 30)[0], "nothing was shown"
+        return self.events.readline()
+
     def stop(self, received: signal.Signals = signal.SIGTERM) -> tuple[str, str]:
         self.process.send_signal(received)
         told = self.process.communicate(timeout=30)
@@ -65,7 +71,8 @@ class Listening:
 
 @contextmanager
 def listening(*arguments: str, token: str | None = TOKEN) -> Iterator[Listening]:
-    environment = {name: value for name, value in os.environ.items() if name != "PLEXYPAY_WEBHOOK_TOKEN"}
+    unset = ("PLEXYPAY_WEBHOOK_TOKEN", "PYTHONUNBUFFERED")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     if token is not None:
         environment["PLEXYPAY_WEBHOOK_TOKEN"] = token
     process = subprocess.Popen(
@@ -96,11 +103,11 @@ def test_it_shows_events_until_a_signal(
         assert listener.greeting.endswith("; stop with Ctrl-C\n")
         assert listener.deliver(TRANSACTION) == 200
         # The line was written before the answer.
-        time, shown = listener.events.readline().split(" ", 1)
+        time, shown = listener.next_line().split(" ", 1)
         assert shown == "transaction.charged txn_abcdef123456 payment charged 1000 USD order INV-1001\n"
         assert abs(datetime.now(UTC) - moment(time)) < timedelta(minutes=10)
         assert listener.deliver(PAYMENT_ORDER, authorization=TOKEN, path="/") == 200
-        assert listener.events.readline().endswith(
+        assert listener.next_line().endswith(
             " payment_order.created 4854228f-7246-41c3-9b2d-b44aa629ffac created 10000 KZT\n"
         )
         output, errors = listener.stop(received)
@@ -179,6 +186,7 @@ def test_what_is_no_delivery_breaks_nothing() -> None:
         output, errors = listener.stop()
 
     assert output.count("\n") == 1
+    assert errors.count("refused a delivery from 127.0.0.1 with 400: it broke off") == 1
     assert "Traceback" not in errors
     assert TOKEN not in errors
 

@@ -153,6 +153,15 @@ def test_what_was_handled_is_forgotten_in_the_end(
     assert rows(path) == [("new", True), (KEY, True)]
 
 
+def test_a_repeat_changes_nothing(seen: SeenWebhooks, pass_time: Callable[[float], None]) -> None:
+    seen.mark(KEY)
+    pass_time(900)
+    with seen.handling(KEY) as first:
+        assert first is False
+    pass_time(101)
+    assert not seen(KEY)
+
+
 def test_a_mark_outlasts_the_lease(seen: SeenWebhooks, pass_time: Callable[[float], None]) -> None:
     with seen.handling(KEY):
         pass_time(30)

@@ -42,9 +42,10 @@ class WebhookSettings:
         if isinstance(hosts, str):
             raise ConfigurationError("webhook_hosts: expected several, such as ['shop.internal']")
         self.hosts = frozenset(_checked_host(host) for host in hosts)
-        if not isinstance(pauses, Iterable):
-            raise ConfigurationError("webhook_pauses: expected several, such as [5, 30, 120]")
-        self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
+        try:
+            self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
+        except TypeError:
+            raise ConfigurationError("webhook_pauses: expected several, such as [5, 30, 120]") from None
         self.timeout = _checked_seconds("webhook_timeout", timeout)
         if not self.timeout:
             raise ConfigurationError("webhook_timeout: must be positive")
@@ -71,8 +72,7 @@ class WebhookSettings:
 
     def set_token(self, token: str) -> None:
         """Take another token."""
-        usable = isinstance(token, str) and token and token.isascii() and token.isprintable()
-        if not usable or token.strip() != token:
+        if not _is_token(token):
             # Not shown: it might be a real one.
             raise ConfigurationError("webhook_token: expected printable ASCII text")
         self._token = token
@@ -118,6 +118,10 @@ def _is_this_machine(host: str) -> bool:
         address = address.ipv4_mapped
     # What a server that listens on all addresses calls its own.
     return address.is_loopback or address.is_unspecified
+
+
+def _is_token(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != ""
 
 
 def _checked_host(host: object) -> str:

@@ -133,13 +133,18 @@ class _Checkout:
 
     def _onward(self, link: StoredLink, transaction: StoredTransaction) -> web.HTTPSeeOther:
         """Return the customer's way on after an attempt to pay."""
-        own = f"/checkout/{link.id}?tried={transaction.id}"
+        address = None
         if transaction.status == "3d":
-            return web.HTTPSeeOther(f"/checkout/3ds/{transaction.id}")
-        if transaction.response_code == UNAVAILABLE_LINK:
-            return web.HTTPSeeOther(own)
-        paid = transaction.authorized_at is not None
-        return web.HTTPSeeOther(_address(link, "successUrl" if paid else "failureUrl") or own)
+            address = f"/checkout/3ds/{transaction.id}"
+        elif transaction.response_code != UNAVAILABLE_LINK:
+            paid = transaction.authorized_at is not None
+            address = _address(link, "successUrl" if paid else "failureUrl")
+        onward = web.HTTPSeeOther(address or f"/checkout/{link.id}?tried={transaction.id}")
+        # Chromium keeps a page for the back button in spite of `no-store`, unless a cookie of it changes.
+        onward.set_cookie(
+            "attempt", uuid.uuid4().hex, path="/checkout", max_age=60, httponly=True, samesite="Strict"
+        )
+        return onward
 
 
 class _Attempts:

@@ -81,8 +81,8 @@ def test_a_link_made_by_the_command_is_paid_with_a_challenge(
         assert served.statuses() == ["authorized"]
 
         for _ in range(3):
-            page.go_back()
-            assert page.get_by_role("heading", level=1).inner_text() == "Paid"
+            page.go_back(wait_until="commit")
+            page.get_by_role("heading", name="Paid", exact=True).wait_for()
     assert served.statuses() == ["authorized"]
 
 

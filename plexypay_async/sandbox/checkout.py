@@ -21,12 +21,11 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from .bank_page import challenge_page, way_back_page
-from .checkout_form import CardForm, in_groups, read_card_form
+from .checkout_form import CardForm, first_form, read_card_form
 from .checkout_page import LEFT, closed_page, message_page, open_page, tried
-from .clock import Clock
 from .exchange import Refusal
 from .issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
-from .link_payments import LinkPayment, LinkPayments, default_expiry
+from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore, StoredLink
 from .pages import Markup, is_cross_site, web_address
 from .transaction_store import StoredTransaction, TransactionStore
@@ -62,8 +61,7 @@ class _Checkout:
         if link is None:
             return _unknown_link()
         remark = LEFT if "left" in request.query else self._remark(link, request.query.get("tried", ""))
-        number = request.query.get("card", "")
-        return self._page(link, _form(self._clock, number if number in CARDS else ""), remark)
+        return self._page(link, first_form(self._clock, request.query.get("card", "")), remark)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Pay a link, fail to, or leave it."""
@@ -93,8 +91,9 @@ class _Checkout:
 
     async def challenge(self, request: web.Request) -> web.Response:
         """Ask for the one-time password of a payment, and take it."""
-        transaction = self._transactions.find(request.match_info["id"])
         fields = await _fields(request)
+        # As it is by now: another form may have come while this one did.
+        transaction = self._transactions.find(request.match_info["id"])
         given = "otp" in fields
         if given and is_cross_site(request):
             return _other_site()
@@ -110,7 +109,7 @@ class _Checkout:
             raise self._onward(link, self._payments.answer_challenge(transaction, fields["otp"]))
         if transaction.status == "3d":
             return challenge_page(transaction)
-        return self._page(link, _form(self._clock), self._remark(link, transaction.id))
+        return self._page(link, first_form(self._clock), self._remark(link, transaction.id))
 
     def _page(
         self, link: StoredLink, form: CardForm, remark: Markup | None = None, *, status: int = 200
@@ -198,12 +197,6 @@ def _challenge_result(transaction: StoredTransaction, password: str) -> dict[str
         "messageVersion": "2.2.0",
         "otp": password,
     }
-
-
-def _form(clock: Clock, number: str = "") -> CardForm:
-    """Return a form to begin with."""
-    month, year = default_expiry(clock)
-    return CardForm(card=in_groups(number), expiry=f"{month:02}/{year % 100:02}", cvv="123")
 
 
 def _address(link: StoredLink, key: str) -> str | None:

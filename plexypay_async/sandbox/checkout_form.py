@@ -11,10 +11,11 @@ from collections.abc import Mapping
 
 import attrs
 
+from .clock import Clock
 from .issuer import CARDS
-from .link_payments import PENDING, LinkPayment
+from .link_payments import PENDING, LinkPayment, default_expiry
 
-__all__ = ["CardForm", "in_groups", "read_card_form"]
+__all__ = ["CardForm", "first_form", "in_groups", "read_card_form"]
 
 _EXPIRY = re.compile(r"(0?[1-9]|1[0-2]) */ *([0-9]{4}|[0-9]{2})")
 _CVV = re.compile("[0-9]{3,4}")
@@ -28,6 +29,14 @@ class CardForm:
     expiry: str = ""
     cvv: str = attrs.field(default="", repr=False)
     errors: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+
+def first_form(clock: Clock, number: str = "") -> CardForm:
+    """Return a form to begin with, in which a test card may stand already."""
+    month, year = default_expiry(clock)
+    return CardForm(
+        card=in_groups(number) if number in CARDS else "", expiry=f"{month:02}/{year % 100:02}", cvv="123"
+    )
 
 
 def read_card_form(fields: Mapping[str, str]) -> LinkPayment | CardForm:

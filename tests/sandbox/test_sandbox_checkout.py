@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -236,6 +236,30 @@ async def test_a_second_click_on_confirm_tells_what_the_first_did(
     page = await customer.pay(await customer.open(link["url"]), card=CHALLENGED)
     both = await asyncio.gather(*(customer.send(page.url, {"otp": otp}) for otp in ("555", "555", "111")))
     assert {answer.leads_to for answer in both} == {"https://shop.example/ok"}
+    assert statuses(sandbox) == ["authorized"]
+
+
+@pytest.mark.asyncio
+async def test_a_form_that_comes_slowly_changes_nothing_that_is_done(
+    customer: Customer, make_link: MakeLink, sandbox: Sandbox
+) -> None:
+    link = await make_link(metadata={"successUrl": "https://shop.example/ok"})
+    page = await customer.pay(await customer.open(link["url"]), card=CHALLENGED)
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b"ot"
+        begun.set()
+        await done.wait()
+        yield b"p=111"
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    slow = asyncio.create_task(customer.send(page.url, slow_body(), headers=form))
+    await begun.wait()
+    await customer.open(page.url)
+    quick = await customer.send(page.url, {"otp": "555"})
+    done.set()
+    assert (await slow).leads_to == quick.leads_to == "https://shop.example/ok"
     assert statuses(sandbox) == ["authorized"]
 
 

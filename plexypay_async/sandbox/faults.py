@@ -11,6 +11,7 @@ import itertools
 import math
 import random
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -245,16 +246,19 @@ class Strike:
 class Faults:
     """The faults in force, in the order in which they were added.
 
-    Latencies add up; of the errors, cuts and hangs, the first that strikes wins.
+    Latencies add up; of the errors, cuts and hangs, the first that strikes wins. Any thread may change them
+    while requests arrive.
     """
 
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)
         self._ids = itertools.count(1)
         self._standing: dict[int, _Standing] = {}
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Fault]:
-        return iter([standing.fault for standing in self._standing.values()])
+        with self._lock:
+            return iter([standing.fault for standing in self._standing.values()])
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -272,7 +276,8 @@ class Faults:
         if isinstance(fault, str):
             fault = Fault.parse(fault)
         fault = attrs.evolve(fault, id=identifier)
-        self._standing[identifier] = _Standing(fault)
+        with self._lock:
+            self._standing[identifier] = _Standing(fault)
         return fault
 
     def remove(self, identifier: int) -> None:
@@ -281,11 +286,13 @@ class Faults:
         Raises:
             KeyError: There is none.
         """
-        del self._standing[identifier]
+        with self._lock:
+            del self._standing[identifier]
 
     def clear(self) -> None:
         """Lift every fault."""
-        self._standing.clear()
+        with self._lock:
+            self._standing.clear()
 
     def struck(self, identifier: int) -> int:
         """Return how many requests or webhooks the fault with this id has struck.
@@ -299,6 +306,10 @@ class Faults:
         """Return what happens to a request that arrives now; None: nothing."""
         if not self._standing:
             return None
+        with self._lock:
+            return self._strike(operation)
+
+    def _strike(self, operation: str | None) -> Strike | None:
         latency = 0.0
         chosen: Fault | None = None
         entered: list[_Standing] = []

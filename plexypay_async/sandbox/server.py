@@ -54,6 +54,7 @@ from .record_store import RecordStore
 from .recurring import RecurringHandlers
 from .settlement_order_store import SettlementOrderStore
 from .settlement_orders import SettlementOrderHandlers
+from .thread import ServingThread
 from .traffic import Traffic
 from .transaction_store import TransactionStore
 from .transactions import TransactionHandlers
@@ -85,8 +86,9 @@ class Sandbox:
     Answers of operations that are assumed carry ``X-Evidence: assumed``; those of faults name the fault in
     ``X-Sandbox-Fault``.
 
-    It serves on the event loop that started it. Code that blocks that loop's thread, such as calls of the
-    synchronous `PlexyPay`, would wait for an answer that cannot come: run ``plexypay sandbox`` for it.
+    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as calls of the
+    synchronous `PlexyPay`, would wait for an answer that cannot come; ``with`` serves on a thread of its own.
+    Either way, what follows may be used from any thread.
 
     Args:
         api_key: The key that requests must carry.
@@ -169,6 +171,7 @@ class Sandbox:
         self._port = port
         self._max_page_size = max_page_size
         self._running: _Running | None = None
+        self._thread: ServingThread | None = None
 
     def __repr__(self) -> str:
         where = "stopped" if self._running is None else self._running.base_url
@@ -185,6 +188,22 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __enter__(self) -> Self:
+        thread = ServingThread(self.start, self.stop)
+        thread.start()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
 
     @property
     def base_url(self) -> str:
@@ -316,7 +335,7 @@ class Sandbox:
 
     def _started(self) -> _Running:
         if self._running is None:
-            raise ConfigurationError("the sandbox is not running; use `async with Sandbox()` or `start()`")
+            raise ConfigurationError("the sandbox is not running; use it in a `with` or `async with` block")
         return self._running
 
 

@@ -1,6 +1,8 @@
 """Plexy Pay for asyncio: typed payment links, retries that never pay twice, pages that fetch themselves.
 
 Names are imported when they are first used, so that the models and the errors never import aiohttp.
+
+PYTEST_DONT_REWRITE: so that pytest does not warn where this is imported before it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Plexy Pay for code without an event loop: the same names as `plexypay_async`, without await.
 
 Names are imported when they are first used.
+
+PYTEST_DONT_REWRITE: so that pytest does not warn where this is imported before it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import Run
 
 pytest_plugins = ["pytester"]
@@ -169,6 +171,24 @@ def test_a_session_without_the_fixtures():
 
 def test_pytest_starts_as_fast_as_without_it(run: Run) -> None:
     run(test_users=STILL_LIGHT).assert_outcomes(passed=1)
+
+
+LOADED_ALREADY = """
+import sys
+
+import plexypay_sync
+import pytest
+
+sys.exit(pytest.main(["-W", "error", "-p", "no:anyio", "-p", "no:asyncio", "-p", "no:hypothesispytest"]))
+"""
+
+
+def test_a_program_that_runs_pytest_itself(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_users="def test_it(plexypay_sandbox): assert plexypay_sandbox.payment_links() == []"
+    )
+    result = pytester.runpython(pytester.makepyfile(program=LOADED_ALREADY))
+    result.assert_outcomes(passed=1)
 
 
 LEFT_OUT = """

@@ -46,7 +46,7 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
 
     A test calls its methods, be the test async or not: ``plexypay_sandbox.pay(link.id)``. Meanwhile
     ``PLEXYPAY_BASE_URL`` and ``PLEXYPAY_API_KEY`` point at it, so that clients that take their settings from
-    there reach it and not the vendor.
+    there reach it and not the vendor. ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
     """
     from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
 
@@ -56,6 +56,7 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(BASE_URL_VARIABLE, sandbox.base_url)
     yield sandbox
     sandbox.reset()
+    sandbox.webhook_url, sandbox.webhook_token = None, sandbox.api_key
 
 
 @pytest.fixture

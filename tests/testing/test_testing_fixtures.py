@@ -24,6 +24,7 @@ addresses = []
 
 def test_leaves_what_it_can(plexypay_sandbox, plexypay_sync_client):
     addresses.append(plexypay_sandbox.base_url)
+    plexypay_sandbox.webhook_url, plexypay_sandbox.webhook_token = "http://127.0.0.1:9/webhooks", "token"
     plexypay_sandbox.pay(plexypay_sync_client.payment_links.create(**LINK).id)
     plexypay_sync_client.wallet.authorize(amount=100, order_reference="ORD-1", idempotency_key="1" * 36)
     plexypay_sync_client.customers.create(extra={"name": "A"})
@@ -34,7 +35,8 @@ def test_leaves_what_it_can(plexypay_sandbox, plexypay_sync_client):
 def test_finds_it_empty(plexypay_sandbox, plexypay_sync_client):
     assert addresses == [plexypay_sandbox.base_url]
     assert plexypay_sandbox.requests.count() == 0
-    assert len(plexypay_sandbox.faults) == 0
+    assert len(plexypay_sandbox.faults) == len(plexypay_sandbox.deliveries) == 0
+    assert (plexypay_sandbox.webhook_url, plexypay_sandbox.webhook_token) == (None, "sandbox-key")
     assert plexypay_sandbox.payment_links() == plexypay_sandbox.transactions() == []
     assert list(plexypay_sync_client.wallet.list()) == list(plexypay_sync_client.customers.list()) == []
     assert plexypay_sandbox.clock.now() - datetime.now(UTC) < timedelta(hours=1)

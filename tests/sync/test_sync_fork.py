@@ -46,6 +46,7 @@ def make(client=plexy):
 
 
 def test_parent_and_child_both_go_on(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever for a thread that the fork has left behind."""
     check(
         PRELUDE
         + """
@@ -168,6 +169,7 @@ def test_a_fork_before_the_first_call(check: Check, sandbox: ThreadedSandbox, uv
 
 
 def test_a_derived_client_survives_its_first(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever for the loop that its client was made with."""
     check(
         PRELUDE
         + """
@@ -191,6 +193,7 @@ make()
 def test_ten_forks_amid_the_calls_of_other_threads(
     check: Check, sandbox: ThreadedSandbox, uvloop: bool
 ) -> None:
+    """On the naive bridge the first child waits for ever, and its parent for it."""
     out = check(
         PRELUDE
         + """
@@ -287,6 +290,7 @@ print(sum(1 for _ in reading))
 
 
 def test_a_fork_in_a_thread(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever, in whichever thread the fork was made."""
     check(
         PRELUDE
         + """

@@ -83,8 +83,8 @@ async def show_order(request: web.Request) -> web.Response:
     return web.json_response({"state": found[0], "parcels": found[1]})
 
 
-def application() -> web.Application:
-    """Return the application; gunicorn takes it as ``aiohttp_shop:application``."""
+async def application() -> web.Application:
+    """Return the application; gunicorn's worker ``aiohttp.GunicornWebWorker`` takes it too."""
     app = web.Application()
     app.cleanup_ctx.append(client)
     app.add_routes(routes)

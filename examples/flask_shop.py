@@ -33,6 +33,7 @@ from plexypay_sync import (
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 
 app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = 2**20
 receiver = WebhookReceiver(os.environ["PLEXYPAY_WEBHOOK_TOKEN"])
 orders = OrderBook(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
 

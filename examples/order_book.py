@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS parcels (id INTEGER PRIMARY KEY, reference TEXT NOT N
 
 
 class OrderBook:
-    """Orders that are open, paid or refunded; a paid one has a parcel to send.
+    """Orders that are open, paid, cancelled or refunded; a paid one has a parcel to send.
 
     Any threads and processes may share the file: each change has a connection of its own.
     """
@@ -61,10 +61,13 @@ class OrderBook:
             return
         reference = event.transaction.order_reference
         with self._changing() as database:
-            if event.name == "transaction.refunded":
-                database.execute("UPDATE orders SET state = 'refunded' WHERE reference = ?", (reference,))
+            if event.name in ("transaction.cancelled", "transaction.refunded"):
+                # A parcel that is not on its way yet stays here.
+                state = event.name.removeprefix("transaction.")
+                database.execute("UPDATE orders SET state = ? WHERE reference = ?", (state, reference))
+                database.execute("DELETE FROM parcels WHERE reference = ?", (reference,))
             elif event.is_paid:
-                # Authorized, later charged: both mean paid. One that is refunded already stays so. The amount
+                # Authorized, later charged: both mean paid. One that is cancelled already stays so. The amount
                 # is that of the shop's own link, which its customer cannot change.
                 paid = database.execute(
                     "UPDATE orders SET state = 'paid' WHERE reference = ? AND state = 'open'", (reference,)

@@ -102,9 +102,15 @@ class TransactionEvent(WebhookEvent):
         """Whether the order may be taken as paid: a payment that is authorized or charged.
 
         A refund and a reversal are transactions too, and are charged in their turn: for them, as for any
-        `type` but ``payment`` and none, it is False.
+        `type` but ``payment`` and none, it is False. Both the event's name and its transaction must say so.
+        Authorized and charged are two events with two keys: what is done once an order is paid is to be done
+        once for the order, not once for each event.
         """
-        return self.transaction.is_paid and (self.transaction.type or "payment").lower() == "payment"
+        return (
+            self.name in _PAID_EVENTS
+            and self.transaction.is_paid
+            and (self.transaction.type or "payment").lower() == "payment"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -289,10 +295,13 @@ def _document(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     if data.count(b"{") + data.count(b"[") + data.count(b",") > _MAX_PIECES:
         raise WebhookPayloadError(f"the body has more than {_MAX_PIECES} values")
     try:
-        # The strict judge: of the encoding, half a surrogate pair, NaN, and numbers beyond a float.
+        # First the one that looks at numbers before it reads them: a long one takes its time.
+        value: Any = json.loads(
+            data.decode(), object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction
+        )
+        # The strict judge of the encoding, half a surrogate pair, NaN, and numbers beyond a float. It keeps the
+        # last of two equal fields, and makes a float of a long integer.
         orjson.loads(data)
-        # It keeps the last of two equal fields, and makes a float of a long integer.
-        value: Any = json.loads(data.decode(), object_pairs_hook=_object, parse_int=_integer)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -317,9 +326,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
+    _check_digits(text)
+    return int(text)
+
+
+def _fraction(text: str) -> float:
+    _check_digits(text)
+    return float(text)
+
+
+def _check_digits(text: str) -> None:
     if len(text) > _MAX_DIGITS:
         raise _AmbiguousError(f"a number has more than {_MAX_DIGITS} digits")
-    return int(text)
 
 
 def _check_depth(document: dict[str, Any]) -> None:
@@ -354,6 +372,7 @@ _TRANSACTION_EVENTS = {
         TransactionStatus.REFUNDED,
     )
 }
+_PAID_EVENTS = (f"transaction.{TransactionStatus.AUTHORIZED}", f"transaction.{TransactionStatus.CHARGED}")
 _PAYMENT_ORDER_EVENTS = {f"payment_order.{status}": status.value for status in SettlementOrderStatus}
 
 

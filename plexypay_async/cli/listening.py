@@ -34,7 +34,7 @@ async def listen(receiver: WebhookReceiver, host: str, port: int, *, as_json: bo
             return _refused(
                 request, 401 if isinstance(error, WebhookAuthenticationError) else 400, str(error)
             )
-        except ConnectionError:
+        except (ConnectionError, web.RequestPayloadError):
             return _refused(request, 400, "it broke off")
         except web.HTTPRequestEntityTooLarge:
             return _refused(request, 413, f"the body has more than {MAX_BODY} bytes")

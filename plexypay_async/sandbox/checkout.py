@@ -208,7 +208,7 @@ def _address(link: StoredLink, key: str) -> str | None:
 async def _fields(request: web.Request) -> dict[str, str]:
     try:
         form = await request.post()
-    except (ValueError, LookupError, HttpProcessingError):
+    except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
         # Not a form: in no known encoding, or cut short.
         return {}
     return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import attrs
 import orjson
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from .clock import microseconds_of, written_time
 from .deliveries import Delivery, DeliveryAttempt, DeliveryState
@@ -110,7 +111,10 @@ class _IndexPage:
         """Send a webhook once more, and lead back to where it is shown."""
         if is_cross_site(request):
             return _refused()
-        form = await request.post()
+        try:
+            form = await request.post()
+        except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
+            return _problem("Not sent", "The form cannot be read.", HTTPStatus.BAD_REQUEST)
         identifier = form.get("resend")
         if not isinstance(identifier, str):
             return _problem("Not sent", "The form says no webhook.", HTTPStatus.BAD_REQUEST)

@@ -402,7 +402,7 @@ class TransactionStore:
         return self._first("id = ?", identifier)
 
     def find_by_payment_link(self, payment_link_id: str) -> StoredTransaction | None:
-        """Return the latest payment of a link."""
+        """Return the payment that paid a link, or else the latest attempt."""
         return self._first("payment_link_id = ?", payment_link_id)
 
     def find_by_order_reference(self, order_reference: str) -> StoredTransaction | None:
@@ -488,7 +488,9 @@ class TransactionStore:
     def _first(self, condition: str, value: str) -> StoredTransaction | None:
         self.capture_due()
         row = self._execute(
-            f"{_SELECT} WHERE {condition} ORDER BY type = 'payment' DESC, seq DESC LIMIT 1", (value,)
+            f"{_SELECT} WHERE {condition} ORDER BY type = 'payment' DESC, "
+            "status IN ('authorized', 'charged') DESC, seq DESC LIMIT 1",
+            (value,),
         ).fetchone()
         return None if row is None else StoredTransaction(*row)
 

@@ -425,6 +425,8 @@ async def test_a_paid_link_names_no_card_that_did_not_pay_it(
     await customer.pay(page, card=INSISTENT)
     paid = await customer.send(first.url, {"otp": "555"})
     assert (paid.heading, statuses(sandbox)) == ("Paid", ["authorized", "3d"])
+    # The payment that counts, though another was begun after it.
+    assert "1111" in paid.text
     assert "5005" not in paid.text
 
 

@@ -65,6 +65,11 @@ def test_a_refund_that_is_charged_pays_nothing(data: dict[str, Any], paid: bool)
     assert received(transaction_event(**data)).is_paid is paid
 
 
+@pytest.mark.parametrize("status", ["created", "rejected", "failed", "cancelled", "refunded"])
+def test_what_the_name_does_not_say_is_not_paid(status: str) -> None:
+    assert not received(transaction_event(f"transaction.{status}", status="charged")).is_paid
+
+
 def test_amounts_come_as_they_were_sent() -> None:
     event = received(
         b'{"name":"transaction.charged","data":{"id":"t","amount":10.10,"balance":"0.30",'
@@ -228,7 +233,9 @@ def test_seen_is_not_asked_about_what_is_refused() -> None:
         (b'{"name": "x", "data": ' + b"[" * 32 + b"]" * 32 + b"}", "nested more than 32 deep"),
         (b'{"name": "x", "data": ' + b'{"a":' * 500 + b"1" + b"}" * 501, "nested more than 32 deep"),
         (b'{"name": "x", "data": ' + b"[" * 1000 + b"]" * 1000 + b"}", "nested more than 32 deep"),
-        (b"[" * 9_000, "it is not JSON"),
+        (b'{"name": "x", "data": 0.' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b'{"name": "x", "data": 1e' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b"[" * 9_000, "nested more than 32 deep|it is not JSON"),
         (b"[" * 500_000, "more than 10000 values"),
         (b'{"name": "x", "data": [' + b"1," * 10_000 + b"1]}", "more than 10000 values"),
         (b'{"name": "' + b"x" * MEBIBYTE + b'"}', "has 1048588 bytes"),

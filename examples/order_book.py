@@ -67,8 +67,8 @@ class OrderBook:
                 database.execute("UPDATE orders SET state = ? WHERE reference = ?", (state, reference))
                 database.execute("DELETE FROM parcels WHERE reference = ?", (reference,))
             elif event.is_paid:
-                # Authorized, later charged: both mean paid. One that is cancelled already stays so. The amount
-                # is that of the shop's own link, which its customer cannot change.
+                # Authorized, later charged: both mean paid. One that is cancelled already stays so. The
+                # amount is that of the shop's own link, which its customer cannot change.
                 paid = database.execute(
                     "UPDATE orders SET state = 'paid' WHERE reference = ? AND state = 'open'", (reference,)
                 )

@@ -299,8 +299,8 @@ def _document(body: bytes | bytearray | memoryview) -> dict[str, Any]:
         value: Any = json.loads(
             data.decode(), object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction
         )
-        # The strict judge of the encoding, half a surrogate pair, NaN, and numbers beyond a float. It keeps the
-        # last of two equal fields, and makes a float of a long integer.
+        # The strict judge of the encoding, half a surrogate pair, NaN, and numbers beyond a float. It keeps
+        # the last of two equal fields, and makes a float of a long integer.
         orjson.loads(data)
     except RecursionError:
         raise _too_deep() from None

@@ -76,9 +76,7 @@ def test_patched_threads_are_refused(
     ],
     ids=["gevent", "gevent-imported", "eventlet", "eventlet-imported"],
 )
-def test_all_but_threads_may_be_patched(
-    check: Check, sandbox: ThreadedSandbox, uvloop: bool, patching: str
-) -> None:
+def test_all_but_threads_may_be_patched(check: Check, sandbox: ThreadedSandbox, patching: str) -> None:
     pytest.importorskip("eventlet" if "eventlet" in patching else "gevent")
     out = check(
         f"""
@@ -91,7 +89,7 @@ def test_all_but_threads_may_be_patched(
         """,
         sandbox.base_url,
         options=LENIENT,
-        uvloop=uvloop,
+        uvloop=False,
         limit=30,
     )
     assert out.split() == ["7", "1"]

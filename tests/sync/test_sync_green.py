@@ -21,11 +21,9 @@ EVENTLET = "import eventlet; eventlet.monkey_patch()"
     ("patching", "when"),
     [
         (GEVENT, "first"),
-        ("from gevent import monkey; monkey.patch_thread()", "first"),
         ("from gevent import monkey; monkey.patch_thread(threading=False)", "first"),
         (EVENTLET, "first"),
         (GEVENT, "after the client"),
-        (EVENTLET, "after the client"),
         (GEVENT, "after a call"),
         (EVENTLET, "after a call"),
     ],

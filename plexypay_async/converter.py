@@ -20,7 +20,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from .fields import Model, OpenEnum, wire_name, written_time
 
-__all__ = ["Structure", "as_object", "converter", "each", "integer", "reason"]
+__all__ = ["Structure", "as_object", "converter", "each", "integer", "misfits", "reason"]
 
 Structure = Callable[[Any, Any], Any]
 
@@ -290,3 +290,11 @@ def reason(error: BaseException) -> str:
     if isinstance(error, ValueError):
         return "not readable as its type"
     return str(error)
+
+
+def misfits(error: BaseException) -> set[str]:
+    """Return the fields of a model, by their names in Python, that did not fit; none where it is not told."""
+    if not isinstance(error, cattrs.ClassValidationError):
+        return set()
+    with_notes, without_notes = error.group_exceptions()
+    return set() if without_notes else {note.name for _, note in with_notes}

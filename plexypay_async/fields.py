@@ -79,6 +79,11 @@ def wire_name(field: attrs.Attribute[Any]) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+def wire_names(field: attrs.Attribute[Any]) -> tuple[str, ...]:
+    """Return every name under which an answer may have a field."""
+    return (wire_name(field), *field.metadata.get("aliases", ()))
+
+
 # ---------------------------------------------------------------------------------------------- requests
 
 

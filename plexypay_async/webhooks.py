@@ -20,7 +20,7 @@ import attrs
 from .api.settlement_orders import SettlementOrder, SettlementOrderStatus
 from .api.transactions import Transaction, TransactionStatus
 from .errors import ConfigurationError, WebhookAuthenticationError, WebhookPayloadError
-from .fields import Model
+from .fields import Model, wire_names
 
 if TYPE_CHECKING:
     from .converter import Structure
@@ -43,7 +43,14 @@ _MAX_DIGITS = 30
 _LONGEST_NAME = 255
 _SCHEME = re.compile(rb"bearer[ \t]+", re.IGNORECASE)
 _ID_FIELDS = ("id", "payment_order_id", "transactionId")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+_DESCRIPTIVE = frozenset(
+    {
+        *("created_at", "updated_at", "authed_at", "confirmed_at", "processed_at"),
+        *("description", "payment_method", "last4", "payer_ip", "secure_3d", "recurring_type"),
+        *("store_id", "terminal_id", "rrn"),
+    }
+)
+"""Fields of a transaction that nobody decides by: in a form that cannot be read, they are None."""
 
 
 class _Headers(Protocol):
@@ -68,12 +75,9 @@ class WebhookEvent(Model):
         """What all deliveries of the same event share, for a receiver to handle it once.
 
         ``name:id`` of the transaction or payment order, as the API has no id of an event. An event that the
-        library does not know has ``name:id`` where its ``data`` has an ``id``, else a digest of its content.
-        At most 511 characters, all printable.
+        library does not know has a digest of its content: the same thing may happen to its subject twice. At
+        most 511 characters, all printable.
         """
-        subject = _id_in(self.raw)
-        if subject is not None and _PLAIN_NAME.fullmatch(self.name) is not None:
-            return f"{self.name}:{subject}"
         content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
@@ -198,7 +202,8 @@ class WebhookReceiver:
                 looked at.
             WebhookPayloadError: It is authentic, and no event: answer 400. Over 1 MiB, not JSON, not an
                 object, nested more than 32 deep, more than 10 000 values, a field twice, a number of more
-                than 30 digits, or a known field of a wrong type.
+                than 30 digits, or an id, a reference, a status, a type or an amount of a wrong type. A time
+                or a description that cannot be read is None, and in `raw`.
             ConfigurationError: `body` is no bytes, or `headers` no mapping: a mistake in the calling code.
         """
         if not isinstance(body, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -398,6 +403,8 @@ def _event_of(document: dict[str, Any]) -> TransactionEvent | PaymentOrderEvent 
 
 def _merchant_id(document: dict[str, Any], field: str, name: str) -> str | None:
     value = document.get(field)
+    if type(value) is int:
+        return str(value)
     if value is not None and type(value) is not str:
         raise WebhookPayloadError(f"{name}: {field}: expected a string, got {type(value).__name__}")
     return value
@@ -405,8 +412,6 @@ def _merchant_id(document: dict[str, Any], field: str, name: str) -> str | None:
 
 def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: str) -> _Subject:
     """Return what an event is about, with the status of the event's name where it has none itself."""
-    from .converter import reason
-
     if "data" not in document:
         raise WebhookPayloadError(f"{name}: data: is missing")
     data = document["data"]
@@ -416,27 +421,35 @@ def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: 
     if all(known.get(field) is None for field in _ID_FIELDS):
         raise WebhookPayloadError(f"{name}: data: {_ID_FIELDS[kind is SettlementOrder]} is missing")
     has_status = known.get("status") not in (None, "")
-    try:
-        made: _Subject = _structures()[kind](known if has_status else {**known, "status": status}, kind)
-    except Exception as error:  # noqa: BLE001 - any body gives an event or this error
-        raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
+    made = _readable(kind, name, known if has_status else {**known, "status": status})
     if not _is_plain_id(made.id):
         raise WebhookPayloadError(
             f"{name}: data: the id must be printable and of 1 to {_LONGEST_NAME} characters"
         )
-    return made if has_status else attrs.evolve(made, raw=known)
+    return made if made.raw is known else attrs.evolve(made, raw=known)
+
+
+def _readable(kind: type[_Subject], name: str, data: dict[str, Any]) -> _Subject:
+    """Return what an event is about; that it was paid must not be lost for a time in another form."""
+    from .converter import misfits, reason
+
+    structure = _structures()[kind]
+    try:
+        made: _Subject = structure(data, kind)
+    except Exception as error:  # noqa: BLE001 - any body gives an event or this error
+        unread = misfits(error)
+        if not unread or not unread <= _DESCRIPTIVE:
+            raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
+        fields = attrs.fields_dict(kind)
+        dropped = {spelt for field in unread for spelt in wire_names(fields[field])}
+        made = structure({field: value for field, value in data.items() if field not in dropped}, kind)
+    return made
 
 
 def _is_plain_id(value: Any) -> bool:
     return (
         type(value) is str and 0 < len(value.strip()) == len(value) <= _LONGEST_NAME and value.isprintable()
     )
-
-
-def _id_in(document: Mapping[str, Any]) -> str | None:
-    data = document.get("data")
-    found = cast("dict[str, Any]", data).get("id") if type(data) is dict else None
-    return found if _is_plain_id(found) else None
 
 
 @functools.cache

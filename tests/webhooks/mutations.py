@@ -180,7 +180,8 @@ def _mutate(chance: random.Random, data: bytearray) -> None:
     elif change == 3 and place < len(data):
         data[place] ^= 1 << chance.randrange(8)
     else:
-        data[place:place] = chance.choice([b"[", b'{"a":', b"1e9", b'"\\ud800"']) * chance.randrange(1, 60)
+        piece = chance.choice([b"[", b'{"a":', b"1e9", b'"\\ud800"', b"7"])
+        data[place:place] = piece * chance.randrange(1, 60)
 
 
 def _of(piece: bytes, beginning: bytes = b"[", end: bytes = b"0]") -> Callable[[random.Random], bytes]:
@@ -209,6 +210,10 @@ _HUGE: list[Callable[[random.Random], bytes]] = [
     _of(b"1,"),
     _of(b"9" * 30 + b","),
     _of(b"9" * 3000 + b","),
+    _of(b"0." + b"7" * 28 + b","),
+    _of(b"0." + b"7" * 3000 + b","),
+    _of(b"2.2250738585072011e-308,"),
+    _of(b"7e-" + b"9" * 27 + b","),
     _of(b'"",'),
     _of(b'"' + b"\\u00e9" * 8 + b'",'),
     _of(b"[", b"", b""),

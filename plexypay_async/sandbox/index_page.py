@@ -22,6 +22,7 @@ from .clock import microseconds_of, written_time
 from .deliveries import Delivery, DeliveryAttempt, DeliveryState
 from .dispatcher import Dispatcher
 from .link_store import LinkStore, StoredLink
+from .money import displayed
 from .pages import Content, Markup, html_page, is_cross_site, is_foreign_host, markup, web_address
 from .paging import PageQuery
 from .transaction_store import StoredTransaction, TransactionStore
@@ -174,7 +175,7 @@ def _link_row(link: StoredLink, base_url: str) -> Markup:
     whole = link.whole(base_url)
     return _row(
         link.id,
-        name=_amount(link.amount, link.currency),
+        name=displayed(link.amount, link.currency),
         state=link.status,
         about=link.order_reference or link.description,
         time=written_time(link.created_at),
@@ -185,7 +186,7 @@ def _link_row(link: StoredLink, base_url: str) -> Markup:
 
 
 def _transaction_row(transaction: StoredTransaction) -> Markup:
-    name = _amount(transaction.amount, transaction.currency)
+    name = displayed(transaction.amount, transaction.currency)
     return _row(
         transaction.id,
         name=markup("{} {}", name, transaction.type) if transaction.type != "payment" else name,
@@ -264,12 +265,6 @@ def _payload(document: bytes | Mapping[str, Any]) -> Markup:
         '<pre tabindex="0" role="group" aria-label="Payload">{}</pre>',
         orjson.dumps(exact, option=orjson.OPT_INDENT_2).decode(),
     )
-
-
-def _amount(minor: int, currency: str) -> str:
-    whole, cents = divmod(minor, 100)
-    grouped = f"{whole:,}".replace(",", "\N{NO-BREAK SPACE}")
-    return f"{grouped}.{cents:02}\N{NO-BREAK SPACE}{currency}"
 
 
 def _time(written: str) -> Markup:

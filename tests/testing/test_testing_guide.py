@@ -26,18 +26,18 @@ def test_it_works(run: Run) -> None:
     ("line", "wrong", "noticed"),
     [
         (
-            "if transaction.is_paid and not order.paid:",
-            "if transaction.is_paid:",
-            ["comes_twice", "comes_late"],
+            'if link.status == "paid" and not order.paid:',
+            'if link.status == "paid":',
+            ["fails_at_first", "comes_twice", "comes_late"],
         ),
-        ("transaction.is_paid and", "transaction.status == 'authorized' and", ["comes_late"]),
+        ('if link.status == "paid" and not order.paid:', "if not order.paid:", ["fails_at_first"]),
         ("            if not order.paid:", "            if order.paid:", ["never_comes"]),
     ],
-    ids=["marks twice", "knows one state", "does not ask"],
+    ids=["marks twice", "ships unpaid", "does not ask"],
 )
 def test_its_tests_notice_a_shop_that_is_wrong(run: Run, line: str, wrong: str, noticed: list[str]) -> None:
     assert FILES["shop"].count(line) == 1
     files = {name: FILES[name] for name in ("shop", "test_shop")}
     files["shop"] = files["shop"].replace(line, wrong)
-    result = run("-k", "webhook", plugins=["asyncio"], **files)
+    result = run("-k", "webhook or payment", plugins=["asyncio"], **files)
     assert re.findall(r"^FAILED .*_that_(\w+)", result.stdout.str(), re.MULTILINE) == noticed

@@ -24,6 +24,10 @@ UVICORN = ("-m", "uvicorn", "--app-dir", str(EXAMPLES))
 SHOPS = {
     "fastapi": (*UVICORN, "fastapi_shop:app", "--port", "0"),
     "aiohttp": (str(EXAMPLES / "aiohttp_shop.py"), "0"),
+    "aiohttp under gunicorn": (
+        *(*GUNICORN[:-2], "--worker-class", "aiohttp.GunicornWebWorker"),
+        *("aiohttp_shop:application", "--bind", "127.0.0.1:0"),
+    ),
     "flask": (*GUNICORN, "flask_shop:app", "--bind", "127.0.0.1:0"),
     "django": (*GUNICORN, "django_shop:application", "--bind", "127.0.0.1:0"),
     "django_async": (*UVICORN, "--lifespan", "off", "django_async_shop:application", "--port", "0"),
@@ -82,7 +86,7 @@ Open: TypeAlias = Callable[[str], Shop]
 @pytest.fixture
 def open_shop(start: Start) -> Open:
     def begin(framework: str) -> Shop:
-        if framework in ("flask", "django") and not hasattr(os, "fork"):
+        if "gunicorn" in SHOPS[framework] and not hasattr(os, "fork"):
             pytest.skip("gunicorn needs fork")
         program = start(
             *SHOPS[framework],

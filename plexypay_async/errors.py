@@ -190,9 +190,13 @@ class RefusedError(PlexyPayError):
         attempts: Iterable[PlexyPayError] = (),
         order_reference: str | None = None,
     ) -> None:
-        told = "refused" if operation is None else f"{operation}: refused"
+        if operation is None and code is None:
+            text = message
+        else:
+            told = "refused" if operation is None else f"{operation}: refused"
+            text = f"{told}: {message}" if code is None else f"{told} with code {code}: {message}"
         super().__init__(
-            f"{told}: {message}" if code is None else f"{told} with code {code}: {message}",
+            text,
             outcome=outcome,
             operation=operation,
             attempts=attempts,
@@ -246,9 +250,12 @@ class APIError(PlexyPayError):
         attempts: Iterable[PlexyPayError] = (),
         order_reference: str | None = None,
     ) -> None:
-        shown = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+        if not status and code is None:
+            text = message
+        else:
+            text = f"HTTP {status}: {message}" if code is None else f"HTTP {status}, code {code}: {message}"
         super().__init__(
-            f"{shown}: {message}",
+            text,
             outcome=outcome,
             operation=operation,
             attempts=attempts,

@@ -99,6 +99,14 @@ def test_the_message_is_shown(cls: type[PlexyPayError]) -> None:
 
 
 @every_class
+def test_an_error_made_of_its_text_alone_has_the_same_text(cls: type[PlexyPayError]) -> None:
+    # As task queues make it whose results are JSON.
+    error = an_error(cls)
+
+    assert str(cls(*error.args)) == str(error)
+
+
+@every_class
 def test_only_the_message_is_required(cls: type[PlexyPayError]) -> None:
     error = cls("what happened")
 

@@ -1,0 +1,71 @@
+"""A shop on Flask that sends its customers to payment links.
+
+Run it under gunicorn, whose workers are forked from a process that has the client already::
+
+    pip install flask gunicorn
+    export PLEXYPAY_API_KEY=...
+    gunicorn --chdir examples --preload --workers 2 --threads 4 flask_shop:app
+
+    curl -X POST http://127.0.0.1:8000/orders/1/payment-link
+    curl http://127.0.0.1:8000/orders/1/payment-link
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+
+from plexypay_sync import NotFoundError, PaymentLink, PlexyPay, PlexyPayError, UnprocessableError
+
+app = Flask(__name__)
+
+# One client for the process: its threads share the connections, and each forked worker gets its own.
+plexy = PlexyPay()
+# A wrong key ends the start, and not the first customer's order. The workers may be forked after calls.
+plexy.payment_links.list(size=1).first_page()
+
+
+def price(order: int) -> int:
+    """Return what an order costs in minor units; in your shop the database knows."""
+    return 100 * order
+
+
+def shown(link: PaymentLink) -> dict[str, Any]:
+    """Return what the shop's pages need of a link."""
+    return {
+        "order_reference": link.order_reference,
+        "amount": link.amount,
+        "status": link.status,
+        "url": link.url,
+    }
+
+
+@app.post("/orders/<int:order>/payment-link")
+def create_link(order: int) -> dict[str, Any]:
+    """Make the order's payment link, or find the one that it has: customers press buttons twice."""
+    reference = f"ORD-{order}"
+    try:
+        link = plexy.payment_links.create(amount=price(order), currency="KZT", order_reference=reference)
+    except UnprocessableError:
+        link = plexy.payment_links.retrieve_by_order_reference(reference)
+    return shown(link)
+
+
+@app.get("/orders/<int:order>/payment-link")
+def show_link(order: int) -> dict[str, Any]:
+    """Show how far the order's payment is."""
+    return shown(plexy.payment_links.retrieve_by_order_reference(f"ORD-{order}"))
+
+
+@app.errorhandler(NotFoundError)
+def not_found(error: NotFoundError) -> tuple[dict[str, str], int]:
+    """Answer for an order without a link."""
+    return {"error": "this order has no payment link"}, 404
+
+
+@app.errorhandler(PlexyPayError)
+def failed(error: PlexyPayError) -> tuple[dict[str, str], int]:
+    """Answer for any other failure; whatever its outcome, the order's reference makes a repeat safe."""
+    app.logger.error("%s, outcome %s: %s", type(error).__name__, error.outcome, error)
+    return {"error": "no payment link could be made; please try again"}, 503

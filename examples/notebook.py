@@ -1,0 +1,43 @@
+"""Payment links in a notebook.
+
+Open this file as a notebook (VS Code and PyCharm do), turn it into one, or run it as a script::
+
+    export PLEXYPAY_API_KEY=...
+    jupytext --to ipynb examples/notebook.py
+    python examples/notebook.py
+
+A notebook's cells run where an event loop runs already. `PlexyPay` does not mind: its calls run on a loop of
+its own and need no ``await``.
+"""
+
+# %% One client for the notebook.
+from collections import Counter
+
+from plexypay_sync import CreatePaymentLink, NotFoundError, PlexyPay
+
+plexy = PlexyPay()  # the key from PLEXYPAY_API_KEY
+
+# %% One link; the amount is in minor units.
+link = plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="NB-0")
+print(link.order_reference, link.status, link.url)
+
+# %% Many links. A cell that ran before, run again, reports which orders have their links already.
+requests = [
+    CreatePaymentLink(amount=100 * number, currency="KZT", order_reference=f"NB-{number}")
+    for number in range(1, 21)
+]
+outcomes = Counter(
+    "created" if result.error is None else str(result.error)
+    for result in plexy.payment_links.create_many(requests)
+)
+print(dict(outcomes))
+
+# %% All of them: pages are fetched while the items are read.
+links = [item for item in plexy.payment_links.list(size=10) if (item.order_reference or "").startswith("NB-")]
+print(len(links), "links over", sum(item.amount for item in links) / 100, "KZT")
+
+# %% An error shows the cell's own line and says what became of the call.
+try:
+    plexy.payment_links.retrieve("none")
+except NotFoundError as error:
+    print(error.outcome, error)

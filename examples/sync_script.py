@@ -1,0 +1,65 @@
+"""A plain script: create a payment link for an order, wait until it is paid, say what else is still open.
+
+Run it with an account, or against ``plexypay sandbox`` with the two lines that it prints::
+
+    export PLEXYPAY_API_KEY=...
+    python examples/sync_script.py ORD-1 2200000
+
+The amount is in minor units: 22 000 KZT. The same command may be run again: an order has one link.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from plexypay_sync import (
+    DeadlineExceededError,
+    Outcome,
+    PaymentLink,
+    PlexyPay,
+    PlexyPayError,
+    UnprocessableError,
+)
+
+PATIENCE = 900
+"""Seconds to wait for the customer."""
+
+
+def link_of(plexy: PlexyPay, reference: str, amount: int) -> PaymentLink:
+    """Return the order's payment link, made now or by an earlier run."""
+    try:
+        return plexy.payment_links.create(amount=amount, currency="KZT", order_reference=reference)
+    except UnprocessableError as refused:
+        try:
+            link = plexy.payment_links.retrieve_by_order_reference(reference)
+        except PlexyPayError:
+            raise refused from None
+        if link.amount != amount:
+            raise
+        return link
+
+
+def main() -> int:
+    """Run the script and return its exit status."""
+    _, reference, amount = sys.argv
+    with PlexyPay() as plexy:
+        try:
+            link = link_of(plexy, reference, int(amount))
+            print(f"pay {link.amount / 100:.2f} {link.currency} at {link.url}", flush=True)
+            transaction = plexy.transactions.wait(payment_link_id=link.id, timeout=PATIENCE)
+            print(f"{reference} is {transaction.status}")
+            for item in plexy.payment_links.list(status="active"):
+                print(f"open: {item.order_reference}, {item.amount / 100:.2f} {item.currency}")
+        except DeadlineExceededError as error:
+            print(f"not paid yet: {error}", file=sys.stderr)
+            return 1
+        except PlexyPayError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            if error.outcome in (Outcome.UNKNOWN, Outcome.DONE):
+                print("a link may have been made: run the same command again to find it", file=sys.stderr)
+            return 1
+    return 0 if transaction.is_paid else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The examples that are scripts: in one process, in several, and a notebook in a running event loop."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Program, ServedSandbox, Start
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# On a busy machine asyncio's debug mode, which -X dev brings, would tell of slow steps.
+STRICT = ("-W", "error")
+
+# What the kernel of a notebook does: cells run in the thread of a running loop.
+KERNEL = """
+import asyncio, re, sys
+
+async def run(cells):
+    names = {"__name__": "__main__"}
+    for cell in cells:
+        exec(compile(cell, "cell", "exec"), names)
+        await asyncio.sleep(0)
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    asyncio.run(run(re.split("^# %%.*", file.read(), flags=re.MULTILINE)))
+"""
+
+
+def script(start: Start, *arguments: str) -> Program:
+    return start(*STRICT, str(EXAMPLES / "sync_script.py"), *arguments)
+
+
+def failed(program: Program) -> str:
+    """Wait until it has ended, which it must with 1, and return what it said on stderr."""
+    program.output(status=1)
+    assert "Traceback" not in program.log
+    return program.log
+
+
+def test_script_waits_until_its_link_is_paid(start: Start, served: ServedSandbox) -> None:
+    served.ask("POST", "/faults", "cut=after,times=1,operation=payment_links.create")
+    program = script(start, "ORD-1", "2200000")
+    told = program.line()
+    (link,) = served.links()
+    assert told == f"pay 22000.00 KZT at {link['url']}"
+    assert (link["orderReference"], link["amount"]) == ("ORD-1", 2_200_000)
+
+    # Its customer is slow: a second run waits for the same link.
+    second = script(start, "ORD-1", "2200000")
+    assert second.line() == told
+    served.ask("POST", f"/payment-links/{link['id']}/pay")
+
+    assert program.output().decode() == "ORD-1 is authorized\n"
+    assert second.output().decode() == "ORD-1 is authorized\n"
+    assert program.log == second.log == ""
+    assert served.amounts() == {"ORD-1": 2_200_000}
+
+
+def test_script_lists_what_is_open(start: Start, served: ServedSandbox) -> None:
+    first = script(start, "ORD-1", "100")
+    first.line()
+    second = script(start, "ORD-2", "250")
+    second.line()
+    links = {link["orderReference"]: link["id"] for link in served.links()}
+    served.ask("POST", f"/payment-links/{links['ORD-2']}/pay")
+
+    assert second.output().decode().splitlines() == ["ORD-2 is authorized", "open: ORD-1, 1.00 KZT"]
+
+
+def test_script_tells_what_became_of_a_failure(start: Start, served: ServedSandbox) -> None:
+    assert failed(script(start, "ORD-1", "-5")) == "ConfigurationError: amount: must be positive, got -5\n"
+
+    served.ask("POST", "/faults", "status=401")
+    assert failed(script(start, "ORD-1", "5")).startswith("AuthenticationError: HTTP 401")
+    served.ask("DELETE", "/faults")
+    served.ask("POST", "/faults", "cut=after,operation=payment_links.create")
+    served.ask("POST", "/faults", "status=403,operation=payment_links.retrieve_by_order_reference")
+    told = failed(script(start, "ORD-1", "5"))
+    assert told.startswith("OutcomeUnknownError: ")
+    assert told.endswith("run the same command again to find it\n")
+
+    served.ask("DELETE", "/faults")
+    program = script(start, "ORD-1", "5")
+    assert program.line().startswith("pay 0.05 KZT at ")
+    assert served.amounts() == {"ORD-1": 5}
+    assert "already exists" in failed(script(start, "ORD-1", "6"))
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_processes_of_every_start_method(start: Start, served: ServedSandbox, method: str) -> None:
+    # Python 3.12 and later warn of every fork beside a thread.
+    options = (*STRICT, "-W", "ignore:This process:DeprecationWarning")
+    program = start(*options, str(EXAMPLES / "multiprocessing_links.py"), method)
+
+    told = program.output().decode().splitlines()
+
+    urls = {link["orderReference"]: link["url"] for link in served.links()}
+    assert told == [f"ORD-{n} {100 * n} {urls[f'ORD-{n}']}" for n in range(1, 11)]
+    assert served.amounts() == {f"ORD-{n}": 100 * n for n in range(1, 11)}
+    assert program.log == ""
+
+
+def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None:
+    program = start(*STRICT, "-c", KERNEL, str(EXAMPLES / "notebook.py"))
+
+    told = program.output().decode().splitlines()
+
+    (url,) = (link["url"] for link in served.links() if link["orderReference"] == "NB-0")
+    assert told[0] == f"NB-0 active {url}"
+    assert told[1] == "{'created': 20}"
+    assert told[2] == "21 links over 22210.0 KZT"
+    assert told[3].startswith("Outcome.REJECTED HTTP 404")
+    assert program.log == ""
+    assert served.amounts() == {"NB-0": 2_200_000} | {f"NB-{n}": 100 * n for n in range(1, 21)}

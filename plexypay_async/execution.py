@@ -387,11 +387,14 @@ class Call(Generic[R]):
 
     async def _send_now(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         connections = self._connections
-        async with connections.slots:
-            try:
-                return await connections.send(wire_request, self.execution.wire, sending)
-            except (ConnectError, OutcomeUnknownError) as error:
-                return error
+        # `async with` would cost two coroutines more.
+        await connections.slots.acquire()
+        try:
+            return await connections.send(wire_request, self.execution.wire, sending)
+        except (ConnectError, OutcomeUnknownError) as error:
+            return error
+        finally:
+            connections.slots.release()
 
     def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
         judgement = judge(

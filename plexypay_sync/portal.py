@@ -325,6 +325,9 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     if uvloop is None:
         return asyncio.new_event_loop()
     loop: Any = uvloop.new_event_loop()
+    # Its debug mode, in which it walks the stack for each timer, crashes the interpreter now and then: its
+    # issues 611, 715 and 730, and on Python 3.11 too.
+    loop.set_debug(False)
     loop.getaddrinfo = partial(_getaddrinfo, loop.getaddrinfo)
     return cast("asyncio.AbstractEventLoop", loop)
 

@@ -189,10 +189,12 @@ async def test_after_a_silence_the_deadline_stands() -> None:
     watch = Deadlines(loop).watch(loop.time() + 0.3, 0.05)
     for _ in range(2):
         with pytest.raises(asyncio.CancelledError):
-            await listen(watch)
+            async with asyncio.timeout(5):
+                await listen(watch)
         assert watch.end_silence()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.Event().wait()
+        async with asyncio.timeout(5):
+            await asyncio.Event().wait()
     assert not watch.end_silence()
     assert watch.done()
 

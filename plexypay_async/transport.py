@@ -45,6 +45,10 @@ class Sending:
         self.writings = 0
         """How often the writing of its body began."""
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Sending:
+        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
+        return self
+
     @property
     def repeated(self) -> bool:
         """Whether aiohttp sent it twice by itself, as it does for DELETE and PUT after a disconnect."""

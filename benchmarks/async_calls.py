@@ -9,66 +9,27 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias
+from collections.abc import Iterator
 
 from .bulk_contenders import LOOP, run_on
-from .rounds import BODY, FIELDS, KEY, PATH, Run, compared, contend, in_turn
+from .contenders import AsyncCreate, opened_async
+from .rounds import Run, compared, contend, in_turn
 from .server import served
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 CONCURRENCIES = (1, 10, 100, 500)
 BAR_AT, BAR = 100, 1.0
 
-Create: TypeAlias = Callable[[], Awaitable[object]]
-"""Creates one link; raises unless that worked."""
 
-
-@asynccontextmanager
-async def plexypay(url: str, concurrency: int) -> AsyncGenerator[Create]:
-    """Make calls with the library, typed."""
-    from plexypay_async import AsyncPlexyPay
-
-    async with AsyncPlexyPay(KEY, base_url=url, max_connections=concurrency) as plexy:
-
-        async def create() -> object:
-            return (await plexy.payment_links.create(**FIELDS)).url
-
-        yield create
-
-
-@asynccontextmanager
-async def by_hand(url: str, concurrency: int) -> AsyncGenerator[Create]:
-    """Make them as one would write it: a session, ``json=``, a status and ``.json()``."""
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(limit=concurrency)
-    async with aiohttp.ClientSession(connector=connector, headers={"Authorization": KEY}) as session:
-
-        async def create() -> object:
-            async with session.post(f"{url}{PATH}", json=BODY) as response:
-                response.raise_for_status()
-                return (await response.json())["url"]
-
-        yield create
-
-
-CONTENDERS: dict[str, Callable[[str, int], AbstractAsyncContextManager[Create]]] = {
-    OURS: plexypay,
-    BY_HAND: by_hand,
-}
-
-
-async def calls(create: Create, count: int, concurrency: int) -> list[float]:
+async def calls(create: AsyncCreate, count: int, concurrency: int) -> list[float]:
     """Make calls, so many at once; return the seconds of each."""
     taken: list[float] = []
     clock = time.perf_counter
 
     async def work(source: Iterator[int]) -> None:
-        for _ in source:
+        for number in source:
             began = clock()
-            await create()
+            await create(number)
             taken.append(clock() - began)
 
     source = iter(range(count))
@@ -81,7 +42,7 @@ def run(name: str, url: str, loop: str, concurrency: int, count: int) -> Run:
     runs: list[Run] = []
 
     async def main() -> None:
-        async with CONTENDERS[name](url, concurrency) as create:
+        async with opened_async(name, url, concurrency) as create:
             # Every connection is open, and every cache warm, before it is measured.
             await calls(create, max(200, 2 * concurrency), concurrency)
             started, cpu = time.perf_counter(), time.process_time()

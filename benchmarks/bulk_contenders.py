@@ -222,15 +222,20 @@ def ratio(runs: dict[str, Run], name: str, to: str, bar: float) -> bool:
     return found >= bar
 
 
-def main(name: str, url: str, count: int, loop: str) -> None:
-    """Run one contender here and print its figures."""
-    pin(CLIENT_CPU)
+def run_here(name: str, url: str, count: int, loop: str) -> Run:
+    """Run one contender here, after a little of what is not measured."""
     contender = CONTENDERS[name]
     contender(url, 200, loop)
     started, cpu = time.perf_counter(), time.process_time()
     contender(url, count, loop)
     seconds, used = time.perf_counter() - started, time.process_time() - cpu
-    print(json.dumps(Run(seconds, used, peak_memory(), count)._asdict()))
+    return Run(seconds, used, peak_memory(), count)
+
+
+def main(name: str, url: str, count: int, loop: str) -> None:
+    """Run one contender here and print its figures."""
+    pin(CLIENT_CPU)
+    print(json.dumps(run_here(name, url, count, loop)._asdict()))
 
 
 if __name__ == "__main__":

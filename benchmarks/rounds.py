@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,25 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .server import CLIENT_CPU, pin
-
-FIELDS = {
-    "amount": 2_200_000,
-    "currency": "KZT",
-    "description": "Invoice",
-    "order_reference": "ORD-1",
-    "success_url": "https://shop.example/thanks",
-}
-"""What the library's clients are called with."""
-BODY = {
-    "amount": 2_200_000,
-    "currency": "KZT",
-    "description": "Invoice",
-    "orderReference": "ORD-1",
-    "metadata": {"successUrl": "https://shop.example/thanks"},
-}
-"""The body that makes of it, for clients written by hand."""
-PATH = "/v1/payment-links"
-KEY = "benchmark-key"
+from .turns import plain_environment
 
 
 class Run(NamedTuple):
@@ -66,10 +47,8 @@ def contend(work: Callable[[], Run]) -> None:
 def measured(module: str, *arguments: object) -> Run:
     """Run one contender of a benchmark in a fresh process."""
     command = [sys.executable, "-m", module, "--run", *map(str, arguments)]
-    # requests looks at them in every call, and no user's machine need have them.
-    environment = {name: value for name, value in os.environ.items() if "_CA_BUNDLE" not in name}
     out = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, timeout=600, env=environment
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=600, env=plain_environment()
     ).stdout
     return Run(*json.loads(out))
 

@@ -1,10 +1,12 @@
-"""A server on loopback that costs as little as it can: every request gets the same answer, a payment link.
+"""A server on loopback that costs as little as it can: it answers from what is canned, and looks at no body.
 
-``python -m benchmarks.server [LATENCY] [CPU]`` serves until its input ends, and prints its address first.
+``python -m benchmarks.server [--latency SECONDS] [--capacity N] [--fault-rate SHARE] [--total N] [--cpu N]``
+serves until its input ends, and prints its address first.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import os
@@ -12,27 +14,75 @@ import re
 import subprocess
 import sys
 from collections.abc import Generator
-from typing import cast
+from typing import NamedTuple, cast
 
-BODY = (
-    b'{"id":"pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f","amount":2200000,"currency":"KZT",'
-    b'"description":"Invoice","orderReference":"ORD-1","status":"active",'
-    b'"url":"https://pay.example/pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f",'
-    b'"metadata":{"successUrl":"https://shop.example/thanks"},"customerId":null,'
-    b'"createdAt":"2025-03-01T12:00:00Z","updatedAt":"2025-03-01T12:00:00Z","expiresAt":"2099-03-01T12:00:00Z"}'
-)
-ANSWER = (
-    b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-)
+from . import answers
+
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+CREATE = b"POST /v1/payment-links "
+LIST = b"GET /v1/payment-links?"
+RETRIEVE = b"GET /v1/payment-links/"
+REQUESTS = b"GET /_sandbox/requests "
+"""Answers how many requests have come, as the sandbox does."""
 SERVER_CPU, CLIENT_CPU = 1, 0
 
 
-class CannedAnswers(asyncio.Protocol):
-    """Answers each whole request with `ANSWER`, after `latency` seconds."""
+class Behaviour(NamedTuple):
+    """How a server answers."""
 
-    def __init__(self, latency: float) -> None:
-        self._latency = latency
+    latency: float = 0.0
+    """Seconds that each answer takes."""
+    capacity: int = 0
+    """How many requests may be at work at once; those above are answered with code 1, at once. 0: any."""
+    fault_rate: float = 0.0
+    """The share of the creations that are answered with code 1, evenly spread."""
+    total: int = 100_000
+    """How many items are listed."""
+
+    def arguments(self) -> list[str]:
+        """Return this as the command line has it."""
+        return [f"--{name.replace('_', '-')}={value}" for name, value in self._asdict().items()]
+
+
+class Traffic:
+    """What all connections share."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.arrived = 0
+        self.at_work = 0
+        self._due = 0.0
+
+    def is_faulty(self) -> bool:
+        """Tell whether it is the turn of a fault."""
+        self._due += self.behaviour.fault_rate
+        if self._due < 1:
+            return False
+        self._due -= 1
+        return True
+
+    def answer(self, received: bytes) -> bytes:
+        """Return the answer to what begins with a request."""
+        if received.startswith(REQUESTS):
+            return answers.response(b"200 OK", b'{"total":%d}' % self.arrived)
+        self.arrived += 1
+        if received.startswith(CREATE):
+            if self.behaviour.fault_rate and self.is_faulty():
+                return answers.UNAVAILABLE
+            return answers.CREATED
+        target = received[: received.index(b"\r\n")]
+        if target.startswith(LIST):
+            return answers.page(target, self.behaviour.total)
+        if target.startswith(RETRIEVE):
+            return answers.FOUND
+        return answers.CREATED_BY.get(target.rpartition(b" ")[0], answers.UNKNOWN)
+
+
+class CannedAnswers(asyncio.Protocol):
+    """Answers each whole request of one connection."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,16 +98,29 @@ class CannedAnswers(asyncio.Protocol):
             size = end + 4 + (int(length[1]) if length else 0)
             if len(received) < size:
                 break
+            self._take(received)
             received = received[size:]
-            if self._latency:
-                asyncio.get_running_loop().call_later(self._latency, self._answer)
-            else:
-                self._answer()
         self._received = received
 
-    def _answer(self) -> None:
+    def _take(self, received: bytes) -> None:
+        traffic = self._traffic
+        behaviour = traffic.behaviour
+        answer = traffic.answer(received)
+        if not behaviour.latency:
+            self._write(answer)
+        elif behaviour.capacity and traffic.at_work >= behaviour.capacity:
+            self._write(answers.UNAVAILABLE)
+        else:
+            traffic.at_work += 1
+            asyncio.get_running_loop().call_later(behaviour.latency, self._finish, answer)
+
+    def _finish(self, answer: bytes) -> None:
+        self._traffic.at_work -= 1
+        self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(ANSWER)
+            self._transport.write(answer)
 
 
 def pin(cpu: int) -> None:
@@ -71,35 +134,52 @@ def pinned(process: int, cpu: int) -> None:
         os.sched_setaffinity(process, {sorted(os.sched_getaffinity(process))[cpu]})
 
 
-async def serve(latency: float) -> None:
+async def serve(behaviour: Behaviour) -> None:
     """Serve until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: CannedAnswers(latency), "127.0.0.1", 0, backlog=1024)
+    traffic = Traffic(behaviour)
+    server = await loop.create_server(lambda: CannedAnswers(traffic), "127.0.0.1", 0, backlog=1024)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 @contextlib.contextmanager
-def served(latency: float = 0.0) -> Generator[str]:
-    """Serve from a process of its own on the second CPU; yields the address."""
-    command = [sys.executable, "-m", "benchmarks.server", str(latency), str(SERVER_CPU)]
+def served(
+    latency: float = 0.0, *, capacity: int = 0, fault_rate: float = 0.0, total: int = 100_000
+) -> Generator[str]:
+    """Serve from a process of its own on the second CPU; yields the address.
+
+    Raises:
+        ValueError: A capacity without a latency: a request would never be at work while another comes.
+    """
+    if capacity and not latency:
+        raise ValueError("capacity: needs a latency, or no two requests are ever at work at once")
+    behaviour = Behaviour(latency, capacity, fault_rate, total)
+    command = [sys.executable, "-m", "benchmarks.server", *behaviour.arguments(), f"--cpu={SERVER_CPU}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.communicate()
 
 
-def main(latency: float, cpu: int) -> None:
+def main(behaviour: Behaviour, cpu: int) -> None:
     """Serve on a CPU, with uvloop where it is installed."""
     pin(cpu)
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve(latency))
+        asyncio.run(serve(behaviour))
     else:
-        uvloop.run(serve(latency))
+        uvloop.run(serve(behaviour))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    parser = argparse.ArgumentParser(description="Serve canned answers on loopback.")
+    parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--capacity", type=int, default=0)
+    parser.add_argument("--fault-rate", type=float, default=0.0)
+    parser.add_argument("--total", type=int, default=100_000)
+    parser.add_argument("--cpu", type=int, default=0)
+    given = parser.parse_args()
+    main(Behaviour(given.latency, given.capacity, given.fault_rate, given.total), given.cpu)

@@ -7,109 +7,51 @@ with fifty connections for all.
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
 
-from .rounds import BODY, FIELDS, KEY, PATH, Run, compared, contend, in_turn, median, timed
+from .contenders import SyncCreate, opened_sync
+from .rounds import Run, compared, contend, in_turn, median, timed
 from .server import served
+from .timing import without_uvloop
 
 OURS, OURS_ASYNCIO = "plexypay, uvloop", "plexypay, asyncio"
 SESSIONS, SESSION = "requests, a session per thread", "requests, one session"
 BARS = {1: 1.8, 50: 4.0}
-
-Create: TypeAlias = Callable[[], object]
-"""Creates one link; raises unless that worked."""
-
-
-@contextlib.contextmanager
-def plexypay(url: str) -> Generator[Callable[[], AbstractContextManager[Create]]]:
-    """Make calls with one client for all threads."""
-    from plexypay_sync import PlexyPay
-
-    with PlexyPay(KEY, base_url=url) as plexy:
-        yield lambda: contextlib.nullcontext(lambda: plexy.payment_links.create(**FIELDS).url)
-
-
-@contextlib.contextmanager
-def plexypay_asyncio(url: str) -> Generator[Callable[[], AbstractContextManager[Create]]]:
-    """Make them where uvloop is not installed."""
-    sys.modules["uvloop"] = None  # type: ignore[assignment]
-    with plexypay(url) as contender:
-        yield contender
-
-
-def posting(session: Any, url: str) -> Create:
-    """Return what one would write with requests."""
-
-    def create() -> object:
-        response = session.post(f"{url}{PATH}", json=BODY)
-        response.raise_for_status()
-        return response.json()["url"]
-
-    return create
-
-
-@contextlib.contextmanager
-def sessions(url: str) -> Generator[Callable[[], AbstractContextManager[Create]]]:
-    """Make calls with a session for each thread."""
-    import requests
-
-    @contextlib.contextmanager
-    def opened() -> Iterator[Create]:
-        with requests.Session() as session:
-            session.headers["Authorization"] = KEY
-            yield posting(session, url)
-
-    yield opened
-
-
-@contextlib.contextmanager
-def one_session(url: str) -> Generator[Callable[[], AbstractContextManager[Create]]]:
-    """Make calls with one session for all threads, and a connection for each."""
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    with requests.Session() as session:
-        session.mount("http://", HTTPAdapter(pool_maxsize=max(BARS)))
-        session.headers["Authorization"] = KEY
-        yield lambda: contextlib.nullcontext(posting(session, url))
-
+NUMBERS = itertools.count()
 
 CONTENDERS = {
-    OURS: plexypay,
-    OURS_ASYNCIO: plexypay_asyncio,
-    SESSIONS: sessions,
-    SESSION: one_session,
+    OURS: "plexypay",
+    OURS_ASYNCIO: "plexypay",
+    SESSIONS: "requests",
+    SESSION: "requests, one session",
 }
+"""Their names among the suite's contenders."""
 
 
-def calls(create: Create, count: int) -> list[float]:
+def calls(create: SyncCreate, count: int) -> list[float]:
     """Make calls one after the other; return the seconds of each."""
     taken: list[float] = []
     clock = time.perf_counter
-    for _ in range(count):
+    for number in itertools.islice(NUMBERS, count):
         began = clock()
-        create()
+        create(number)
         taken.append(clock() - began)
     return taken
 
 
-def calls_in_threads(opened: Callable[[], AbstractContextManager[Create]], threads: int, count: int) -> Run:
+def calls_in_threads(create: SyncCreate, threads: int, count: int) -> Run:
     """Make calls in so many threads at once, after some that are not measured."""
     ready, go = threading.Barrier(threads + 1), threading.Event()
     taken: list[float] = []
 
     def work() -> None:
-        with opened() as create:
-            calls(create, 20)
-            ready.wait()
-            go.wait()
-            taken.extend(calls(create, count // threads))
+        calls(create, 20)
+        ready.wait()
+        go.wait()
+        taken.extend(calls(create, count // threads))
 
     started = [threading.Thread(target=work) for _ in range(threads)]
     for thread in started:
@@ -129,12 +71,13 @@ def calls_in_threads(opened: Callable[[], AbstractContextManager[Create]], threa
 
 def run(name: str, url: str, threads: int, count: int) -> Run:
     """Run one contender."""
-    with CONTENDERS[name](url) as opened:
+    if name == OURS_ASYNCIO:
+        without_uvloop()
+    with opened_sync(CONTENDERS[name], url, threads) as create:
         if threads > 1:
-            return calls_in_threads(opened, threads, count)
-        with opened() as create:
-            calls(create, 200)
-            return timed(lambda: calls(create, count))
+            return calls_in_threads(create, threads, count)
+        calls(create, 200)
+        return timed(lambda: calls(create, count))
 
 
 def main(rounds: int, count: int) -> bool:

@@ -1,13 +1,14 @@
-"""A shop on Django, in one file, that sends its customers to payment links.
+"""A shop on Django, in one file: it makes payment links, and hears by webhook that they were paid.
 
 Run it under gunicorn, whose workers are forked from a process that has the client already::
 
     pip install django gunicorn
-    export PLEXYPAY_API_KEY=...
+    export PLEXYPAY_API_KEY=... PLEXYPAY_WEBHOOK_TOKEN=... SHOP_URL=https://shop.example
     gunicorn --chdir examples --preload --workers 2 --threads 4 django_shop:application
 
     curl -X POST http://127.0.0.1:8000/orders/1/payment-link
     curl http://127.0.0.1:8000/orders/1/payment-link
+    curl http://127.0.0.1:8000/orders/1
 
 In a project of your own the client stands beside the views, as here, and the settings in their own file.
 """
@@ -15,18 +16,34 @@ In a project of your own the client stands beside the views, as here, and the se
 from __future__ import annotations
 
 import logging
+import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST
+from order_book import OrderBook
 
-from plexypay_sync import NotFoundError, PaymentLink, PlexyPay, PlexyPayError, UnprocessableError
+from plexypay_sync import (
+    NotFoundError,
+    PaymentLink,
+    PlexyPay,
+    PlexyPayError,
+    UnprocessableError,
+    WebhookAuthenticationError,
+    WebhookPayloadError,
+    WebhookReceiver,
+)
+
+SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"])
 
 log = logging.getLogger(__name__)
+receiver = WebhookReceiver(os.environ["PLEXYPAY_WEBHOOK_TOKEN"])
+orders = OrderBook(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
 
 # One client for the process: its threads share the connections, and each forked worker gets its own.
 plexy = PlexyPay()
@@ -42,8 +59,15 @@ def price(order: int) -> int:
 def create_link(order: int) -> PaymentLink:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     reference = f"ORD-{order}"
+    orders.add(reference, price(order))
     try:
-        return plexy.payment_links.create(amount=price(order), currency="KZT", order_reference=reference)
+        return plexy.payment_links.create(
+            amount=price(order),
+            currency="KZT",
+            order_reference=reference,
+            success_url=f"{SHOP_URL}/orders/{order}",
+            callback_url=f"{SHOP_URL}/webhooks/plexypay",
+        )
     except UnprocessableError:
         return plexy.payment_links.retrieve_by_order_reference(reference)
 
@@ -72,5 +96,31 @@ def payment_link(request: HttpRequest, order: int) -> JsonResponse:
     )
 
 
-urlpatterns = [path("orders/<int:order>/payment-link", payment_link)]
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest) -> HttpResponse:
+    """Apply what happened to an order, and acknowledge it once that is written."""
+    try:
+        event = receiver.receive(request.headers, request.body)
+    except WebhookAuthenticationError:
+        return HttpResponse(status=401)
+    except WebhookPayloadError:
+        return HttpResponse(status=400)
+    orders.apply(event)
+    return HttpResponse()
+
+
+def show_order(request: HttpRequest, order: int) -> JsonResponse:
+    """Show how far an order is."""
+    found = orders.state_of(f"ORD-{order}")
+    if found is None:
+        return JsonResponse({"error": "there is no such order"}, status=404)
+    return JsonResponse({"state": found[0], "parcels": found[1]})
+
+
+urlpatterns = [
+    path("orders/<int:order>/payment-link", payment_link),
+    path("orders/<int:order>", show_order),
+    path("webhooks/plexypay", webhook),
+]
 application = get_wsgi_application()

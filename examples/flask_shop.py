@@ -1,24 +1,41 @@
-"""A shop on Flask that sends its customers to payment links.
+"""A shop on Flask: it makes payment links, and hears by webhook that they were paid.
 
 Run it under gunicorn, whose workers are forked from a process that has the client already::
 
     pip install flask gunicorn
-    export PLEXYPAY_API_KEY=...
+    export PLEXYPAY_API_KEY=... PLEXYPAY_WEBHOOK_TOKEN=... SHOP_URL=https://shop.example
     gunicorn --chdir examples --preload --workers 2 --threads 4 flask_shop:app
 
     curl -X POST http://127.0.0.1:8000/orders/1/payment-link
     curl http://127.0.0.1:8000/orders/1/payment-link
+    curl http://127.0.0.1:8000/orders/1
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from flask import Flask
+from flask import Flask, abort, request
+from order_book import OrderBook
 
-from plexypay_sync import NotFoundError, PaymentLink, PlexyPay, PlexyPayError, UnprocessableError
+from plexypay_sync import (
+    NotFoundError,
+    PaymentLink,
+    PlexyPay,
+    PlexyPayError,
+    UnprocessableError,
+    WebhookAuthenticationError,
+    WebhookPayloadError,
+    WebhookReceiver,
+)
+
+SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 
 app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = 2**20
+receiver = WebhookReceiver(os.environ["PLEXYPAY_WEBHOOK_TOKEN"])
+orders = OrderBook(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
 
 # One client for the process: its threads share the connections, and each forked worker gets its own.
 plexy = PlexyPay()
@@ -45,8 +62,15 @@ def shown(link: PaymentLink) -> dict[str, Any]:
 def create_link(order: int) -> dict[str, Any]:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     reference = f"ORD-{order}"
+    orders.add(reference, price(order))
     try:
-        link = plexy.payment_links.create(amount=price(order), currency="KZT", order_reference=reference)
+        link = plexy.payment_links.create(
+            amount=price(order),
+            currency="KZT",
+            order_reference=reference,
+            success_url=f"{SHOP_URL}/orders/{order}",
+            callback_url=f"{SHOP_URL}/webhooks/plexypay",
+        )
     except UnprocessableError:
         link = plexy.payment_links.retrieve_by_order_reference(reference)
     return shown(link)
@@ -56,6 +80,28 @@ def create_link(order: int) -> dict[str, Any]:
 def show_link(order: int) -> dict[str, Any]:
     """Show how far the order's payment is."""
     return shown(plexy.payment_links.retrieve_by_order_reference(f"ORD-{order}"))
+
+
+@app.post("/webhooks/plexypay")
+def webhook() -> tuple[str, int]:
+    """Apply what happened to an order, and acknowledge it once that is written."""
+    try:
+        event = receiver.receive(request.headers, request.get_data())
+    except WebhookAuthenticationError:
+        return "", 401
+    except WebhookPayloadError:
+        return "", 400
+    orders.apply(event)
+    return "", 200
+
+
+@app.get("/orders/<int:order>")
+def show_order(order: int) -> dict[str, Any]:
+    """Show how far an order is."""
+    found = orders.state_of(f"ORD-{order}")
+    if found is None:
+        abort(404)
+    return {"state": found[0], "parcels": found[1]}
 
 
 @app.errorhandler(NotFoundError)

@@ -1,6 +1,8 @@
 """Plexy Pay for asyncio: typed payment links, retries that never pay twice, pages that fetch themselves.
 
 Names are imported when they are first used, so that the models and the errors never import aiohttp.
+
+PYTEST_DONT_REWRITE: so that pytest does not warn where this is imported before it.
 """
 
 from __future__ import annotations
@@ -164,6 +166,7 @@ if TYPE_CHECKING:
         UnreadableResponseError,
         WebhookAuthenticationError,
         WebhookError,
+        WebhookInProgressError,
         WebhookPayloadError,
     )
     from .operation import (
@@ -174,7 +177,15 @@ if TYPE_CHECKING:
         AsyncPages,
         Page,
     )
+    from .seen import SeenWebhooks
     from .settings import RetryPolicy
+    from .webhooks import (
+        PaymentOrderEvent,
+        TransactionEvent,
+        UnknownEvent,
+        WebhookEvent,
+        WebhookReceiver,
+    )
 
 __all__ = [
     "APIError",
@@ -246,6 +257,7 @@ __all__ = [
     "PaymentLinkStatus",
     "PaymentLinkSummary",
     "PaymentLinks",
+    "PaymentOrderEvent",
     "PaymentResult",
     "Payments",
     "Payout",
@@ -281,6 +293,7 @@ __all__ = [
     "RetryPolicy",
     "SavePayoutCard",
     "SavedPayoutCard",
+    "SeenWebhooks",
     "ServiceUnavailableError",
     "SettleBeneficiary",
     "SettlementOrder",
@@ -293,11 +306,13 @@ __all__ = [
     "ThreeDSecure",
     "ThreeDSecureStatus",
     "Transaction",
+    "TransactionEvent",
     "TransactionHistory",
     "TransactionStatus",
     "TransactionType",
     "Transactions",
     "TransferFromBeneficiary",
+    "UnknownEvent",
     "UnprocessableError",
     "UnreadableResponseError",
     "UpdateBeneficiary",
@@ -309,7 +324,10 @@ __all__ = [
     "WalletTransactionStatus",
     "WebhookAuthenticationError",
     "WebhookError",
+    "WebhookEvent",
+    "WebhookInProgressError",
     "WebhookPayloadError",
+    "WebhookReceiver",
     "encrypt_card",
 ]
 
@@ -471,6 +489,7 @@ _ROOMS = {
             "UnreadableResponseError",
             "WebhookAuthenticationError",
             "WebhookError",
+            "WebhookInProgressError",
             "WebhookPayloadError",
         ),
         "operation": (
@@ -481,7 +500,15 @@ _ROOMS = {
             "AsyncPages",
             "Page",
         ),
+        "seen": ("SeenWebhooks",),
         "settings": ("RetryPolicy",),
+        "webhooks": (
+            "PaymentOrderEvent",
+            "TransactionEvent",
+            "UnknownEvent",
+            "WebhookEvent",
+            "WebhookReceiver",
+        ),
     }.items()
     for name in names
 }

@@ -32,6 +32,7 @@ __all__ = [
     "UnreadableResponseError",
     "WebhookAuthenticationError",
     "WebhookError",
+    "WebhookInProgressError",
     "WebhookPayloadError",
 ]
 
@@ -322,3 +323,7 @@ class WebhookAuthenticationError(WebhookError):
 
 class WebhookPayloadError(WebhookError):
     """The delivery is authentic, but its body is not an event."""
+
+
+class WebhookInProgressError(WebhookError):
+    """Another worker is handling the same event now: answer 503, so that it is delivered again."""

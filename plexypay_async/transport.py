@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import platform
 import sys
+import warnings
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -147,6 +149,16 @@ class Connections:
             with contextlib.suppress(RuntimeError):
                 # Its loop may be closing it at this moment.
                 await self._keeper.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session to close."""
+        return self._keeper is not None and not self._session.closed
+
+    def forget(self) -> None:
+        """Leave the session, whose loop is closed, to the garbage collector."""
+        self.loop.set_exception_handler(_ignore)
+        _open_sessions.pop(self._session, None)
 
     async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse:
         """Send a request once and return its answer.
@@ -309,11 +321,49 @@ class Transport:
             elif loop.is_running():
                 loop.call_soon_threadsafe(_close_there, loop, connections)
 
+    def close_outside(self) -> None:
+        """Close the connections from outside any event loop, or let go of those that none can close now.
+
+        Loops at rest are run shortly for it, so they must be the caller's: no other thread may run them now.
+        """
+        self.closed = True
+        orphans: list[Connections] = []
+        for loop in list(self._by_loop):
+            if loop.is_running():
+                loop.call_soon_threadsafe(_close_there, loop, self._by_loop[loop])
+            elif loop.is_closed():
+                orphans.append(self._by_loop.pop(loop))
+            else:
+                loop.run_until_complete(_closed(self._by_loop.pop(loop)))
+        if any(connections.is_open for connections in orphans):
+            _drop(orphans)
+
     def let_go(self) -> list[Connections]:
         """Forget every connection without closing it, and return them: a fork has left them to the parent."""
         dropped = list(self._by_loop.values())
         self._by_loop.clear()
         return dropped
+
+
+async def _closed(connections: Connections) -> None:
+    await connections.close()
+    # Sockets close a turn after their session.
+    await asyncio.sleep(0)
+
+
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    del loop, context
+
+
+def _drop(orphans: list[Connections]) -> None:
+    """Drop connections whose loops were closed before them, without warnings that nobody can heed."""
+    # What else is garbage warns as it would.
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        while orphans:
+            orphans.pop().forget()
+        gc.collect()
 
 
 def _close_there(loop: asyncio.AbstractEventLoop, connections: Connections) -> None:

@@ -1,6 +1,8 @@
 """Plexy Pay for code without an event loop: the same names as `plexypay_async`, without await.
 
 Names are imported when they are first used.
+
+PYTEST_DONT_REWRITE: so that pytest does not warn where this is imported before it.
 """
 
 from __future__ import annotations
@@ -163,6 +165,7 @@ if TYPE_CHECKING:
         UnreadableResponseError,
         WebhookAuthenticationError,
         WebhookError,
+        WebhookInProgressError,
         WebhookPayloadError,
     )
     from plexypay_async.operation import (
@@ -170,7 +173,15 @@ if TYPE_CHECKING:
         Replay,
     )
     from plexypay_async.pagination import Page
+    from plexypay_async.seen import SeenWebhooks
     from plexypay_async.settings import RetryPolicy
+    from plexypay_async.webhooks import (
+        PaymentOrderEvent,
+        TransactionEvent,
+        UnknownEvent,
+        WebhookEvent,
+        WebhookReceiver,
+    )
 
     from .client import PlexyPay
     from .pagination import Pages
@@ -244,6 +255,7 @@ __all__ = [
     "PaymentLinkStatus",
     "PaymentLinkSummary",
     "PaymentLinks",
+    "PaymentOrderEvent",
     "PaymentResult",
     "Payments",
     "Payout",
@@ -280,6 +292,7 @@ __all__ = [
     "RetryPolicy",
     "SavePayoutCard",
     "SavedPayoutCard",
+    "SeenWebhooks",
     "ServiceUnavailableError",
     "SettleBeneficiary",
     "SettlementOrder",
@@ -292,11 +305,13 @@ __all__ = [
     "ThreeDSecure",
     "ThreeDSecureStatus",
     "Transaction",
+    "TransactionEvent",
     "TransactionHistory",
     "TransactionStatus",
     "TransactionType",
     "Transactions",
     "TransferFromBeneficiary",
+    "UnknownEvent",
     "UnprocessableError",
     "UnreadableResponseError",
     "UpdateBeneficiary",
@@ -308,7 +323,10 @@ __all__ = [
     "WalletTransactionStatus",
     "WebhookAuthenticationError",
     "WebhookError",
+    "WebhookEvent",
+    "WebhookInProgressError",
     "WebhookPayloadError",
+    "WebhookReceiver",
     "encrypt_card",
 ]
 

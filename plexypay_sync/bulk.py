@@ -1,15 +1,14 @@
 """`create_many` for code without an event loop: requests and results cross to the loop in batches.
 
 The caller's iterable is read in the caller's thread, where its database connections are at home, while the
-job goes on on the loop.
+job goes on on the loop. While the iterable blocks, results can wait there, but none that was there before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import AsyncIterable, Generator, Iterator
+from collections.abc import AsyncIterable, Generator
 from typing import cast
 
 import attrs
@@ -26,8 +25,8 @@ __all__ = ["SyncBulkJob"]
 
 BATCH = 256
 """How many requests may wait on the loop, and results for the caller."""
-READING = 0.005
-"""Seconds after which a slow iterable's requests cross, however few, and so do a slow server's results."""
+RIPE = 0.005
+"""Seconds after which a slow server's results cross, however few."""
 
 
 class SyncBulkJob:
@@ -44,7 +43,7 @@ class SyncBulkJob:
             )
         self._portal = portal
         self._links = options.links
-        self._crossing = _Crossing()
+        self._crossing = _Crossing(portal)
         self._job = BulkJob(execution, attrs.evolve(options, links=self._crossing))
 
     def results(self) -> Generator[BulkResult]:
@@ -54,21 +53,28 @@ class SyncBulkJob:
         """
         run, crossing = self._portal.run, self._crossing
         source = iter(self._links)
-        ended = False
         failure: Exception | None = None
         try:
             run(crossing.start, self._job)
             while True:
-                requests: list[CreatePaymentLink] = []
-                if not ended:
-                    try:
-                        ended = _read(source, requests, crossing.room)
-                    except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is settled
-                        ended, failure = True, error
-                results = run(crossing.exchange, requests, ended)
-                if not results and crossing.done:
+                # Looked at first: what it says of the results is true afterwards.
+                done = crossing.done
+                # No request is read while results are at hand, for reading may block as long as it likes.
+                if (result := crossing.next_result()) is not None:
+                    yield result
+                elif done:
+                    run(crossing.end)
                     break
-                yield from results
+                elif crossing.takes_more:
+                    try:
+                        crossing.put(next(source))
+                    except StopIteration:
+                        crossing.put_last()
+                    except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is settled
+                        crossing.put_last()
+                        failure = error
+                else:
+                    run(crossing.wait_for_change)
         finally:
             try:
                 self._portal.run_if_started(crossing.stop)
@@ -81,94 +87,148 @@ class SyncBulkJob:
             raise failure
 
 
-def _read(source: Iterator[CreatePaymentLink], requests: list[CreatePaymentLink], room: int) -> bool:
-    """Read as many requests as there is room for, or as come in a moment; tell whether that was all."""
-    until = time.monotonic() + READING
-    while len(requests) < room:
-        try:
-            requests.append(next(source))
-        except StopIteration:
-            return True
-        if time.monotonic() > until:
-            break
-    return False
-
-
 class _Crossing(Buffered):
-    """Requests on their way to the loop, and results on their way back; the job's source is its iterator."""
+    """Requests on their way to the loop, and results on their way back; the job's source is its iterator.
 
-    def __init__(self) -> None:
+    The caller's thread and the loop's each put into one queue and take from the other, and wake each other
+    only where one may be waiting: a hop costs half as much as a link.
+    """
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
         self.done = False
-        """Whether no result will come any more."""
-        # Set on the loop, with the last requests: told earlier, the job could end before they arrive.
+        """Whether no result will come any more, but those that are here."""
         self._ended = False
         self._requests: deque[CreatePaymentLink] = deque()
         self._results: deque[BulkResult] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
+        self._hungry = False
+        """Whether the job waits for a request."""
+        self._full = False
+        """Whether the job waits until results are taken."""
         self._due = False
         """Whether results have waited long enough for others to cross with them."""
         self._timer: asyncio.TimerHandle | None = None
         self._pump: asyncio.Task[None] | None = None
 
+    # ---------------------------------------------------------------------------- in the caller's thread
+
     @property
-    def room(self) -> int:
-        """How many more requests may wait."""
-        return BATCH - len(self._requests)
+    def takes_more(self) -> bool:
+        """Whether there is room for another request, and there may be one."""
+        return not self._ended and len(self._requests) < BATCH
+
+    def put(self, request: CreatePaymentLink) -> None:
+        """Hand a request over."""
+        self._requests.append(request)
+        if self._hungry:
+            self._wake()
+
+    def put_last(self) -> None:
+        """Say that there are no more requests."""
+        self._ended = True
+        self._wake()
+
+    def next_result(self) -> BulkResult | None:
+        """Return a result that is here, if any."""
+        if not self._results:
+            return None
+        result = self._results.popleft()
+        if self._full and len(self._results) <= BATCH // 2:
+            self._wake()
+        return result
+
+    def _wake(self) -> None:
+        self._hungry = self._full = False
+        # Where it is not there any more, the next wait says so.
+        self._portal.wake(self._loop, self._changed.set)
+
+    # --------------------------------------------------------------------------------------- on the loop
 
     async def start(self, job: BulkJob) -> None:
-        """Begin the job, on the loop."""
-        self._pump = asyncio.get_running_loop().create_task(self._run(job))
+        """Begin the job."""
+        self._loop = asyncio.get_running_loop()
+        self._pump = self._loop.create_task(self._run(job))
+
+    async def wait_for_change(self) -> None:
+        """Wait until there is room or are results, half a batch of either, or some results that have waited.
+
+        Raises:
+            ConfigurationError: The job is another loop's.
+        """
+        self._check_loop()
+        self._rest()
+        half = BATCH // 2
+        if self._results:
+            self._ripen_soon()
+        while not (
+            self.done
+            or self._due
+            or len(self._results) >= half
+            or (not self._ended and len(self._requests) <= half)
+        ):
+            await self._wait()
+        self._rest()
+
+    async def end(self) -> None:
+        """Wait until the job has let go of all.
+
+        Raises:
+            ConfigurationError: The job is another loop's.
+            Exception: What the job itself raises.
+        """
+        self._check_loop()
+        if self._pump is not None:
+            await self._pump
+
+    async def stop(self) -> None:
+        """Stop the job and wait until it has let go of its connections and its journal."""
+        if self._pump is not None and self._loop is asyncio.get_running_loop():
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+            self._rest()
+
+    def _check_loop(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                "this job began before a fork, or on an event loop that has ended; what it was at may have"
+                " happened: with a journal, run it again"
+            )
 
     async def _run(self, job: BulkJob) -> None:
         generator = job.results()
-        loop = asyncio.get_running_loop()
         try:
             async for result in generator:
                 self._results.append(result)
-                if len(self._results) >= BATCH // 2:
-                    self._change()
+                if len(self._results) == BATCH // 2:
+                    self._changed.set()
                 elif self._timer is None:
-                    self._timer = loop.call_later(READING, self._ripen)
+                    self._ripen_soon()
                 while len(self._results) >= BATCH:
-                    await self._wait()
+                    self._full = True
+                    # Those that were taken before it was said would wake nobody.
+                    if len(self._results) >= BATCH:
+                        await self._wait()
         finally:
             self.done = True
-            self._change()
+            self._changed.set()
             await generator.aclose()
 
-    async def exchange(self, requests: list[CreatePaymentLink], ended: bool) -> list[BulkResult]:
-        """Hand requests over, and return the results there are; wait until there are some, or there is room.
-
-        Raises:
-            Exception: What the job itself raises.
-        """
-        self._requests.extend(requests)
-        self._ended = ended
-        self._change()
-        # Half a batch at a time, of room or of results: a hop to the caller costs half as much as a link.
-        half = BATCH // 2
-        while not (self.done or self._due or len(self._results) >= half or (not ended and self.room >= half)):
-            await self._wait()
-        results = list(self._results)
-        self._results.clear()
-        self._rest()
-        self._change()
-        if not results and self.done and self._pump is not None:
-            await self._pump
-        return results
+    def _ripen_soon(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(RIPE, self._ripen)
 
     def _ripen(self) -> None:
-        self._due, self._timer = True, None
-        self._change()
+        self._timer = None
+        if self._results:
+            self._due = True
+            self._changed.set()
 
     def _rest(self) -> None:
         self._due = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _change(self) -> None:
-        self._changed.set()
 
     async def _wait(self) -> None:
         self._changed.clear()
@@ -178,11 +238,16 @@ class _Crossing(Buffered):
         return self
 
     async def __anext__(self) -> CreatePaymentLink:
-        while not self._requests:
-            if self._ended:
+        while True:
+            # Looked at first: the last request comes before it is said that it was the last.
+            ended = self._ended
+            if self._requests:
+                return self.take()
+            if ended:
                 raise StopAsyncIteration
-            await self._wait()
-        return self.take()
+            self._hungry = True
+            if not self._requests and not self._ended:
+                await self._wait()
 
     @property
     def has_one(self) -> bool:
@@ -192,13 +257,6 @@ class _Crossing(Buffered):
     def take(self) -> CreatePaymentLink:
         """Return the next request."""
         request = self._requests.popleft()
-        if self.room == BATCH // 2:
-            self._change()
+        if len(self._requests) == BATCH // 2:
+            self._changed.set()
         return request
-
-    async def stop(self) -> None:
-        """Stop the job and wait until it has let go of its connections and its journal."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
-        self._rest()

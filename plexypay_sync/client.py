@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plexypay_async.api import every_group
 from plexypay_async.client import AsyncPlexyPay
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
@@ -16,7 +19,7 @@ from plexypay_async.settings import APIKey, RetryPolicy
 from plexypay_async.transport import Transport
 
 from .pagination import Pages
-from .portal import Portal, portal
+from .portal import Portal, portal, refuse_green_threads
 
 if TYPE_CHECKING:
     from plexypay_async.api.payment_links import BulkResult
@@ -44,7 +47,8 @@ class PlexyPay(Groups[Sync]):
         trust_env: Take proxies from the environment.
 
     Raises:
-        ConfigurationError: A value is missing or unusable; the message names it.
+        ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
+            has patched threads.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class PlexyPay(Groups[Sync]):
         paths: Mapping[str, str] | None = None,
         trust_env: bool = False,
     ) -> None:
+        refuse_green_threads()
         client = AsyncPlexyPay(
             api_key,
             base_url=base_url,
@@ -71,6 +76,7 @@ class PlexyPay(Groups[Sync]):
             paths=paths,
             trust_env=trust_env,
         )
+        import_what_calls_need()
         self._use(client)
         self._transport = client._execution.transport  # pyright: ignore[reportPrivateUsage]
         portal.renew_after_fork(self._transport)
@@ -81,6 +87,8 @@ class PlexyPay(Groups[Sync]):
     def _use(self, client: AsyncPlexyPay) -> None:
         self._client = client
         self._caller = SyncCaller(portal, client._execution)  # pyright: ignore[reportPrivateUsage]
+        # Not each when it is first used: on Python 3.11 that takes a lock, which a fork may leave held.
+        vars(self).update({group.group: group(self._caller) for group in every_group()})
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncPlexyPay", type(self).__name__)
@@ -166,6 +174,19 @@ class PlexyPay(Groups[Sync]):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def import_what_calls_need() -> None:
+    """Import now what a call would import when it is first needed.
+
+    A process forked amid another thread's import waits for ever when it imports the same: the import's lock
+    is held by a thread that the fork has left behind. Imports belong where a program begins, calls do not.
+    """
+    for name in ("plexypay_async.codec", "plexypay_async.polling", "encodings.idna"):
+        import_module(name)
+    with contextlib.suppress(ImportError):
+        # A Python without sqlite3 can do all but this; `create_many` says so itself.
+        import_module("plexypay_sync.bulk")
 
 
 class SyncCaller:

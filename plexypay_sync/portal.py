@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -25,7 +26,7 @@ from plexypay_async.errors import ConfigurationError, ConnectError, OutcomeUnkno
 if TYPE_CHECKING:
     from plexypay_async.transport import Transport
 
-__all__ = ["Portal", "portal"]
+__all__ = ["Portal", "portal", "refuse_green_threads"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,7 +64,8 @@ class Portal:
         KeyboardInterrupt, cancels it and is raised once it has let go, or after `PATIENCE` seconds.
 
         Raises:
-            ConfigurationError: It is called on the portal's own loop, or after the interpreter began to exit.
+            ConfigurationError: It is called on the portal's own loop, after the interpreter began to exit, or
+                where threads are greenlets.
             OutcomeUnknownError: The loop ended while the call was under way.
             ConnectError: The loop ended before the call began.
             BaseException: What the function raises.
@@ -106,11 +108,18 @@ class Portal:
         if thread is not None:
             thread.start_job(Job(function))
 
+    def wake(self, loop: asyncio.AbstractEventLoop | None, callback: Callable[[], object]) -> None:
+        """Call a function on `loop` some time soon, if that is the one that runs here."""
+        thread = self._thread
+        if thread is not None and thread.loop is loop:
+            thread.call_soon(callback)
+
     def renew_after_fork(self, transport: Transport) -> None:
         """Make `transport` let go of its parent's connections in every forked child."""
         self._transports.add(transport)
 
     def _running_thread(self) -> LoopThread:
+        refuse_green_threads()
         thread = self._thread
         if thread is None or thread.ended or self._exiting:
             thread = self._started()
@@ -148,6 +157,34 @@ class Portal:
         if thread is not None:
             thread.inherited.append(connections)
             self._inherited.append(thread)
+
+
+def refuse_green_threads() -> None:
+    """Refuse to work where gevent or eventlet has put greenlets in the place of threads.
+
+    The loop's thread would be a greenlet of the thread that waits for it, and never run.
+
+    Raises:
+        ConfigurationError: What to do instead.
+    """
+    gevent: Any = sys.modules.get("gevent.monkey")
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        name = "gevent"
+    elif eventlet is not None and eventlet.is_monkey_patched("thread"):
+        name = "eventlet"
+    elif gevent is not None and uvloop is None and gevent.is_module_patched("selectors"):
+        raise ConfigurationError(
+            "PlexyPay's event loop cannot run on gevent's selectors: install plexypay[speedups], or patch"
+            " without them, monkey.patch_all(thread=False, select=False)"
+        )
+    else:
+        return
+    raise ConfigurationError(
+        f"PlexyPay needs a real thread for its event loop, and {name} has patched threads: a call would hang."
+        " Use workers with real threads (gunicorn's gthread, Celery's prefork or threads), or patch all but"
+        " threads (thread=False); a call then holds up its whole thread"
+    )
 
 
 def _hold_daemon() -> None:
@@ -269,7 +306,7 @@ class LoopThread:
         """Begin a job; it is settled whatever happens to the loop."""
         # Added first and looked at afterwards; `_serve` does it the other way round, so none is missed.
         self._jobs.add(job)
-        if not self._call_soon(job.start, self):
+        if not self.call_soon(job.start, self):
             self.forget(job)
 
     def forget(self, job: Job[Any]) -> None:
@@ -279,10 +316,11 @@ class LoopThread:
 
     def cancel_job(self, job: Job[Any]) -> None:
         """Cancel a job and wait until it has let go of its connection, at most `PATIENCE` seconds."""
-        if not job.settled and self._call_soon(job.cancel, self):
+        if not job.settled and self.call_soon(job.cancel, self):
             job.wait(PATIENCE)
 
-    def _call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+    def call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Call a function on the loop some time soon; tell whether the loop took it."""
         if self._closed.is_set():
             return False
         try:
@@ -294,7 +332,7 @@ class LoopThread:
 
     def stop(self, patience: float) -> None:
         """End the loop, and wait for that at most `patience` seconds."""
-        if self._call_soon(self.loop.stop):
+        if self.call_soon(self.loop.stop):
             self._closed.wait(patience)
 
     def _serve(self) -> None:
@@ -355,6 +393,9 @@ def _import_uvloop() -> Any:
 
 
 uvloop = _import_uvloop()
+if uvloop is None:
+    # Of all loops the first makes asyncio's policy, under a lock that a fork may leave held.
+    asyncio.new_event_loop().close()
 portal = Portal()
 atexit.register(portal.stop)
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""The `plexypay` command: payment links from a file, and a local Plexy Pay to try them on."""
+"""The `plexypay` command: payment links from a file, a local Plexy Pay, webhooks as they come."""
 
 from __future__ import annotations
 

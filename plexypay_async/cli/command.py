@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import bulk_create, reconcile, sandbox
+from . import bulk_create, listen, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of
 
 __all__ = ["build_parser", "main"]
@@ -25,6 +25,7 @@ examples:
   PLEXYPAY_API_KEY=... plexypay bulk-create orders.csv --results links.csv
   plexypay reconcile orders.csv --journal orders.journal
   plexypay sandbox --fault code=1,rate=0.05
+  PLEXYPAY_WEBHOOK_TOKEN=... plexypay listen --port 8791
 
 exit codes:
   0  everything was done
@@ -53,7 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, command in (("bulk-create", bulk_create), ("reconcile", reconcile), ("sandbox", sandbox)):
+    for name, command in (
+        ("bulk-create", bulk_create),
+        ("reconcile", reconcile),
+        ("sandbox", sandbox),
+        ("listen", listen),
+    ):
         command.configure(
             commands.add_parser(
                 name, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter

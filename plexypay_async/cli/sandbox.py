@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 
     from ..sandbox import Fault, Sandbox
 
-__all__ = ["SUMMARY", "configure", "parse_faults"]
+__all__ = ["SUMMARY", "configure", "parse_faults", "port"]
 
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
 Any program in any language can be tested against it. GET /_sandbox lists the paths that pay links, move the
-clock and add faults; they ask for no key, so serve it on this machine only. The guide is docs/sandbox.md.
+clock and add faults; they ask for no key, so serve it on this machine only. In a browser, its address shows
+its links, transactions and webhooks. Webhooks go to the callbackUrl of a payment's link, else to
+--webhook-url, and to this machine only unless --webhook-host names another. The guide is docs/sandbox.md.
 
 examples:
   plexypay sandbox
   plexypay sandbox --port 9000 --database sandbox.sqlite
   plexypay sandbox --fault code=1,rate=0.05 --fault cut=after,rate=0.01 --seed 7
+  plexypay sandbox --webhook-url http://localhost:8000/webhooks --fault delivery=twice,rate=0.1
 """
 
 
@@ -35,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=_port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
+        "--port", type=port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--api-key",
@@ -55,11 +58,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="misbehave, such as code=1,rate=0.05 or latency=0.2; may be repeated",
     )
+    parser.add_argument(
+        "--webhook-url", metavar="URL", help="where webhooks go whose link has no callbackUrl of its own"
+    )
+    parser.add_argument(
+        "--webhook-token",
+        metavar="TOKEN",
+        help="what webhooks carry as Authorization: Bearer; printed, so take no real one (default: the key)",
+    )
+    parser.add_argument(
+        "--webhook-host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="deliver to this host too, beside this machine and that of --webhook-url; * is any host."
+        " May be repeated",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="make the faults' chances repeatable")
     parser.set_defaults(run=run)
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Read the number of a port; 0 is any free one."""
     number = int(text) if text.isascii() and text.isdecimal() else -1
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
@@ -104,6 +124,9 @@ def run(arguments: argparse.Namespace) -> int:
             port=arguments.port,
             faults=faults,
             seed=arguments.seed,
+            webhook_url=arguments.webhook_url,
+            webhook_token=arguments.webhook_token,
+            webhook_hosts=arguments.webhook_host,
         )
         run_until_signal(_serve(sandbox))
     except ConfigurationError as error:
@@ -124,5 +147,6 @@ async def _serve(sandbox: Sandbox) -> None:
     async with sandbox:
         print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")
         print(f"export PLEXYPAY_BASE_URL={sandbox.base_url}")
-        print(f"export PLEXYPAY_API_KEY={sandbox.api_key}", flush=True)
+        print(f"export PLEXYPAY_API_KEY={sandbox.api_key}")
+        print(f"export PLEXYPAY_WEBHOOK_TOKEN={sandbox.webhook_token}", flush=True)
         await asyncio.Event().wait()

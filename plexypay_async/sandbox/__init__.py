@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from .clock import Clock
-from .faults import Cut, Fault, Faults, Work
+from .deliveries import Deliveries, Delivery, DeliveryAttempt, DeliveryState
+from .faults import Cut, Fault, Faults, Misdelivery, Work
 from .server import Sandbox
 from .traffic import ArrivedRequest, Traffic
 
-__all__ = ["ArrivedRequest", "Clock", "Cut", "Fault", "Faults", "Sandbox", "Traffic", "Work"]
+__all__ = [
+    "ArrivedRequest",
+    "Clock",
+    "Cut",
+    "Deliveries",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "Fault",
+    "Faults",
+    "Misdelivery",
+    "Sandbox",
+    "Traffic",
+    "Work",
+]

@@ -11,7 +11,7 @@ the payment is authorized; else it stays ``active`` and can be paid anew. The tr
 ``GET /v1/transactions/by-payment-link/{id}``.
 
 None of them needs an API key: whoever reaches the sandbox may steer it. That is why it listens on the
-loopback address unless told otherwise.
+loopback address unless told otherwise, and refuses what a page of another site makes a browser send.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ import orjson
 from aiohttp import web
 
 from .clock import microseconds_of, written_time
+from .dispatcher import Dispatcher
 from .exchange import Answer, Fields, Refusal
 from .faults import Fault
 from .gate import respond
 from .issuer import DEFAULT_CARD, PASSWORD
 from .link_payments import LinkPayment, LinkPayments
+from .pages import is_cross_site, is_foreign_host
+from .paging import PageQuery
 from .payment_links import PaymentLinkHandlers
 from .transactions import TransactionHandlers
 
@@ -39,6 +42,7 @@ __all__ = ["add_admin"]
 
 _ROOT = "/_sandbox"
 _SOURCE = "sandbox"
+_PATIENCE = 15.0
 
 
 def add_admin(
@@ -47,9 +51,10 @@ def add_admin(
     payment_links: PaymentLinkHandlers,
     link_payments: LinkPayments,
     transactions: TransactionHandlers,
+    dispatcher: Dispatcher,
 ) -> None:
     """Serve the paths under ``/_sandbox``."""
-    admin = _Admin(sandbox, payment_links, link_payments, transactions)
+    admin = _Admin(sandbox, payment_links, link_payments, transactions, dispatcher)
     for call in admin.calls():
         application.router.add_route(call.method, _ROOT + call.path, _serving(call.work))
     application.router.add_get(f"{_ROOT}/", _serving(admin.show_calls))
@@ -72,11 +77,18 @@ class _Call:
 def _serving(work: _Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         try:
+            _check_site(request)
             return respond(await work(request))
         except Refusal as refusal:
             return respond(refusal.answer)
 
     return serve
+
+
+def _check_site(request: web.Request) -> None:
+    # A browser lets no other site read what it is answered, so only what changes something need be refused.
+    if is_foreign_host(request) or (request.method != "GET" and is_cross_site(request)):
+        raise Refusal(3, "asked for by a page of another site", source=_SOURCE, status=403)
 
 
 class _Admin:
@@ -86,11 +98,13 @@ class _Admin:
         payment_links: PaymentLinkHandlers,
         link_payments: LinkPayments,
         transactions: TransactionHandlers,
+        dispatcher: Dispatcher,
     ) -> None:
         self._sandbox = sandbox
         self._payment_links = payment_links
         self._link_payments = link_payments
         self._transactions = transactions
+        self._dispatcher = dispatcher
 
     def calls(self) -> Sequence[_Call]:
         """Return all of the paths."""
@@ -112,6 +126,19 @@ class _Admin:
             _Call(
                 "GET", "/transactions", "the stored transactions whole, newest first", self.show_transactions
             ),
+            _Call(
+                "GET",
+                "/deliveries",
+                "the webhooks with their payloads and attempts, newest first",
+                self.show_deliveries,
+            ),
+            _Call(
+                "POST",
+                "/deliveries/settle",
+                "waits until all webhooks that are due have been tried",
+                self.settle_deliveries,
+            ),
+            _Call("POST", "/deliveries/{id}/resend", "sends a webhook once more", self.resend_delivery),
             _Call("GET", "/clock", "the sandbox's present", self.show_clock),
             _Call("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}', self.advance_clock),
             _Call("POST", "/reset", "forgets all state, requests and faults; resets the clock", self.reset),
@@ -176,6 +203,30 @@ class _Admin:
             ),
         )
         return self._payment_links.whole(identifier)
+
+    async def show_deliveries(self, request: web.Request) -> Answer:
+        asked = PageQuery(*_page(request))
+        deliveries, total = self._dispatcher.store.page(asked.offset, asked.size)
+        return asked.answer([delivery.shown() for delivery in deliveries], total)
+
+    async def settle_deliveries(self, request: web.Request) -> Answer:
+        del request
+        try:
+            await self._dispatcher.settled(_PATIENCE)
+        except TimeoutError as error:
+            raise Refusal(1, str(error), source=_SOURCE) from None
+        return Answer(200, {})
+
+    async def resend_delivery(self, request: web.Request) -> Answer:
+        identifier = request.match_info["id"]
+        if self._dispatcher.store.find(identifier) is None:
+            raise Refusal(4, "delivery not found", source=_SOURCE)
+        try:
+            self._dispatcher.resend(identifier)
+        except ValueError as error:
+            raise Refusal(5, str(error), source=_SOURCE) from None
+        delivery = self._dispatcher.store.find(identifier)
+        return Answer(200, None if delivery is None else delivery.shown())
 
     async def show_clock(self, request: web.Request) -> Answer:
         del request

@@ -1,128 +1,189 @@
 """The pages that a customer sees: the checkout behind a link's address, and the bank's page of 3-D Secure.
 
-They need no key, and no script: a browser test fills in their forms as a customer would. The bank's page is
-posted ``creq`` and ``threeDSSessionData``, asks for the one-time password, and sends the customer back with
-``cres``. What becomes of a direct payment is decided once its merchant hands that ``cres`` in.
+They need no key, and no script. The checkout pays as `LinkPayments` does for anybody; after it the customer
+is sent to the shop, or to the link's own page where the shop has none. Its forms are taken from the sandbox's
+own pages and from programs, not from pages of other sites.
+
+The bank's page of a link's payment goes on with it at once. That of a direct payment is posted ``creq`` and
+``threeDSSessionData`` by the shop, which may be another site, and sends the customer back with ``cres``: what
+becomes of the payment is decided once its merchant hands that in.
 """
 
 from __future__ import annotations
 
 import base64
+import uuid
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
+from .bank_page import challenge_page, way_back_page
+from .checkout_form import CardForm, first_form, read_card_form
+from .checkout_page import LEFT, closed_page, message_page, open_page, tried
 from .exchange import Refusal
-from .issuer import CARDS, PASSWORD, Flow
+from .issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
 from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore, StoredLink
+from .pages import Markup, is_cross_site, web_address
 from .transaction_store import StoredTransaction, TransactionStore
 
 __all__ = ["add_checkout"]
 
-# What a merchant gives is not to run as a script in the customer's browser.
-_HTTP = ("http://", "https://")
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Plexy Pay sandbox</title></head>
-<body>
-<h1>{title}</h1>
-{content}
-<p>This is a sandbox: no money moves here.</p>
-</body>
-</html>
-"""
-
-_FORM = """<form method="post">
-<p><label>Test card <select name="card">{cards}</select></label></p>
-<p><label>CVV <input name="cvv" value="123"></label></p>
-<p><label>One-time password, if asked for <input name="otp" value="{password}"></label></p>
-<p><button>Pay</button></p>
-</form>"""
-
-_BANK = """<p>555 passes, 111 fails.</p>
-<form method="post">
-<p><label>One-time password <input name="otp" value="{password}"></label></p>
-<p><input type="hidden" name="threeDSSessionData" value="{session_data}"><button>Confirm</button></p>
-</form>"""
-
-_BACK = """<form method="post" action="{address}">
-<p><input type="hidden" name="cres" value="{cres}">
-<input type="hidden" name="threeDSSessionData" value="{session_data}">
-<button>Back to the shop</button></p>
-</form>"""
+_MOST_ATTEMPTS = 10_000
+_LONGEST_ATTEMPT = 64
 
 
 def add_checkout(
     application: web.Application, links: LinkStore, payments: LinkPayments, transactions: TransactionStore
 ) -> None:
     """Serve ``/checkout/{id}`` and ``/checkout/3ds/{id}``."""
-    pages = _Pages(links, payments, transactions)
-    application.router.add_get("/checkout/{id}", pages.show_link)
-    application.router.add_post("/checkout/{id}", pages.pay_link)
-    application.router.add_get("/checkout/3ds/{id}", pages.ask_password)
-    application.router.add_post("/checkout/3ds/{id}", pages.ask_password)
+    checkout = _Checkout(links, payments, transactions)
+    application.router.add_get("/checkout/{id}", checkout.show)
+    application.router.add_post("/checkout/{id}", checkout.submit)
+    application.router.add_get("/checkout/3ds/{id}", checkout.challenge)
+    application.router.add_post("/checkout/3ds/{id}", checkout.challenge)
 
 
-class _Pages:
+class _Checkout:
     def __init__(self, links: LinkStore, payments: LinkPayments, transactions: TransactionStore) -> None:
         self._links = links
         self._payments = payments
         self._transactions = transactions
+        self._clock = transactions.clock
+        self._attempts = _Attempts()
 
-    async def show_link(self, request: web.Request) -> web.Response:
-        return self._link_page(request.match_info["id"])
-
-    async def pay_link(self, request: web.Request) -> web.Response:
-        identifier = request.match_info["id"]
-        form = await request.post()
-        payment = LinkPayment(
-            card=_text(form, "card"), cvv=_text(form, "cvv") or None, otp=_text(form, "otp")
-        )
-        try:
-            transaction = self._payments.pay(identifier, payment)
-        except Refusal as refusal:
-            return self._link_page(
-                identifier, refusal.answer.document["message"], status=refusal.answer.status
-            )
-        paid = transaction.status != "rejected"
-        address = _address(self._links.find(identifier), "successUrl" if paid else "failureUrl")
-        if address is not None:
-            raise web.HTTPSeeOther(address)
-        return self._link_page(identifier, f"The payment is {transaction.status}.")
-
-    async def ask_password(self, request: web.Request) -> web.Response:
-        transaction = self._transactions.find(request.match_info["id"])
-        if transaction is None or transaction.status != "3d":
-            return _page("Nothing to confirm", "", status=404)
-        form = await request.post()
-        session_data = escape(_text(form, "threeDSSessionData"))
-        if "otp" not in form:
-            return _page("Confirm the payment", _BANK.format(password=PASSWORD, session_data=session_data))
-        password = _text(form, "otp")
-        cres = base64.urlsafe_b64encode(orjson.dumps(_challenge_result(transaction, password)))
-        result = cres.decode().rstrip("=")
-        title = "Confirmed" if _is_confirmed(transaction, password) else "Not confirmed"
-        address = transaction.notification_url
-        if address is None or not address.startswith(_HTTP):
-            return _page(title, f"<p>cres: <code>{result}</code></p>")
-        return _page(title, _BACK.format(address=escape(address), cres=result, session_data=session_data))
-
-    def _link_page(self, identifier: str, note: str = "", *, status: int = 200) -> web.Response:
-        link = self._links.find(identifier)
+    async def show(self, request: web.Request) -> web.Response:
+        """Show a link, with a test card filled in or with what came of a payment."""
+        link = self._links.find(request.match_info["id"])
         if link is None:
-            return _page("No such payment link", "", status=404)
-        whole, cents = divmod(link.amount, 100)
-        parts = [link.description or "", note, f"Status: {link.status}"]
-        content = "\n".join(f"<p>{escape(part)}</p>" for part in parts if part)
+            return _unknown_link()
+        remark = LEFT if "left" in request.query else self._remark(link, request.query.get("tried", ""))
+        return self._page(link, first_form(self._clock, request.query.get("card", "")), remark)
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """Pay a link, fail to, or leave it."""
+        if is_cross_site(request):
+            return _other_site()
+        fields = await _fields(request)
+        link = self._links.find(request.match_info["id"])
+        if link is None:
+            return _unknown_link()
+        wish = fields.get("do", "pay")
+        if wish == "cancel":
+            if link.status != "active":
+                return self._page(link, CardForm(), status=422)
+            raise web.HTTPSeeOther(_address(link, "cancelUrl") or f"/checkout/{link.id}?left")
+        asked = LinkPayment(failed=True) if wish == "fail" else read_card_form(fields)
+        attempt = fields.get("attempt", "")[:_LONGEST_ATTEMPT]
+        if isinstance(asked, CardForm):
+            return self._page(link, asked, status=422)
+        made = self._transactions.find(self._attempts.made(link.id, attempt, asked))
+        if made is None or _is_over(made):
+            try:
+                made = self._payments.pay(link.id, asked)
+            except Refusal as refusal:
+                return self._page(link, CardForm(), status=refusal.answer.status)
+            self._attempts.add(link.id, attempt, asked, made)
+        raise self._onward(link, made)
+
+    async def challenge(self, request: web.Request) -> web.Response:
+        """Ask for the one-time password of a payment, and take it."""
+        fields = await _fields(request)
+        # As it is by now: another form may have come while this one did.
+        transaction = self._transactions.find(request.match_info["id"])
+        given = "otp" in fields
+        if given and is_cross_site(request):
+            return _other_site()
+        if transaction is None:
+            return _nothing_to_confirm()
+        if transaction.payment_link_id is None:
+            return _direct_challenge(transaction, fields)
+        link = self._links.find(transaction.payment_link_id)
+        if link is None:
+            return _nothing_to_confirm()
+        if given:
+            # Asked again by a second click, it says what came of the first.
+            raise self._onward(link, self._payments.answer_challenge(transaction, fields["otp"]))
+        if transaction.status == "3d":
+            return challenge_page(transaction)
+        return self._page(link, first_form(self._clock), self._remark(link, transaction.id))
+
+    def _page(
+        self, link: StoredLink, form: CardForm, remark: Markup | None = None, *, status: int = 200
+    ) -> web.Response:
         if link.status == "active":
-            cards = "".join(f"<option>{number}</option>" for number in CARDS)
-            content += "\n" + _FORM.format(cards=cards, password=PASSWORD)
-        return _page(f"{whole}.{cents:02} {link.currency}", content, status=status)
+            now = self._clock.now()
+            return open_page(link, form, now, attempt=uuid.uuid4().hex, remark=remark, status=status)
+        payment = self._transactions.find_by_payment_link(link.id) if link.status == "paid" else None
+        if payment is not None and payment.authorized_at is None:
+            # It was tried after the link was paid.
+            payment = None
+        back = _address(link, "successUrl") if link.status == "paid" else None
+        return closed_page(link, payment, back, status=status)
+
+    def _remark(self, link: StoredLink, transaction_id: str) -> Markup | None:
+        transaction = self._transactions.find(transaction_id)
+        if transaction is None or transaction.payment_link_id != link.id:
+            return None
+        return tried(transaction)
+
+    def _onward(self, link: StoredLink, transaction: StoredTransaction) -> web.HTTPSeeOther:
+        """Return the customer's way on after an attempt to pay."""
+        address = None
+        if transaction.status == "3d":
+            address = f"/checkout/3ds/{transaction.id}"
+        elif transaction.response_code != UNAVAILABLE_LINK:
+            paid = transaction.authorized_at is not None
+            address = _address(link, "successUrl" if paid else "failureUrl")
+        onward = web.HTTPSeeOther(address or f"/checkout/{link.id}?tried={transaction.id}")
+        # Chromium keeps a page for the back button in spite of `no-store`, unless a cookie of it changes.
+        onward.set_cookie(
+            "attempt", uuid.uuid4().hex, path="/checkout", max_age=60, httponly=True, samesite="Strict"
+        )
+        return onward
+
+
+class _Attempts:
+    """Which forms were sent already: a second click on their button pays nothing more."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str, LinkPayment], str] = {}
+
+    def made(self, link_id: str, attempt: str, asked: LinkPayment) -> str:
+        """Return the id of the transaction that this form has made; an empty string if none."""
+        return self._made.get((link_id, attempt, asked), "")
+
+    def add(self, link_id: str, attempt: str, asked: LinkPayment, made: StoredTransaction) -> None:
+        """Remember what a form has made; a form without a mark of its own is not known again."""
+        if not attempt:
+            return
+        self._made[link_id, attempt, asked] = made.id
+        if len(self._made) > _MOST_ATTEMPTS:
+            del self._made[next(iter(self._made))]
+
+
+def _is_over(transaction: StoredTransaction) -> bool:
+    # A customer who mistook the password, and whose browser shows the old form again, may try again with it.
+    return transaction.status == "rejected" and CARDS[transaction.card_number].flow.is_challenge
+
+
+def _direct_challenge(transaction: StoredTransaction, fields: Mapping[str, str]) -> web.Response:
+    if transaction.status != "3d":
+        return _nothing_to_confirm()
+    session_data = fields.get("threeDSSessionData", "")
+    if "otp" not in fields:
+        return challenge_page(transaction, session_data=session_data)
+    password = fields["otp"]
+    cres = base64.urlsafe_b64encode(orjson.dumps(_challenge_result(transaction, password)))
+    return way_back_page(
+        "Confirmed" if _is_confirmed(transaction, password) else "Not confirmed",
+        web_address(transaction.notification_url),
+        cres=cres.decode().rstrip("="),
+        session_data=session_data,
+    )
 
 
 def _is_confirmed(transaction: StoredTransaction, password: str) -> bool:
@@ -138,17 +199,30 @@ def _challenge_result(transaction: StoredTransaction, password: str) -> dict[str
     }
 
 
-def _address(link: StoredLink | None, key: str) -> str | None:
-    metadata: Any = {} if link is None or link.metadata is None else orjson.loads(link.metadata)
-    address = metadata.get(key)
-    return address if isinstance(address, str) and address.startswith(_HTTP) else None
+def _address(link: StoredLink, key: str) -> str | None:
+    metadata: Any = {} if link.metadata is None else orjson.loads(link.metadata)
+    # What a merchant gives is not to run as a script in the customer's browser.
+    return web_address(metadata.get(key))
 
 
-def _text(form: Mapping[str, Any], name: str) -> str:
-    value = form.get(name)
-    return value if isinstance(value, str) else ""
+async def _fields(request: web.Request) -> dict[str, str]:
+    try:
+        form = await request.post()
+    except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
+        # Not a form: in no known encoding, or cut short.
+        return {}
+    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def _page(title: str, content: str, *, status: int = 200) -> web.Response:
-    text = _PAGE.format(title=escape(title), content=content)
-    return web.Response(status=status, text=text, content_type="text/html")
+def _unknown_link() -> web.Response:
+    return message_page("No such payment link", "Its address may have been cut short.", status=404)
+
+
+def _nothing_to_confirm() -> web.Response:
+    return message_page("Nothing to confirm", "No payment waits for a password here.", status=404)
+
+
+def _other_site() -> web.Response:
+    return message_page(
+        "Not from here", "A page of another site sent this form. Open the link itself to pay it.", status=403
+    )

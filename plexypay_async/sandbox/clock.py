@@ -7,9 +7,10 @@ this clock, so that a test can let a week pass in no time.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "microseconds_of", "read_time", "written_time"]
+__all__ = ["Clock", "microseconds_of", "moment_of", "read_time", "written_time"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -24,13 +25,14 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead = 0
+        self._watchers: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return f"<Clock: {written_time(self.microseconds())}>"
 
     def now(self) -> datetime:
         """Return the sandbox's present as an aware datetime in UTC."""
-        return _EPOCH + timedelta(microseconds=self.microseconds())
+        return moment_of(self.microseconds())
 
     def microseconds(self) -> int:
         """Return the sandbox's present in microseconds since 1970 in UTC."""
@@ -51,11 +53,31 @@ class Clock:
         except OverflowError:
             raise ValueError("the clock goes no further than the year 9000") from None
         self._ahead += ahead // _MICROSECOND
+        self._tell()
         return self.now()
 
     def reset(self) -> None:
         """Return to real time."""
         self._ahead = 0
+        self._tell()
+
+    def watch(self, moved: Callable[[], None]) -> Callable[[], None]:
+        """Call `moved` whenever the clock has been moved, in the thread that moves it, until told not to.
+
+        Returns:
+            What ends it.
+        """
+        self._watchers.append(moved)
+        return lambda: self._watchers.remove(moved)
+
+    def _tell(self) -> None:
+        for moved in tuple(self._watchers):
+            moved()
+
+
+def moment_of(microseconds: int) -> datetime:
+    """Return microseconds since 1970 as an aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def microseconds_of(moment: datetime) -> int:
@@ -78,5 +100,4 @@ def read_time(text: str) -> int:
 
 def written_time(microseconds: int) -> str:
     """Write microseconds since 1970 as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return moment.isoformat()[:-6] + "Z"
+    return moment_of(microseconds).isoformat()[:-6] + "Z"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from ..errors import ConfigurationError
 
-__all__ = ["open_database"]
+__all__ = ["atomically", "open_database"]
 
 _APPLICATION_ID = 0x506C7850
 _VERSION = 1
@@ -42,6 +43,21 @@ def open_database(path: str | os.PathLike[str] | None, schemas: Iterable[str]) -
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def atomically(connection: sqlite3.Connection) -> Generator[None]:
+    """Do several changes as one: all of them are in the file or none. One within another is part of it."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _check(connection: sqlite3.Connection, path: str | os.PathLike[str] | None) -> None:

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: what a fault is, how it is written, and whom it strikes.
+"""Misbehaviour on demand: what a fault is, how it is written, and which requests or webhooks it strikes.
 
 A fault is written as text, ``code=1,rate=0.05``, on the command line and the admin path, as a JSON object,
 ``{"code": 1, "rate": 0.05}``, or as ``Fault(code=1, rate=0.05)``.
@@ -11,6 +11,7 @@ import itertools
 import math
 import random
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -18,7 +19,7 @@ import attrs
 
 from .exchange import ERRORS, Answer, error_body
 
-__all__ = ["Cut", "Fault", "Faults", "Strike", "Work"]
+__all__ = ["Cut", "Fault", "Faults", "Misdelivery", "Strike", "Work"]
 
 _E = TypeVar("_E", bound=enum.StrEnum)
 
@@ -45,8 +46,25 @@ class Work(enum.StrEnum):
     """One or the other, with equal chance."""
 
 
+class Misdelivery(enum.StrEnum):
+    """What happens to a webhook, where no receiver is to blame."""
+
+    TWICE = "twice"
+    """It is delivered, and delivered again at once."""
+    LATE = "late"
+    """It comes later, by the seconds of the fault's `latency`."""
+    REORDERED = "reordered"
+    """It comes after the next one of the same transaction, or a minute later where none follows."""
+    NEVER = "never"
+    """It does not come."""
+
+
 def _as_cut(value: Cut | str | None) -> Cut | None:
     return None if value is None else _member(Cut, "cut", value)
+
+
+def _as_misdelivery(value: Misdelivery | str | None) -> Misdelivery | None:
+    return None if value is None else _member(Misdelivery, "delivery", value)
 
 
 def _as_work(value: Work | str) -> Work:
@@ -61,7 +79,7 @@ def _as_header(value: str | float | None) -> str | None:
 class Fault:
     """One way of misbehaving, and whom it strikes.
 
-    What happens, at most one of the first four:
+    What happens, at most one of the first five:
 
     Args:
         code: A published error is answered: 1 to 5, with its status unless `status` says another.
@@ -70,6 +88,9 @@ class Fault:
         cut: The connection is closed ``before`` the work, ``after`` it, or in the middle of the answer's
             ``body``.
         hang: No answer comes until the client goes or the sandbox stops.
+        delivery: A webhook comes ``twice``, ``late`` (`latency` says by how many seconds of the sandbox's
+            clock), ``reordered`` (after the next one of the same transaction, or a minute later where none
+            follows) or ``never``.
         latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
             of each request takes.
         work: With `code`, `status` or `hang`, whether the fault comes ``before`` the work (the default),
@@ -80,8 +101,10 @@ class Fault:
 
     Args:
         rate: The probability, 0 to 1, drawn from the sandbox's `seed`.
-        times: At most so many requests; then the fault is spent.
+        times: At most so many requests or webhooks; then the fault is spent.
         operation: Only this operation, such as ``payment_links.create``, or a group, ``payment_links.*``.
+        event: With `delivery`, only webhooks of this name, such as ``transaction.charged``, or of a group,
+            ``transaction.*``.
         capacity: Only the requests above so many at once, which are answered with code 1 unless `code` or
             `status` says another. The sandbox itself answers at once, so give the work a `latency`.
         id: The number given by `Faults.add`, 0 before; not compared, not written.
@@ -94,12 +117,14 @@ class Fault:
     status: int | None = None
     cut: Cut | None = attrs.field(default=None, converter=_as_cut)
     hang: bool = False
+    delivery: Misdelivery | None = attrs.field(default=None, converter=_as_misdelivery)
     latency: float = 0.0
     work: Work = attrs.field(default=Work.BEFORE, converter=_as_work)
     retry_after: str | None = attrs.field(default=None, converter=_as_header)
     rate: float = 1.0
     times: int | None = None
     operation: str | None = None
+    event: str | None = None
     capacity: int | None = None
     id: int = attrs.field(default=0, eq=False)
 
@@ -164,17 +189,15 @@ class Fault:
     @property
     def only_delays(self) -> bool:
         """Whether the request goes through after its latency."""
-        return not (self.answers_error or self.hang or self.cut is not None)
+        return not (self.answers_error or self.hang or self.cut is not None or self.delivery is not None)
 
     def matches(self, operation: str | None) -> bool:
         """Whether it may strike a request to this operation; None is one to no operation at all."""
-        if self.operation is None:
-            return True
-        if operation is None:
-            return False
-        if self.operation.endswith("*"):
-            return operation.startswith(self.operation[:-1])
-        return operation == self.operation
+        return self.delivery is None and _matches(self.operation, operation)
+
+    def matches_delivery(self, event: str) -> bool:
+        """Whether it may strike a webhook of this name."""
+        return self.delivery is not None and _matches(self.event, event)
 
     def error(self) -> tuple[Answer, Mapping[str, str]]:
         """Return the error that it answers, and its further headers."""
@@ -223,16 +246,19 @@ class Strike:
 class Faults:
     """The faults in force, in the order in which they were added.
 
-    Latencies add up; of the errors, cuts and hangs, the first that strikes wins.
+    Latencies add up; of the errors, cuts and hangs, the first that strikes wins. Any thread may change them
+    while requests arrive.
     """
 
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)
         self._ids = itertools.count(1)
         self._standing: dict[int, _Standing] = {}
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Fault]:
-        return iter([standing.fault for standing in self._standing.values()])
+        with self._lock:
+            return iter([standing.fault for standing in self._standing.values()])
 
     def __len__(self) -> int:
         return len(self._standing)
@@ -250,7 +276,8 @@ class Faults:
         if isinstance(fault, str):
             fault = Fault.parse(fault)
         fault = attrs.evolve(fault, id=identifier)
-        self._standing[identifier] = _Standing(fault)
+        with self._lock:
+            self._standing[identifier] = _Standing(fault)
         return fault
 
     def remove(self, identifier: int) -> None:
@@ -259,14 +286,16 @@ class Faults:
         Raises:
             KeyError: There is none.
         """
-        del self._standing[identifier]
+        with self._lock:
+            del self._standing[identifier]
 
     def clear(self) -> None:
         """Lift every fault."""
-        self._standing.clear()
+        with self._lock:
+            self._standing.clear()
 
     def struck(self, identifier: int) -> int:
-        """Return how many requests the fault with this id has struck.
+        """Return how many requests or webhooks the fault with this id has struck.
 
         Raises:
             KeyError: There is none.
@@ -277,6 +306,10 @@ class Faults:
         """Return what happens to a request that arrives now; None: nothing."""
         if not self._standing:
             return None
+        with self._lock:
+            return self._strike(operation)
+
+    def _strike(self, operation: str | None) -> Strike | None:
         latency = 0.0
         chosen: Fault | None = None
         entered: list[_Standing] = []
@@ -301,6 +334,14 @@ class Faults:
         if chosen is None and not latency and not entered:
             return None
         return Strike(latency, chosen, self._works(chosen), tuple(entered))
+
+    def strike_delivery(self, event: str) -> Fault | None:
+        """Return the first fault that strikes a webhook of this name now."""
+        for standing in self._standing.values():
+            if standing.fault.matches_delivery(event) and self._strikes(standing):
+                standing.struck += 1
+                return standing.fault
+        return None
 
     def _strikes(self, standing: _Standing) -> bool:
         fault = standing.fault
@@ -327,12 +368,8 @@ def _check_values(fault: Fault) -> None:
     _check_number("capacity", fault.capacity, whole=True, least=1)
     _check_boolean("hang", fault.hang)
     _check_text("retry_after", fault.retry_after)
-    _check_text("operation", fault.operation)
-    if fault.operation is not None and re.fullmatch(r"\w+\.(\w+|\*)|\*", fault.operation) is None:
-        raise ValueError(
-            "operation: expected a name such as payment_links.create or payment_links.*,"
-            f" got {fault.operation!r}"
-        )
+    _check_name("operation", fault.operation, "payment_links.create or payment_links.*")
+    _check_name("event", fault.event, "transaction.charged or transaction.*")
     if fault.retry_after is not None and "=" in fault.retry_after:
         raise ValueError(f"retry_after: expected seconds or an HTTP date, got {fault.retry_after!r}")
 
@@ -344,12 +381,13 @@ def _check_together(fault: Fault) -> None:
             ("code or status", fault.code is not None or fault.status is not None),
             ("cut", fault.cut is not None),
             ("hang", fault.hang),
+            ("delivery", fault.delivery is not None),
         )
         if given
     ]
     if len(kinds) > 1:
         raise ValueError(f"{kinds[1]}: not together with {kinds[0]}; add a fault for each")
-    if fault.capacity is not None and (fault.cut is not None or fault.hang):
+    if fault.capacity is not None and kinds and kinds[0] != "code or status":
         raise ValueError(f"capacity: answers an error, so it does not go together with {kinds[0]}")
     if fault.capacity is not None and fault.work is not Work.BEFORE:
         raise ValueError("work: what is above the capacity is never done")
@@ -357,8 +395,24 @@ def _check_together(fault: Fault) -> None:
         raise ValueError("retry_after: goes with an error; give code, status or capacity too")
     if fault.work is not Work.BEFORE and not (fault.answers_error or fault.hang):
         raise ValueError("work: goes with code, status or hang; a cut says itself whether the work is done")
+    _check_delivery(fault)
     if fault.only_delays and not fault.latency:
-        raise ValueError("fault: says nothing to do; give one of code, status, latency, cut, hang, capacity")
+        raise ValueError(
+            "fault: says nothing to do; give one of code, status, latency, cut, hang, capacity, delivery"
+        )
+
+
+def _check_delivery(fault: Fault) -> None:
+    if fault.delivery is None:
+        if fault.event is not None:
+            raise ValueError("event: goes with delivery; a request is struck by its operation")
+        return
+    if fault.operation is not None:
+        raise ValueError("operation: goes with requests; a delivery is struck by its event")
+    if fault.delivery is Misdelivery.LATE and not fault.latency:
+        raise ValueError("latency: says how many seconds late; give it with delivery=late")
+    if fault.delivery is not Misdelivery.LATE and fault.latency:
+        raise ValueError(f"latency: not together with delivery={fault.delivery}, only with delivery=late")
 
 
 def _check_number(
@@ -383,6 +437,20 @@ def _check_text(name: str, value: object) -> None:
         return
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
         raise ValueError(f"{name}: expected printable ASCII text, got {value!r}")
+
+
+def _check_name(name: str, value: object, such_as: str) -> None:
+    _check_text(name, value)
+    if isinstance(value, str) and re.fullmatch(r"\w+\.(\w+|\*)|\*", value) is None:
+        raise ValueError(f"{name}: expected a name such as {such_as}, got {value!r}")
+
+
+def _matches(pattern: str | None, name: str | None) -> bool:
+    if pattern is None:
+        return True
+    if name is None:
+        return False
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def _member(kind: type[_E], name: str, value: object) -> _E:
@@ -439,10 +507,12 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "latency": _read_number,
     "cut": _read_text,
     "hang": _read_boolean,
+    "delivery": _read_text,
     "work": _read_text,
     "retry_after": _read_text,
     "rate": _read_number,
     "times": _read_whole,
     "operation": _read_text,
+    "event": _read_text,
     "capacity": _read_whole,
 }

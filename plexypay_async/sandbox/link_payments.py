@@ -14,7 +14,7 @@ from .issuer import CARDS, DEFAULT_CARD, PASSWORD, PresentedCard
 from .link_store import LinkStore, StoredLink
 from .transaction_store import AUTOMATIC, MANUAL, StoredTransaction, TransactionDraft
 
-__all__ = ["PENDING", "LinkPayment", "LinkPayments"]
+__all__ = ["PENDING", "LinkPayment", "LinkPayments", "default_expiry"]
 
 _SOURCE = "paymentLinks"
 _YEARS_TO_EXPIRY = 2
@@ -25,10 +25,12 @@ PENDING = "pending"
 
 @attrs.frozen(kw_only=True)
 class LinkPayment:
-    """What a customer does on the checkout page; the card is a test card, valid for two years more."""
+    """What a customer does on the checkout page, with a test card."""
 
     card: str = attrs.field(default=DEFAULT_CARD, repr=False)
     cvv: str | None = attrs.field(default=None, repr=False)
+    expiry: tuple[int, int] | None = None
+    """The card's last month and its year in four digits; two years ahead unless given."""
     otp: str = PASSWORD
     failed: bool = False
     """Whether the payment fails by a system error."""
@@ -56,13 +58,8 @@ class LinkPayments:
         number = payment.card.replace(" ", "")
         if number not in CARDS:
             raise Refusal(5, "card: is none of the test cards", source=_SOURCE)
-        now = self._clock.now()
-        card = PresentedCard(
-            number=number,
-            expiry_month=now.month,
-            expiry_year=now.year + _YEARS_TO_EXPIRY,
-            cvv=payment.cvv,
-        )
+        month, year = default_expiry(self._clock) if payment.expiry is None else payment.expiry
+        card = PresentedCard(number=number, expiry_month=month, expiry_year=year, cvv=payment.cvv)
         draft = _draft(link)
         if payment.failed:
             return self._acquirer.fail(draft, card)
@@ -70,6 +67,18 @@ class LinkPayments:
         if transaction.status == "3d" and payment.otp != PENDING:
             transaction = self._acquirer.answer_challenge(transaction, payment.otp)
         return transaction
+
+    def answer_challenge(self, transaction: StoredTransaction, otp: str) -> StoredTransaction:
+        """Go on with a payment that `PENDING` left in 3-D Secure; any other is returned as it is."""
+        if transaction.status != "3d":
+            return transaction
+        return self._acquirer.answer_challenge(transaction, otp)
+
+
+def default_expiry(clock: Clock) -> tuple[int, int]:
+    """Return the month and the year of expiry that a test card has unless another is given."""
+    now = clock.now()
+    return now.month, now.year + _YEARS_TO_EXPIRY
 
 
 def _draft(link: StoredLink) -> TransactionDraft:

@@ -1,12 +1,14 @@
 """Amounts in major units, as transactions have them: read and written exactly, kept as minor units.
 
-Every currency is taken to have two decimals: no others are known of the API.
+The API's answers take every currency to have two decimals: no others are known of the API. What customers
+read goes by ISO 4217.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +16,7 @@ import orjson
 
 from .exchange import Fields, Refusal
 
-__all__ = ["LARGEST", "MoneyFields", "in_major_units"]
+__all__ = ["LARGEST", "MoneyFields", "displayed", "in_major_units"]
 
 LARGEST = 2**63 - 1
 """The largest amount in minor units."""
@@ -22,12 +24,35 @@ LARGEST = 2**63 - 1
 _CENT = Decimal("0.01")
 _MOST = Decimal(LARGEST).scaleb(-2)
 
+# The decimals of the currencies that ISO 4217 gives other than two. It changes once in years, and a library
+# of locales would be a dependency of every user for these lines.
+_DECIMALS: Mapping[str, int] = {
+    code: decimals
+    for decimals, codes in (
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    )
+    for code in codes.split()
+}
+_NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
 
 def in_major_units(minor: int) -> Any:
     """Return an amount as JSON shows it in major units: 2200000 is ``22000``, 5641 is ``56.41``."""
     whole, cents = divmod(minor, 100)
     # A float of more than 15 digits would be another amount.
     return orjson.Fragment(f"{whole}.{cents:02}".rstrip("0")) if cents else whole
+
+
+def displayed(minor: int, currency: str) -> str:
+    """Return an amount of minor units as customers read it: ``22 000.00 KZT``, ``500 JPY``, ``1.250 KWD``.
+
+    The spaces do not break. A currency that ISO 4217 does not know has two decimals.
+    """
+    code = currency.upper()
+    amount = Decimal(minor).scaleb(-_DECIMALS.get(code, 2))
+    return f"{amount:,f} {code}".replace(",", _NO_BREAK_SPACE).replace(" ", _NO_BREAK_SPACE)
 
 
 class MoneyFields(Fields):

@@ -37,10 +37,14 @@ from .assumed import AssumedHandlers
 from .checkout import add_checkout
 from .clock import Clock
 from .database import open_database
+from .deliveries import Deliveries
+from .delivery_store import DeliveryStore
 from .direct_payments import DirectPaymentHandlers
+from .dispatcher import Dispatcher
 from .exchange import Handler, Refusal
 from .faults import Fault, Faults
 from .gate import Gate
+from .index_page import add_index
 from .issuer import DEFAULT_CARD, PASSWORD
 from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore
@@ -50,11 +54,13 @@ from .record_store import RecordStore
 from .recurring import RecurringHandlers
 from .settlement_order_store import SettlementOrderStore
 from .settlement_orders import SettlementOrderHandlers
+from .thread import ServingThread
 from .traffic import Traffic
 from .transaction_store import TransactionStore
 from .transactions import TransactionHandlers
 from .wallet import WalletHandlers
 from .wallet_store import WalletStore
+from .webhook_settings import PAUSES, WebhookSettings
 
 __all__ = ["Sandbox"]
 
@@ -63,7 +69,7 @@ T = TypeVar("T")
 _BACKLOG = 1024
 # Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
 _GRACE = 0.2
-_STORES = (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore)
+_STORES = (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore, DeliveryStore)
 
 
 class Sandbox:
@@ -80,8 +86,9 @@ class Sandbox:
     Answers of operations that are assumed carry ``X-Evidence: assumed``; those of faults name the fault in
     ``X-Sandbox-Fault``.
 
-    It serves on the event loop that started it. Code that blocks that loop's thread, such as calls of the
-    synchronous `PlexyPay`, would wait for an answer that cannot come: run ``plexypay sandbox`` for it.
+    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as calls of the
+    synchronous `PlexyPay`, would wait for an answer that cannot come; ``with`` serves on a thread of its own.
+    Either way, what follows may be used from any thread.
 
     Args:
         api_key: The key that requests must carry.
@@ -94,12 +101,20 @@ class Sandbox:
         faults: Faults in force from the start, as `Fault` or text.
         seed: Makes the chances of the faults the same in each run.
         max_page_size: What a listing's `size` is clamped to.
+        webhook_url: Where webhooks go whose link has no ``callbackUrl``; nowhere unless given.
+        webhook_token: What they carry as ``Authorization: Bearer``; the `api_key` unless given.
+        webhook_hosts: Hosts to which webhooks may go besides this machine and that of `webhook_url`; ``"*"``
+            is any host. To others nothing is sent: test data may hold the addresses of real shops.
+        webhook_pauses: Seconds of the sandbox's clock between the attempts at one webhook, which therefore
+            has one attempt more than there are pauses.
+        webhook_timeout: Seconds of real time that a receiver has to answer.
 
     Attributes:
         api_key: The key that requests must carry.
         clock: Its `Clock`, which can be moved ahead: ``sandbox.clock.advance(hours=1)``.
         faults: The `Faults` in force: ``sandbox.faults.add("code=1,times=2")``.
         requests: What arrived, a `Traffic`: ``sandbox.requests.count("payment_links.create")``.
+        deliveries: The webhooks, `Deliveries`: ``await sandbox.deliveries.settled()``.
 
     Raises:
         ConfigurationError: A value cannot be.
@@ -112,6 +127,8 @@ class Sandbox:
     """The faults in force."""
     requests: Traffic
     """What arrived."""
+    deliveries: Deliveries
+    """The webhooks."""
 
     def __init__(
         self,
@@ -123,6 +140,11 @@ class Sandbox:
         faults: Iterable[Fault | str] = (),
         seed: int | str | None = None,
         max_page_size: int = 100,
+        webhook_url: str | None = None,
+        webhook_token: str | None = None,
+        webhook_hosts: Iterable[str] = (),
+        webhook_pauses: Iterable[float] = PAUSES,
+        webhook_timeout: float = 10.0,
     ) -> None:
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise ConfigurationError("api_key: expected printable ASCII text")
@@ -134,6 +156,14 @@ class Sandbox:
         self.clock = Clock()
         self.faults = Faults(seed)
         self.requests = Traffic()
+        self.deliveries = Deliveries(self._started)
+        self._webhooks = WebhookSettings(
+            url=webhook_url,
+            token=api_key if webhook_token is None else webhook_token,
+            hosts=webhook_hosts,
+            pauses=webhook_pauses,
+            timeout=webhook_timeout,
+        )
         for fault in faults:
             self.faults.add(fault)
         self._database = database
@@ -141,6 +171,7 @@ class Sandbox:
         self._port = port
         self._max_page_size = max_page_size
         self._running: _Running | None = None
+        self._thread: ServingThread | None = None
 
     def __repr__(self) -> str:
         where = "stopped" if self._running is None else self._running.base_url
@@ -158,6 +189,22 @@ class Sandbox:
     ) -> None:
         await self.stop()
 
+    def __enter__(self) -> Self:
+        thread = ServingThread(self.start, self.stop)
+        thread.start()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+
     @property
     def base_url(self) -> str:
         """The address to give to a client, without a slash at its end.
@@ -166,6 +213,32 @@ class Sandbox:
             ConfigurationError: The sandbox is not running.
         """
         return self._started().base_url
+
+    @property
+    def webhook_url(self) -> str | None:
+        """Where webhooks go whose link has no ``callbackUrl``; may be set, for the changes that follow.
+
+        Raises:
+            ConfigurationError: What it is set to is no ``http`` or ``https`` address.
+        """
+        return self._webhooks.url
+
+    @webhook_url.setter
+    def webhook_url(self, url: str | None) -> None:
+        self._webhooks.set_url(url)
+
+    @property
+    def webhook_token(self) -> str:
+        """What webhooks carry as ``Authorization: Bearer``; may be set, for the attempts that follow.
+
+        Raises:
+            ConfigurationError: What it is set to is no printable ASCII text.
+        """
+        return self._webhooks.token
+
+    @webhook_token.setter
+    def webhook_token(self, token: str) -> None:
+        self._webhooks.set_token(token)
 
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""
@@ -214,7 +287,10 @@ class Sandbox:
         return paid
 
     def reset(self) -> None:
-        """Forget what was stored, requests and faults, and return the clock to real time."""
+        """Forget what was stored, requests and faults, and return the clock to real time.
+
+        The settings stay, those of webhooks too; webhooks under way are given up.
+        """
         running = self._started()
         running.on_loop(running.clear)
         self.requests.clear()
@@ -237,7 +313,7 @@ class Sandbox:
         except BaseException:
             listener.close()
             raise
-        self._running = _Running(self, listener, connection, self._max_page_size)
+        self._running = _Running(self, listener, connection, self._max_page_size, self._webhooks)
         try:
             await self._running.begin()
         except BaseException:
@@ -259,7 +335,7 @@ class Sandbox:
 
     def _started(self) -> _Running:
         if self._running is None:
-            raise ConfigurationError("the sandbox is not running; use `async with Sandbox()` or `start()`")
+            raise ConfigurationError("the sandbox is not running; use it in a `with` or `async with` block")
         return self._running
 
 
@@ -267,19 +343,29 @@ class _Running:
     """What a sandbox has between its start and its stop."""
 
     def __init__(
-        self, sandbox: Sandbox, listener: socket.socket, connection: sqlite3.Connection, max_page_size: int
+        self,
+        sandbox: Sandbox,
+        listener: socket.socket,
+        connection: sqlite3.Connection,
+        max_page_size: int,
+        webhooks: WebhookSettings,
     ) -> None:
         self.base_url = _base_url(listener)
         self.links = LinkStore(connection, sandbox.clock)
         self.payment_links = PaymentLinkHandlers(
             self.links, sandbox.clock, base_url=self.base_url, max_page_size=max_page_size
         )
-        self.transactions = TransactionStore(connection, sandbox.clock)
+        self.dispatcher = Dispatcher(
+            DeliveryStore(connection), self.links, sandbox.clock, sandbox.faults, webhooks
+        )
+        self.transactions = TransactionStore(connection, sandbox.clock, self.dispatcher.transaction_changed)
         acquirer = Acquirer(self.transactions, self.links)
         self.link_payments = LinkPayments(self.links, acquirer, sandbox.clock)
         self._transaction_handlers = TransactionHandlers(self.transactions, max_page_size=max_page_size)
         self._wallet = WalletStore(connection)
-        self._settlement_orders = SettlementOrderStore(connection, sandbox.clock)
+        self._settlement_orders = SettlementOrderStore(
+            connection, sandbox.clock, self.dispatcher.order_changed
+        )
         self._records = RecordStore(connection)
         assumed = AssumedHandlers(self._records, self.transactions, max_page_size=max_page_size)
         self.operations = tuple(
@@ -332,6 +418,7 @@ class _Running:
         return done.result()
 
     async def begin(self) -> None:
+        self.dispatcher.begin(self._pass_time)
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener, backlog=_BACKLOG).start()
 
@@ -341,12 +428,22 @@ class _Running:
         self._wallet.clear()
         self._settlement_orders.clear()
         self._records.clear()
+        self.dispatcher.clear()
 
     async def end(self) -> None:
         self._gate.stop()
-        await self._runner.cleanup()
-        self._listener.close()
-        self._connection.close()
+        try:
+            await self.dispatcher.end()
+        finally:
+            await self._runner.cleanup()
+            self._listener.close()
+            self._connection.close()
+
+    def _pass_time(self) -> int | None:
+        self.transactions.capture_due()
+        self._settlement_orders.pay_due()
+        changes = (self.transactions.next_capture_at(), self._settlement_orders.next_payment_at())
+        return min((at for at in changes if at is not None), default=None)
 
     def _application(self, sandbox: Sandbox) -> web.Application:
         gate = self._gate
@@ -370,7 +467,15 @@ class _Running:
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
                 gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
             )
-        add_admin(application, sandbox, self.payment_links, self.link_payments, self._transaction_handlers)
+        add_admin(
+            application,
+            sandbox,
+            self.payment_links,
+            self.link_payments,
+            self._transaction_handlers,
+            self.dispatcher,
+        )
+        add_index(application, self.links, self.transactions, self.dispatcher, base_url=self.base_url)
         add_checkout(application, self.links, self.link_payments, self.transactions)
         return application
 

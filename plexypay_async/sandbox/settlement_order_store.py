@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import attrs
 import orjson
 
 from .clock import Clock
+from .database import atomically
 
 __all__ = ["PAID_AFTER", "SettlementOrderStore", "StoredSettlementOrder"]
 
@@ -19,6 +21,7 @@ PAID_AFTER = timedelta(minutes=10)
 
 _PAID_AFTER = PAID_AFTER // timedelta(microseconds=1)
 _SELECT = "SELECT id, amount, currency, status, beneficiary_id, request FROM settlement_orders"
+_DUE = "INDEXED BY settlement_orders_unpaid WHERE status = 'created' AND created_at <= ?"
 
 
 @attrs.define
@@ -66,7 +69,15 @@ class SettlementOrderStore:
             WHERE status = 'created';
     """
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        changed: Callable[[StoredSettlementOrder], None] = lambda order: None,
+    ) -> None:
+        self._connection = connection
+        # Called with an order that has entered a state, within the change that made it so.
+        self._changed = changed
         self._execute = connection.execute
         self._clock = clock
 
@@ -88,12 +99,15 @@ class SettlementOrderStore:
             beneficiary_id=beneficiary_id,
             request=request,
         )
-        self._execute(
-            "INSERT INTO settlement_orders"
-            " (id, amount, currency, beneficiary_id, request_id, request, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (made.id, made.amount, currency, beneficiary_id, request_id, request, self._clock.microseconds()),
-        )
+        now = self._clock.microseconds()
+        with atomically(self._connection):
+            self._execute(
+                "INSERT INTO settlement_orders"
+                " (id, amount, currency, beneficiary_id, request_id, request, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (made.id, made.amount, currency, beneficiary_id, request_id, request, now),
+            )
+            self._changed(made)
         return made
 
     def find(self, identifier: str) -> StoredSettlementOrder | None:
@@ -106,23 +120,40 @@ class SettlementOrderStore:
 
     def page(self, offset: int, size: int) -> tuple[list[StoredSettlementOrder], int]:
         """Return up to `size` orders after the newest `offset` of them, and how many there are."""
-        self._pay()
+        self.pay_due()
         (total,) = self._execute("SELECT COUNT(*) FROM settlement_orders").fetchone()
         rows = self._execute(f"{_SELECT} ORDER BY seq DESC LIMIT ? OFFSET ?", (size, offset))
         return [StoredSettlementOrder(*row) for row in rows], total
+
+    def pay_due(self) -> None:
+        """Pay the orders whose time has come."""
+        # Kept, not only shown: the next sandbox on this file may be behind this one's clock.
+        now = self._clock.microseconds()
+        due_at = self.next_payment_at()
+        if due_at is None or due_at > now:
+            return
+        until = now - _PAID_AFTER
+        with atomically(self._connection):
+            for row in self._execute(f"{_SELECT} {_DUE} ORDER BY created_at, seq", (until,)):
+                self._changed(attrs.evolve(StoredSettlementOrder(*row), status="paid"))
+            self._execute(
+                "UPDATE settlement_orders SET status = 'paid' WHERE status = 'created' AND created_at <= ?",
+                (until,),
+            )
+
+    def next_payment_at(self) -> int | None:
+        """Return when the next order is paid."""
+        (created_at,) = self._execute(
+            "SELECT MIN(created_at) FROM settlement_orders INDEXED BY settlement_orders_unpaid"
+            " WHERE status = 'created'"
+        ).fetchone()
+        return None if created_at is None else int(created_at) + _PAID_AFTER
 
     def clear(self) -> None:
         """Forget every order."""
         self._execute("DELETE FROM settlement_orders")
 
     def _one(self, column: str, value: str) -> StoredSettlementOrder | None:
-        self._pay()
+        self.pay_due()
         row = self._execute(f"{_SELECT} WHERE {column} = ?", (value,)).fetchone()
         return None if row is None else StoredSettlementOrder(*row)
-
-    def _pay(self) -> None:
-        # Kept, not only shown: the next sandbox on this file may be behind this one's clock.
-        self._execute(
-            "UPDATE settlement_orders SET status = 'paid' WHERE status = 'created' AND created_at <= ?",
-            (self._clock.microseconds() - _PAID_AFTER,),
-        )

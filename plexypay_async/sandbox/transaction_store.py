@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from .clock import Clock, written_time
+from .database import atomically
 from .issuer import CARDS, PresentedCard
 from .money import in_major_units
 
@@ -215,9 +216,9 @@ _UPDATE = (
     " updated_at = :updated_at, authorized_at = :authorized_at, charged_at = :charged_at, capture_due_at ="
     " :capture_due_at WHERE id = :id"
 )
-_FIRST_DUE = (
-    "SELECT 1 FROM transactions INDEXED BY transactions_by_capture"
-    " WHERE status = 'authorized' AND capture_due_at <= ? LIMIT 1"
+_DUE = (
+    "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+    " ORDER BY capture_due_at, seq"
 )
 _TELL_CAPTURES = (
     "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
@@ -285,24 +286,23 @@ class TransactionStore:
         CREATE INDEX IF NOT EXISTS transaction_events_by_transaction ON transaction_events (transaction_id);
     """
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        clock: Clock,
+        changed: Callable[[StoredTransaction], None] = lambda transaction: None,
+    ) -> None:
         self._connection = connection
         self._execute = connection.execute
+        # Called with a transaction that has entered a state, within the change that made it so.
+        self._changed = changed
         self.clock = clock
 
     @contextmanager
     def atomically(self) -> Generator[None]:
         """Do several changes, of links too, as one: all of them are in the file or none."""
-        if self._connection.in_transaction:
+        with atomically(self._connection):
             yield
-            return
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._execute("ROLLBACK")
-            raise
-        self._execute("COMMIT")
 
     def create(
         self, draft: TransactionDraft, card: PresentedCard, *, response_code: str
@@ -347,6 +347,7 @@ class TransactionStore:
         with self.atomically():
             self._execute(_UPDATE, attrs.asdict(moved))
             self._add_event(moved, moved.captured if status == "charged" else moved.amount)
+            self._changed(moved)
         return moved
 
     def refund(
@@ -392,6 +393,8 @@ class TransactionStore:
             self._insert(refund)
             self._execute(_UPDATE, attrs.asdict(left))
             self._add_event(attrs.evolve(left, status="refunded"), amount, refund.id)
+            if left.status == "refunded":
+                self._changed(left)
         return refund, left
 
     def find(self, identifier: str) -> StoredTransaction | None:
@@ -399,7 +402,7 @@ class TransactionStore:
         return self._first("id = ?", identifier)
 
     def find_by_payment_link(self, payment_link_id: str) -> StoredTransaction | None:
-        """Return the latest payment of a link."""
+        """Return the payment that paid a link, or else the latest attempt."""
         return self._first("payment_link_id = ?", payment_link_id)
 
     def find_by_order_reference(self, order_reference: str) -> StoredTransaction | None:
@@ -414,7 +417,7 @@ class TransactionStore:
         self, offset: int, size: int, *, customer_id: str | None = None
     ) -> tuple[list[StoredTransaction], int]:
         """Return up to `size` transactions after the newest `offset` of them, and how many there are."""
-        self._capture_due()
+        self.capture_due()
         if customer_id is None:
             (total,) = self._execute("SELECT COALESCE(MAX(seq), 0) FROM transactions").fetchone()
         else:
@@ -438,19 +441,43 @@ class TransactionStore:
 
     def all(self) -> Iterator[StoredTransaction]:
         """Yield every transaction, the oldest first."""
-        self._capture_due()
+        self.capture_due()
         for row in self._execute(f"{_SELECT} ORDER BY seq"):
             yield StoredTransaction(*row)
 
     def events(self, transaction_id: str) -> list[TransactionEvent]:
         """Return a transaction's events, the oldest first."""
-        self._capture_due()
+        self.capture_due()
         rows = self._execute(
             "SELECT status, amount, created_at, refund_id FROM transaction_events"
             " WHERE transaction_id = ? ORDER BY seq",
             (transaction_id,),
         )
         return [TransactionEvent(*row) for row in rows]
+
+    def capture_due(self) -> None:
+        """Capture the payments whose time has come."""
+        now = self.clock.microseconds()
+        due_at = self.next_capture_at()
+        if due_at is None or due_at > now:
+            return
+        with self.atomically():
+            for row in self._execute(f"{_SELECT} {_DUE}", (now,)):
+                due = StoredTransaction(*row)
+                at = due.capture_due_at or now
+                self._changed(
+                    attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
+                )
+            self._execute(_TELL_CAPTURES, (now,))
+            self._execute(_CAPTURE, (now,))
+
+    def next_capture_at(self) -> int | None:
+        """Return when the next payment is captured by itself."""
+        (due_at,) = self._execute(
+            "SELECT MIN(capture_due_at) FROM transactions INDEXED BY transactions_by_capture"
+            " WHERE status = 'authorized'"
+        ).fetchone()
+        return None if due_at is None else int(due_at)
 
     def clear(self) -> None:
         """Forget every transaction."""
@@ -459,9 +486,11 @@ class TransactionStore:
             self._execute("DELETE FROM transaction_events")
 
     def _first(self, condition: str, value: str) -> StoredTransaction | None:
-        self._capture_due()
+        self.capture_due()
         row = self._execute(
-            f"{_SELECT} WHERE {condition} ORDER BY type = 'payment' DESC, seq DESC LIMIT 1", (value,)
+            f"{_SELECT} WHERE {condition} ORDER BY type = 'payment' DESC, "
+            "status IN ('authorized', 'charged') DESC, seq DESC LIMIT 1",
+            (value,),
         ).fetchone()
         return None if row is None else StoredTransaction(*row)
 
@@ -469,6 +498,7 @@ class TransactionStore:
         with self.atomically():
             self._execute(_INSERT, attrs.asdict(transaction))
             self._add_event(transaction, transaction.amount)
+            self._changed(transaction)
 
     def _add_event(self, transaction: StoredTransaction, amount: int, refund_id: str | None = None) -> None:
         self._execute(
@@ -476,13 +506,6 @@ class TransactionStore:
             " VALUES (?, ?, ?, ?, ?)",
             (transaction.id, transaction.status, amount, transaction.updated_at, refund_id),
         )
-
-    def _capture_due(self) -> None:
-        now = self.clock.microseconds()
-        if self._execute(_FIRST_DUE, (now,)).fetchone() is not None:
-            with self.atomically():
-                self._execute(_TELL_CAPTURES, (now,))
-                self._execute(_CAPTURE, (now,))
 
 
 def _digits(count: int) -> str:

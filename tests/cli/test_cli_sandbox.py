@@ -36,9 +36,10 @@ class Served:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         self.process = process
-        self.greeting = [process.stdout.readline().rstrip("\n") for _ in range(3)]
+        self.greeting = [process.stdout.readline().rstrip("\n") for _ in range(4)]
         self.base_url = self.greeting[1].removeprefix("export PLEXYPAY_BASE_URL=")
         self.api_key = self.greeting[2].removeprefix("export PLEXYPAY_API_KEY=")
+        self.webhook_token = self.greeting[3].removeprefix("export PLEXYPAY_WEBHOOK_TOKEN=")
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         request = urllib.request.Request(
@@ -108,6 +109,53 @@ def test_a_database_survives_a_restart(tmp_path: Path) -> None:
     with serving("--database", database) as served:
         assert served.ask("GET", f"/v1/payment-links/{link['id']}")[0] == 200
         served.stop()
+
+
+def test_webhooks_are_delivered(without_slow_steps: Callable[[str], str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        receiver.settimeout(30)
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}/hooks"
+        with serving(
+            "--webhook-url", url, "--webhook-token", "hook-token", "--fault", "delivery=never,times=1"
+        ) as served:
+            assert served.webhook_token == "hook-token"
+            _, link = served.ask("POST", "/v1/payment-links", {"amount": 100, "currency": "KZT"})
+            assert served.ask("POST", f"/_sandbox/payment-links/{link['id']}/pay")[0] == 200
+            connection, _ = receiver.accept()
+            with connection:
+                head = connection.recv(65536)
+            assert head.startswith(b"POST /hooks HTTP/1.1\r\n")
+            assert b"\r\nAuthorization: Bearer hook-token\r\n" in head
+            _, page = served.ask("GET", "/_sandbox/deliveries")
+            assert [delivery["event"] for delivery in page["data"]] == [
+                "transaction.authorized",
+                "transaction.created",
+            ]
+            assert page["data"][1]["state"] == "lost"
+            assert without_slow_steps(served.stop()) == ""
+
+
+def test_hosts_are_allowed_by_name() -> None:
+    with serving("--webhook-host", "shop.internal") as served:
+        for host in ("shop.internal", "other.internal"):
+            metadata = {"callbackUrl": f"http://{host}:1/"}
+            body = {"amount": 100, "currency": "KZT", "metadata": metadata}
+            _, link = served.ask("POST", "/v1/payment-links", body)
+            served.ask("POST", f"/_sandbox/payment-links/{link['id']}/pay")
+        _, page = served.ask("GET", "/_sandbox/deliveries")
+        assert [delivery["state"] for delivery in page["data"]] == ["refused"] * 2 + ["pending"] * 2
+        served.stop()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--webhook-url", "shop", "http or https"), ("--webhook-host", "http://shop/", "host names")],
+)
+def test_a_webhook_that_goes_nowhere_is_named(
+    option: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sandbox", "--port", "0", option, value]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_faults_strike() -> None:

@@ -106,10 +106,10 @@ class Program:
         assert self.process.returncode == status, self.log
         return out
 
-    def terminate(self, limit: float = 60) -> None:
-        """End it by SIGTERM, and wait until it has ended, with 0."""
+    def terminate(self, status: int = 0, limit: float = 60) -> None:
+        """End it by SIGTERM, and wait until it has ended, which it must with `status`."""
         self.process.send_signal(signal.SIGTERM)
-        self.output(limit=limit)
+        self.output(status=status, limit=limit)
 
     def kill(self) -> None:
         # Its whole session, for its workers may hang too.
@@ -148,6 +148,8 @@ def start(served: ServedSandbox, tmp_path: Path) -> Iterator[Start]:
             **{name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
             "PLEXYPAY_API_KEY": "sandbox-key",
             "PLEXYPAY_BASE_URL": served.base_url,
+            "PLEXYPAY_WEBHOOK_TOKEN": "webhook-token",
+            "SHOP_DATABASE": str(tmp_path / "shop.sqlite"),
             # gunicorn's socket of control; a socket's path must be short.
             "XDG_RUNTIME_DIR": runtime,
             **variables,

@@ -1,15 +1,16 @@
-"""A sandbox of its own for each test, and a plain HTTP client that knows nothing of the library."""
+"""A sandbox of its own for each test, a plain HTTP client that knows nothing of the library, a receiver."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from plexypay_async.sandbox import Sandbox
 
@@ -64,3 +65,54 @@ def ask(sandbox: Sandbox, session: aiohttp.ClientSession) -> Ask:
             return Reply(response.status, await response.json(), response.headers)
 
     return send
+
+
+class Received(NamedTuple):
+    """One webhook as it arrived."""
+
+    path: str
+    headers: Any
+    body: Any
+
+    @property
+    def name(self) -> str:
+        return str(self.body["name"])
+
+
+class Receiver:
+    """A merchant's server: what came, and what it answers: the next of `answers`, else 200."""
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.received: list[Received] = []
+        self.answers: list[int | Callable[[], Awaitable[int]]] = []
+        self.answer_headers: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"{self.base_url}/webhooks"
+
+    @property
+    def names(self) -> list[str]:
+        return [webhook.name for webhook in self.received]
+
+    async def receive(self, request: web.Request) -> web.Response:
+        assert request.method == "POST"
+        self.received.append(Received(request.path, request.headers, await request.json()))
+        answer = self.answers.pop(0) if self.answers else 200
+        status = answer if isinstance(answer, int) else await answer()
+        return web.Response(status=status, headers=self.answer_headers)
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A running server that webhooks can be sent to."""
+    made = Receiver()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", made.receive)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.base_url = "http://127.0.0.1:{1}".format(*runner.addresses[0])
+    yield made
+    await runner.cleanup()

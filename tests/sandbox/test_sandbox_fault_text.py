@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from plexypay_async.sandbox import Cut, Fault, Faults, Work
+from plexypay_async.sandbox import Cut, Fault, Faults, Misdelivery, Work
 
 WRITTEN = [
     ("code=1,rate=0.05", Fault(code=1, rate=0.05)),
@@ -18,6 +18,10 @@ WRITTEN = [
     ("hang=true,operation=payment_links.create", Fault(hang=True, operation="payment_links.create")),
     ("status=429,retry_after=3", Fault(status=429, retry_after="3")),
     ("capacity=50,latency=0.05", Fault(capacity=50, latency=0.05)),
+    ("delivery=twice,rate=0.1", Fault(delivery=Misdelivery.TWICE, rate=0.1)),
+    ("delivery=late,latency=90.0,times=2", Fault(delivery=Misdelivery.LATE, latency=90, times=2)),
+    ("delivery=reordered", Fault(delivery=Misdelivery.REORDERED)),
+    ("delivery=never,event=transaction.*", Fault(delivery=Misdelivery.NEVER, event="transaction.*")),
     (
         "code=1,retry_after=Wed, 21 Oct 2015 07:28:00 GMT,rate=0.5",
         Fault(code=1, retry_after="Wed, 21 Oct 2015 07:28:00 GMT", rate=0.5),
@@ -80,6 +84,16 @@ def test_a_fault_is_frozen() -> None:
         ("retry_after=3", "retry_after", "code, status or capacity"),
         ("cut=after,work=after", "work", "code, status or hang"),
         ("code=1,retry_after=прошлый", "retry_after", "ASCII"),
+        ("delivery=thrice", "delivery", "twice, late, reordered, never"),
+        ("delivery=twice,event=charged", "event", "transaction.charged"),
+        ("delivery=twice,code=1", "delivery", "not together with code"),
+        ("delivery=twice,hang=true", "delivery", "not together with hang"),
+        ("delivery=twice,capacity=3", "capacity", "delivery"),
+        ("delivery=twice,operation=payment_links.create", "operation", "by its event"),
+        ("delivery=twice,work=after", "work", "code, status or hang"),
+        ("delivery=twice,latency=3", "latency", "delivery=late"),
+        ("delivery=late", "latency", "how many seconds late"),
+        ("code=1,event=transaction.charged", "event", "by its operation"),
     ],
 )
 def test_what_is_no_fault_is_refused_by_name(text: str, named: str, allowed: str) -> None:

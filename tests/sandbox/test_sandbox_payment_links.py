@@ -252,17 +252,3 @@ async def test_what_is_assumed_says_so(ask: Any, sandbox: Sandbox) -> None:
         reply = await ask(operation.method, path, {"expiresAt": "2099-01-01T00:00:00Z"})
         assumed = operation.evidence is Evidence.ASSUMED
         assert reply.headers.get("X-Evidence") == ("assumed" if assumed else None), name
-
-
-async def test_a_link_s_address_shows_a_page(ask: Any, sandbox: Sandbox, session: Any) -> None:
-    description = "<script>alert(1)</script> & Заказ"
-    _, link, _ = await ask("POST", "/v1/payment-links", LINK | {"description": description})
-    async with session.get(link["url"]) as response:
-        page = await response.text()
-        assert (response.status, response.content_type) == (200, "text/html")
-    assert "22000.00 KZT" in page
-    assert "active" in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Заказ" in page
-    assert "<script" not in page
-    async with session.get(f"{sandbox.base_url}/checkout/pl_none") as response:
-        assert response.status == 404

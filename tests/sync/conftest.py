@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -9,8 +10,10 @@ import pytest
 
 from plexypay_sync import PlexyPay, RetryPolicy
 
-from .scripts import Script
+from . import naive_bridge
+from .scripts import NAIVE, Script
 from .servers import SilentServer, ThreadedSandbox
+from .ten_points import POINTS
 
 QUICK = RetryPolicy(base=0.001, cap=0.01)
 """Retries whose pauses a test does not feel."""
@@ -18,6 +21,34 @@ QUICK = RetryPolicy(base=0.001, cap=0.01)
 
 Run: TypeAlias = Callable[..., Script]
 Check: TypeAlias = Callable[..., str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of the ten points be seen failing."""
+    parser.addoption(
+        "--naive-bridge",
+        action="store_true",
+        help="run the tests of the ten points on a naive bridge; each must fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the naive bridge in the portal's place, if asked for: here, and in the scripts."""
+    if config.getoption("--naive-bridge", default=False):
+        os.environ[NAIVE] = "1"
+        naive_bridge.install()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run on the naive bridge what must fail there, and nothing else."""
+    if NAIVE not in os.environ:
+        return
+    named = {name for names in POINTS.values() for name in names}
+    others = [item for item in items if f"{item.path.name}::{item.name.partition('[')[0]}" not in named]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+    for item in items:
+        item.add_marker(pytest.mark.xfail(strict=True, reason="the naive bridge"))
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,7 @@ def test_exit_with_calls_of_daemon_threads_in_flight(
 def test_exit_lets_other_threads_finish_their_calls(
     start: Run, sandbox: ThreadedSandbox, uvloop: bool
 ) -> None:
+    """On the naive bridge nobody closes the session, which says so while the interpreter is taken down."""
     sandbox.add_fault("latency=0.3,operation=payment_links.create")
     script = start(
         """
@@ -211,6 +212,7 @@ def test_calls_in_exit_handlers(check: Check, sandbox: ThreadedSandbox, uvloop: 
 def test_an_exit_handler_that_joins_a_daemon_thread_is_not_kept_for_ever(
     start: Run, silent: SilentServer, uvloop: bool
 ) -> None:
+    """On the naive bridge the call waits for a thread that Python has frozen, and the exit for the call."""
     script = start(
         """
         import atexit, sys, threading
@@ -234,14 +236,16 @@ def test_an_exit_handler_that_joins_a_daemon_thread_is_not_kept_for_ever(
     assert (status, out.splitlines(), err) == (0, ["OutcomeUnknownError", "joined"], "")
 
 
-@pytest.mark.parametrize("what", ["call", "page", "item", "retry"])
+@pytest.mark.parametrize("what", ["call", "page", "item", "wait", "many", "retry"])
 def test_ctrl_c_in_a_call(
     start: Run, silent: SilentServer, sandbox: ThreadedSandbox, uvloop: bool, what: str
 ) -> None:
+    """On the naive bridge the caller is interrupted, and its call goes on with its connection."""
     script = start(
         """
-        import sys, threading, time
-        from plexypay_sync import PlexyPay, RetryPolicy
+        import asyncio, sys, threading, time
+        from plexypay_sync import CreatePaymentLink, PlexyPay, RetryPolicy
+        from plexypay_sync.portal import portal
         _, silent, sandbox, what = sys.argv
         plexy = PlexyPay("key", base_url=silent)
         other = PlexyPay("sandbox-key", base_url=sandbox)
@@ -251,8 +255,13 @@ def test_ctrl_c_in_a_call(
             "call": lambda: plexy.payment_links.create(amount=1, currency="KZT", order_reference="A"),
             "page": lambda: plexy.payment_links.list().first_page(),
             "item": lambda: list(plexy.payment_links.list()),
+            "wait": lambda: plexy.transactions.wait(payment_link_id="pl_1", timeout=100000),
+            "many": lambda: list(plexy.payment_links.create_many(rows)),
             "retry": lambda: plexy.with_options(timeout=100000).payment_links.statistics(),
         }
+        rows = [CreatePaymentLink(amount=1, currency="KZT", order_reference=f"A{i}") for i in range(20)]
+        async def tasks():
+            return len(asyncio.all_tasks()) - 1
         other.payment_links.statistics()
         try:
             print("ready", flush=True)
@@ -260,7 +269,7 @@ def test_ctrl_c_in_a_call(
         except KeyboardInterrupt:
             print("interrupted", flush=True)
         other.payment_links.statistics()
-        print("works", threading.active_count(), flush=True)
+        print("works", threading.active_count(), portal.run(tasks), flush=True)
         sys.stdin.readline()
         """,
         silent.base_url,
@@ -277,7 +286,7 @@ def test_ctrl_c_in_a_call(
     assert script.line(SOON) == "interrupted"
     if what != "retry":
         assert silent.gone.acquire(timeout=30), "the connection must be let go while the process lives on"
-    assert script.line() == "works 2"
+    assert script.line() == "works 2 0"
     status, out, err = script.end()
     assert (status, out, err) == (0, "", "")
 

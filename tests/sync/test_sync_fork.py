@@ -46,6 +46,7 @@ def make(client=plexy):
 
 
 def test_parent_and_child_both_go_on(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever for a thread that the fork has left behind."""
     check(
         PRELUDE
         + """
@@ -140,21 +141,64 @@ count()
     assert out.split() == ["2", "2"]
 
 
-def test_no_fork_meets_a_half_imported_loop(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+def test_calls_import_nothing(check: Check, sandbox: ThreadedSandbox, uvloop: bool, tmp_path: Path) -> None:
     # The lock of a module that another thread imports at the fork is never released in the child.
     out = check(
         PRELUDE
         + """
+from plexypay_async.api import every_group
+from plexypay_sync import CreatePaymentLink, PlexyPayError, RetryPolicy
 before = set(sys.modules)
-from plexypay_sync.portal import portal
-portal.run(lambda: __import__("asyncio").sleep(0))
-print(sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in ("uvloop", "asyncio")))
+local = PlexyPay("key", base_url="http://localhost:9", timeout=10, retry=RetryPolicy(max_attempts=1))
+link = plexy.payment_links.create(amount=1, currency="KZT", order_reference="A")
+rows = [CreatePaymentLink(amount=1, currency="KZT", order_reference=f"B{number}") for number in range(3)]
+calls = [
+    lambda: [getattr(plexy, group.group) for group in every_group()],
+    lambda: list(plexy.payment_links.list()),
+    lambda: list(plexy.payment_links.create_many(rows)),
+    lambda: list(plexy.payment_links.create_many(rows, journal=sys.argv[2])),
+    lambda: plexy.transactions.wait(payment_link_id=link.id, timeout=0.1),
+    lambda: plexy.request("GET", "/v1/payment-links"),
+    lambda: plexy.payment_links.retrieve("pl_none"),
+    lambda: plexy.with_options(timeout=5).merchant.retrieve(),
+    lambda: plexy.wallet.authorize(amount=5, order_reference="W", idempotency_key="key-1"),
+    lambda: plexy.payouts.list().first_page(),
+    # A name is looked up, and nothing answers.
+    lambda: local.payment_links.statistics(),
+]
+for call in calls:
+    try:
+        call()
+    except PlexyPayError:
+        pass
+plexy.close()
+print(sorted(set(sys.modules) - before))
 """,
         sandbox.base_url,
+        str(tmp_path / "journal"),
         options=STRICT,
         uvloop=uvloop,
     )
     assert out == "[]"
+
+
+def test_a_python_without_sqlite_can_do_all_else(check: Check, sandbox: ThreadedSandbox) -> None:
+    out = check(
+        """
+        import sys
+        sys.modules["sqlite3"] = None
+        from plexypay_sync import PlexyPay
+        with PlexyPay("sandbox-key", base_url=sys.argv[1]) as plexy:
+            print(plexy.payment_links.create(amount=7, currency="KZT").amount)
+            try:
+                plexy.payment_links.create_many([])
+            except ImportError as error:
+                print(error.name)
+        """,
+        sandbox.base_url,
+        uvloop=True,
+    )
+    assert out.split() == ["7", "sqlite3"]
 
 
 def test_a_fork_before_the_first_call(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
@@ -168,6 +212,7 @@ def test_a_fork_before_the_first_call(check: Check, sandbox: ThreadedSandbox, uv
 
 
 def test_a_derived_client_survives_its_first(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever for the loop that its client was made with."""
     check(
         PRELUDE
         + """
@@ -191,6 +236,7 @@ make()
 def test_ten_forks_amid_the_calls_of_other_threads(
     check: Check, sandbox: ThreadedSandbox, uvloop: bool
 ) -> None:
+    """On the naive bridge the first child waits for ever, and its parent for it."""
     out = check(
         PRELUDE
         + """
@@ -231,14 +277,38 @@ print(failures, len(set(calls)) == len(calls))
     assert out == "[] True"
 
 
-def test_forks_amid_first_calls(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+@pytest.mark.parametrize("turn", range(3))
+def test_a_fork_amid_first_calls(check: Check, sandbox: ThreadedSandbox, uvloop: bool, turn: int) -> None:
     # The portal's lock may be held by another thread, and its loop half made, in the moment of the fork.
     check(
         PRELUDE
         + """
+def first():
+    make()
+    plexy.transactions.list().first_page()
+    plexy.with_options(timeout=5).customers.list().first_page()
+threads = [threading.Thread(target=first) for _ in range(3)]
+for thread in threads:
+    thread.start()
+time.sleep(int(sys.argv[2]) * 0.003)
+child = in_child(first)
+for thread in threads:
+    thread.join()
+ended(child)
+""",
+        sandbox.base_url,
+        str(turn),
+        options=STRICT,
+        uvloop=uvloop,
+        limit=30,
+    )
+
+
+def test_forks_amid_the_making_of_loops(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    check(
+        PRELUDE
+        + """
 from plexypay_sync.portal import portal
-# A fork amid another thread's import leaves that module's lock held in the child: Python's own limit.
-make()
 for _ in range(10):
     portal.after_fork_in_child()
     threads = [threading.Thread(target=make) for _ in range(3)]
@@ -287,6 +357,7 @@ print(sum(1 for _ in reading))
 
 
 def test_a_fork_in_a_thread(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    """On the naive bridge the child waits for ever, in whichever thread the fork was made."""
     check(
         PRELUDE
         + """

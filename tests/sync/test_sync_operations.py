@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pydoc
+import re
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -17,7 +19,7 @@ import plexypay_async
 import plexypay_sync
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api import every_group
-from plexypay_async.operation import declarations
+from plexypay_async.operation import Bulk, Declaration, Wait
 from plexypay_sync import (
     APIError,
     AuthenticationError,
@@ -33,6 +35,7 @@ from plexypay_sync import (
     RetryPolicy,
     UnprocessableError,
 )
+from plexypay_sync.portal import portal
 
 from .conftest import QUICK
 from .servers import SilentServer, ThreadedSandbox
@@ -186,6 +189,47 @@ def test_a_lost_answer_is_recovered(sandbox: ThreadedSandbox, plexy: PlexyPay) -
     assert sandbox.count("payment_links.create") == 1
 
 
+def test_waiting_for_a_transaction(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
+    link = plexy.payment_links.create(amount=7, currency="KZT")
+
+    def pay_once_asked() -> None:
+        while not sandbox.count("transactions.retrieve_by_payment_link"):
+            time.sleep(0.005)
+        sandbox.on_loop(lambda running: running.pay(link.id))
+
+    paying = threading.Thread(target=pay_once_asked, daemon=True)
+    paying.start()
+    transaction = plexy.transactions.wait(payment_link_id=link.id, interval=0.01, timeout=30)
+    paying.join(30)
+    assert transaction.is_paid
+    assert plexy.transactions.retrieve(transaction.id) == transaction
+
+
+@pytest.mark.parametrize("ending", ["deadline", "key"])
+def test_a_wait_that_ends_early_leaves_nothing_on_the_loop(sandbox: ThreadedSandbox, ending: str) -> None:
+    asked: list[int] = []
+
+    def key() -> str:
+        asked.append(1)
+        if ending == "key" and len(asked) == 3:
+            raise LookupError("no vault")
+        return sandbox.api_key
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks()) - 1
+
+    with PlexyPay(key, base_url=sandbox.base_url, retry=QUICK) as plexy:
+        before = portal.run(tasks)
+        with pytest.raises(DeadlineExceededError if ending == "deadline" else LookupError):
+            plexy.transactions.wait(
+                payment_link_id="pl_none", interval=0.01, timeout=0.3 if ending == "deadline" else 30
+            )
+        assert portal.run(tasks) == before
+        count = len(asked)
+        plexy.payment_links.statistics()
+        assert len(asked) == count + 1
+
+
 def test_the_deadline_bounds_the_whole_call(silent: SilentServer) -> None:
     with PlexyPay("key", base_url=silent.base_url, timeout=0.2) as plexy:
         begun = time.monotonic()
@@ -304,22 +348,54 @@ def test_the_facades_have_the_same_names_and_signatures() -> None:
     constructor = [each for each in without_return(AsyncPlexyPay) if each.name != "session"]
     assert without_return(PlexyPay) == constructor
     for name in ("with_options", "request", "close"):
-        assert without_return(getattr(PlexyPay, name)) == without_return(getattr(AsyncPlexyPay, name))
+        assert_alike(getattr(PlexyPay, name), getattr(AsyncPlexyPay, name))
     for name in ("first_page", "prefetch", "resume", "pages"):
-        ours, theirs = getattr(plexypay_sync.Pages, name), getattr(plexypay_async.AsyncPages, name)
-        assert without_return(ours) == without_return(theirs)
+        assert_alike(getattr(plexypay_sync.Pages, name), getattr(plexypay_async.AsyncPages, name))
 
 
-def test_every_operation_is_bound_alike() -> None:
+def assert_alike(ours: Any, theirs: Any) -> None:
+    assert without_return(ours) == without_return(theirs)
+    assert ours.__name__ == theirs.__name__
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs) is not None
+    assert not inspect.iscoroutinefunction(ours)
+    assert not inspect.isasyncgenfunction(ours)
+
+
+def described(kind: type) -> dict[str, str]:
+    """Return what a class' docstring says of each argument."""
+    _, _, rest = (inspect.getdoc(kind) or "").partition("\nArgs:\n")
+    arguments = rest.partition("\nRaises:")[0]
+    entries = re.split(r"^    (?=\w+:)", arguments, flags=re.MULTILINE)[1:]
+    return {name: " ".join(text.split()) for name, _, text in (entry.partition(":") for entry in entries)}
+
+
+def test_the_facades_describe_the_same_arguments() -> None:
+    ours, theirs = described(PlexyPay), described(AsyncPlexyPay)
+    assert list(ours) == [each.name for each in without_return(PlexyPay)]
+    assert list(theirs) == [each.name for each in without_return(AsyncPlexyPay)]
+    theirs.pop("session")
+    # What is one loop's there is the process' here.
+    differing = {"max_connections"}
+    assert {name for name in ours if ours[name] != theirs[name]} == differing
+
+
+def test_every_call_is_bound_alike() -> None:
     synchronous = PlexyPay("key", base_url="http://127.0.0.1:9")
     asynchronous = AsyncPlexyPay("key", base_url="http://127.0.0.1:9")
+    derived = synchronous.with_options(timeout=1)
+    seen: list[str] = []
     for group in every_group():
-        for name in declarations(group):
-            ours = getattr(getattr(synchronous, group.group), name)
+        doc = getattr(type(synchronous), group.group).__doc__
+        assert doc == getattr(type(asynchronous), group.group).__doc__ is not None
+        calls = [name for name, value in vars(group).items() if isinstance(value, (Declaration, Bulk, Wait))]
+        for name in calls:
             theirs = getattr(getattr(asynchronous, group.group), name)
-            assert without_return(ours) == without_return(theirs)
-            assert (ours.__name__, ours.__doc__) == (theirs.__name__, theirs.__doc__)
-            assert not inspect.iscoroutinefunction(ours)
+            for client in (synchronous, derived):
+                assert_alike(getattr(getattr(client, group.group), name), theirs)
+            seen.append(f"{group.group}.{name}")
+    assert {"payment_links.create", "payment_links.create_many", "transactions.wait", "payouts.list"} <= {
+        *seen
+    }
 
 
 def test_help_shows_the_real_parameters() -> None:
@@ -331,6 +407,11 @@ def test_help_shows_the_real_parameters() -> None:
     page = pydoc.plain(pydoc.render_doc(plexy.payment_links.create))
     assert "order_reference: 'str | None' = None" in page
     assert "**minor**" in page
+    for call in (plexy.payment_links.create_many, plexy.transactions.wait, plexy.with_options, plexy.request):
+        page += pydoc.plain(pydoc.render_doc(call))
+    for shown in ("journal", "max_rate", "payment_link_id", "read_timeout", "replay"):
+        assert shown in page
     for text in (repr(plexy), repr(plexy.payment_links), repr(plexy.payment_links.list()), page):
         assert "a-secret-key" not in text
-        assert "Async" not in text
+        # That `create_many` takes an async iterable elsewhere is told by the signature that both share.
+        assert "Async" not in text.replace("AsyncIterable", "")

@@ -41,7 +41,8 @@ def sockets() -> int:
 
 def settled(count: Any, wanted: int) -> int:
     """Return a count once it is as low as wanted, or after a while."""
-    limit = time.monotonic() + 30
+    # Sooner than an idle connection closes by itself, after 15 s.
+    limit = time.monotonic() + 10
     while (found := count()) > wanted and time.monotonic() < limit:
         time.sleep(0.005)
     return int(found)

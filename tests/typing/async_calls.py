@@ -32,6 +32,7 @@ from plexypay_async import (
     PaymentLinkStatistics,
     PaymentLinkStatus,
     PaymentLinkSummary,
+    PaymentOrderEvent,
     PaymentResult,
     Payout,
     PayoutTransaction,
@@ -42,15 +43,19 @@ from plexypay_async import (
     Replay,
     RetryPolicy,
     SavedPayoutCard,
+    SeenWebhooks,
     SettlementOrder,
     SettlementOrderStatus,
     SplitRequest,
     ThreeDSecure,
     Transaction,
+    TransactionEvent,
     TransactionHistory,
     TransactionStatus,
+    UnknownEvent,
     WalletTransaction,
     WalletTransactionStatus,
+    WebhookReceiver,
 )
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.operation import Async
@@ -229,6 +234,28 @@ async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
 async def bulk_of_an_async_source(plexy: AsyncPlexyPay, links: AsyncIterator[CreatePaymentLink]) -> None:
     async for result in plexy.payment_links.create_many(links):
         assert_type(result, BulkResult)
+
+
+async def webhooks(headers: Mapping[str, str], raw: Mapping[bytes, bytes], body: bytes) -> None:
+    receiver = WebhookReceiver("token")
+    event = receiver.receive(headers, body)
+    assert_type(event, TransactionEvent | PaymentOrderEvent | UnknownEvent)
+    assert_type(event.dedupe_key, str)
+    match event:
+        case TransactionEvent():
+            assert_type(event.transaction, Transaction)
+            assert_type(event.is_paid, bool)
+        case PaymentOrderEvent():
+            assert_type(event.payment_order, SettlementOrder)
+        case _:
+            assert_type(event, UnknownEvent)
+    WebhookReceiver(name for name in ("old", "new")).receive(raw, bytearray(body))
+    seen = SeenWebhooks(Path("seen.sqlite"), keep=60, lease=5)
+    assert_type(
+        receiver.receive(headers, body, seen=seen), TransactionEvent | PaymentOrderEvent | UnknownEvent | None
+    )
+    async with seen.handling(event.dedupe_key) as first:
+        assert_type(first, bool)
 
 
 async def clients() -> None:

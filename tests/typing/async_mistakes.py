@@ -1,10 +1,17 @@
 # pyright: strict
 """Mistakes on `AsyncPlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLink, RetryPolicy
+from plexypay_async import (
+    AsyncPlexyPay,
+    CreatePaymentLink,
+    PaymentLink,
+    RetryPolicy,
+    WebhookReceiver,
+)
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
 
@@ -95,3 +102,17 @@ async def other_groups(plexy: AsyncPlexyPay) -> None:
     print((await plexy.split_requests.delete("s")).id)  # E
     print((await plexy.customers.retrieve("c")).name)  # E
     plexy.payouts.create()  # E
+
+
+def webhooks(receiver: WebhookReceiver, headers: Mapping[str, str], body: bytes) -> None:
+    WebhookReceiver()  # E
+    WebhookReceiver(b"token")  # E
+    WebhookReceiver(["token", None])  # E
+    receiver.receive(headers, "body")  # E
+    receiver.receive([("Authorization", "token")], body)  # E
+    receiver.receive(headers)  # E
+    event = receiver.receive(headers, body)
+    print(event.transaction)  # E
+    event.name = "x"  # E
+    print(receiver.receive(headers, body, seen=lambda key: key == "x").name)  # E
+    receiver.receive(headers, body, seen={"key"})  # E

@@ -33,6 +33,7 @@ from plexypay_sync import (
     PaymentLinkStatistics,
     PaymentLinkStatus,
     PaymentLinkSummary,
+    PaymentOrderEvent,
     PaymentResult,
     Payout,
     PayoutTransaction,
@@ -44,15 +45,19 @@ from plexypay_sync import (
     Replay,
     RetryPolicy,
     SavedPayoutCard,
+    SeenWebhooks,
     SettlementOrder,
     SettlementOrderStatus,
     SplitRequest,
     ThreeDSecure,
     Transaction,
+    TransactionEvent,
     TransactionHistory,
     TransactionStatus,
+    UnknownEvent,
     WalletTransaction,
     WalletTransactionStatus,
+    WebhookReceiver,
 )
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
@@ -219,6 +224,28 @@ def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
     with Journal("july.journal") as journal:
         plexy.payment_links.create_many(links, journal=journal)
     many.close()
+
+
+def webhooks(headers: Mapping[str, str], raw: Mapping[bytes, bytes], body: bytes) -> None:
+    receiver = WebhookReceiver("token")
+    event = receiver.receive(headers, body)
+    assert_type(event, TransactionEvent | PaymentOrderEvent | UnknownEvent)
+    assert_type(event.dedupe_key, str)
+    match event:
+        case TransactionEvent():
+            assert_type(event.transaction, Transaction)
+            assert_type(event.is_paid, bool)
+        case PaymentOrderEvent():
+            assert_type(event.payment_order, SettlementOrder)
+        case _:
+            assert_type(event, UnknownEvent)
+    WebhookReceiver(name for name in ("old", "new")).receive(raw, bytearray(body))
+    seen = SeenWebhooks(Path("seen.sqlite"), keep=60, lease=5)
+    assert_type(
+        receiver.receive(headers, body, seen=seen), TransactionEvent | PaymentOrderEvent | UnknownEvent | None
+    )
+    with seen.handling(event.dedupe_key) as first:
+        assert_type(first, bool)
 
 
 def clients() -> None:

@@ -154,6 +154,7 @@ def test_outcomes() -> None:
         "RateLimitedError": Outcome.REJECTED,
         "WebhookError": None,
         "WebhookAuthenticationError": None,
+        "WebhookInProgressError": None,
         "WebhookPayloadError": None,
     }
 
@@ -185,6 +186,7 @@ def test_webhook_errors_are_of_their_own_kind() -> None:
     assert [cls.__name__ for cls in EVERY_CLASS if issubclass(cls, WebhookError)] == [
         "WebhookAuthenticationError",
         "WebhookError",
+        "WebhookInProgressError",
         "WebhookPayloadError",
     ]
 

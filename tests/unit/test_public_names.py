@@ -13,7 +13,7 @@ import pytest
 
 import plexypay_async
 import plexypay_sync
-from plexypay_async import api, cards, errors
+from plexypay_async import api, cards, errors, seen, webhooks
 from plexypay_async.api import every_group
 
 # Rooms without names of their own for the library's users.
@@ -74,7 +74,7 @@ def test_a_star_import(package: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    [errors, cards, *(import_module(f"plexypay_async.api.{name}") for name in API_ROOMS)],
+    [errors, cards, seen, webhooks, *(import_module(f"plexypay_async.api.{name}") for name in API_ROOMS)],
     ids=lambda room: room.__name__,
 )
 @both_packages
@@ -128,6 +128,9 @@ HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async.transport"}
         "import plexypay_async.api.payment_links",
         "import plexypay_async.codec",
         "import plexypay_async.settings",
+        "import plexypay_async.webhooks",
+        "from plexypay_async import PaymentOrderEvent, SeenWebhooks, TransactionEvent, WebhookReceiver",
+        "from plexypay_sync import WebhookReceiver; WebhookReceiver('token')",
         "from plexypay_async import Card, CardPadding, EncryptedCard, StoredCard, encrypt_card",
         "from plexypay_async import DirectPayment, WaitForTransaction, WalletTransaction",
         "from plexypay_async import PaymentLink, CreatePaymentLink, PlexyPayError, RetryPolicy, Replay",

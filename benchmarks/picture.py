@@ -1,0 +1,221 @@
+"""Draws the main results of a run as SVG, in the width of the README, for light and for dark backgrounds.
+
+``python -m benchmarks --from results.json --picture docs/benchmarks.svg`` draws what was measured before.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from xml.sax.saxutils import escape
+
+from . import machine
+from .cases import Result
+from .suite import bulk, create, listing, sync
+
+WIDTH, MARGIN, GAP = 830, 20, 30
+PANEL = (WIDTH - 2 * MARGIN - GAP) // 2
+LABEL, VALUE = 150, 64
+"""The widths of a bar's name, and of its value."""
+ROW, BAR, HEADING, LINE = 24, 15, 46, 17
+DRAWN = ("create", "sync", "listing", "bulk")
+"""The benchmarks that it shows."""
+OTHERS = ("aiohttp by hand", "stripe on aiohttp", "stripe on httpx", "stripe", "httpx", "requests", "square")
+COMMAND = "python -m benchmarks --picture docs/benchmarks.svg"
+
+# The card has a background of its own, so that it can be read on any page.
+STYLE = """
+  .card { fill: #ffffff; stroke: #d0d7de }
+  text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #1f2328 }
+  .title { font-weight: 600; font-size: 15px }
+  .unit, .note { fill: #59636e }
+  .note { font-size: 12px }
+  .bar { fill: #afb8c1 }
+  .ours { fill: #1a7f37 }
+  .mark { stroke: #59636e; stroke-dasharray: 3 3 }
+  @media (prefers-color-scheme: dark) {
+    .card { fill: #0d1117; stroke: #3d444d }
+    text { fill: #f0f6fc }
+    .unit, .note { fill: #9198a1 }
+    .bar { fill: #656c76 }
+    .ours { fill: #3fb950 }
+    .mark { stroke: #9198a1 }
+  }
+"""
+
+
+class Bar(NamedTuple):
+    """One bar of a panel."""
+
+    label: str
+    value: float
+    is_ours: bool
+
+
+class Panel(NamedTuple):
+    """Bars that are compared with each other."""
+
+    title: str
+    unit: str
+    bars: list[Bar]
+    decimals: int = 0
+    mark: float | None = None
+    """Where a line is drawn."""
+
+    @property
+    def height(self) -> int:
+        """How much room it takes."""
+        return HEADING + ROW * len(self.bars)
+
+
+def of_case(
+    results: Sequence[Result], benchmark: str, case: str, names: Mapping[str, str], figure: str = "rate"
+) -> list[Bar]:
+    """Return the medians of some contenders of one case, under other names; ours stand out."""
+    medians = {
+        result.contender: result.median(figure)
+        for result in results
+        if (result.benchmark, result.case) == (benchmark, case) and result.runs
+    }
+    return [
+        Bar(label, medians[name], label not in OTHERS) for name, label in names.items() if name in medians
+    ]
+
+
+def by_concurrency(results: Sequence[Result]) -> list[Bar]:
+    """Return our rate as a share of hand-written aiohttp's, by the number of calls at once."""
+    bars: list[Bar] = []
+    for concurrency in create.CONCURRENCIES:
+        names = {f"{who}, uvloop": who for who in ("plexypay", "aiohttp by hand")}
+        found = of_case(results, "create", create.case_name(concurrency), names)
+        if len(found) == len(names):
+            bars.append(Bar(f"{concurrency} at once", found[0].value / found[1].value, is_ours=True))
+    return bars
+
+
+def panels(results: Sequence[Result]) -> list[Panel]:
+    """Return what there is to draw."""
+    async_names = {
+        f"{name}, uvloop": name
+        for name in ("plexypay", "aiohttp by hand", "stripe on aiohttp", "stripe on httpx", "httpx", "square")
+    }
+    sync_names = {
+        "plexypay, uvloop": "plexypay",
+        **{name: name for name in ("requests", "httpx", "stripe", "square")},
+    }
+    listed = {
+        listing.contender_name(window): f"{window} page{'s' if window > 1 else ''} at once"
+        for window in listing.WINDOWS
+    }
+    bulk_names = {
+        "async": "plexypay",
+        "async with journal": "plexypay, journal",
+        "sync": "plexypay, sync",
+        "aiohttp by hand": "aiohttp by hand",
+    }
+    measured_bulk = next((result.case for result in results if result.benchmark == "bulk"), "")
+    found = [
+        Panel(
+            f"Async create, {create.MAIN} at once",
+            "calls/s",
+            of_case(results, "create", create.case_name(create.MAIN), async_names),
+        ),
+        Panel(
+            "Async create, by calls at once",
+            "× aiohttp by hand",
+            by_concurrency(results),
+            decimals=2,
+            mark=1.0,
+        ),
+        *(
+            Panel(
+                f"Sync create, {sync.case_name(threads)}",
+                "calls/s",
+                of_case(results, "sync", sync.case_name(threads), sync_names),
+            )
+            for threads in sync.THREADS
+        ),
+        Panel(
+            "Listing, 50 ms latency",
+            "items/s",
+            of_case(results, "listing", listing.case_name(0.05), listed),
+        ),
+        Panel(
+            f"{bulk.TITLE}, {measured_bulk}", "links/s", of_case(results, "bulk", measured_bulk, bulk_names)
+        ),
+    ]
+    return [panel for panel in found if panel.bars]
+
+
+def text(x: float, y: float, content: str, kind: str = "", *, at_end: bool = False) -> str:
+    """Return a line of text."""
+    anchor = ' text-anchor="end"' if at_end else ""
+    style = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:g}" y="{y:g}"{style}{anchor}>{escape(content)}</text>'
+
+
+def drawn_panel(panel: Panel, left: int, top: int) -> list[str]:
+    """Return a panel as SVG."""
+    room = PANEL - LABEL - VALUE
+    longest = max([bar.value for bar in panel.bars] + ([panel.mark] if panel.mark else []))
+    parts = [
+        text(left, top + 15, panel.title, "title"),
+        text(left + PANEL, top + 15, panel.unit, "unit", at_end=True),
+    ]
+    for number, bar in enumerate(panel.bars):
+        y = top + HEADING - 16 + ROW * number
+        width = max(1.0, bar.value / longest * room)
+        shown = f"{bar.value:,.{panel.decimals}f}"
+        parts += [
+            text(left, y + 12, bar.label),
+            f'<rect class="{"ours" if bar.is_ours else "bar"}" x="{left + LABEL}" y="{y}" width="{width:.1f}"'
+            f' height="{BAR}" rx="2"><title>{escape(bar.label)}: {shown} {escape(panel.unit)}</title></rect>',
+            text(left + LABEL + width + 6, y + 12, shown),
+        ]
+    if panel.mark is not None:
+        x = left + LABEL + panel.mark / longest * room
+        y = top + HEADING - 20
+        parts.append(
+            f'<line class="mark" x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{y + ROW * len(panel.bars)}"/>'
+        )
+    return parts
+
+
+def drawn(results: Sequence[Result], document: Mapping[str, Any]) -> str:
+    """Return the picture of a run: two columns of panels, what they were measured on, and how to do so again.
+
+    Raises:
+        ValueError: The run has nothing of what is drawn.
+    """
+    shown = panels(results)
+    if not shown:
+        raise ValueError(f"nothing to draw: it shows {', '.join(DRAWN)}, of which none was measured")
+    parts: list[str] = []
+    top = MARGIN
+    for row in range(0, len(shown), 2):
+        pair = shown[row : row + 2]
+        for column, panel in enumerate(pair):
+            parts += drawn_panel(panel, MARGIN + column * (PANEL + GAP), top)
+        top += max(panel.height for panel in pair)
+    scale = document["scale"]
+    notes = [
+        *textwrap.wrap(f"On uvloop, against a server on loopback. {machine.line(document['machine'])}.", 125),
+        f"Medians of the rounds of a run at {scale['name']} scale. {COMMAND}",
+    ]
+    for line in notes:
+        parts.append(text(MARGIN, top + 12, line, "note"))
+        top += LINE
+    height = top + MARGIN // 2
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+            f' viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title">',
+            '<title id="title">plexypay against its alternatives</title>',
+            f"<style>{STYLE}</style>",
+            f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>',
+            *parts,
+            "</svg>",
+            "",
+        ]
+    )

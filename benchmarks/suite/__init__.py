@@ -1,0 +1,1 @@
+"""The benchmarks that ``python -m benchmarks`` runs, one in each file."""

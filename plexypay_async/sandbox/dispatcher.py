@@ -1,0 +1,245 @@
+"""Delivers webhooks: when each is due, one request for each attempt, and what follows from its answer.
+
+Webhooks of one transaction go one after the other, in the order of its changes; those of different ones go
+side by side. All goes by the sandbox's clock, but for the time that a receiver has to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+
+import aiohttp
+import attrs
+from aiohttp import hdrs
+
+from ..errors import ConfigurationError
+from ..resolver import DaemonResolver
+from .clock import Clock
+from .deliveries import DeliveryState
+from .delivery_store import DeliveryDraft, DeliveryStore, DueDelivery
+from .faults import Faults, Misdelivery
+from .link_store import LinkStore
+from .settlement_order_store import StoredSettlementOrder
+from .transaction_store import StoredTransaction
+from .webhook_events import WebhookEvent, callback_url, order_event, transaction_event
+from .webhook_settings import WebhookSettings
+
+__all__ = ["Dispatcher"]
+
+_SECOND = 1_000_000
+# The most that waits is looked at again after an hour, in case that the machine's clock was set.
+_LONGEST_SLEEP = 3600.0
+_AT_ONCE = 16
+_HELD_FOR = 60 * _SECOND
+_LATEST = 3600 * _SECOND
+
+
+class Dispatcher:
+    """The outgoing side of a running sandbox."""
+
+    def __init__(
+        self, store: DeliveryStore, links: LinkStore, clock: Clock, faults: Faults, settings: WebhookSettings
+    ) -> None:
+        self.store = store
+        self.loop = asyncio.get_running_loop()
+        self._links = links
+        self.clock = clock
+        self._faults = faults
+        self.settings = settings
+        self._thread = threading.get_ident()
+        self._woken = asyncio.Event()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._attempted: set[str] = set()
+        # A connection is not kept: a receiver that is stopped and started anew would be missed once.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, resolver=DaemonResolver()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=settings.timeout),
+            headers={hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"},
+        )
+        self._broken: BaseException | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+        self._pass_time: Callable[[], int | None] = lambda: None
+
+    def begin(self, pass_time: Callable[[], int | None]) -> None:
+        """Begin to deliver.
+
+        Args:
+            pass_time: Makes the changes that time has brought, and returns when it brings the next.
+        """
+        self._pass_time = pass_time
+        self.store.take_up(self.clock.microseconds(), longest_delay=_LATEST)
+        self._unwatch = self.clock.watch(self._wake_from_anywhere)
+        self._pump = self.loop.create_task(self._run())
+
+    async def end(self) -> None:
+        """Stop delivering; what is under way counts as not sent."""
+        self._unwatch()
+        pump, self._pump = self._pump, None
+        tasks = list(self._sending.values())
+        if pump is not None:
+            tasks.append(pump)
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await self._session.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    def is_own_thread(self) -> bool:
+        """Whether the sandbox runs in this thread."""
+        return threading.get_ident() == self._thread
+
+    def wake(self) -> None:
+        """Look again at what is due."""
+        self._woken.set()
+
+    def transaction_changed(self, transaction: StoredTransaction) -> None:
+        """Store the webhook of a transaction's new state."""
+        url = callback_url(transaction, self._links) or self.settings.url
+        if url is not None:
+            event = transaction_event(transaction)
+            if event is not None:
+                self._store(event, url)
+
+    def order_changed(self, order: StoredSettlementOrder) -> None:
+        """Store the webhook of a settlement payment order's new state."""
+        url = self.settings.url
+        if url is not None:
+            self._store(order_event(order), url)
+
+    def resend(self, identifier: str) -> None:
+        """Send a webhook once more, as if it were new.
+
+        Raises:
+            ValueError: There is none with this id, or its address is refused.
+        """
+        delivery = self.store.find(identifier)
+        if delivery is None:
+            raise ValueError(f"no such delivery: {identifier}")
+        refusal = self.settings.refusal(delivery.url)
+        if refusal is not None:
+            raise ValueError(refusal)
+        under_way = identifier in self._attempted
+        self.store.resend(identifier, self.clock.microseconds(), under_way=under_way)
+        self.wake()
+
+    def clear(self) -> None:
+        """Forget every delivery, and give up those under way."""
+        for task in self._sending.values():
+            task.cancel()
+        self.store.clear()
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until all that is due has been tried; see `Deliveries.settled`."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    if self._pump is None:
+                        raise ConfigurationError("the sandbox was stopped")
+                    self._begin_due()
+                    if not self._sending:
+                        return
+                    await asyncio.wait(self._sending.values(), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise TimeoutError(
+                f"webhooks: still under way after {timeout:g} s; does the receiver answer?"
+            ) from None
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            changes_at = self._begin_due()
+            # What is due already waits for a place, and whoever leaves one wakes this.
+            due_at = self.store.next_due_at()
+            now = self.clock.microseconds()
+            awaited = [at for at in (changes_at, due_at) if at is not None and at > now]
+            sleep = min(((at - now) / _SECOND for at in awaited), default=_LONGEST_SLEEP)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(sleep, _LONGEST_SLEEP)):
+                    await self._woken.wait()
+
+    def _begin_due(self) -> int | None:
+        if self._broken is not None:
+            raise self._broken
+        changes_at = self._pass_time()
+        now = self.clock.microseconds()
+        while len(self._sending) < _AT_ONCE:
+            due = self.store.due(now, without=self._sending)
+            if due is None:
+                break
+            task = self.loop.create_task(self._send_all(due.subject))
+            self._sending[due.subject] = task
+            task.add_done_callback(functools.partial(self._sent, due.subject))
+        return changes_at
+
+    def _sent(self, subject: str, task: asyncio.Task[None]) -> None:
+        if self._sending.get(subject) is task:
+            del self._sending[subject]
+        if not task.cancelled() and self._broken is None:
+            self._broken = task.exception()
+        self.wake()
+
+    async def _send_all(self, subject: str) -> None:
+        while True:
+            due = self.store.due(self.clock.microseconds(), subject=subject)
+            if due is None:
+                return
+            self._attempted.add(due.id)
+            try:
+                status, error = await self._send(due)
+            finally:
+                self._attempted.discard(due.id)
+            pauses = self.settings.pauses
+            pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
+            self.store.record(due, self.clock.microseconds(), status=status, error=error, pause=pause)
+
+    async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
+        refusal = self.settings.refusal(due.url)
+        if refusal is not None:
+            return None, refusal
+        headers = {hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"}
+        try:
+            async with self._session.post(
+                due.url, data=due.body, headers=headers, allow_redirects=False
+            ) as response:
+                return response.status, None
+        except TimeoutError:
+            return None, f"no answer within {self.settings.timeout:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return None, f"{type(error).__name__}: {error}"[:500]
+
+    def _store(self, event: WebhookEvent, url: str) -> None:
+        refusal = self.settings.refusal(url)
+        draft = DeliveryDraft(event=event.name, subject=event.subject, url=url, body=event.body)
+        if refusal is not None:
+            draft = attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal)
+        else:
+            draft = self._struck(draft)
+        self.store.create(draft, self.clock.microseconds())
+        self.wake()
+
+    def _struck(self, draft: DeliveryDraft) -> DeliveryDraft:
+        fault = self._faults.strike_delivery(draft.event)
+        if fault is None or fault.delivery is None:
+            return draft
+        struck = attrs.evolve(draft, fault=fault.delivery)
+        if fault.delivery is Misdelivery.TWICE:
+            return attrs.evolve(struck, copies=2)
+        if fault.delivery is Misdelivery.LATE:
+            return attrs.evolve(struck, delay=round(fault.latency * _SECOND))
+        if fault.delivery is Misdelivery.NEVER:
+            return attrs.evolve(struck, state=DeliveryState.LOST)
+        if self.store.holds(draft.subject):
+            # It is the one that overtakes.
+            return draft
+        return attrs.evolve(struck, delay=_HELD_FOR, held=True)
+
+    def _wake_from_anywhere(self) -> None:
+        self.loop.call_soon_threadsafe(self._woken.set)

@@ -1,0 +1,143 @@
+"""Where webhooks go, how they authenticate, and when they are tried again.
+
+Evidence: ``Authorization: Bearer <token>`` and that 200 acknowledges a delivery are published. The pauses and
+the time that a receiver has are the sandbox's own.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Iterable
+
+import yarl
+
+from ..errors import ConfigurationError
+
+__all__ = ["PAUSES", "WebhookSettings"]
+
+PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
+"""Seconds of the sandbox's clock between one attempt and the next."""
+
+_SCHEMES = ("http", "https")
+_ANY = "*"
+
+
+class WebhookSettings:
+    """The settings of a sandbox's webhooks, which may be changed while it runs.
+
+    Webhooks go to this machine alone unless told otherwise: test data may hold the addresses of real shops.
+    Only a loopback address and ``localhost`` are taken for this machine, without a look-up.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | None,
+        token: str,
+        hosts: Iterable[str],
+        pauses: Iterable[float],
+        timeout: float,
+    ) -> None:
+        if isinstance(hosts, str):
+            raise ConfigurationError("webhook_hosts: expected several, such as ['shop.internal']")
+        self.hosts = frozenset(_checked_host(host) for host in hosts)
+        try:
+            self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
+        except TypeError:
+            raise ConfigurationError("webhook_pauses: expected several, such as [5, 30, 120]") from None
+        self.timeout = _checked_seconds("webhook_timeout", timeout)
+        if not self.timeout:
+            raise ConfigurationError("webhook_timeout: must be positive")
+        self._url = self._token = ""
+        self.set_url(url)
+        self.set_token(token)
+
+    @property
+    def url(self) -> str | None:
+        """Where webhooks go whose link has no ``callbackUrl``."""
+        return self._url or None
+
+    @property
+    def token(self) -> str:
+        """What they carry as ``Authorization: Bearer``."""
+        return self._token
+
+    def set_url(self, url: str | None) -> None:
+        """Take another default address, which is by that an address to which may be delivered."""
+        problem = None if url is None else _problem(url)
+        if problem is not None:
+            raise ConfigurationError(f"webhook_url: {problem}")
+        self._url = url or ""
+
+    def set_token(self, token: str) -> None:
+        """Take another token."""
+        if not _is_token(token):
+            # Not shown: it might be a real one.
+            raise ConfigurationError("webhook_token: expected printable ASCII text")
+        self._token = token
+
+    def refusal(self, url: str) -> str | None:
+        """Return why nothing is delivered to an address, or None where it may be."""
+        problem = _problem(url)
+        if problem is not None:
+            return problem
+        host = _host(url)
+        if _ANY in self.hosts or host in self.hosts or _is_this_machine(host):
+            return None
+        if self._url and host == _host(self._url):
+            return None
+        return f"{host} is not this machine; allow it with webhook_hosts=[{host!r}] or --webhook-host {host}"
+
+
+def _problem(url: object) -> str | None:
+    shown = repr(url if not isinstance(url, str) or len(url) <= 200 else url[:197] + "...")
+    try:
+        parsed = yarl.URL(url) if isinstance(url, str) and url.isprintable() else None
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.scheme not in _SCHEMES or not parsed.host:
+        return f"expected an http or https address, got {shown}"
+    if parsed.user is not None or parsed.password is not None:
+        return "holds a user or password; webhooks authenticate by their token"
+    return None
+
+
+def _host(url: str) -> str:
+    return (yarl.URL(url).host or "").rstrip(".").lower()
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    # What a server that listens on all addresses calls its own.
+    return address.is_loopback or address.is_unspecified
+
+
+def _is_token(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != ""
+
+
+def _checked_host(host: object) -> str:
+    if isinstance(host, str) and host.isprintable():
+        if host == _ANY:
+            return host
+        try:
+            name = yarl.URL.build(scheme="http", host=host).host or ""
+        except ValueError:
+            name = ""
+        if name:
+            return name.rstrip(".").lower()
+    raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
+
+
+def _checked_seconds(name: str, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+        raise ConfigurationError(f"{name}: expected seconds from 0, got {seconds!r}")
+    return float(seconds)

@@ -1,0 +1,238 @@
+"""Which webhooks were handled: an SQLite file that lets each event through once.
+
+A mark is made when an event is handled, never when it arrives, so that a crash in between loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["SeenWebhooks"]
+
+APPLICATION_ID = 0x506C5857
+SCHEMA_VERSION = 1
+_PATIENCE = 30.0
+"""Seconds to wait for another process' write."""
+
+# A claim has an owner; what is handled has none.
+_SCHEMA = (
+    "CREATE TABLE seen (key TEXT PRIMARY KEY, owner TEXT, expires REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX seen_expires ON seen (expires)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+_CLAIM = "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_MARK = (
+    "INSERT INTO seen VALUES (?, NULL, ?) "
+    "ON CONFLICT (key) DO UPDATE SET owner = NULL, expires = max(expires, excluded.expires)"
+)
+
+
+class SeenWebhooks:
+    """Remembers in an SQLite file which events were handled, for all threads and processes of a machine.
+
+    ::
+
+        seen = SeenWebhooks("webhooks.sqlite")
+        event = receiver.receive(headers, body)
+        with seen.handling(event.dedupe_key) as first:
+            if first:
+                mark_as_paid(event)
+
+    The one gap is a process killed between its work and the mark: its event is handled again. Where that
+    must not be, insert the `dedupe_key` into a table of your own, in the transaction that does the work.
+
+    Every call opens the file and closes it, so that forks, threads and pickled copies share it. It blocks for
+    a few milliseconds; in an event loop use ``async with``, which blocks a thread instead.
+
+    Args:
+        path: The file; it is made if it is not there, and never overwritten if it is something else.
+        keep: Seconds for which a handled event is remembered. How long the API delivers again is not
+            published; a month unless given.
+        lease: Seconds after which an event whose handling has not ended may be handled by another: longer
+            than your handler ever takes.
+
+    Raises:
+        ConfigurationError: The file cannot be used, or a time is not positive.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, keep: float = 30 * 86_400.0, lease: float = 60.0
+    ) -> None:
+        if os.fspath(path) in ("", ":memory:"):
+            raise ConfigurationError(
+                "path: expected a file; what is in memory alone forgets with its process"
+            )
+        # A process that changes its folder later, as daemons do, keeps its file.
+        self.path = Path(path).absolute()
+        self.keep = _seconds("keep", keep)
+        self.lease = _seconds("lease", lease)
+        with self._transaction():
+            pass
+        self._use_write_ahead_log()
+
+    def __repr__(self) -> str:
+        return f"<SeenWebhooks {self.path}>"
+
+    def __call__(self, key: str) -> bool:
+        """Tell whether an event was handled, and change nothing: the `seen` of `WebhookReceiver.receive`.
+
+        Two deliveries at the same moment are both told False; `handling` lets one of them through.
+        """
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT 1 FROM seen WHERE key = ? AND owner IS NULL AND expires > ?", (key, time.time())
+            )
+            return rows.fetchone() is not None
+
+    def mark(self, key: str) -> None:
+        """Note that an event was handled."""
+        with self._transaction() as connection:
+            connection.execute(_MARK, (key, time.time() + self.keep))
+
+    def handling(self, key: str) -> Handling:
+        """Return a context in which to handle an event, both for ``with`` and for ``async with``.
+
+        Its value is True where the event is to be handled, and False where it was. If the block ends, the
+        event is marked; if it raises, or is cancelled, the event is handled at its next delivery.
+
+        Args:
+            key: The event's `dedupe_key`.
+
+        Raises:
+            WebhookInProgressError: Another thread or process is handling the event: answer 503.
+        """
+        return Handling(self, key)
+
+    # --------------------------------------------------------------------------------------- the claims
+
+    def claim(self, key: str, owner: str) -> bool:
+        """Keep an event for one owner; False where it was handled."""
+        now = time.time()
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM seen WHERE expires <= ?", (now,))
+            if connection.execute(_CLAIM, (key, owner, now + self.lease)).rowcount:
+                return True
+            (other,) = connection.execute("SELECT owner FROM seen WHERE key = ?", (key,)).fetchone()
+        if other is None:
+            return False
+        raise WebhookInProgressError(
+            "the same event is being handled at this moment; answer 503, so that it is delivered again"
+        )
+
+    def release(self, key: str, owner: str) -> None:
+        """Give up a claim: its event was not handled."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM seen WHERE key = ? AND owner = ?", (key, owner))
+
+    # ----------------------------------------------------------------------------------------- the file
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        """Open the file, run a transaction of a caller's, and close it; what was done is durable then."""
+        import sqlite3
+
+        try:
+            with contextlib.closing(
+                sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)
+            ) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("BEGIN IMMEDIATE")
+                self._check_or_make(connection)
+                yield connection
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"{self._named}: {error}") from None
+
+    @property
+    def _named(self) -> str:
+        return f"seen webhooks {self.path}"
+
+    def _use_write_ahead_log(self) -> None:
+        import sqlite3
+
+        # Of two processes that begin at the same moment one may be refused; the other's word is for both.
+        with (
+            contextlib.suppress(sqlite3.OperationalError),
+            contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection,
+        ):
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    def _check_or_make(self, connection: sqlite3.Connection) -> None:
+        application, version = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if application == APPLICATION_ID and version == SCHEMA_VERSION:
+            return
+        if application == APPLICATION_ID:
+            raise ConfigurationError(
+                f"{self._named}: its format is {version}, and this plexypay reads {SCHEMA_VERSION}"
+            )
+        if application or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise ConfigurationError(
+                f"{self._named}: this SQLite file belongs to another program; it was left as it is"
+            )
+        for statement in _SCHEMA:
+            connection.execute(statement)
+
+
+class Handling:
+    """The handling of one event, for ``with`` and for ``async with``; see `SeenWebhooks.handling`."""
+
+    def __init__(self, seen: SeenWebhooks, key: str) -> None:
+        self._seen = seen
+        self._key = key
+        self._owner = secrets.token_hex(8)
+        self._first = False
+
+    def __enter__(self) -> bool:
+        self._first = self._seen.claim(self._key, self._owner)
+        return self._first
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._first:
+            return
+        if error is None:
+            self._seen.mark(self._key)
+        else:
+            self._seen.release(self._key, self._owner)
+
+    async def __aenter__(self) -> bool:
+        import asyncio
+
+        # Shielded: a thread that has begun cannot be stopped, and its claim must not be forgotten.
+        entering = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError as cancelled:
+            with contextlib.suppress(PlexyPayError):
+                await entering
+                await self.__aexit__(type(cancelled), cancelled, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        await asyncio.shield(asyncio.to_thread(self.__exit__, kind, error, trace))
+
+
+def _seconds(name: str, value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value < float("inf"):
+        raise ConfigurationError(f"{name}: expected a positive number of seconds, got {value!r}")
+    return float(value)

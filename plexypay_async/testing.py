@@ -1,0 +1,100 @@
+"""Fixtures for tests of code that uses the library: a sandbox, and clients of it. docs/testing.md shows them.
+
+pytest loads this file wherever the library is installed, also for those who use none of it, so all that takes
+time to import is imported by the fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from plexypay_sync import PlexyPay
+
+    from .client import AsyncPlexyPay
+    from .sandbox import Sandbox
+    from .settings import RetryPolicy
+
+__all__ = ["plexypay_base_url", "plexypay_client", "plexypay_sandbox", "plexypay_sync_client"]
+
+_TIMEOUT = 10.0
+
+
+@pytest.fixture(scope="session")
+def _plexypay_running() -> Iterator[Sandbox]:
+    from .sandbox import Sandbox
+
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def plexypay_base_url(_plexypay_running: Sandbox) -> str:
+    """The address of the sandbox, the same in all tests of the process; its key is ``sandbox-key``.
+
+    For what is set up once for many tests, such as a server of yours; its tests use `plexypay_sandbox`, too.
+    """
+    return _plexypay_running.base_url
+
+
+@pytest.fixture
+def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A local Plexy Pay, empty and without faults at the start of each test, on a thread of its own.
+
+    A test calls its methods, be the test async or not: ``plexypay_sandbox.pay(link.id)``. Meanwhile
+    ``PLEXYPAY_BASE_URL`` and ``PLEXYPAY_API_KEY`` point at it, so that clients that take their settings from
+    there reach it and not the vendor. ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
+    """
+    from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
+
+    sandbox = _plexypay_running
+    sandbox.reset()
+    monkeypatch.setenv(API_KEY_VARIABLE, sandbox.api_key)
+    monkeypatch.setenv(BASE_URL_VARIABLE, sandbox.base_url)
+    yield sandbox
+    sandbox.reset()
+    sandbox.webhook_url, sandbox.webhook_token = None, sandbox.api_key
+
+
+@pytest.fixture
+def plexypay_client(plexypay_sandbox: Sandbox) -> Iterator[AsyncPlexyPay]:
+    """An `AsyncPlexyPay` of the sandbox for one test, on whatever event loop that has; it closes by itself.
+
+    A call may take 10 seconds, and its retries hardly pause.
+    """
+    from .client import AsyncPlexyPay
+
+    client = AsyncPlexyPay(
+        plexypay_sandbox.api_key,
+        base_url=plexypay_sandbox.base_url,
+        timeout=_TIMEOUT,
+        retry=_quick_retries(),
+    )
+    yield client
+    client._execution.transport.close_outside()  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture
+def plexypay_sync_client(plexypay_sandbox: Sandbox) -> Iterator[PlexyPay]:
+    """A `PlexyPay` of the sandbox for one test; it closes by itself.
+
+    A call may take 10 seconds, and its retries hardly pause.
+    """
+    from plexypay_sync import PlexyPay
+
+    with PlexyPay(
+        plexypay_sandbox.api_key,
+        base_url=plexypay_sandbox.base_url,
+        timeout=_TIMEOUT,
+        retry=_quick_retries(),
+    ) as client:
+        yield client
+
+
+def _quick_retries() -> RetryPolicy:
+    from .settings import RetryPolicy
+
+    return RetryPolicy(base=0.001, cap=0.01)

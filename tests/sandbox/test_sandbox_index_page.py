@@ -1,0 +1,206 @@
+"""The page that shows what is in the sandbox."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from plexypay_async.sandbox import DeliveryState, Sandbox
+
+pytestmark = pytest.mark.asyncio
+
+LINKS = "/v1/payment-links"
+HOSTILE = """"'></bdi></summary><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{0}{x}"""
+
+
+@pytest_asyncio.fixture
+async def sandbox(receiver: Any) -> AsyncIterator[Sandbox]:
+    async with Sandbox(webhook_url=receiver.url, webhook_pauses=()) as running:
+        yield running
+
+
+class Page(HTMLParser):
+    """The elements of a page, with those that are open where one begins."""
+
+    VOID = frozenset({"meta", "input", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        return [given for name, given in self.elements if name == tag and attributes.items() <= given.items()]
+
+    def payloads(self) -> list[str]:
+        return [unescape(found) for found in re.findall("<pre[^>]*>(.*?)</pre>", self.text, re.DOTALL)]
+
+
+async def show(sandbox: Sandbox, session: aiohttp.ClientSession, query: str = "") -> Page:
+    async with session.get(f"{sandbox.base_url}/{query}") as response:
+        assert (response.status, response.content_type) == (200, "text/html")
+        return Page(await response.text())
+
+
+async def test_an_empty_sandbox_says_so(
+    sandbox: Sandbox, session: aiohttp.ClientSession, receiver: Any
+) -> None:
+    page = await show(sandbox, session)
+    assert page.text.count("None yet: ") == 3
+    assert page.all("details") == page.all("nav") == []
+    assert receiver.url in page.text
+    assert sandbox.requests.count() == 0
+    sandbox.webhook_url = None
+    assert "none: only links with a callbackUrl have webhooks" in (await show(sandbox, session)).text
+
+
+async def test_it_shows_links_transactions_and_webhooks(
+    ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession, receiver: Any
+) -> None:
+    receiver.answers = [500]
+    link = (await ask("POST", LINKS, {"amount": 2_200_005, "currency": "KZT", "orderReference": "A-1"})).body
+    transaction = sandbox.pay(link["id"])
+    refused = {"metadata": {"callbackUrl": "https://shop.example/"}, "amount": 1, "currency": "USD"}
+    sandbox.pay((await ask("POST", LINKS, refused)).body["id"], failed=True)
+    await sandbox.deliveries.settled()
+    page = await show(sandbox, session)
+    ids = [details["id"] for details in page.all("details")]
+    assert ids == [
+        *(stored["id"] for stored in reversed(sandbox.payment_links())),
+        *(stored["id"] for stored in reversed(sandbox.transactions())),
+        *(delivery.id for delivery in reversed(list(sandbox.deliveries))),
+    ]
+    payloads = page.payloads()
+    assert len(payloads) == len(ids) == 8
+    assert f'"amount": {transaction["amount"]}' in payloads[3]
+    assert '"merchantReference": "A-1"' in payloads[7]
+    assert "22\u00a0000.05\u00a0KZT" in page.text
+    assert page.all("a", href=link["url"])
+    for told in ("HTTP 500", "HTTP 200", "shop.example is not this machine", "rejected|failed"):
+        assert re.search(told, page.text)
+
+
+async def test_numbers_are_shown_as_they_are(
+    ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession
+) -> None:
+    link = (await ask("POST", LINKS, {"amount": 9_007_199_254_740_993, "currency": "KZT"})).body
+    sandbox.pay(link["id"])
+    page = await show(sandbox, session)
+    assert '"amount": 90071992547409.93' in page.payloads()[1]
+    assert "90\u00a0071\u00a0992\u00a0547\u00a0409.93\u00a0KZT" in page.text
+
+
+async def test_what_merchants_write_stays_text(
+    ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession
+) -> None:
+    for fields in (
+        {"orderReference": HOSTILE},
+        {"description": HOSTILE, "metadata": {HOSTILE: HOSTILE}},
+        {"metadata": {"callbackUrl": f"http://localhost/{HOSTILE}"}},
+        {"metadata": {"callbackUrl": HOSTILE}},
+    ):
+        made = (
+            await ask("POST", LINKS, {"amount": 1, "currency": "KZT", "customerId": HOSTILE} | fields)
+        ).body
+        sandbox.pay(made["id"])
+    page = await show(sandbox, session)
+    assert page.all("script") == page.all("img") == []
+    assert page.text.count("&lt;script&gt;") > 10
+    # Isolated, so that it cannot turn the text around it.
+    assert len(page.all("bdi")) == 2 * len(page.all("details"))
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("src", "href", "action"):
+                assert re.match(r"/|#|http://127\.0\.0\.1:", value or ""), (tag, value)
+
+
+async def test_it_needs_nothing_from_elsewhere(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    async with session.get(f"{sandbox.base_url}/") as response:
+        policy = response.headers["Content-Security-Policy"]
+        page = Page(await response.text())
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "frame-ancestors 'none'" in policy
+    assert page.all("link") == page.all("script") == page.all("img") == []
+    assert page.all("html", lang="en")
+    assert page.all("meta", name="viewport")
+    assert not any("style" in attributes for _, attributes in page.elements)
+
+
+async def test_long_lists_are_paged(ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    made = [(await ask("POST", LINKS, {"amount": 1, "currency": "KZT"})).body["id"] for _ in range(23)]
+    for identifier in made[:11]:
+        sandbox.pay(identifier)
+    page = await show(sandbox, session)
+    assert [item["id"] for item in page.all("details")][:10] == made[::-1][:10]
+    (older,) = page.all("a", href="/?links=2&transactions=1&webhooks=1#links")
+    assert older
+    assert "page 1 of 3" in page.text
+    page = await show(sandbox, session, "?links=3&transactions=2&webhooks=1")
+    shown = [item["id"] for item in page.all("details")]
+    assert shown[:3] == made[::-1][20:]
+    assert shown[3] == sandbox.transactions()[0]["id"]
+    assert len(shown) == 3 + 1 + 10
+    assert page.all("a", href="/?links=2&transactions=2&webhooks=1#links")
+    assert not page.all("a", href="/?links=4&transactions=2&webhooks=1#links")
+    for odd in ("0", "-1", "x", "9" * 30, ""):
+        first = (await show(sandbox, session, f"?links={odd}")).all("details")[0]
+        assert first["id"] == made[-1]
+    beyond = await show(sandbox, session, "?links=999999999")
+    assert beyond.all("a", href="/?links=3&transactions=1&webhooks=1#links")
+
+
+async def test_a_form_sends_a_webhook_once_more(
+    ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession, receiver: Any
+) -> None:
+    receiver.answers = [500]
+    sandbox.pay((await ask("POST", LINKS, {"amount": 1, "currency": "KZT"})).body["id"])
+    await sandbox.deliveries.settled()
+    failed = next(iter(sandbox.deliveries))
+    assert failed.state is DeliveryState.FAILED
+    page = await show(sandbox, session)
+    (button,) = page.all("button", name="resend", value=failed.id)
+    assert button["aria-label"] == "Send transaction.created once more"
+    assert page.all("form", method="post", action="/")
+    form = {"resend": failed.id, "webhooks": "1"}
+    async with session.post(f"{sandbox.base_url}/", data=form) as response:
+        (step,) = response.history
+        assert step.status == 303
+        assert step.headers["Location"] == f"/?webhooks=1&resent={failed.id}#{failed.id}"
+        after = Page(await response.text())
+    assert [webhook.name for webhook in receiver.received].count("transaction.created") == 2
+    assert next(iter(sandbox.deliveries)).state is DeliveryState.DELIVERED
+    assert [details["id"] for details in after.all("details") if "open" in details] == [failed.id]
+    assert after.all("p", role="status")
+
+
+@pytest.mark.parametrize(
+    ("form", "status"), [({}, 400), ({"resend": "none"}, 404), ({"resend": HOSTILE}, 404)]
+)
+async def test_a_form_that_names_no_webhook(
+    sandbox: Sandbox, session: aiohttp.ClientSession, form: dict[str, str], status: int
+) -> None:
+    async with session.post(f"{sandbox.base_url}/", data=form) as response:
+        assert response.status == status
+        page = Page(await response.text())
+    assert page.all("script") == []
+    assert page.all("a", href="/")

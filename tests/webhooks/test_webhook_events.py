@@ -1,0 +1,324 @@
+"""What is read from an authentic delivery: the events, their keys, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from plexypay_async import (
+    PaymentOrderEvent,
+    SettlementOrder,
+    Transaction,
+    TransactionEvent,
+    TransactionStatus,
+    UnknownEvent,
+    WebhookAuthenticationError,
+    WebhookEvent,
+    WebhookPayloadError,
+)
+
+from .deliveries import HEADERS, PUBLISHED, RECEIVER, received, transaction_event
+
+MEBIBYTE = 2**20
+
+# ------------------------------------------------------------------------------------------- the events
+
+
+def test_the_status_of_the_data_wins_over_the_names() -> None:
+    event = received(transaction_event("transaction.authorized", status="TRANSACTION_STATUS_CHARGED"))
+
+    assert event.name == "transaction.authorized"
+    assert event.transaction.status is TransactionStatus.CHARGED
+
+
+@pytest.mark.parametrize("missing", [{}, {"status": None}, {"status": ""}])
+def test_a_missing_status_is_that_of_the_name(missing: dict[str, Any]) -> None:
+    event = received(transaction_event("transaction.refunded", **missing))
+
+    assert event.transaction.status is TransactionStatus.REFUNDED
+    assert event.transaction.raw == {"id": "txn_1", **missing}
+
+
+@pytest.mark.parametrize(
+    ("data", "paid"),
+    [
+        ({}, True),
+        ({"type": None}, True),
+        ({"type": "payment"}, True),
+        ({"type": "PAYMENT"}, True),
+        ({"type": "refund"}, False),
+        ({"type": "reversal"}, False),
+        ({"type": "chargeback"}, False),
+        ({"status": "authorized"}, True),
+        ({"status": "refunded"}, False),
+        ({"status": "settled"}, False),
+    ],
+)
+def test_a_refund_that_is_charged_pays_nothing(data: dict[str, Any], paid: bool) -> None:
+    assert received(transaction_event(**data)).is_paid is paid
+
+
+@pytest.mark.parametrize("status", ["created", "rejected", "failed", "cancelled", "refunded"])
+def test_what_the_name_does_not_say_is_not_paid(status: str) -> None:
+    assert not received(transaction_event(f"transaction.{status}", status="charged")).is_paid
+
+
+def test_amounts_come_as_they_were_sent() -> None:
+    event = received(
+        b'{"name":"transaction.charged","data":{"id":"t","amount":10.10,"balance":"0.30",'
+        b'"processedAmount":123456789012345678901234567890}}'
+    )
+
+    assert event.transaction.amount == Decimal("10.1")
+    assert event.transaction.balance == Decimal("0.30")
+    assert event.transaction.processed_amount == Decimal(123456789012345678901234567890)
+    assert event.raw["data"]["processedAmount"] == 123456789012345678901234567890
+
+
+def test_times_are_utc() -> None:
+    event = received(transaction_event(createdAt="2026-09-05T15:14:11.5+05:00"))
+
+    assert event.transaction.created_at == datetime(2026, 9, 5, 10, 14, 11, 500_000, tzinfo=UTC)
+    assert event.transaction.created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "merchant_id"),
+    [
+        ({"name": "payout.sent", "data": {"id": "po_1"}}, "payout.sent:po_1", None),
+        ({"name": "transaction.3d", "merchantId": "m", "data": {"id": "t"}}, "transaction.3d:t", "m"),
+        (
+            {"name": "Transaction.charged", "merchant_id": "m", "data": {"id": "t"}},
+            "Transaction.charged:t",
+            "m",
+        ),
+    ],
+)
+def test_a_name_that_is_not_known(body: dict[str, Any], key: str, merchant_id: str | None) -> None:
+    event = received(json.dumps(body).encode())
+
+    assert type(event) is UnknownEvent
+    assert (event.name, event.raw, event.merchant_id) == (body["name"], body, merchant_id)
+    assert event.dedupe_key == key
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {},
+        {"data": None},
+        {"data": []},
+        {"data": {"id": 5}},
+        {"data": {"id": ""}},
+        {"data": {"id": " t"}},
+        {"data": {"id": "a\nb"}},
+        {"data": {"id": "x" * 256}},
+        {"merchantId": 7},
+    ],
+)
+def test_an_unknown_event_without_an_id_is_known_by_its_content(rest: dict[str, Any]) -> None:
+    event = received(json.dumps({"name": "new.event", **rest}).encode())
+    again = received(json.dumps({**rest, "name": "new.event"}, indent=2).encode())
+    other = received(json.dumps({"name": "new.event", **rest, "extra": 1}).encode())
+
+    assert type(event) is UnknownEvent
+    assert event.dedupe_key == again.dedupe_key
+    assert event.dedupe_key != other.dedupe_key
+    assert len(event.dedupe_key) == len("sha256:") + 64
+
+
+@pytest.mark.parametrize("name", ["a:b", "a b", "имя", "x" * 256, "\x1b[31m"])
+def test_a_name_that_would_blur_the_key_is_digested(name: str) -> None:
+    event = received(json.dumps({"name": name, "data": {"id": "c"}}).encode())
+
+    assert event.name == name
+    assert event.dedupe_key.startswith("sha256:")
+
+
+def test_events_are_values() -> None:
+    event = received(transaction_event())
+
+    assert event == received(transaction_event())
+    assert event != received(transaction_event("transaction.created"))
+    assert pickle.loads(pickle.dumps(event)) == event
+    assert pickle.loads(pickle.dumps(event)).raw == event.raw
+    assert copy.deepcopy(event) == event
+    assert "raw" not in repr(event)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        event.name = "x"
+    for kind in (WebhookEvent, TransactionEvent, PaymentOrderEvent, UnknownEvent):
+        assert hasattr(kind, "__slots__")
+        assert "__dict__" not in dir(kind)
+
+
+def test_events_can_be_made_by_hand_for_tests() -> None:
+    transaction = Transaction(id="t", status=TransactionStatus.CHARGED)
+    event = TransactionEvent(name="transaction.charged", transaction=transaction)
+    order = PaymentOrderEvent(name="payment_order.paid", payment_order=SettlementOrder(id="o"))
+
+    assert (event.dedupe_key, event.is_paid) == ("transaction.charged:t", True)
+    assert order.dedupe_key == "payment_order.paid:o"
+    assert UnknownEvent(name="x", raw={"data": {"id": "1"}}).dedupe_key == "x:1"
+
+
+# -------------------------------------------------------------------------------------------- repeats
+
+
+def test_seen_is_asked_for_the_key_and_drops_the_event() -> None:
+    asked: list[str] = []
+
+    def seen(key: str) -> bool:
+        asked.append(key)
+        return len(asked) > 1
+
+    first = RECEIVER.receive(HEADERS, transaction_event(), seen=seen)
+    second = RECEIVER.receive(HEADERS, transaction_event(), seen=seen)
+
+    assert first is not None
+    assert second is None
+    assert asked == ["transaction.charged:txn_1"] * 2
+
+
+def test_seen_is_not_asked_about_what_is_refused() -> None:
+    asked: list[str] = []
+
+    def seen(key: str) -> bool:
+        asked.append(key)
+        return False
+
+    with pytest.raises(WebhookPayloadError):
+        RECEIVER.receive(HEADERS, b"{}", seen=seen)
+    with pytest.raises(WebhookAuthenticationError):
+        RECEIVER.receive({"Authorization": "x"}, transaction_event(), seen=seen)
+    assert asked == []
+
+
+# -------------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "it is not JSON"),
+        (b"   ", "it is not JSON"),
+        (b"{", "it is not JSON"),
+        (b"{} {}", "it is not JSON"),
+        (PUBLISHED.rstrip()[:-1], "it is not JSON"),
+        (PUBLISHED + b"\0", "it is not JSON"),
+        (b"\xef\xbb\xbf" + PUBLISHED, "it is not JSON"),
+        (PUBLISHED.decode().encode("utf-16"), "it is not JSON"),
+        (b'{"name": "x\xff"}', "it is not JSON"),
+        (b'{"name": "\\ud800"}', "it is not JSON"),
+        (b'{"name": "x", "data": NaN}', "it is not JSON"),
+        (b'{"name": "x", "data": -Infinity}', "it is not JSON"),
+        (b'{"name": "x", "data": 1e999}', "it is not JSON"),
+        (b"{'name': 'x'}", "it is not JSON"),
+        (b'{"name": "x",}', "it is not JSON"),
+        (b"null", "is no object but of type NoneType"),
+        (b"[" + PUBLISHED + b"]", "is no object but of type list"),
+        (b'"transaction.charged"', "is no object but of type str"),
+        (b"5", "is no object but of type int"),
+        (b'{"name": "x", "name": "x"}', "the same field twice"),
+        (PUBLISHED.replace(b'"id": "txn', b'"id": "other", "id": "txn'), "the same field twice"),
+        (b'{"name": "x", "data": [{"a": {"b": 1, "b": 1}}]}', "the same field twice"),
+        (b'{"name": "x", "data": ' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b'{"name": "x", "data": ' + b"9" * 300 + b"}", "more than 30 digits"),
+        (b'{"name": "x", "data": ' + b"[" * 32 + b"]" * 32 + b"}", "nested more than 32 deep"),
+        (b'{"name": "x", "data": ' + b'{"a":' * 500 + b"1" + b"}" * 501, "nested more than 32 deep"),
+        (b'{"name": "x", "data": ' + b"[" * 1000 + b"]" * 1000 + b"}", "nested more than 32 deep"),
+        (b'{"name": "x", "data": 0.' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b'{"name": "x", "data": 1e' + b"9" * 31 + b"}", "more than 30 digits"),
+        (b"[" * 9_000, "nested more than 32 deep|it is not JSON"),
+        (b"[" * 500_000, "more than 10000 values"),
+        (b'{"name": "x", "data": [' + b"1," * 10_000 + b"1]}", "more than 10000 values"),
+        (b'{"name": "' + b"x" * MEBIBYTE + b'"}', "has 1048588 bytes"),
+        (b"x" * (MEBIBYTE + 1), "has 1048577 bytes"),
+    ],
+)
+def test_a_body_that_is_no_event(body: bytes, told: str) -> None:
+    with pytest.raises(WebhookPayloadError, match=told) as caught:
+        received(body)
+
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert len(str(caught.value)) < 200
+
+
+def test_what_is_just_small_and_flat_enough() -> None:
+    filled = b'{"name": "x", "data": "' + b"y" * (MEBIBYTE - 25) + b'"}'
+    assert len(filled) == MEBIBYTE
+    for body in (
+        filled,
+        b'{"name": "x", "data": ' + b"[" * 31 + b"]" * 31 + b"}",
+        b'{"name": "x", "data": ' + b"9" * 30 + b"}",
+        b'{"name": "x", "data": [' + b"1," * 9_900 + b"1]}",
+    ):
+        assert received(body).name == "x"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "name: is missing"),
+        ({"event": "transaction.charged"}, "name: is missing"),
+        ({"name": None}, "name: expected the event's name, got NoneType"),
+        ({"name": 5}, "name: expected the event's name, got int"),
+        ({"name": ["transaction.charged"]}, "name: expected the event's name, got list"),
+        ({"name": ""}, "name: expected the event's name, got an empty string"),
+        ({"name": "transaction.charged"}, "transaction.charged: data: is missing"),
+        ({"name": "transaction.charged", "data": None}, "data: expected an object, got NoneType"),
+        ({"name": "transaction.charged", "data": [{"id": "t"}]}, "data: expected an object, got list"),
+        ({"name": "transaction.charged", "data": {}}, "transaction.charged: data: id is missing"),
+        ({"name": "payment_order.paid", "data": {}}, "data: payment_order_id is missing"),
+        (
+            {"name": "transaction.charged", "data": {"id": "t"}, "merchantId": 5},
+            "merchantId: expected a string",
+        ),
+        (
+            {"name": "payment_order.paid", "data": {"id": "o"}, "merchant_id": []},
+            "merchant_id: expected a string",
+        ),
+    ],
+)
+def test_what_an_event_must_have(body: dict[str, Any], told: str) -> None:
+    with pytest.raises(WebhookPayloadError, match=told):
+        received(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("id", ["", " ", "t ", "a\nb", "a\0b", "x" * 256])
+def test_an_id_that_cannot_be_a_key_is_refused(id: str) -> None:
+    with pytest.raises(WebhookPayloadError, match="the id must be printable and of 1 to 255 characters"):
+        received(transaction_event(id=id))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", 5),
+        ("status", 5),
+        ("status", ["charged"]),
+        ("amount", "much"),
+        ("amount", True),
+        ("amount", [1000]),
+        ("currency", 398),
+        ("merchantReference", {"a": 1}),
+        ("secure3d", "yes"),
+        ("createdAt", "yesterday"),
+        ("createdAt", 1714564800),
+        ("processedAt", "9999-12-31T23:59:59-14:00"),
+        ("paymentLinkId", {"Value": 5}),
+        ("paymentLinkId", ["pl_1"]),
+        ("customerId", 5),
+    ],
+)
+def test_a_known_field_of_a_wrong_type_is_named_without_its_value(field: str, value: Any) -> None:
+    with pytest.raises(WebhookPayloadError, match=r"^transaction\.charged: data: ") as caught:
+        received(transaction_event(**{field: value}))
+
+    assert json.dumps(value) not in str(caught.value)

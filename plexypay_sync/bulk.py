@@ -78,6 +78,9 @@ class SyncBulkJob:
         finally:
             try:
                 self._portal.run_if_started(crossing.stop)
+            except KeyboardInterrupt:
+                self._portal.interrupt_again()
+                self._portal.post(crossing.stop)
             except ConfigurationError:
                 # Dropped by the garbage collector on the loop's own thread, which cannot wait for itself.
                 self._portal.post(crossing.stop)

@@ -72,8 +72,12 @@ class Pages(Generic[T]):
             while (page := self._portal.run(reading.next)) is not None:
                 yield page
         finally:
-            # Not waited for: the garbage collector may come here, in any thread.
-            self._portal.post(reading.close)
+            try:
+                # Not waited for: the garbage collector may come here, in any thread.
+                self._portal.post(reading.close)
+            except KeyboardInterrupt:
+                self._portal.interrupt_again()
+                self._portal.post(reading.close)
 
 
 class _Reading(Generic[T]):

@@ -11,10 +11,12 @@ import asyncio
 import atexit
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from importlib import import_module
@@ -36,6 +38,9 @@ PATIENCE = 1.0
 
 LOOK_UP = 0.25
 """Seconds after which a waiting caller sees a signal that came just before it began to wait."""
+
+MOMENT = 0.01
+"""Seconds in which the end of a generator is over."""
 
 HELD = 2.0
 """Seconds for which a daemon thread's call is held at exit; the interpreter is gone by then."""
@@ -107,6 +112,15 @@ class Portal:
         thread = self._thread
         if thread is not None:
             thread.start_job(Job(function))
+
+    def interrupt_again(self) -> None:
+        """Raise KeyboardInterrupt in the main thread in a moment, for one that struck where it would be lost.
+
+        Python prints and forgets what the end of a generator raises that nobody closed, as after a `break`.
+        """
+        thread = self._thread
+        if thread is not None:
+            thread.call_soon(partial(thread.loop.call_later, MOMENT, _interrupt_main))
 
     def wake(self, loop: asyncio.AbstractEventLoop | None, callback: Callable[[], object]) -> None:
         """Call a function on `loop` some time soon, if that is the one that runs here."""
@@ -185,6 +199,14 @@ def refuse_green_threads() -> None:
         " Use workers with real threads (gunicorn's gthread, Celery's prefork or threads), or patch all but"
         " threads (thread=False); a call then holds up its whole thread"
     )
+
+
+def _interrupt_main() -> None:
+    if hasattr(signal, "pthread_kill"):
+        # Unlike the other, it ends what the thread waits in.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        interrupt_main()
 
 
 def _hold_daemon() -> None:
@@ -270,14 +292,20 @@ def _shortened(error: BaseException) -> BaseException:
 class LoopThread:
     """An event loop on a daemon thread of its own, from its start to its end."""
 
+    loop: asyncio.AbstractEventLoop
+    """There once `started` has returned; made on the thread, where no signal can strike amid it."""
+
     def __init__(self) -> None:
-        self.loop = _new_event_loop()
         self.ended = False
         """Whether it takes no more jobs."""
         self.inherited: list[Any] = []
         """In a forked child, where this thread is not: what belongs to its loop."""
         self._jobs: set[Job[Any]] = set()
         self._closed = threading.Event()
+        self._unwanted = False
+        self._failure: Exception | None = None
+        self._begun = threading.Lock()
+        self._begun.acquire()
         self._thread = threading.Thread(target=self._serve, name="plexypay", daemon=True)
 
     @classmethod
@@ -285,18 +313,28 @@ class LoopThread:
         """Return a new thread whose loop runs.
 
         Raises:
-            ConfigurationError: The system gives no thread, or the interpreter is exiting.
+            ConfigurationError: The system gives no thread or no loop, or the interpreter is exiting.
         """
         started = cls()
+        failure: Exception | None
         try:
             started._thread.start()
+            started._begun.acquire()
+            failure = started._failure
         except RuntimeError as error:
-            started.loop.close()
-            raise ConfigurationError(f"PlexyPay's event-loop thread cannot start: {error}") from error
+            failure = error
         except BaseException:
-            started.loop.call_soon_threadsafe(started.loop.stop)
+            started._abandon()
             raise
+        if failure is not None:
+            raise ConfigurationError(f"PlexyPay's event-loop thread cannot start: {failure}") from failure
         return started
+
+    def _abandon(self) -> None:
+        """End it, wherever in its beginning it is: whoever started it was interrupted."""
+        self._unwanted = True
+        if hasattr(self, "loop"):
+            self.call_soon(self.loop.stop)
 
     def is_current(self) -> bool:
         """Tell whether the caller is on this thread."""
@@ -337,7 +375,16 @@ class LoopThread:
 
     def _serve(self) -> None:
         try:
-            self.loop.run_forever()
+            self.loop = _new_event_loop()
+        except Exception as error:  # noqa: BLE001 - raised in the caller
+            self._failure, self.ended = error, True
+            self._closed.set()
+            return
+        finally:
+            self._begun.release()
+        try:
+            if not self._unwanted:
+                self.loop.run_forever()
         finally:
             self.ended = True
             try:

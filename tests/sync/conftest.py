@@ -93,11 +93,13 @@ def uvloop(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def start() -> Iterator[Run]:
-    """Start a script with all warnings as errors, in development mode."""
+    """Start a script with all warnings as errors, in development mode unless told otherwise."""
     scripts: list[Script] = []
 
-    def begin(code: str, *arguments: str, options: tuple[str, ...] = ("-W", "error"), uvloop: bool) -> Script:
-        script = Script(code, *arguments, options=options, uvloop=uvloop)
+    def begin(
+        code: str, *arguments: str, options: tuple[str, ...] = ("-W", "error"), uvloop: bool, **mode: bool
+    ) -> Script:
+        script = Script(code, *arguments, options=options, uvloop=uvloop, **mode)
         scripts.append(script)
         return script
 

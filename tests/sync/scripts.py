@@ -22,7 +22,9 @@ NAIVE_LIMIT = 10.0
 class Script:
     """A Python script in a process of its own, which cannot outlive its time limit."""
 
-    def __init__(self, code: str, *arguments: str, options: tuple[str, ...], uvloop: bool) -> None:
+    def __init__(
+        self, code: str, *arguments: str, options: tuple[str, ...], uvloop: bool, development: bool = True
+    ) -> None:
         # Whoever runs the tests in the background may have Ctrl-C ignored, which a child inherits.
         prelude = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         if not uvloop:
@@ -30,8 +32,9 @@ class Script:
         if NAIVE in os.environ:
             room = str(Path(__file__).parent)
             prelude += f"import sys; sys.path.append({room!r}); import naive_bridge; naive_bridge.install()\n"
+        mode = ["-X", "dev"] if development else []
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "dev", *options, "-c", prelude + textwrap.dedent(code), *arguments],
+            [sys.executable, *mode, *options, "-c", prelude + textwrap.dedent(code), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

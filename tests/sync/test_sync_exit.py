@@ -291,6 +291,111 @@ def test_ctrl_c_in_a_call(
     assert (status, out, err) == (0, "", "")
 
 
+@pytest.mark.parametrize(("what", "where"), [("pages", "post"), ("many", "run_if_started")])
+def test_ctrl_c_at_the_end_of_an_iterator_that_nobody_closed(
+    check: Check, sandbox: ThreadedSandbox, uvloop: bool, what: str, where: str
+) -> None:
+    # Python prints and forgets what is raised there.
+    out = check(
+        """
+        import asyncio, signal, sys, time
+        from plexypay_sync import CreatePaymentLink, PlexyPay
+        from plexypay_sync.portal import portal
+        _, url, what, where = sys.argv
+        plexy = PlexyPay("sandbox-key", base_url=url)
+        for _ in range(3):
+            plexy.payment_links.create(amount=1, currency="KZT")
+        rows = (CreatePaymentLink(amount=1, currency="KZT") for _ in range(10000))
+        async def tasks():
+            return len(asyncio.all_tasks()) - 1
+        before = portal.run(tasks)
+        usual = getattr(type(portal), where)
+        def struck(*args):
+            setattr(type(portal), where, usual)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("not struck")
+        try:
+            links = plexy.payment_links
+            iterator = links.list(size=1) if what == "pages" else links.create_many(rows)
+            for _ in iterator:
+                setattr(type(portal), where, struck)
+                del iterator
+                break
+            time.sleep(50)
+        except KeyboardInterrupt:
+            print("raised")
+        limit = time.monotonic() + 20
+        while portal.run(tasks) > before:
+            assert time.monotonic() < limit
+            time.sleep(0.005)
+        plexy.payment_links.statistics()
+        plexy.close()
+        """,
+        sandbox.base_url,
+        what,
+        where,
+        uvloop=uvloop,
+        limit=40,
+    )
+    assert out == "raised"
+
+
+def test_ctrl_c_while_the_loop_is_being_made(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    out = check(
+        """
+        import gc, signal, sys, threading, time
+        from plexypay_sync import PlexyPay, portal
+        made, usual = [], portal._new_event_loop
+        def slow():
+            made.append(threading.current_thread().name)
+            if len(made) == 1:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                time.sleep(0.2)
+            return usual()
+        portal._new_event_loop = slow
+        plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+        try:
+            plexy.payment_links.statistics()
+        except KeyboardInterrupt:
+            print("interrupted")
+        plexy.payment_links.statistics()
+        limit = time.monotonic() + 20
+        while threading.active_count() > 2:
+            assert time.monotonic() < limit
+            time.sleep(0.005)
+        gc.collect()
+        plexy.close()
+        print(made)
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert out.splitlines() == ["interrupted", "['plexypay', 'plexypay']"]
+
+
+def test_no_descriptor_for_a_loop(start: Run, sandbox: ThreadedSandbox, uvloop: bool) -> None:
+    script = start(
+        """
+        import os, resource, sys
+        from plexypay_sync import ConfigurationError, PlexyPay
+        plexy = PlexyPay("sandbox-key", base_url=sys.argv[1])
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+        try:
+            plexy.payment_links.statistics()
+        except ConfigurationError as error:
+            print("event-loop thread cannot start" in str(error))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        plexy.payment_links.statistics()
+        plexy.close()
+        """,
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    # The loop that was not made whole says on stderr that nobody closed it.
+    assert script.end()[:2] == (0, "True")
+
+
 def test_ctrl_c_that_nobody_catches_ends_the_process(start: Run, silent: SilentServer, uvloop: bool) -> None:
     script = start(
         """

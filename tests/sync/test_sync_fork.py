@@ -277,7 +277,7 @@ print(failures, len(set(calls)) == len(calls))
     assert out == "[] True"
 
 
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("turn", [0, 2])
 def test_a_fork_amid_first_calls(check: Check, sandbox: ThreadedSandbox, uvloop: bool, turn: int) -> None:
     # The portal's lock may be held by another thread, and its loop half made, in the moment of the fork.
     check(

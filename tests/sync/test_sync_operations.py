@@ -25,6 +25,7 @@ from plexypay_sync import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    CreatePaymentLink,
     DeadlineExceededError,
     InvalidRequestError,
     NotFoundError,
@@ -288,11 +289,15 @@ def test_a_closed_client_says_so(sandbox: ThreadedSandbox) -> None:
         pages.first_page,
         lambda: list(pages),
         lambda: plexy.request("GET", "/v1/payment-links"),
+        lambda: list(plexy.payment_links.create_many([CreatePaymentLink(amount=1, currency="KZT")])),
+        lambda: plexy.transactions.wait(payment_link_id="pl_1"),
+        plexy.with_options(timeout=5).payment_links.statistics,
     ]
     for call in calls:
         with pytest.raises(ConfigurationError, match="closed"):
             call()
     plexy.close()
+    assert sandbox.count() == 1
 
 
 def test_a_client_closed_before_its_first_call_is_closed() -> None:

@@ -1,13 +1,15 @@
-"""When calls must end: one coarse timer per event loop instead of one timer per call.
+"""When calls must end: one coarse timer per event loop instead of two timers per call.
 
 A timer of its own costs a call several microseconds, which at thousands of calls a second is a tenth of the
-throughput. Here a deadline is an entry in a bucket of 50 ms, and one tick looks at the buckets that are due;
-a call therefore ends up to 100 ms late, never early.
+throughput. Here a call is an entry in a bucket of 50 ms, and one tick looks at the buckets that are due; a
+call therefore ends up to 100 ms late, never early. What a server's silence moves is not the entry, which is
+looked at again when it comes due.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 
 __all__ = ["Deadlines", "Watch"]
 
@@ -15,24 +17,62 @@ TICK = 0.05
 
 
 class Watch:
-    """One call's deadline: when it passes, the call's task is cancelled."""
+    """One call's deadline, and the silence that it bears: when either is over, its task is cancelled."""
 
-    __slots__ = ("_cancelling", "_deadlines", "_expired", "_key", "_task")
+    __slots__ = (
+        "_cancelling",
+        "_deadline",
+        "_deadlines",
+        "_expired",
+        "_heard",
+        "_key",
+        "_patience",
+        "_silent",
+        "_task",
+    )
 
-    def __init__(self, deadlines: Deadlines, key: int) -> None:
+    def __init__(self, deadlines: Deadlines, deadline: float, patience: float) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
         self._task = task
         self._cancelling = task.cancelling()
         self._expired = False
+        self._silent = False
+        self._heard: float | None = None
+        self._deadline = deadline
+        self._patience = patience
         self._deadlines = deadlines
-        self._key = key
+        self._key = deadlines.add(self, self._due(deadlines.now()))
 
-    def expire(self) -> None:
-        """Cut the call."""
-        self._expired = True
+    def heard(self) -> None:
+        """Count the silence from now on: the request is written, or a part of its answer has come."""
+        self._heard = self._deadlines.now()
+
+    def come_due(self, now: float) -> None:
+        """Cut what lasts too long, or be looked at again."""
+        silent = self._heard is not None and self._heard + self._patience <= min(now, self._deadline)
+        if silent:
+            self._silent = True
+        elif self._deadline <= now:
+            self._expired = True
+        else:
+            self._key = self._deadlines.add(self, self._due(now))
+            return
         self._task.cancel()
+
+    def _due(self, now: float) -> float:
+        """Return the earliest time at which either can be over."""
+        return min(self._deadline, (now if self._heard is None else self._heard) + self._patience)
+
+    def end_silence(self) -> bool:
+        """Count it no longer; tell whether it was this, and nobody else, that cancelled the task."""
+        self._heard = None
+        if not self._silent:
+            return False
+        self._silent = False
+        self._key = self._deadlines.add(self, self._due(self._deadlines.now()))
+        return self._task.uncancel() <= self._cancelling
 
     def done(self) -> bool:
         """End the watch; tell whether it was this deadline, and nobody else, that cancelled the task."""
@@ -48,24 +88,31 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.now = loop.time
         self._buckets: dict[int, set[Watch]] = {}
-        self._due = 0
+        self._next = 0
         self._tick: asyncio.TimerHandle | None = None
 
-    def watch(self, deadline: float) -> Watch:
-        """Watch the current task until `deadline`, a time of the loop's clock that has not passed."""
+    def watch(self, deadline: float, patience: float = math.inf) -> Watch:
+        """Watch the current task until `deadline`, a time of the loop's clock that has not passed.
+
+        `patience` is how many seconds of silence it bears, once it has said that it listens.
+        """
+        return Watch(self, deadline, patience)
+
+    def add(self, watch: Watch, due: float) -> int:
+        """Look at a watch when it is due; return its bucket's key."""
         if self._tick is None:
-            now = self._loop.time()
-            self._due = int(now / TICK)
+            now = self.now()
+            self._next = int(now / TICK)
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
-        key = int(deadline / TICK) + 1
-        watch = Watch(self, key)
+        key = max(int(due / TICK) + 1, self._next)
         bucket = self._buckets.get(key)
         if bucket is None:
             self._buckets[key] = {watch}
         else:
             bucket.add(watch)
-        return watch
+        return key
 
     def forget(self, watch: Watch, key: int) -> None:
         """Drop a watch whose call has ended in time."""
@@ -76,12 +123,14 @@ class Deadlines:
                 del self._buckets[key]
 
     def _on_tick(self) -> None:
-        now = self._loop.time()
+        now = self.now()
         latest = int(now / TICK)
-        for key in range(self._due, latest + 1):
+        due = range(self._next, latest + 1)
+        # First, so that what is to be looked at again comes into a bucket of the next ticks.
+        self._next = latest + 1
+        for key in due:
             for watch in self._buckets.pop(key, ()):
-                watch.expire()
-        self._due = latest + 1
+                watch.come_due(now)
         # With no call under way the timer stops: an idle client wakes nobody.
         self._tick = self._loop.call_at(now + TICK, self._on_tick) if self._buckets else None
 

@@ -235,7 +235,8 @@ class Call(Generic[R]):
     async def _run(self) -> R:
         # Waiting for an earlier run's requests is no time of this one's.
         self._deadline = max(self._now(), self._settled_at) + self._timeout
-        watch = self._connections.deadlines.watch(self._deadline)
+        read_timeout = self.execution.settings.read_timeout
+        watch = self._watch = self._connections.deadlines.watch(self._deadline, read_timeout)
         failed: BaseException
         try:
             result = await self._perform()
@@ -283,7 +284,8 @@ class Call(Generic[R]):
             self._unsettled = False
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            sending = self._sending = Sending(once=self._replay not in (Replay.SAFE, Replay.SAME_KEY))
+            once = self._replay not in (Replay.SAFE, Replay.SAME_KEY)
+            sending = self._sending = Sending(self._watch, once=once)
             result = await self._send(self._wire_request, sending)
             self._sending = None
             self.sent += 1
@@ -385,11 +387,14 @@ class Call(Generic[R]):
 
     async def _send_now(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         connections = self._connections
-        async with connections.slots:
-            try:
-                return await connections.send(wire_request, self.execution.wire, sending)
-            except (ConnectError, OutcomeUnknownError) as error:
-                return error
+        # `async with` would cost two coroutines more.
+        await connections.slots.acquire()
+        try:
+            return await connections.send(wire_request, self.execution.wire, sending)
+        except (ConnectError, OutcomeUnknownError) as error:
+            return error
+        finally:
+            connections.slots.release()
 
     def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
         judgement = judge(
@@ -415,7 +420,7 @@ class Call(Generic[R]):
             PlexyPayError: The deadline or the budget ended the call.
         """
         while True:
-            result = await self._send(wire_request, Sending())
+            result = await self._send(wire_request, Sending(self._watch))
             if isinstance(result, WireResponse) and result.complete:
                 if result.is_success:
                     return codec.decode(result)

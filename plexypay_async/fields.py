@@ -103,6 +103,7 @@ class Request:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 
 def check_text(name: str, value: Any) -> None:
@@ -178,7 +179,7 @@ def key_or_new(value: str | None) -> str:
 
 def check_currency(name: str, value: Any) -> None:
     """Refuse anything but three ASCII letters."""
-    if not isinstance(value, str) or re.fullmatch(r"[A-Za-z]{3}", value) is None:
+    if not isinstance(value, str) or _CURRENCY.fullmatch(value) is None:
         raise ConfigurationError(f"{name}: expected three letters such as KZT, got {_shown(value)}")
 
 

@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import BytesPayload
 from yarl import URL
 
-from .deadlines import Deadlines
+from .deadlines import Deadlines, Watch
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
@@ -35,44 +35,51 @@ __all__ = ["Connections", "Sending", "Transport", "is_lasting"]
 class Sending:
     """What is known of one attempt's request while it is under way."""
 
-    __slots__ = ("begun", "body", "once")
+    __slots__ = ("begun", "once", "watch", "writings")
 
-    def __init__(self, *, once: bool = False) -> None:
+    def __init__(self, watch: Watch, *, once: bool = False) -> None:
+        self.watch = watch
+        """The call's; it cuts an attempt that hears nothing for too long."""
         self.once = once
         """Whether aiohttp's own second sending, of a PUT or DELETE after a disconnect, must not happen."""
         self.begun = False
         """Whether a byte of the request may have left."""
-        self.body: _Body | None = None
+        self.writings = 0
+        """How often the writing of its body began."""
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Sending:
+        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
+        return self
 
     @property
     def repeated(self) -> bool:
         """Whether aiohttp sent it twice by itself, as it does for DELETE and PUT after a disconnect."""
-        return self.body is not None and self.body.writings > 1
+        return self.writings > 1
 
 
 class _Body(BytesPayload):
     """A request body that notes when its writing begins.
 
     aiohttp tells from no timeout whether a request was sent, and a trace costs a seventh of the throughput;
-    headers and body leave together, so this is the moment.
+    headers and body leave together, so this is the moment. Nothing refers to it in turn: with a cycle in
+    every call, the garbage collector would run for a tenth of the time.
     """
-
-    writings = 0
 
     def __init__(self, content: bytes, sending: Sending) -> None:
         super().__init__(content, content_type="application/json")
         self._sending = sending
-        sending.body = self
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         transport = writer.transport
         if transport is not None and not transport.is_closing():
-            if self.writings and self._sending.once:
+            sending = self._sending
+            if sending.writings and sending.once:
                 # Headers wait for the body's first byte, so nothing has left this second time.
                 raise ConnectionError("the connection was lost before an answer, and this call is sent once")
-            self.writings += 1
-            self._sending.begun = True
+            sending.writings += 1
+            sending.begun = True
         await super().write_with_length(writer, content_length)
+        self._sending.watch.heard()
 
 
 @attrs.frozen
@@ -81,16 +88,20 @@ class Wire:
 
     settings: Settings
     timeout: aiohttp.ClientTimeout
+    """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
+    timeout_of_get: aiohttp.ClientTimeout
+    """For a GET: without a body nothing notes when it is written."""
     fixed_headers: dict[str, str] | None = attrs.field(repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
         """Prepare what does not change from request to request."""
-        timeout = aiohttp.ClientTimeout(
-            total=None, connect=settings.connect_timeout, sock_read=settings.read_timeout
-        )
+        connect, read = settings.connect_timeout, settings.read_timeout
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect)
+        timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
-        return cls(settings, timeout, {"Authorization": key} if isinstance(key, str) else None)
+        fixed_headers = {"Authorization": key} if isinstance(key, str) else None
+        return cls(settings, timeout, timeout_of_get, fixed_headers)
 
     def headers(self, further: Any) -> dict[str, str]:
         """Return the headers of one request."""
@@ -158,8 +169,10 @@ class Connections:
         """
         method = request.method
         body: _Body | None = None
+        timeout = wire.timeout
         if method == "GET":
             sending.begun = True
+            timeout = wire.timeout_of_get
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = _Body(request.body or b"", sending)
@@ -174,12 +187,19 @@ class Connections:
                 headers=headers,
                 skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
                 allow_redirects=False,
-                timeout=wire.timeout,
+                timeout=timeout,
             )
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             failure = _failure(error, request, sending), _bare(error, handled)
+        except asyncio.CancelledError:
+            if not sending.watch.end_silence():
+                raise
+            silence = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+            failure = _failure(silence, request, sending), silence
         else:
-            return await _read(response, headers["Authorization"])
+            return await _read(response, headers["Authorization"], sending.watch)
+        finally:
+            sending.watch.end_silence()
         # Raised outside the handler, so that aiohttp's own error is not its context.
         raise failure[0] from failure[1]
 
@@ -187,14 +207,34 @@ class Connections:
 _NO_CONTENT_TYPE = ("Content-Type",)
 
 
-async def _read(response: aiohttp.ClientResponse, key: str) -> WireResponse:
+async def _read(response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
     status = response.status
     retry_after = response.headers.get("Retry-After")
     try:
-        content = await response.read()
+        # As a rule all of it is here by now.
+        content = await (response.read() if response.content.is_eof() else _heard(response, watch))
     except (aiohttp.ClientError, OSError):
         return WireResponse(status, b"", retry_after, complete=False)
+    except asyncio.CancelledError:
+        if not watch.end_silence():
+            raise
+        return WireResponse(status, b"", retry_after, complete=False)
     return WireResponse(status, content, retry_after, key=key)
+
+
+async def _heard(response: aiohttp.ClientResponse, watch: Watch) -> bytes:
+    """Read a body that is still coming, and tell the watch of each part."""
+    parts: list[bytes] = []
+    try:
+        while not response.content.at_eof():
+            watch.heard()
+            parts.append(await response.content.readany())
+    except BaseException:
+        response.close()
+        raise
+    # aiohttp's own read also gives the connection back.
+    parts.append(await response.read())
+    return b"".join(parts)
 
 
 # The garbage collector must not meet an open session: it would warn before the keeper could close it.
@@ -347,7 +387,7 @@ def _failure(error: Exception, request: WireRequest, sending: Sending) -> PlexyP
         return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
     connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
     # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
-    if not sending.begun or (sending.body is None and connecting):
+    if not sending.begun or (request.method == "GET" and connecting):
         return ConnectError(f"{call}: no connection: {_told(error)}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 

@@ -228,25 +228,28 @@ class Job(Generic[T]):
         self._done.acquire()
         self._function = function
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
 
     def start(self, thread: LoopThread) -> None:
         """Begin, on the loop, unless that is ending."""
         if thread.ended:
             return
-        self._task = thread.loop.create_task(self._run())
-        self._task.add_done_callback(lambda _: thread.forget(self))
+        self._task = thread.loop.create_task(self._run(thread))
 
-    def cancel(self) -> None:
+    def cancel(self, thread: LoopThread) -> None:
         """Cancel, on the loop; a job that never began is done by that."""
-        if self._task is None:
-            self.end()
-        else:
+        if self._task is not None:
             self._task.cancel()
+        if not self._begun:
+            # Cancelled before its first step, a task never takes it.
+            thread.forget(self)
 
     def end(self) -> None:
         """Tell a caller that still waits that nothing more will come."""
         if not self.settled:
-            self._settle(None, self._cut_error())
+            # The caller of a job that never began and the end of the loop may both come here.
+            with contextlib.suppress(RuntimeError):
+                self._settle(None, self._cut_error())
 
     def wait(self, timeout: float) -> bool:
         """Wait in the caller, which is the only one that waits; tell whether the job is settled."""
@@ -255,12 +258,11 @@ class Job(Generic[T]):
     def _settle(self, value: T | None, error: BaseException | None) -> None:
         self.value, self.error = value, error
         self.settled = True
-        # The caller of a job that never began and the end of the loop may both come here.
-        with contextlib.suppress(RuntimeError):
-            self._done.release()
+        self._done.release()
 
-    async def _run(self) -> None:
+    async def _run(self, thread: LoopThread) -> None:
         # Nothing is raised on the loop: a SystemExit of the user's there would end the thread for all.
+        self._begun = True
         try:
             value = await self._function()
         except asyncio.CancelledError:
@@ -269,9 +271,11 @@ class Job(Generic[T]):
             self._settle(None, _shortened(error))
         else:
             self._settle(value, None)
+        finally:
+            thread.forget(self)
 
     def _cut_error(self) -> PlexyPayError:
-        if self._task is None:
+        if not self._begun:
             return ConnectError("PlexyPay's event loop ended before the call began: nothing was sent")
         return OutcomeUnknownError(
             "the call was cut on PlexyPay's event loop while it was under way: it may have happened"
@@ -350,7 +354,7 @@ class LoopThread:
 
     def cancel_job(self, job: Job[Any]) -> None:
         """Cancel a job and wait until it has let go of its connection, at most `PATIENCE` seconds."""
-        if not job.settled and self.call_soon(job.cancel):
+        if not job.settled and self.call_soon(job.cancel, self):
             job.wait(PATIENCE)
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
@@ -406,6 +410,9 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     if uvloop is None:
         return asyncio.new_event_loop()
     loop: Any = uvloop.new_event_loop()
+    # Its debug mode, in which it walks the stack for each timer, crashes the interpreter now and then: its
+    # issues 611, 715 and 730, and on Python 3.11 too.
+    loop.set_debug(False)
     loop.getaddrinfo = partial(_getaddrinfo, loop.getaddrinfo)
     return cast("asyncio.AbstractEventLoop", loop)
 

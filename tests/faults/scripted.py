@@ -82,6 +82,16 @@ class Trickle:
 
 
 @attrs.frozen
+class Parts:
+    """An answer whose body comes in so many parts, with a pause before each; `sent` of them, then silence."""
+
+    answer: Answer
+    parts: int
+    every: float
+    sent: int | None = None
+
+
+@attrs.frozen
 class Raw:
     """Any bytes, after which the connection is closed."""
 
@@ -106,7 +116,7 @@ class Play(enum.Enum):
 
 DROP, RESET, SILENCE = Play.DROP, Play.RESET, Play.SILENCE
 
-Step: TypeAlias = "Answer | Cut | Trickle | Raw | Late | Play | Callable[[Seen], Step]"
+Step: TypeAlias = "Answer | Cut | Trickle | Parts | Raw | Late | Play | Callable[[Seen], Step]"
 
 
 def code(number: int | str, status: int, message: str = "as scripted", **headers: str) -> Answer:
@@ -178,7 +188,9 @@ class Script:
         for route, steps in self._steps.items():
             if _matches(route, seen.route):
                 step = steps.pop(0) if len(steps) > 1 else steps[0]
-                return step if isinstance(step, (Answer, Cut, Trickle, Raw, Late, Play)) else step(seen)
+                return (
+                    step if isinstance(step, (Answer, Cut, Trickle, Parts, Raw, Late, Play)) else step(seen)
+                )
         return code(4, 404, f"nothing is scripted for {seen.route}")
 
 
@@ -253,6 +265,17 @@ class Server:
                     writer.write(b" ")
                     await writer.drain()
                     await asyncio.sleep(step.every)
+            case Parts():
+                content = step.answer.content
+                size = -(-len(content) // step.parts)
+                writer.write(step.answer.head(len(content)))
+                for part in range(step.parts if step.sent is None else step.sent):
+                    await asyncio.sleep(step.every)
+                    writer.write(content[part * size : (part + 1) * size])
+                    await writer.drain()
+                if step.sent is None:
+                    return True
+                await reader.read()
             case Raw():
                 writer.write(step.content)
                 await writer.drain()

@@ -34,6 +34,7 @@ from .scripted import (
     SILENCE,
     Answer,
     Late,
+    Parts,
     Script,
     Trickle,
     code,
@@ -238,6 +239,42 @@ async def test_a_create_looks_up_what_a_silent_attempt_has_done() -> None:
         found = await create(plexy)
         assert found.order_reference == "ORD-1"
         assert script.counts == {f"POST {LINKS}": 1, f"GET {BY_REFERENCE}/ORD-1": 1}
+
+
+@pytest.mark.parametrize("call", [create, retrieve])
+async def test_a_body_may_take_longer_than_the_read_timeout_as_long_as_it_is_not_silent(call: Any) -> None:
+    slow = Parts(CREATED, parts=6, every=0.1)
+    async with scripted({"*": [slow, CREATED]}, read_timeout=0.25, retry=ONCE) as (plexy, script):
+        with ends_within(0.6, begins=0.6):
+            assert (await call(plexy)).url == CREATED.body["url"]
+        # The connection is as good as new.
+        await call(plexy)
+        assert (script.count(), script.connections) == (2, 1)
+
+
+async def test_a_body_that_falls_silent_is_a_cut_answer() -> None:
+    cut = Parts(CREATED, parts=4, every=0.01, sent=2)
+    routes = {f"POST {LINKS}": cut, f"GET {BY_REFERENCE}/ORD-1": FOUND}
+    async with scripted(routes, read_timeout=0.1) as (plexy, script):
+        with ends_within(0.2, begins=0.1):
+            assert isinstance(await create(plexy), PaymentLink)
+        assert script.counts == {f"POST {LINKS}": 1, f"GET {BY_REFERENCE}/ORD-1": 1}
+
+
+async def test_connecting_and_waiting_for_a_place_are_no_silence() -> None:
+    late = Late(0.2, CREATED)
+    async with scripted({"*": late}, read_timeout=0.3, max_connections=1, retry=ONCE) as (plexy, script):
+        # The last waits for a place for longer than it may for an answer.
+        made = await asyncio.gather(*(create(plexy) for _ in range(4)))
+        assert [type(link) for link in made] == [PaymentLink] * 4
+        assert script.count() == 4
+
+
+async def test_a_pause_is_no_silence() -> None:
+    routes = {"*": [code(1, 503, Retry_After="0.4"), CREATED]}
+    async with scripted(routes, read_timeout=0.1) as (plexy, script):
+        assert isinstance(await create(plexy), PaymentLink)
+        assert script.count() == 2
 
 
 async def test_a_derived_client_may_be_more_patient() -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink
 
-from .scripted import FOUND, KEY, LINKS, ONCE, SILENCE, Server, serving
+from .scripted import CREATED, FOUND, KEY, LINKS, ONCE, SILENCE, Server, scripted, serving
 
 
 @contextmanager
@@ -289,3 +289,31 @@ def test_a_given_session_is_refused_on_another_loop() -> None:
         assert refused == [True]
         assert isinstance(runner.run(retrieve(plexy)), PaymentLink)
         runner.run(session.close())
+
+
+# ------------------------------------------------------------------------------------------------- garbage
+
+
+@pytest.mark.asyncio
+async def test_calls_leave_the_garbage_collector_nothing_of_theirs() -> None:
+    # What refers to itself waits for the collector, which then runs for a tenth of a busy client's time.
+    async with scripted({"POST *": CREATED, "*": FOUND}) as (plexy, _):
+
+        async def call() -> None:
+            await plexy.payment_links.create(amount=1, currency="KZT", order_reference="ORD-1")
+            await retrieve(plexy)
+
+        await call()
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            for _ in range(10):
+                await call()
+            gc.collect()
+            left = [thing for thing in gc.garbage if type(thing).__module__.startswith("plexypay")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert left == []

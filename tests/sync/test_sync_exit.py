@@ -437,3 +437,15 @@ def test_ctrl_c_while_main_waits_for_a_thread(start: Run, silent: SilentServer, 
     script.interrupt()
     *_, seconds = measured_end(script, 50)
     assert seconds < SOON
+
+
+def test_uvloops_debug_mode_which_crashes_is_left_off(check: Check, uvloop: bool) -> None:
+    # Its issues 611, 715 and 730: the interpreter dies where the garbage collector strikes amid it.
+    script = """
+        import asyncio
+        from plexypay_sync.portal import portal
+        async def is_debugged():
+            return asyncio.get_running_loop().get_debug()
+        print(portal.run(is_debugged))
+    """
+    assert check(script, uvloop=uvloop) == ("False" if uvloop else "True")

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from plexypay_sync import ConfigurationError, OutcomeUnknownError, PlexyPay, PlexyPayError
-from plexypay_sync.portal import Portal, portal
+from plexypay_sync import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPay, PlexyPayError
+from plexypay_sync.portal import Job, LoopThread, Portal, portal
 
 from .conftest import QUICK
 from .servers import SilentServer, ThreadedSandbox
@@ -320,3 +320,56 @@ def test_a_signal_handlers_own_exception_cancels_the_call(silent: SilentServer) 
     finally:
         limiting.join(60)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_call_cancelled_before_its_first_step_was_not_sent() -> None:
+    stepped: list[str] = []
+
+    async def step() -> None:
+        stepped.append("step")
+
+    thread = LoopThread.started()
+    try:
+        held = threading.Event()
+        thread.loop.call_soon_threadsafe(held.wait, 60)
+        job = Job(step)
+        # Both reach the loop in one turn, so that the task is cancelled before it has run.
+        thread.start_job(job)
+        thread.loop.call_soon_threadsafe(job.cancel, thread)
+        held.set()
+        assert job.wait(10)
+        assert isinstance(job.error, ConnectError)
+        assert stepped == []
+        assert not thread._jobs  # pyright: ignore[reportPrivateUsage]
+    finally:
+        thread.stop(30)
+
+
+def test_a_settled_call_is_forgotten(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
+    plexy.payment_links.statistics()
+    thread = portal._thread  # pyright: ignore[reportPrivateUsage]
+    assert thread is not None
+    with pytest.raises(PlexyPayError):
+        plexy.payment_links.retrieve("pl_none")
+    # The loop's thread lets go of a call a moment after its caller has the answer.
+    assert settled(lambda: len(thread._jobs), 0) == 0  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_call_leaves_the_garbage_collector_nothing(plexy: PlexyPay) -> None:
+    def call(reference: str) -> None:
+        plexy.payment_links.create(amount=1, currency="KZT", order_reference=reference)
+
+    call("ORD-0")
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for turn in range(10):
+            call(f"ORD-{turn + 1}")
+        gc.collect()
+        modules = {type(thing).__module__ for thing in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not {name for name in modules if name.startswith("plexypay") and ".sandbox" not in name}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from plexypay_async.deadlines import TICK, Deadlines
+from plexypay_async.deadlines import TICK, Deadlines, Watch
 
 pytestmark = pytest.mark.asyncio
 
@@ -119,6 +120,135 @@ async def test_a_deadline_inside_a_timeout_of_the_callers() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await watched(deadlines, 30, asyncio.Event().wait())
+
+
+async def heard_until_silent(
+    deadlines: Deadlines, work: Any, *, patience: float, deadline: float = 30
+) -> str:
+    """Do `work` with a watch that bears so much silence, and say how it ended."""
+    watch = deadlines.watch(asyncio.get_running_loop().time() + deadline, patience)
+    try:
+        await work(watch)
+        ended = "done"
+    except asyncio.CancelledError:
+        if watch.end_silence():
+            ended = "silent"
+        elif watch.done():
+            return "cut"
+        else:
+            watch.done()
+            raise
+    watch.end_silence()
+    watch.done()
+    return ended
+
+
+async def listen(watch: Watch) -> None:
+    watch.heard()
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("patience", [0.01, 0.06, 0.12])
+async def test_silence_is_cut_late_but_not_early(patience: float) -> None:
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    assert await heard_until_silent(Deadlines(loop), listen, patience=patience) == "silent"
+
+    assert patience <= loop.time() - started < patience + 0.5
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_silence_counts_from_what_was_heard_last() -> None:
+    loop = asyncio.get_running_loop()
+    last: list[float] = []
+
+    async def talk_for_a_while(watch: Watch) -> None:
+        for _ in range(8):
+            watch.heard()
+            last.append(loop.time())
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+
+    assert await heard_until_silent(Deadlines(loop), talk_for_a_while, patience=0.2) == "silent"
+    assert len(last) == 8
+    assert 0.2 <= loop.time() - last[-1] < 0.7
+
+
+async def test_what_has_not_begun_to_listen_is_not_silent() -> None:
+    async def wait(watch: Watch) -> None:
+        await asyncio.sleep(0.3)
+
+    assert await heard_until_silent(Deadlines(asyncio.get_running_loop()), wait, patience=0.05) == "done"
+
+
+async def test_after_a_silence_the_deadline_stands() -> None:
+    loop = asyncio.get_running_loop()
+    watch = Deadlines(loop).watch(loop.time() + 0.3, 0.05)
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(5):
+                await listen(watch)
+        assert watch.end_silence()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await asyncio.Event().wait()
+    assert not watch.end_silence()
+    assert watch.done()
+
+
+async def test_a_deadline_that_passed_while_a_silence_was_dealt_with_still_cuts(
+    skip_time: Callable[[float], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    watch = Deadlines(loop).watch(loop.time() + 1, 0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await listen(watch)
+    await asyncio.sleep(0.2)
+    skip_time(2)
+    assert watch.end_silence()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await asyncio.Event().wait()
+    assert watch.done()
+
+
+async def test_a_deadline_that_passes_before_the_silence_does_is_the_deadline() -> None:
+    ended = await heard_until_silent(
+        Deadlines(asyncio.get_running_loop()), listen, patience=30, deadline=0.05
+    )
+
+    assert ended == "cut"
+
+
+async def test_the_callers_cancellation_is_not_taken_for_silence() -> None:
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    async def interrupted(watch: Watch) -> None:
+        watch.heard()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            assert me is not None
+            me.cancel()
+            raise
+
+    task = asyncio.create_task(heard_until_silent(deadlines, interrupted, patience=0.01))
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_silence_takes_no_timer_of_its_own(timers: list[asyncio.TimerHandle]) -> None:
+    deadlines = Deadlines(asyncio.get_running_loop())
+
+    ended = await asyncio.gather(*(heard_until_silent(deadlines, listen, patience=0.05) for _ in range(200)))
+
+    assert ended == ["silent"] * 200
+    assert len(timers) <= 5
 
 
 async def test_many_deadlines_share_one_timer(timers: list[asyncio.TimerHandle]) -> None:

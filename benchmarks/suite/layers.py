@@ -6,6 +6,8 @@ the transport is sending alone, through aiohttp and the system, 100 at once. The
 
 from __future__ import annotations
 
+import math
+
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLinks
 from plexypay_async.transport import Connections, Sending
 from plexypay_async.wire import WireRequest, WireResponse
@@ -23,6 +25,7 @@ WHOLE, BY_HAND, LIMIT = "the whole call", "aiohttp by hand", "raw protocol"
 LAYERS = ("codec", "execution", "transport")
 CASE = "layers"
 CONCURRENCY = 100
+PATIENCE = 60.0
 
 
 def cases(scale: Scale) -> list[Case]:
@@ -78,7 +81,9 @@ async def transport_cost(url: str, seconds: float) -> float:
         )
 
         async def send(_: int) -> str:
-            response = await connections.send(request, execution.wire, Sending(once=True))
+            watch = connections.deadlines.watch(math.inf, PATIENCE)
+            response = await connections.send(request, execution.wire, Sending(watch, once=True))
+            watch.done()
             if response.status != 201:
                 raise RuntimeError(repr(response))
             return ""

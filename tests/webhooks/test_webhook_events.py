@@ -317,7 +317,11 @@ def test_a_known_field_of_a_wrong_type_is_named_without_its_value(field: str, va
 def test_what_nobody_decides_by_costs_no_event(
     field: str, attribute: str, value: Any, status: str | None
 ) -> None:
-    rest = {"confirmedAt": "2024-05-01T12:00:00Z", "storeId": {"Value": "s"}, "status": status}
+    rest: dict[str, Any] = {
+        "confirmedAt": "2024-05-01T12:00:00Z",
+        "storeId": {"Value": "s"},
+        "status": status,
+    }
     event = received(transaction_event(**rest, **{field: value}))
 
     assert type(event) is TransactionEvent

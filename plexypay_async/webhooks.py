@@ -38,7 +38,7 @@ _Subject = TypeVar("_Subject", Transaction, SettlementOrder)
 MAX_BODY = 2**20
 """Bytes; a real delivery has about a thousand."""
 _MAX_DEPTH = 32
-_MAX_PIECES = 10_000
+_MAX_PIECES = 2_000
 _MAX_DIGITS = 30
 _LONGEST_NAME = 255
 _SCHEME = re.compile(rb"bearer[ \t]+", re.IGNORECASE)
@@ -201,7 +201,7 @@ class WebhookReceiver:
             WebhookAuthenticationError: The delivery does not carry the token: answer 401. The body was not
                 looked at.
             WebhookPayloadError: It is authentic, and no event: answer 400. Over 1 MiB, not JSON, not an
-                object, nested more than 32 deep, more than 10 000 values, a field twice, a number of more
+                object, nested more than 32 deep, more than 2 000 values, a field twice, a number of more
                 than 30 digits, or an id, a reference, a status, a type or an amount of a wrong type. A time
                 or a description that cannot be read is None, and in `raw`.
             ConfigurationError: `body` is no bytes, or `headers` no mapping: a mistake in the calling code.

@@ -196,9 +196,7 @@ def _of(piece: bytes, beginning: bytes = b"[", end: bytes = b"0]") -> Callable[[
 
 
 def _many_fields(chance: random.Random) -> bytes:
-    fields = b",".join(
-        b'"%x":%d' % (number, number) for number in range(chance.choice([600, 1_900, 60_000]))
-    )
+    fields = b",".join(b'"%x":%d' % (number, number) for number in range(chance.choice([600, 1_900, 60_000])))
     return b'{"name":"transaction.charged","data":{"id":"t",' + fields + b"}}"
 
 

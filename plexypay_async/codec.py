@@ -208,12 +208,19 @@ class ListingCodec(Generic[T]):
         data = body["data"]
         if data is not None and type(data) is not list:
             raise TypeError(f"data: expected an array, got {type(data).__name__}")
-        items: list[T] = each(cast("Sequence[Any]", data or ()), self._structure, self._item, "data")
+        items = self._items(cast("Sequence[Any]", data or ()))
         counts = {
             name: None if body.get(name) is None else _counted(name, body[name])
             for name in ("page", "size", "total")
         }
-        return PageBody(tuple(items), counts["page"], counts["size"], counts["total"], body)
+        return PageBody(items, counts["page"], counts["size"], counts["total"], body)
+
+    def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
+        structure, item = self._structure, self._item
+        try:
+            return tuple([structure(value, item) for value in values])
+        except Exception:  # noqa: BLE001 - read again, for the error to name the one that does not fit
+            return tuple(each(values, structure, item, "data"))
 
 
 def _counted(name: str, value: Any) -> int:

@@ -16,13 +16,13 @@ from typing import Any, cast
 
 import attrs
 import cattrs
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from .fields import Model, OpenEnum, wire_name, written_time
+from .compiled import Structure, compiled
+from .fields import Model, OpenEnum, in_utc, wire_name, written_time
 
 __all__ = ["Structure", "as_object", "converter", "each", "integer", "misfits", "reason"]
-
-Structure = Callable[[Any, Any], Any]
 
 
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
@@ -82,9 +82,7 @@ def _time(value: Any, _: Any) -> datetime:
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
     time = datetime.fromisoformat(value)
-    if time.tzinfo is UTC:
-        return time
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time if time.tzinfo is UTC else in_utc(time)
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -211,15 +209,16 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
         field.name: override(omit=True) if field.name == "raw" else override(rename=wire_name(field))
         for field in fields
     }
-    known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
     set_raw = object.__setattr__
+    known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
 
-    def structure(value: Any, _: Any) -> Any:
+    def strict(value: Any, _: Any) -> Any:
         body = as_object(value)
         made = known(body, kind)
         set_raw(made, "raw", body)
         return made
 
+    structure = compiled(kind, fields, converter.get_structure_hook, strict)
     variants = _Varied.fields_of(fields)
     list_under: str | None = kind.list_under
     if not variants and list_under is None:
@@ -228,7 +227,7 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     def structure_varied(value: Any, _: Any) -> Any:
         listed = list_under is not None and type(value) is list
         body: dict[str, Any] = {str(list_under): value} if listed else as_object(value)
-        made = known(_in_one_form(body, variants), kind)
+        made = structure(_in_one_form(body, variants), kind)
         set_raw(made, "raw", body)
         return made
 
@@ -265,17 +264,14 @@ def _make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(Decimal, _number)
     converter.register_unstructure_hook(datetime, written_time)
     converter.register_unstructure_hook_func(_is_object, _plain_object)
-    converter.register_unstructure_hook_func(_is_text_union, _same)
+    # cattrs calls no hook where it is its own identity.
+    converter.register_unstructure_hook_func(_is_text_union, identity)
     converter.register_unstructure_hook_factory(attrs.has, _attrs_unstructure_hook)
     return converter
 
 
 def _plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if type(value) is dict else dict(value)
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _is_text_union(kind: Any) -> bool:

@@ -246,6 +246,11 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
+def in_utc(value: datetime) -> datetime:
+    """Return a time of an answer in UTC; one without a zone is in UTC."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 def written_time(value: datetime) -> str:
     """Write an aware datetime as the API does: ISO 8601 in UTC, ending in Z."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

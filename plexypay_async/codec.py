@@ -52,6 +52,7 @@ class RequestEncoder:
             for field in fields
             if field.metadata.get("inside")
         ]
+        self._has_body = declaration.method in BODY_METHODS
         self._is_bare = all(f.name == "extra" or f.name in self._path_parameters for f in fields)
         self._unstructure: Callable[[Any], dict[str, Any]] = converter.get_unstructure_hook(request_class)
 
@@ -79,9 +80,9 @@ class RequestEncoder:
     def encode(self, request: Request) -> WireRequest:
         """Return the request as it goes out."""
         values = self.values(request)
-        path = self.path(request)
+        path = self.path(request) if self._path_parameters else self._path
         headers = {name: str(values.pop(name)) for name in self._headers} if self._headers else None
-        if self._method in BODY_METHODS:
+        if self._has_body:
             # What takes no field is sent without a body, as the API's page shows a cancel.
             body = encode_json(values) if values or not self._is_bare else None
             return WireRequest(self._method, path, body, headers)
@@ -123,7 +124,10 @@ class OperationCodec(Generic[R]):
             self._check_refused(value, response)
         if known_by is not None and (type(value) is not dict or known_by not in value):
             return None  # type: ignore[return-value]
-        model: R = structured(self._structure, self._model, value, response, self.name)
+        try:
+            model: R = self._structure(value, self._model)
+        except Exception as error:  # noqa: BLE001 - any document gives a model or this error
+            raise misfit(error, self._model, response, self.name) from None
         return model
 
     def _check_refused(self, document: Any, response: WireResponse) -> None:
@@ -198,10 +202,12 @@ class ListingCodec(Generic[T]):
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
         value = decode_json(response, self.name)
-        body: PageBody[T] = structured(self._page, PageBody, value, response, self.name)
-        return body
+        try:
+            return self._page(value)
+        except Exception as error:  # noqa: BLE001 - any document gives a page or this error
+            raise misfit(error, PageBody, response, self.name) from None
 
-    def _page(self, value: Any, _: Any) -> PageBody[T]:
+    def _page(self, value: Any) -> PageBody[T]:
         listed = self._is_assumed and type(value) is list
         body: dict[str, Any] = {"data": value} if listed else as_object(value)
         # A server may write an empty list as null, but what has no `data` at all is no page.
@@ -230,13 +236,10 @@ def _counted(name: str, value: Any) -> int:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
 
 
-def structured(structure: Structure, kind: Any, value: Any, response: WireResponse, what: str) -> Any:
-    """Run a structure hook; whatever it raises becomes an `UnreadableResponseError`."""
-    try:
-        return structure(value, kind)
-    except Exception as error:  # noqa: BLE001 - any document gives a model or this error
-        raise unreadable(
-            response,
-            f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
-            shown=not getattr(kind, "private", False),
-        ) from None
+def misfit(error: Exception, kind: Any, response: WireResponse, what: str) -> UnreadableResponseError:
+    """Return the error of an answer that a structure hook has refused."""
+    return unreadable(
+        response,
+        f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
+        shown=not getattr(kind, "private", False),
+    )

@@ -43,7 +43,7 @@ class Watch:
         self._deadline = deadline
         self._patience = patience
         self._deadlines = deadlines
-        self._key = deadlines.add(self, self._due(deadlines.now()))
+        self._key = deadlines.add(self, min(deadline, deadlines.now() + patience))
 
     def heard(self) -> None:
         """Count the silence from now on: the request is written, or a part of its answer has come."""
@@ -77,7 +77,11 @@ class Watch:
     def done(self) -> bool:
         """End the watch; tell whether it was this deadline, and nobody else, that cancelled the task."""
         if not self._expired:
-            self._deadlines.forget(self, self._key)
+            bucket = self._deadlines.buckets.get(self._key)
+            if bucket is not None:
+                bucket.discard(self)
+                if not bucket:
+                    del self._deadlines.buckets[self._key]
             return False
         self._expired = False
         return self._task.uncancel() <= self._cancelling
@@ -89,7 +93,7 @@ class Deadlines:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.now = loop.time
-        self._buckets: dict[int, set[Watch]] = {}
+        self.buckets: dict[int, set[Watch]] = {}
         self._next = 0
         self._tick: asyncio.TimerHandle | None = None
 
@@ -107,20 +111,12 @@ class Deadlines:
             self._next = int(now / TICK)
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
         key = max(int(due / TICK) + 1, self._next)
-        bucket = self._buckets.get(key)
+        bucket = self.buckets.get(key)
         if bucket is None:
-            self._buckets[key] = {watch}
+            self.buckets[key] = {watch}
         else:
             bucket.add(watch)
         return key
-
-    def forget(self, watch: Watch, key: int) -> None:
-        """Drop a watch whose call has ended in time."""
-        bucket = self._buckets.get(key)
-        if bucket is not None:
-            bucket.discard(watch)
-            if not bucket:
-                del self._buckets[key]
 
     def _on_tick(self) -> None:
         now = self.now()
@@ -129,14 +125,14 @@ class Deadlines:
         # First, so that what is to be looked at again comes into a bucket of the next ticks.
         self._next = latest + 1
         for key in due:
-            for watch in self._buckets.pop(key, ()):
+            for watch in self.buckets.pop(key, ()):
                 watch.come_due(now)
         # With no call under way the timer stops: an idle client wakes nobody.
-        self._tick = self._loop.call_at(now + TICK, self._on_tick) if self._buckets else None
+        self._tick = self._loop.call_at(now + TICK, self._on_tick) if self.buckets else None
 
     def close(self) -> None:
         """Stop the timer; no call is in flight any more."""
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
-        self._buckets.clear()
+        self.buckets.clear()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import backoff
 
+from .deadlines import Watch
 from .errors import (
     APIError,
     ConfigurationError,
@@ -120,7 +121,7 @@ class Execution:
             settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier
                 run may still be at work on the server.
         """
-        codec = self.codec(operation)
+        codec = self._codecs.get(operation.name) or self.codec(operation)
         try:
             wire_request = codec.encode(request)
         except ConfigurationError as error:
@@ -163,6 +164,18 @@ class Patience:
 class Call(Generic[R]):
     """One call under way."""
 
+    # What as a rule stays as it is costs a call nothing here.
+    recovered = False
+    """Whether the result was found by a look-up after its answer was lost."""
+    sent = 0
+    """How often the operation itself was sent."""
+    _unsettled = False
+    _sending: Sending | None = None
+    _pauses: Generator[float, Any, None] | None = None
+    _debt = 0
+    _probing = False
+    _place: int | None = None
+
     def __init__(
         self,
         execution: Execution,
@@ -182,28 +195,18 @@ class Call(Generic[R]):
         self.order_reference: str | None = getattr(request, "order_reference", None)
         self._key_name: str | None = getattr(declaration, "key", None)
         self._key: str | None = None if self._key_name is None else getattr(request, self._key_name)
-        self.recovered = False
-        """Whether the result was found by a look-up after its answer was lost."""
         # What an earlier run has sent counts: a refusal may be of what that one made.
         self._reached = look_first
-        self.sent = 0
-        """How often the operation itself was sent."""
         self._decoder = decoder
         self._wire_request = wire_request
         if replay is Replay.AFTER_LOOKUP and self.order_reference is None:
             replay = Replay.CREATE
         self._replay = replay
         self._failures: list[PlexyPayError] = []
-        self._unsettled = False
-        self._sending: Sending | None = None
-        self._pauses: Generator[float, Any, None] | None = None
-        self._debt = 0
         self._patience = patience
         self._budget = execution.budget if patience is None else execution.budget.jobs
         self._look_first = look_first
         self._settled_at = settled_at
-        self._probing = False
-        self._place: int | None = None
         self._timeout = execution.settings.timeout if patience is None else patience.timeout
         most = execution.settings.retry.max_attempts
         self._max_attempts: float = most if patience is None or most == 1 else math.inf
@@ -219,24 +222,16 @@ class Call(Generic[R]):
         Raises:
             PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
         """
-        self._connections: Connections = await self.execution.transport.connections()
-        self._now = self._connections.loop.time
-        patience = self._patience
-        if patience is None:
-            return await self._run()
-        self._place = await patience.pace.enter()
-        patience.calls += 1
-        try:
-            return await self._run()
-        finally:
-            patience.calls -= 1
-            self._give_place_back(trouble=None)
-
-    async def _run(self) -> R:
+        execution, patience, loop = self.execution, self._patience, asyncio.get_running_loop()
+        connections = execution.transport.opened(loop) or await execution.transport.connections()
+        self._connections: Connections = connections
+        self._now = loop.time
+        if patience is not None:
+            self._place = await patience.pace.enter()
+            patience.calls += 1
         # Waiting for an earlier run's requests is no time of this one's.
-        self._deadline = max(self._now(), self._settled_at) + self._timeout
-        read_timeout = self.execution.settings.read_timeout
-        watch = self._watch = self._connections.deadlines.watch(self._deadline, read_timeout)
+        self._deadline = max(loop.time(), self._settled_at) + self._timeout
+        watch = self._watch = Watch(connections.deadlines, self._deadline, execution.settings.read_timeout)
         failed: BaseException
         try:
             result = await self._perform()
@@ -255,12 +250,16 @@ class Call(Generic[R]):
         else:
             watch.done()
             return result
+        finally:
+            if patience is not None:
+                patience.calls -= 1
+                self._give_place_back(trouble=None)
         if not isinstance(failed, PlexyPayError):
             # Cancelled by the caller.
             failed.__traceback__ = failed.__context__ = None
             raise failed
-        patient = self._patience is not None
-        if patient and failed.outcome is Outcome.UNKNOWN and not isinstance(failed, OutcomeUnknownError):
+        unknown_job = patience is not None and failed.outcome is Outcome.UNKNOWN
+        if unknown_job and not isinstance(failed, OutcomeUnknownError):
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
             unknown = OutcomeUnknownError(str(failed))
             unknown.__cause__ = failed
@@ -292,7 +291,8 @@ class Call(Generic[R]):
             if isinstance(result, WireResponse) and result.is_success and result.complete:
                 value = self._decoded(result)
                 self._answered()
-                self.execution.recovery.note_created(self, value)
+                if self.execution.recovery.known is None:
+                    self.execution.recovery.note_created(self, value)
                 return value
             again = self._reached or sending.repeated
             # A connection that was refused and a 429 have done nothing that a repeat could meet.
@@ -368,33 +368,32 @@ class Call(Generic[R]):
     # ------------------------------------------------------------------------------------- one attempt
 
     async def _send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
-        if self._patience is None:
-            return await self._send_now(wire_request, sending)
-        if self._place is None:
-            self._place = await self._patience.pace.enter()
-        trouble: bool | None = None
+        connections, patience, trouble = self._connections, self._patience, None
+        if patience is not None and self._place is None:
+            self._place = await patience.pace.enter()
+        slots = connections.slots
+        if slots.free:
+            slots.free -= 1
+        else:
+            await slots.wait()
         try:
-            result = await self._send_now(wire_request, sending)
-            trouble = is_trouble(result)
+            result = await connections.send(wire_request, self.execution.wire, sending)
+            if patience is not None:
+                trouble = is_trouble(result)
             return result
+        except (ConnectError, OutcomeUnknownError) as error:
+            if patience is not None:
+                trouble = is_trouble(error)
+            return error
         finally:
-            self._give_place_back(trouble=trouble)
+            slots.give()
+            if patience is not None:
+                self._give_place_back(trouble=trouble)
 
     def _give_place_back(self, *, trouble: bool | None) -> None:
         place, self._place = self._place, None
         if place is not None and self._patience is not None:
             self._patience.pace.leave(place, trouble=trouble)
-
-    async def _send_now(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
-        connections = self._connections
-        # `async with` would cost two coroutines more.
-        await connections.slots.acquire()
-        try:
-            return await connections.send(wire_request, self.execution.wire, sending)
-        except (ConnectError, OutcomeUnknownError) as error:
-            return error
-        finally:
-            connections.slots.release()
 
     def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
         judgement = judge(

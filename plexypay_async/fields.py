@@ -103,7 +103,7 @@ class Request:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_FIRST_TOO_LARGE = 2**63
 
 
 def check_text(name: str, value: Any) -> None:
@@ -122,18 +122,19 @@ def check_optional_text(name: str, value: Any) -> None:
 
 def check_minor_units(name: str, value: Any) -> None:
     """Refuse anything but a positive `int`: an amount of minor units has no fraction."""
+    if type(value) is int and 0 < value < _FIRST_TOO_LARGE:
+        return
     if type(value) is not int:
         raise ConfigurationError(
             f"{name}: expected an int of minor units (22 000 KZT is 2200000), got {_shown(value)}"
         )
     check_holdable(name, value)
-    if value <= 0:
-        raise ConfigurationError(f"{name}: must be positive, got {value}")
+    raise ConfigurationError(f"{name}: must be positive, got {value}")
 
 
 def check_holdable(name: str, value: int) -> None:
     """Refuse a number that no API can hold, before it is written anywhere: Python refuses to write some."""
-    if value.bit_length() > 63:
+    if abs(value) >= _FIRST_TOO_LARGE:
         raise ConfigurationError(f"{name}: larger than any amount the API can hold")
 
 
@@ -179,7 +180,7 @@ def key_or_new(value: str | None) -> str:
 
 def check_currency(name: str, value: Any) -> None:
     """Refuse anything but three ASCII letters."""
-    if not isinstance(value, str) or _CURRENCY.fullmatch(value) is None:
+    if not isinstance(value, str) or len(value) != 3 or not value.isascii() or not value.isalpha():
         raise ConfigurationError(f"{name}: expected three letters such as KZT, got {_shown(value)}")
 
 

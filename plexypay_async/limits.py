@@ -49,7 +49,9 @@ class TokenBucket:
     def give(self, tokens: int) -> None:
         """Give tokens back after a success: what its last retry took, or 1."""
         self.failures_on_end = 0
-        self.pay_in(tokens or SUCCESS_CREDIT)
+        # As a rule nothing is missing.
+        if self.tokens < self.capacity:
+            self.pay_in(tokens or SUCCESS_CREDIT)
 
     def pay_in(self, tokens: int) -> None:
         """Add tokens, as far as there is room."""

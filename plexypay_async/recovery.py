@@ -45,13 +45,13 @@ class Recovery:
 
     def __init__(self) -> None:
         self._standing = Standing.UNPROVED
-        self._known: str | None = None
+        self.known: str | None = None
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
 
     def note_created(self, call: Call[Any], value: Any) -> None:
         """Remember a created resource, with which the look-up can prove itself."""
-        if self._known is None and _look_up_of(call) is not None:
-            self._known = call.order_reference
+        if self.known is None and _look_up_of(call) is not None:
+            self.known = call.order_reference
 
     async def find(self, call: Call[R], error: PlexyPayError) -> R | None:
         """Find what a call with a lost answer has created; None means that it has created nothing.
@@ -108,7 +108,7 @@ class Recovery:
         """
         async with self._lock():
             if self._standing is Standing.UNPROVED:
-                known = self._known
+                known = self.known
                 if known is None:
                     items = await self._listed(call, look_up, error)
                     if not items:

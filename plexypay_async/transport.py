@@ -26,6 +26,7 @@ from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, Plexy
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .settings import Settings
+from .slots import Slots
 from .version import __version__
 from .wire import WireRequest, WireResponse
 
@@ -118,7 +119,7 @@ class Connections:
         self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, limit: int, *, owned: bool
     ) -> None:
         self.loop = loop
-        self.slots = asyncio.Semaphore(limit)
+        self.slots = Slots(loop, limit)
         self.deadlines = Deadlines(loop)
         self.pace = AdaptivePace(limit)
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
@@ -176,7 +177,9 @@ class Connections:
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = _Body(request.body or b"", sending)
-        headers = wire.headers(request.headers)
+        headers = wire.fixed_headers
+        if headers is None or request.headers is not None:
+            headers = wire.headers(request.headers)
         failure: tuple[PlexyPayError, BaseException | None]
         handled = sys.exception()
         try:
@@ -197,29 +200,36 @@ class Connections:
             silence = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
             failure = _failure(silence, request, sending), silence
         else:
-            return await _read(response, headers["Authorization"], sending.watch)
+            return await self._read(response, headers["Authorization"], sending.watch)
         finally:
             sending.watch.end_silence()
         # Raised outside the handler, so that aiohttp's own error is not its context.
         raise failure[0] from failure[1]
 
+    async def _read(self, response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
+        status, stream = response.status, response.content
+        retry_after = None if status < _FIRST_FAILURE else response.headers.get("Retry-After")
+        try:
+            if not stream.is_eof():
+                content = await _heard(response, watch)
+            elif self._keeper is None:
+                # A session of the caller's may trace what is read.
+                content = await response.read()
+            else:
+                # As a rule all of it is here by now, and aiohttp has given the connection back.
+                content = stream.read_nowait()
+        except (aiohttp.ClientError, OSError):
+            response.close()
+            return WireResponse(status, b"", retry_after, complete=False)
+        except asyncio.CancelledError:
+            if not watch.end_silence():
+                raise
+            return WireResponse(status, b"", retry_after, complete=False)
+        return WireResponse(status, content, retry_after, key=key)
+
 
 _NO_CONTENT_TYPE = ("Content-Type",)
-
-
-async def _read(response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
-    status = response.status
-    retry_after = response.headers.get("Retry-After")
-    try:
-        # As a rule all of it is here by now.
-        content = await (response.read() if response.content.is_eof() else _heard(response, watch))
-    except (aiohttp.ClientError, OSError):
-        return WireResponse(status, b"", retry_after, complete=False)
-    except asyncio.CancelledError:
-        if not watch.end_silence():
-            raise
-        return WireResponse(status, b"", retry_after, complete=False)
-    return WireResponse(status, content, retry_after, key=key)
+_FIRST_FAILURE = 300
 
 
 async def _heard(response: aiohttp.ClientResponse, watch: Watch) -> bytes:
@@ -273,10 +283,11 @@ class Transport:
             ConfigurationError: The client is closed, or a session given belongs to another loop.
         """
         loop = asyncio.get_running_loop()
-        connections = self._by_loop.get(loop)
-        if connections is None or self.closed:
-            connections = await self._open(loop)
-        return connections
+        return self.opened(loop) or await self._open(loop)
+
+    def opened(self, loop: asyncio.AbstractEventLoop) -> Connections | None:
+        """Return the running loop's connections, where they are open."""
+        return None if self.closed else self._by_loop.get(loop)
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connections:
         if self.closed:

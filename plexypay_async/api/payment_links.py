@@ -184,12 +184,14 @@ class CreatePaymentLink(Request):
     def __attrs_post_init__(self) -> None:
         check_minor_units("amount", self.amount)
         check_currency("currency", self.currency)
-        check_optional_text("description", self.description)
+        if self.description is not None:
+            check_optional_text("description", self.description)
         if self.order_reference is not None:
             check_text("order_reference", self.order_reference)
         if self.expires_at is not None:
             check_time("expires_at", self.expires_at)
-        check_optional_text("customer_id", self.customer_id)
+        if self.customer_id is not None:
+            check_optional_text("customer_id", self.customer_id)
         if self.auto_clearing is not None:
             check_bool("auto_clearing", self.auto_clearing)
         if self.validation is not None:

@@ -1,0 +1,49 @@
+"""A client's slots: how many requests may be under way at once, first come first served.
+
+aiohttp's own limit would count the wait for a connection against the time to connect. An `asyncio.Semaphore`
+takes five function calls for a slot that is free, which is as a rule; these take one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """So many slots on one event loop.
+
+    Whoever finds `free` above zero takes one from it; else `wait` returns with one. `give` gives it back.
+    """
+
+    __slots__ = ("_loop", "_waiting", "free")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
+        self._loop = loop
+        self.free = count
+        """How many nobody has; above zero only while nobody waits."""
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self) -> None:
+        """Wait for a slot, which is then the caller's."""
+        slot: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(slot)
+        try:
+            await slot
+        except asyncio.CancelledError:
+            if slot.done() and not slot.cancelled():
+                # It was given at the moment of the cancellation.
+                self.give()
+            raise
+
+    def give(self) -> None:
+        """Give a slot to the one that has waited longest, or back."""
+        while self._waiting:
+            slot = self._waiting.popleft()
+            if not slot.done():
+                # It never counts as free, so nobody slips in before its owner wakes.
+                slot.set_result(None)
+                return
+        self.free += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,10 +22,12 @@ __all__ = ["Structure", "compiled"]
 Structure = Callable[[Any, Any], Any]
 """Makes a value of JSON one of the type given with it."""
 
-_CHECKS = {
+_CHECKS: dict[Any, str] = {
     str: "type(v) is not str",
     int: "type(v) is not int",
     bool: "v is not True and v is not False",
+    dict: "type(v) is not dict",
+    Mapping: "type(v) is not dict",
 }
 
 
@@ -108,8 +110,9 @@ def _value(kind: Any, number: str, names: dict[str, Any], hook_of: Callable[[Any
     optional = type(None) in given
     given.discard(type(None))
     inner = given.pop() if len(given) == 1 else kind
-    if inner in _CHECKS:
-        condition = f"v is not None and {_CHECKS[inner]}" if optional else _CHECKS[inner]
+    check = _CHECKS.get(typing.get_origin(inner) or inner)
+    if check is not None:
+        condition = f"v is not None and {check}" if optional else check
         return [f"if {condition}: return strict(body, Model)"]
     if inner is datetime:
         lines = ["v = read_time(v)", "if v.tzinfo is not UTC: v = in_utc(v)"]

@@ -227,7 +227,8 @@ class Call(Generic[R]):
         self._connections: Connections = connections
         self._now = loop.time
         if patience is not None:
-            self._place = await patience.pace.enter()
+            pace = patience.pace
+            self._place = pace.enter_now() or await pace.enter()
             patience.calls += 1
         # Waiting for an earlier run's requests is no time of this one's.
         self._deadline = max(loop.time(), self._settled_at) + self._timeout
@@ -253,7 +254,8 @@ class Call(Generic[R]):
         finally:
             if patience is not None:
                 patience.calls -= 1
-                self._give_place_back(trouble=None)
+                if self._place is not None:
+                    self._give_place_back(trouble=None)
         if not isinstance(failed, PlexyPayError):
             # Cancelled by the caller.
             failed.__traceback__ = failed.__context__ = None
@@ -268,9 +270,10 @@ class Call(Generic[R]):
         raise failed from failed.__cause__
 
     async def _perform(self) -> R:
-        if self._patience is not None and self._patience.is_outage:
+        patience = self._patience
+        if patience is not None and self._budget.failures_on_end and patience.is_outage:
             self._give_place_back(trouble=None)
-            self._probing = await self._patience.probes.wait(0)
+            self._probing = await patience.probes.wait(0)
         if self._look_first:
             earlier = OutcomeUnknownError(f"{self.name}: an earlier run may have done it")
             self._unsettled = True
@@ -288,7 +291,7 @@ class Call(Generic[R]):
             result = await self._send(self._wire_request, sending)
             self._sending = None
             self.sent += 1
-            if isinstance(result, WireResponse) and result.is_success and result.complete:
+            if type(result) is WireResponse and result.is_success and result.complete:
                 value = self._decoded(result)
                 self._answered()
                 if self.execution.recovery.known is None:
@@ -370,7 +373,7 @@ class Call(Generic[R]):
     async def _send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         connections, patience, trouble = self._connections, self._patience, None
         if patience is not None and self._place is None:
-            self._place = await patience.pace.enter()
+            self._place = patience.pace.enter_now() or await patience.pace.enter()
         slots = connections.slots
         if slots.free:
             slots.free -= 1
@@ -379,7 +382,7 @@ class Call(Generic[R]):
         try:
             result = await connections.send(wire_request, self.execution.wire, sending)
             if patience is not None:
-                trouble = is_trouble(result)
+                trouble = not result.is_success and is_trouble(result)
             return result
         except (ConnectError, OutcomeUnknownError) as error:
             if patience is not None:

@@ -154,7 +154,8 @@ class ProbeQueue:
         self._budget.failures_on_end = 0
         if probe:
             self._budget.pay_in(RETRY_COST)
-        self._admit(probe=False)
+        if self._waiting:
+            self._admit(probe=False)
 
     def _admit(self, *, probe: bool) -> bool:
         while self._waiting:
@@ -177,6 +178,10 @@ class ProbeQueue:
 class Pace(Protocol):
     """Decides when a bulk job's next request may go out."""
 
+    def enter_now(self) -> int | None:
+        """Return a place's ticket, which is no 0; None where it takes a wait."""
+        ...
+
     async def enter(self) -> int:
         """Wait for a place; return its ticket."""
         ...
@@ -195,9 +200,13 @@ class Pace(Protocol):
 class OpenPace:
     """A job with a concurrency of its own: its workers are its limit."""
 
+    def enter_now(self) -> int:
+        """Take a place."""
+        return 1
+
     async def enter(self) -> int:
         """Take a place at once."""
-        return 0
+        return 1
 
     def leave(self, ticket: int, *, trouble: bool | None) -> None:
         """Give it back."""
@@ -222,6 +231,14 @@ class AdaptivePace:
         self._entered = 0
         self._decreased_at = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def enter_now(self) -> int | None:
+        """Take a place where fewer requests are under way than the limit allows, and none waits."""
+        if self.under_way >= int(self.limit) or self._waiting:
+            return None
+        self.under_way += 1
+        self._entered += 1
+        return self._entered
 
     async def enter(self) -> int:
         """Wait until fewer requests are under way than the limit allows."""
@@ -280,6 +297,9 @@ class RatedPace:
         self._interval = 1.0 / max_rate
         self._pace = pace
         self._clock = clock
+
+    def enter_now(self) -> None:
+        """Take none: each waits for its moment."""
 
     async def enter(self) -> int:
         """Wait for the next moment that the rate allows, then for the pace underneath."""

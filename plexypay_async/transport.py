@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import platform
 import sys
@@ -79,7 +80,7 @@ class _Body(BytesPayload):
                 raise ConnectionError("the connection was lost before an answer, and this call is sent once")
             sending.writings += 1
             sending.begun = True
-        await super().write_with_length(writer, content_length)
+        await BytesPayload.write_with_length(self, writer, content_length)
         self._sending.watch.heard()
 
 
@@ -185,7 +186,7 @@ class Connections:
         try:
             response = await self._session.request(
                 method,
-                URL(wire.settings.base_url + request.target, encoded=True),
+                _url(wire.settings.base_url + request.target),
                 data=body,
                 headers=headers,
                 skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
@@ -226,6 +227,12 @@ class Connections:
                 raise
             return WireResponse(status, b"", retry_after, complete=False)
         return WireResponse(status, content, retry_after, key=key)
+
+
+@functools.lru_cache(256)
+def _url(text: str) -> URL:
+    """Return an address; a URL that is used again keeps the parts that aiohttp asks it for."""
+    return URL(text, encoded=True)
 
 
 _NO_CONTENT_TYPE = ("Content-Type",)

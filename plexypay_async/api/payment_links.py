@@ -123,6 +123,12 @@ def _return_url(name: str) -> dict[str, Any]:
     return wire(_RETURN_URLS[name], inside="metadata")
 
 
+def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
+    check_text(name, value)
+    if metadata is not None and _RETURN_URLS[name] in metadata:
+        raise ConfigurationError(f"{name}: metadata has {_RETURN_URLS[name]!r} too; give it once")
+
+
 @attrs.frozen(kw_only=True)
 class CreatePaymentLink(Request):
     """Create a payment link.
@@ -201,13 +207,14 @@ class CreatePaymentLink(Request):
         metadata = self.metadata
         if metadata is not None:
             check_json_object("metadata", metadata)
-        for name, key in _RETURN_URLS.items():
-            value = getattr(self, name)
-            if value is None:
-                continue
-            check_text(name, value)
-            if metadata is not None and key in metadata:
-                raise ConfigurationError(f"{name}: metadata has {key!r} too; give it once")
+        if self.success_url is not None:
+            _check_return_url("success_url", self.success_url, metadata)
+        if self.failure_url is not None:
+            _check_return_url("failure_url", self.failure_url, metadata)
+        if self.cancel_url is not None:
+            _check_return_url("cancel_url", self.cancel_url, metadata)
+        if self.callback_url is not None:
+            _check_return_url("callback_url", self.callback_url, metadata)
         if self.extra is not None:
             check_json_object("extra", self.extra)
 

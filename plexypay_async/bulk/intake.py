@@ -87,24 +87,38 @@ class Source:
             wait: Whether to wait for one.
             until: The loop's time at which to wait no longer.
         """
+        if self._plain is not None:
+            return self.next_at_hand()
         if self.ended:
             return None
         try:
-            if self._plain is not None:
-                request = next(self._plain)
-            else:
-                # Without a task and a lock for each request, which cost half as much as the link.
-                found = self._at_hand() or await self._next_async(wait=wait, until=until)
-                if found is None:
-                    return None
-                (request,) = found
-        except (StopIteration, StopAsyncIteration):
+            # Without a task and a lock for each request, which cost half as much as the link.
+            found = self._at_hand() or await self._next_async(wait=wait, until=until)
+        except StopAsyncIteration:
             self.ended = True
             return None
         except Exception as error:  # noqa: BLE001 - the caller's own, handed to the caller
             self.ended = True
             self.failure = error
             return None
+        return None if found is None else self._item(found[0])
+
+    def next_at_hand(self) -> Item | None:
+        """Return the next request of a plain iterable; None at its end, and for an async one."""
+        if self._plain is None or self.ended:
+            return None
+        try:
+            request = next(self._plain)
+        except StopIteration:
+            self.ended = True
+            return None
+        except Exception as error:  # noqa: BLE001 - the caller's own, handed to the caller
+            self.ended = True
+            self.failure = error
+            return None
+        return self._item(request)
+
+    def _item(self, request: CreatePaymentLink) -> Item | None:
         index = self._index
         self._index += 1
         if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -172,6 +186,13 @@ class Intake:
         self._source = source
         self._look_first = look_first
 
+    def take_now(self) -> Item | None:
+        """Return the next request; None after the last, and where it takes a wait."""
+        item = self._source.next_at_hand()
+        if item is not None:
+            item.look_first = self._look_first
+        return item
+
     async def take(self) -> Item | None:
         """Return the next request; None after the last."""
         item = await self._source.next()
@@ -208,6 +229,12 @@ class JournalIntake:
         self._failure: PlexyPayError | None = None
         self._done: list[tuple[str, Any]] = []
         self._failed: list[tuple[str, str]] = []
+
+    def take_now(self) -> Item | None:
+        """Return the next request, whose claim is durable; None after the last, and where it takes a wait."""
+        if self._ready and not self._later and self._failure is None:
+            return self._ready.popleft()
+        return None
 
     async def take(self) -> Item | None:
         """Return the next request, whose claim is durable; None after the last."""

@@ -30,6 +30,8 @@ __all__ = ["BulkJob"]
 
 T = TypeVar("T")
 
+_CREATE = PaymentLinks.create
+
 ORDERED_WINDOW = 8
 """A job in order runs ahead of what it has yielded by this many times the number of its workers."""
 
@@ -93,8 +95,12 @@ class BulkJob:
                 for _ in range(self._workers)
             ]
             try:
-                while (result := await outbox.get()) is not None:
-                    yield result
+                while True:
+                    # What is ready is handed over without a coroutine for each.
+                    while (result := outbox.take()) is not None:
+                        yield result
+                    if not await outbox.more():
+                        break
             finally:
                 ended = await _to_the_end(_wound_up(workers, intake, source))
             for outcome in ended:
@@ -185,22 +191,30 @@ class _Outbox:
         self._next = 0
         self._early: dict[int, BulkResult] = {}
 
-    async def get(self) -> BulkResult | None:
-        """Return the next result; None once every worker has ended, or one has failed."""
+    def take(self) -> BulkResult | None:
+        """Return the next result, or None where none is ready."""
+        if not self._ready:
+            return None
+        result = self._ready.popleft()
+        if self._held and len(self._ready) <= self._room:
+            self._release()
+        return result
+
+    async def more(self) -> bool:
+        """Wait until a result is ready; False once every worker has ended, or one has failed."""
         while not self._ready:
             if not self._working:
                 if not self._early:
-                    return None
+                    return False
                 # Behind a row that has no result, such as one that a failure has cut.
-                return self._early.pop(min(self._early))
+                self._ready.append(self._early.pop(min(self._early)))
+                break
             self._wanted = asyncio.get_running_loop().create_future()
             await self._wanted
-        result = self._ready.popleft()
-        self._release()
-        return result
+        return True
 
-    async def put(self, results: list[BulkResult]) -> None:
-        """Hand results over, waiting for room."""
+    def put(self, results: list[BulkResult]) -> bool:
+        """Hand results over; tell whether there is room for more."""
         for result in results:
             if not self._ordered:
                 self._ready.append(result)
@@ -211,9 +225,15 @@ class _Outbox:
                 self._next += 1
         if self._ready:
             self._wake()
+        return not self._is_full(results[0].index)
+
+    async def room(self, results: list[BulkResult]) -> None:
+        """Wait until there is room for more than these."""
         # Repeats may lie far ahead of their row, which is what the worker holds.
         while self._is_full(results[0].index):
-            await self._hold()
+            held = asyncio.get_running_loop().create_future()
+            self._held.append(held)
+            await held
 
     def _is_full(self, index: int) -> bool:
         far_ahead = self._ordered and index >= self._next + self._ahead
@@ -230,17 +250,11 @@ class _Outbox:
         self._working = 0
         self._wake()
 
-    async def _hold(self) -> None:
-        held = asyncio.get_running_loop().create_future()
-        self._held.append(held)
-        await held
-
     def _release(self) -> None:
-        if self._held and len(self._ready) <= self._room:
-            held, self._held = self._held, deque()
-            for waiting in held:
-                if not waiting.done():
-                    waiting.set_result(None)
+        held, self._held = self._held, deque()
+        for waiting in held:
+            if not waiting.done():
+                waiting.set_result(None)
 
     def _wake(self) -> None:
         if self._wanted is not None and not self._wanted.done():
@@ -262,9 +276,11 @@ class _Worker:
         """Work until there is no more to take."""
         intake, outbox = self._intake, self._outbox
         try:
-            while (item := await intake.take()) is not None:
+            while (item := intake.take_now() or await intake.take()) is not None:
                 result = item.result or await self._perform(item)
-                await outbox.put(intake.settled(item, result))
+                results = intake.settled(item, result)
+                if not outbox.put(results):
+                    await outbox.room(results)
         except BaseException:
             # Such as a journal that cannot be written: nothing more is to be sent.
             outbox.fail()
@@ -277,7 +293,7 @@ class _Worker:
         call: Call[PaymentLink] | None = None
         try:
             call = self._execution.call(
-                PaymentLinks.create,
+                _CREATE,
                 item.request,
                 patience=self._patience,
                 look_first=item.look_first,

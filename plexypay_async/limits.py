@@ -95,7 +95,7 @@ class JobRetryBudget(TokenBucket):
 
         So those that wait for tokens then go out soon: a fifth more of them each round trip.
         """
-        if tokens:
+        if tokens and self.tokens < self.capacity:
             healthy = time.monotonic() - self._failed_at >= HEALTHY_AFTER
             tokens = tokens + SUCCESS_CREDIT if healthy else int(tokens * JOB_REFUND)
         super().give(tokens)

@@ -70,7 +70,7 @@ class WireRequest:
 class WireResponse:
     """An answer as it came in."""
 
-    __slots__ = ("_key", "body", "complete", "retry_after", "status")
+    __slots__ = ("_key", "body", "complete", "is_success", "retry_after", "status")
 
     def __init__(
         self,
@@ -83,6 +83,8 @@ class WireResponse:
     ) -> None:
         self._key = key
         self.status = status
+        self.is_success = 200 <= status < 300
+        """Whether the status is a 2xx."""
         self.body = body
         self.retry_after = retry_after
         self.complete = complete
@@ -106,11 +108,6 @@ class WireResponse:
         """The beginning of the body, for an error."""
         # Hidden first: a cut through the key would leave its beginning.
         return self.hidden(self.body.decode("utf-8", "replace"))[:SHOWN]
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is a 2xx."""
-        return 200 <= self.status < 300
 
 
 # ------------------------------------------------------------------------------------------------- JSON

@@ -104,9 +104,12 @@ class Source:
         return None if found is None else self._item(found[0])
 
     def next_at_hand(self) -> Item | None:
-        """Return the next request of a plain iterable; None at its end, and for an async one."""
-        if self._plain is None or self.ended:
+        """Return the next request where it takes no wait; None at the end too."""
+        if self.ended:
             return None
+        if self._plain is None:
+            found = self._at_hand()
+            return None if found is None else self._item(found[0])
         try:
             request = next(self._plain)
         except StopIteration:

@@ -210,7 +210,10 @@ class _Outbox:
                 self._ready.append(self._early.pop(min(self._early)))
                 break
             self._wanted = asyncio.get_running_loop().create_future()
-            await self._wanted
+            try:
+                await self._wanted
+            finally:
+                self._wanted = None
         return True
 
     def put(self, results: list[BulkResult]) -> bool:
@@ -223,9 +226,9 @@ class _Outbox:
             while (early := self._early.pop(self._next, None)) is not None:
                 self._ready.append(early)
                 self._next += 1
-        if self._ready:
+        if self._wanted is not None and self._ready:
             self._wake()
-        return not self._is_full(results[0].index)
+        return len(self._ready) <= self._room and not (self._ordered and self._is_full(results[0].index))
 
     async def room(self, results: list[BulkResult]) -> None:
         """Wait until there is room for more than these."""

@@ -43,7 +43,8 @@ class Watch:
         self._deadline = deadline
         self._patience = patience
         self._deadlines = deadlines
-        self._key = deadlines.add(self, min(deadline, deadlines.now() + patience))
+        due = deadlines.now() + patience
+        self._key = deadlines.add(self, due if due < deadline else deadline)
 
     def heard(self) -> None:
         """Count the silence from now on: the request is written, or a part of its answer has come."""
@@ -110,7 +111,9 @@ class Deadlines:
             now = self.now()
             self._next = int(now / TICK)
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
-        key = max(int(due / TICK) + 1, self._next)
+        key = int(due / TICK) + 1
+        if key < self._next:
+            key = self._next
         bucket = self.buckets.get(key)
         if bucket is None:
             self.buckets[key] = {watch}

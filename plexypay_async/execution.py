@@ -231,7 +231,8 @@ class Call(Generic[R]):
             self._place = pace.enter_now() or await pace.enter()
             patience.calls += 1
         # Waiting for an earlier run's requests is no time of this one's.
-        self._deadline = max(loop.time(), self._settled_at) + self._timeout
+        now = loop.time()
+        self._deadline = (now if now > self._settled_at else self._settled_at) + self._timeout
         watch = self._watch = Watch(connections.deadlines, self._deadline, execution.settings.read_timeout)
         failed: BaseException
         try:

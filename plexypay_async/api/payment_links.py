@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..compiled import quickly_made
 from ..errors import ConfigurationError, PlexyPayError
 from ..fields import (
     Model,
@@ -129,6 +130,7 @@ def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None)
         raise ConfigurationError(f"{name}: metadata has {_RETURN_URLS[name]!r} too; give it once")
 
 
+@quickly_made
 @attrs.frozen(kw_only=True)
 class CreatePaymentLink(Request):
     """Create a payment link.
@@ -462,7 +464,8 @@ class CreateManyPaymentLinks:
         check_bool("ordered", self.ordered)
 
 
-@attrs.frozen(kw_only=True)
+@quickly_made
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class BulkResult:
     """What became of one request of `create_many`: a link or an error, never both."""
 

@@ -25,7 +25,7 @@ __all__ = ["SyncBulkJob"]
 
 BATCH = 256
 """How many requests may wait on the loop, and results for the caller."""
-RIPE = 0.005
+RIPE = 0.02
 """Seconds after which a slow server's results cross, however few."""
 
 

@@ -63,7 +63,8 @@ class RequestEncoder:
             del values[name]
         for name, parent in self._inside:
             if name in values:
-                values[parent] = {**values.get(parent, {}), name: values.pop(name)}
+                value, others = values.pop(name), values.get(parent)
+                values[parent] = {name: value} if others is None else {**others, name: value}
         if request.extra is not None:
             for name, value in request.extra.items():
                 if name in values:

@@ -193,8 +193,6 @@ class Call(Generic[R]):
         self.declaration = declaration
         self.request = request
         self.order_reference: str | None = getattr(request, "order_reference", None)
-        self._key_name: str | None = getattr(declaration, "key", None)
-        self._key: str | None = None if self._key_name is None else getattr(request, self._key_name)
         # What an earlier run has sent counts: a refusal may be of what that one made.
         self._reached = look_first
         self._decoder = decoder
@@ -487,6 +485,15 @@ class Call(Generic[R]):
         return True
 
     # ------------------------------------------------------------------------------------------- the end
+
+    @property
+    def _key_name(self) -> str | None:
+        return getattr(self.declaration, "key", None)
+
+    @property
+    def _key(self) -> str | None:
+        """The request's idempotency key."""
+        return None if self._key_name is None else getattr(self.request, self._key_name)
 
     @property
     def name(self) -> str:

@@ -201,32 +201,16 @@ class Connections:
             silence = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
             failure = _failure(silence, request, sending), silence
         else:
-            return await self._read(response, headers["Authorization"], sending.watch)
+            key, stream = headers["Authorization"], response.content
+            # As a rule all of it is here by now, and aiohttp has given the connection back. A session of the
+            # caller's may trace what is read.
+            if stream.is_eof() and stream.exception() is None and self._keeper is not None:
+                return WireResponse(response.status, stream.read_nowait(), _retry_after(response), key=key)
+            return await _read(response, key, sending.watch)
         finally:
             sending.watch.end_silence()
         # Raised outside the handler, so that aiohttp's own error is not its context.
         raise failure[0] from failure[1]
-
-    async def _read(self, response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
-        status, stream = response.status, response.content
-        retry_after = None if status < _FIRST_FAILURE else response.headers.get("Retry-After")
-        try:
-            if not stream.is_eof():
-                content = await _heard(response, watch)
-            elif self._keeper is None:
-                # A session of the caller's may trace what is read.
-                content = await response.read()
-            else:
-                # As a rule all of it is here by now, and aiohttp has given the connection back.
-                content = stream.read_nowait()
-        except (aiohttp.ClientError, OSError):
-            response.close()
-            return WireResponse(status, b"", retry_after, complete=False)
-        except asyncio.CancelledError:
-            if not watch.end_silence():
-                raise
-            return WireResponse(status, b"", retry_after, complete=False)
-        return WireResponse(status, content, retry_after, key=key)
 
 
 @functools.lru_cache(256)
@@ -237,6 +221,23 @@ def _url(text: str) -> URL:
 
 _NO_CONTENT_TYPE = ("Content-Type",)
 _FIRST_FAILURE = 300
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> str | None:
+    return None if response.status < _FIRST_FAILURE else response.headers.get("Retry-After")
+
+
+async def _read(response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
+    status, retry_after = response.status, _retry_after(response)
+    try:
+        content = await (response.read() if response.content.is_eof() else _heard(response, watch))
+    except (aiohttp.ClientError, OSError):
+        return WireResponse(status, b"", retry_after, complete=False)
+    except asyncio.CancelledError:
+        if not watch.end_silence():
+            raise
+        return WireResponse(status, b"", retry_after, complete=False)
+    return WireResponse(status, content, retry_after, key=key)
 
 
 async def _heard(response: aiohttp.ClientResponse, watch: Watch) -> bytes:

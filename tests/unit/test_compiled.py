@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -250,6 +251,11 @@ def test_what_cannot_be_made_quickly_is_refused_at_once() -> None:
     with pytest.raises(TypeError, match="keyword"):
         quickly_made(Positional)
 
+
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="since Python 3.12 a slot for weak references does no harm"
+)
+def test_a_class_that_cannot_be_drafted_is_refused_at_once() -> None:
     @attrs.frozen(kw_only=True)
     class OwnWeakReference:
         amount: int

@@ -31,8 +31,9 @@ from .errors import (
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Declaration, Evidence, Listing, Operation, Replay
 from .recovery import Recovery, confirmed
+from .sending import Sending
 from .settings import Settings
-from .transport import Connections, Sending, Transport, Wire
+from .transport import Connections, Transport, Wire
 from .verdict import Verdict, is_trouble, judge, may_repeat, retry_code
 from .wire import WireRequest, WireResponse, error_of
 

@@ -13,75 +13,25 @@ import gc
 import platform
 import sys
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import aiohttp
 import attrs
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
 from yarl import URL
 
 from .deadlines import Deadlines, Watch
 from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
+from .sending import Body, Outbox, Sending, request_class
 from .settings import Settings
 from .slots import Slots
 from .version import __version__
 from .wire import WireRequest, WireResponse
 
-__all__ = ["Connections", "Sending", "Transport", "is_lasting"]
-
-
-class Sending:
-    """What is known of one attempt's request while it is under way."""
-
-    __slots__ = ("begun", "once", "watch", "writings")
-
-    def __init__(self, watch: Watch, *, once: bool = False) -> None:
-        self.watch = watch
-        """The call's; it cuts an attempt that hears nothing for too long."""
-        self.once = once
-        """Whether aiohttp's own second sending, of a PUT or DELETE after a disconnect, must not happen."""
-        self.begun = False
-        """Whether a byte of the request may have left."""
-        self.writings = 0
-        """How often the writing of its body began."""
-
-    def __deepcopy__(self, _: dict[int, Any]) -> Sending:
-        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
-        return self
-
-    @property
-    def repeated(self) -> bool:
-        """Whether aiohttp sent it twice by itself, as it does for DELETE and PUT after a disconnect."""
-        return self.writings > 1
-
-
-class _Body(BytesPayload):
-    """A request body that notes when its writing begins.
-
-    aiohttp tells from no timeout whether a request was sent, and a trace costs a seventh of the throughput;
-    headers and body leave together, so this is the moment. Nothing refers to it in turn: with a cycle in
-    every call, the garbage collector would run for a tenth of the time.
-    """
-
-    def __init__(self, content: bytes, sending: Sending) -> None:
-        super().__init__(content, content_type="application/json")
-        self._sending = sending
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        transport = writer.transport
-        if transport is not None and not transport.is_closing():
-            sending = self._sending
-            if sending.writings and sending.once:
-                # Headers wait for the body's first byte, so nothing has left this second time.
-                raise ConnectionError("the connection was lost before an answer, and this call is sent once")
-            sending.writings += 1
-            sending.begun = True
-        await BytesPayload.write_with_length(self, writer, content_length)
-        self._sending.watch.heard()
+__all__ = ["Connections", "Transport", "Wire", "is_lasting"]
 
 
 @attrs.frozen
@@ -93,7 +43,7 @@ class Wire:
     """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
     timeout_of_get: aiohttp.ClientTimeout
     """For a GET: without a body nothing notes when it is written."""
-    fixed_headers: dict[str, str] | None = attrs.field(repr=False)
+    fixed_headers: CIMultiDict[str] | None = attrs.field(repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
@@ -102,15 +52,16 @@ class Wire:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
-        fixed_headers = {"Authorization": key} if isinstance(key, str) else None
+        # Of aiohttp's own kind, or it would make one of them for each request.
+        fixed_headers = CIMultiDict({"Authorization": key}) if isinstance(key, str) else None
         return cls(settings, timeout, timeout_of_get, fixed_headers)
 
-    def headers(self, further: Any) -> dict[str, str]:
+    def headers(self, further: Mapping[str, str] | None) -> CIMultiDict[str]:
         """Return the headers of one request."""
         fixed = self.fixed_headers
         if fixed is None:
-            fixed = {"Authorization": self.settings.current_key()}
-        return fixed if further is None else {**further, **fixed}
+            fixed = CIMultiDict({"Authorization": self.settings.current_key()})
+        return fixed if further is None else CIMultiDict({**further, **fixed})
 
 
 class Connections:
@@ -127,6 +78,7 @@ class Connections:
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
         self._session = session
+        self._outbox = Outbox(loop)
         self._keeper = _kept_open(session, self.deadlines) if owned else None
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -170,14 +122,14 @@ class Connections:
             OutcomeUnknownError: It may have been sent, and no status came back.
         """
         method = request.method
-        body: _Body | None = None
+        body: Body | None = None
         timeout = wire.timeout
         if method == "GET":
             sending.begun = True
             timeout = wire.timeout_of_get
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
-            body = _Body(request.body or b"", sending)
+            body = Body(request.body or b"", sending, self._outbox)
         headers = wire.fixed_headers
         if headers is None or request.headers is not None:
             headers = wire.headers(request.headers)
@@ -316,6 +268,7 @@ class Transport:
                 headers=_base_headers(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._settings.trust_env,
+                request_class=request_class(),
             )
             return Connections(loop, session, limit, owned=True)
         if given.closed:

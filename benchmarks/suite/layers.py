@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLinks
-from plexypay_async.transport import Connections, Sending
+from plexypay_async.sending import Sending
+from plexypay_async.transport import Connections
 from plexypay_async.wire import WireRequest, WireResponse
 
 from .. import answers

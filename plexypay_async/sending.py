@@ -38,10 +38,6 @@ class Sending:
         self.writings = 0
         """How often the writing of its body began."""
 
-    def __deepcopy__(self, _: dict[int, Any]) -> Sending:
-        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
-        return self
-
     @property
     def repeated(self) -> bool:
         """Whether aiohttp sent it twice by itself, as it does for DELETE and PUT after a disconnect."""
@@ -68,6 +64,10 @@ class Body(Payload):
         self._value = content
         self._size = self.length = len(content)
         self._sending = sending
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Body:
+        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
+        return self
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text."""
@@ -116,7 +116,7 @@ class Outbox:
         waiting, self._waiting = self._waiting, []
         for request, writer, conn in waiting:
             if conn.protocol is None:
-                # Its call was given up before anything was sent.
+                # Closed meanwhile, before anything was sent.
                 continue
             writing = request.write_bytes(writer, conn)
             try:

@@ -37,7 +37,7 @@ def cases(scale: Scale) -> list[Case]:
             behaviour=None,
             rounds=scale.of(None, 1, 1),
         )
-        for work, title in list(WORK.items())[: scale.of(3, 3, 1)]
+        for work, title in list(WORK.items())[: scale.of(3, 2, 1)]
     ]
 
 

@@ -19,6 +19,8 @@ COLUMNS = (
 CONCURRENCIES = (1, 10, 100, 500)
 MAIN = 100
 """The one in which all contenders run."""
+QUICK = ("plexypay", "aiohttp by hand", "stripe on aiohttp", "square")
+"""Who runs at quick scale."""
 
 
 def case_name(concurrency: int) -> str:
@@ -30,6 +32,8 @@ def contenders(concurrency: int, scale: Scale) -> tuple[Contender, ...]:
     """Return who runs: all on uvloop, and at full scale the two that the bars compare on asyncio too."""
     found: list[Contender] = []
     for name, written in ASYNC.items():
+        if scale.name == "quick" and name not in QUICK:
+            continue
         on_uvloop, on_asyncio = on_both_loops(name, *written.needs)
         found.append(on_uvloop)
         if scale.name == "full" and (concurrency == MAIN or name in ("plexypay", "aiohttp by hand")):

@@ -32,7 +32,7 @@ def contenders(threads: int, scale: Scale) -> tuple[Contender, ...]:
         if name != "plexypay"
     ]
     if scale.name == "quick":
-        return (on_uvloop, *(other for other in others if other.name in RIVALS or threads == 1))
+        return (on_uvloop, *(other for other in others if other.name in RIVALS))
     return (on_uvloop, on_asyncio, *others)
 
 

@@ -13,6 +13,8 @@ import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import backoff
+
 from .deadlines import Watch
 from .errors import (
     APIError,
@@ -440,9 +442,6 @@ class Call(Generic[R]):
         Raises:
             PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
         """
-        # Loaded by the first failure: importing the client stays cheap.
-        import backoff
-
         policy = self.execution.settings.retry
         self._budget.note_failure()
         if self._pauses is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,7 +18,7 @@ from .deadlines import Watch
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["Body", "JoinedRequest", "Outbox", "Sending", "request_class"]
+__all__ = ["Body", "CheckedRequest", "Outbox", "Sending", "request_class"]
 
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
@@ -82,7 +83,7 @@ class Body(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Note the writing, and write the body, whose length aiohttp has from here."""
+        """Note the writing, and write the body, or as much of it as the headers say."""
         transport = writer.transport
         sending = self._sending
         if transport is not None and not transport.is_closing():
@@ -91,7 +92,7 @@ class Body(Payload):
                 raise ConnectionError("the connection was lost before an answer, and this call is sent once")
             sending.writings += 1
             sending.begun = True
-        await writer.write(self._value)
+        await writer.write(self._value if content_length is None else self._value[:content_length])
         sending.watch.heard()
 
 
@@ -99,55 +100,74 @@ class Outbox:
     """The requests of one event loop that leave together, at the next turn of the loop.
 
     On Python 3.11 aiohttp makes a task for each body, which takes a tenth of the throughput; one callback
-    for all of a turn takes next to nothing.
+    for all of a turn takes next to nothing. From 3.12 on aiohttp writes without waiting for a task.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[JoinedRequest, StreamWriter, Connection]] = []
+        self._waiting: deque[tuple[CheckedRequest, StreamWriter, Connection, int | None]] = deque()
 
-    def add(self, request: JoinedRequest, writer: StreamWriter, conn: Connection) -> None:
+    def add(
+        self, request: CheckedRequest, writer: StreamWriter, conn: Connection, length: int | None
+    ) -> None:
         """Write a request's body, and the headers that the writer holds, with those of the others."""
         if not self._waiting:
             self._loop.call_soon(self._write)
-        self._waiting.append((request, writer, conn))
+        self._waiting.append((request, writer, conn, length))
 
     def _write(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for request, writer, conn in waiting:
-            if conn.protocol is None:
-                # Closed meanwhile, before anything was sent.
-                continue
-            writing = request.write_bytes(writer, conn)
-            try:
-                writing.send(None)
-            except StopIteration:
-                continue
-            # The connection does not take even this little: this closes it.
-            writing.close()
+        waiting, self._waiting = self._waiting, deque()
+        try:
+            while waiting:
+                request, writer, conn, length = waiting.popleft()
+                if conn.protocol is None:
+                    # Closed meanwhile, before anything was sent.
+                    continue
+                writing = request.write_bytes(writer, conn, length)
+                try:
+                    writing.send(None)
+                except StopIteration:
+                    continue
+                # The connection does not take even this little: this closes it.
+                writing.close()
+        finally:
+            # A signal's exception may have struck one of them: the others go out in the next turn.
+            if waiting:
+                if not self._waiting:
+                    self._loop.call_soon(self._write)
+                self._waiting.extendleft(reversed(waiting))
 
 
-class JoinedRequest(aiohttp.ClientRequest):
-    """A request that leaves by the outbox of its body."""
+class CheckedRequest(aiohttp.ClientRequest):
+    """A request that goes out on a clean connection only, and by its body's outbox where that is faster."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Begin the request, and return the response to be read.
 
-        What may have to wait for the connection, or is to be traced, is left to aiohttp.
+        Raises:
+            ServerDisconnectedError: The connection is of no use, and nothing was sent: what lies there
+                already, such as a 408 for having been idle, is no answer to this request.
         """
         body, protocol = self._body, conn.protocol
+        if protocol is not None and protocol.should_close:
+            raise aiohttp.ServerDisconnectedError
+        # What may have to wait for the connection, or is to be traced, is left to aiohttp.
         if (
-            type(body) is not Body
+            not TOGETHER
+            or type(body) is not Body
             or body.length > LARGEST_AT_ONCE
             or protocol is None
             or protocol.writing_paused
             or self.proxy is not None
+            or self.compress
+            or self.chunked
+            or self._continue is not None
             or self._traces
         ):
             return await super().send(conn)
         writer = StreamWriter(protocol, self.loop)
         await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        body.outbox.add(self, writer, conn)
+        body.outbox.add(self, writer, conn, self._get_content_length())
         response = self.response_class(
             self.method,
             self.original_url,
@@ -164,11 +184,16 @@ class JoinedRequest(aiohttp.ClientRequest):
         return response
 
 
+TOGETHER = sys.version_info < (3, 12)
+_SEND = aiohttp.ClientRequest.send
+
+
 def request_class() -> type[aiohttp.ClientRequest]:
     """Return what a client's own session makes its requests of.
 
-    From Python 3.12 on aiohttp writes a body without waiting for a task; and another version of it may make
-    its responses of other parts. Then it keeps its own class.
+    Another version of aiohttp may make its responses of other parts, and what has been put around aiohttp's
+    own `send`, such as a tracer, must not be passed by: then it keeps its own class.
     """
     known = aiohttp.__version__.startswith("3.14.")
-    return JoinedRequest if known and sys.version_info < (3, 12) else aiohttp.ClientRequest
+    as_it_was = aiohttp.ClientRequest.send is _SEND and not hasattr(_SEND, "__wrapped__")
+    return CheckedRequest if known and as_it_was else aiohttp.ClientRequest

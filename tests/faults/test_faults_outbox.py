@@ -13,7 +13,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, OutcomeUnknownError
 from plexypay_async.deadlines import Deadlines
-from plexypay_async.sending import LARGEST_AT_ONCE, Body, JoinedRequest, Outbox, Sending, request_class
+from plexypay_async.sending import LARGEST_AT_ONCE, Body, CheckedRequest, Outbox, Sending, request_class
 
 from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 
@@ -24,7 +24,7 @@ OWN = aiohttp.ClientRequest
 @pytest.fixture(autouse=True)
 def joined(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the requests leave together on every version of Python."""
-    monkeypatch.setattr("plexypay_async.transport.request_class", lambda: JoinedRequest)
+    monkeypatch.setattr("plexypay_async.sending.TOGETHER", True)
 
 
 async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
@@ -109,16 +109,16 @@ async def test_a_connection_lost_before_the_writing_says_that_nothing_was_sent(
     """Such as a keep-alive connection that the server closed in the same turn of the loop."""
     add, lost = Outbox.add, [False]
 
-    def add_and_lose(self: Outbox, request: Any, writer: Any, conn: Any) -> None:
+    def add_and_lose(self: Outbox, request: Any, writer: Any, conn: Any, length: Any) -> None:
         transport = conn.protocol.transport
         if told == "after":
             # It closes, and aiohttp hears of it only after the turn of the outbox.
-            add(self, request, writer, conn)
+            add(self, request, writer, conn, length)
         if not lost[0]:
             lost[0] = True
             transport.abort()
         if told == "before":
-            add(self, request, writer, conn)
+            add(self, request, writer, conn, length)
 
     monkeypatch.setattr(Outbox, "add", add_and_lose)
     async with scripted({CREATE: CREATED}) as (plexy, script):
@@ -149,6 +149,63 @@ async def test_those_of_one_turn_are_written_though_one_of_them_was_given_up() -
         assert references >= {None, "ORD-1", "ORD-2"}
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("status", [200, 408])
+async def test_what_lies_on_a_connection_already_is_no_answer(
+    status: int, together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the 408 of a server that has closed a connection for having been idle."""
+    monkeypatch.setattr("plexypay_async.sending.TOGETHER", together)
+    body = b'{"id":"not yours","url":"https://pay.example"}'
+    unasked = b"HTTP/1.1 %d Unasked\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+    first = Script({CREATE: CREATED})
+    async with serving(first) as server, AsyncPlexyPay(KEY, base_url=server.url) as plexy:
+        await create(plexy)
+        connections = await plexy._execution.transport.connections()
+        (protocols,) = connections._session.connector._conns.values()  # type: ignore[union-attr]
+        protocols[0][0].data_received(unasked)
+        link = await plexy.payment_links.create(amount=100, currency="KZT")
+        assert link.id != "not yours"
+        assert first.count(CREATE) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_length_that_the_caller_gives_cuts_the_body_and_not_the_next_request() -> None:
+    async with scripted({"POST /v1/first": CREATED, "POST /v1/second": CREATED}) as (plexy, script):
+        await plexy.request("POST", "/v1/first", json={"a": "x" * 20}, headers={"Content-Length": "5"})
+        await plexy.request("POST", "/v1/second", json={})
+        assert script.counts == {"POST /v1/first": 1, "POST /v1/second": 1}
+        assert script.seen[0].body == b'{"a":'
+
+
+class Struck:
+    """A request in whose writing a signal's exception strikes, and one as it should be."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.written = 0
+        self._error = error
+
+    async def write_bytes(self, *_: Any) -> None:
+        self.written += 1
+        if self._error is not None:
+            raise self._error
+
+
+def test_what_strikes_one_request_does_not_hold_back_those_of_its_turn() -> None:
+    loop = asyncio.new_event_loop()
+    outbox, conn, writer = Outbox(loop), type("Connection", (), {"protocol": object()}), None
+    requests = [Struck(KeyboardInterrupt()), Struck(), Struck()]
+    for request in requests:
+        outbox.add(request, writer, conn, None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.sleep(0))
+    assert [request.written for request in requests] == [1, 0, 0]
+    loop.run_until_complete(asyncio.sleep(0))
+    assert [request.written for request in requests] == [1, 1, 1]
+    loop.close()
+
+
 class Stuck:
     """A request whose writing has to wait, and one after it."""
 
@@ -171,7 +228,7 @@ async def test_a_connection_that_takes_nothing_does_not_hold_up_the_others() -> 
     given_up: Any = type("Connection", (), {"protocol": None})
     writer: Any = None
     for request, conn in ((first, open_connection), (closed, given_up), (second, open_connection)):
-        outbox.add(request, writer, conn)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        outbox.add(request, writer, conn, None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert not first.said
     await asyncio.sleep(0)
     assert first.said == second.said == ["begun", "closed"]
@@ -206,6 +263,30 @@ async def test_a_body_is_what_it_was_made_of() -> None:
 
 
 def test_other_versions_keep_their_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert request_class() is (JoinedRequest if sys.version_info < (3, 12) else OWN)
+    assert request_class() is CheckedRequest
     monkeypatch.setattr("aiohttp.__version__", "3.15.0")
     assert request_class() is OWN
+
+
+def test_a_tracer_around_aiohttps_own_class_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def traced(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+        return await OWN.send(self, conn)
+
+    monkeypatch.setattr(OWN, "send", traced)
+    assert request_class() is OWN
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_is_to_be_asked_for_waits_until_it_is() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await reader.readexactly(2)
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"body":"%s"}' % body)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncPlexyPay(KEY, base_url=url) as plexy:
+            answer = await plexy.request("POST", "/v1/a", json=[], headers={"Expect": "100-continue"})
+    assert answer == {"body": "[]"}

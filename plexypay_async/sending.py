@@ -1,4 +1,4 @@
-"""A request on its way out through aiohttp: it knows when its writing begins, and costs no task."""
+"""A request on its way out through aiohttp: on a clean connection only, and without a task for its body."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ __all__ = ["Body", "CheckedRequest", "Outbox", "Sending", "request_class"]
 
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
+TOGETHER = sys.version_info < (3, 12)
+"""Whether requests go out by the outbox: from Python 3.12 on aiohttp writes without waiting for a task."""
+_SEND = aiohttp.ClientRequest.send
+"""aiohttp's own, as it was when this was loaded."""
 
 
 class Sending:
@@ -63,7 +67,7 @@ class Body(Payload):
     def __init__(self, content: bytes, sending: Sending, outbox: Outbox) -> None:
         self.outbox = outbox
         self._value = content
-        self._size = self.length = len(content)
+        self._size = len(content)
         self._sending = sending
 
     def __deepcopy__(self, _: dict[int, Any]) -> Body:
@@ -100,7 +104,7 @@ class Outbox:
     """The requests of one event loop that leave together, at the next turn of the loop.
 
     On Python 3.11 aiohttp makes a task for each body, which takes a tenth of the throughput; one callback
-    for all of a turn takes next to nothing. From 3.12 on aiohttp writes without waiting for a task.
+    for all of a turn takes next to nothing.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -155,7 +159,7 @@ class CheckedRequest(aiohttp.ClientRequest):
         if (
             not TOGETHER
             or type(body) is not Body
-            or body.length > LARGEST_AT_ONCE
+            or (body.size or 0) > LARGEST_AT_ONCE
             or protocol is None
             or protocol.writing_paused
             or self.proxy is not None
@@ -182,10 +186,6 @@ class CheckedRequest(aiohttp.ClientRequest):
         )
         self.response = response  # type: ignore[assignment] # its own class leaves it without a type
         return response
-
-
-TOGETHER = sys.version_info < (3, 12)
-_SEND = aiohttp.ClientRequest.send
 
 
 def request_class() -> type[aiohttp.ClientRequest]:

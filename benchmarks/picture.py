@@ -163,21 +163,24 @@ def drawn_panel(panel: Panel, left: int, top: int) -> list[str]:
         text(left, top + 15, panel.title, "title"),
         text(left + PANEL, top + 15, panel.unit, "unit", at_end=True),
     ]
+    mark = None if panel.mark is None else left + LABEL + panel.mark / longest * room
     for number, bar in enumerate(panel.bars):
         y = top + HEADING - 16 + ROW * number
         width = max(1.0, bar.value / longest * room)
         shown = f"{bar.value:,.{panel.decimals}f}"
+        end = left + LABEL + width
+        # The line would cross the value of a bar that ends before it.
+        value_at = max(end, mark) if mark is not None and mark < end + VALUE else end
         parts += [
             text(left, y + 12, bar.label),
             f'<rect class="{"ours" if bar.is_ours else "bar"}" x="{left + LABEL}" y="{y}" width="{width:.1f}"'
             f' height="{BAR}" rx="2"><title>{escape(bar.label)}: {shown} {escape(panel.unit)}</title></rect>',
-            text(left + LABEL + width + 6, y + 12, shown),
+            text(value_at + 6, y + 12, shown),
         ]
-    if panel.mark is not None:
-        x = left + LABEL + panel.mark / longest * room
+    if mark is not None:
         y = top + HEADING - 20
         parts.append(
-            f'<line class="mark" x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{y + ROW * len(panel.bars)}"/>'
+            f'<line class="mark" x1="{mark:.1f}" y1="{y}" x2="{mark:.1f}" y2="{y + ROW * len(panel.bars)}"/>'
         )
     return parts
 

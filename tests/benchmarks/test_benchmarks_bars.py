@@ -147,6 +147,15 @@ def test_the_picture_shows_what_was_measured_and_on_what() -> None:
     assert drawn.count("http") == drawn.count('xmlns="http') + drawn.count("aiohttp") + drawn.count("httpx")
 
 
+def test_the_picture_keeps_its_line_off_the_values() -> None:
+    results = [result("plexypay, uvloop", 96), result("aiohttp by hand, uvloop", 100)]
+    root = ElementTree.fromstring(picture.drawn(results, report.document_of(results, QUICK, 1.0)))
+
+    (mark,) = (float(line.get("x1", "0")) for line in root.iter(f"{SVG}line"))
+    (value,) = (float(each.get("x", "0")) for each in root.iter(f"{SVG}text") if each.text == "0.96")
+    assert value > mark
+
+
 def test_a_run_without_anything_to_draw_is_refused() -> None:
     only = [result("plexypay", 1, benchmark="codec")]
 

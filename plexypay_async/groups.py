@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from .operation import Caller, F
 
@@ -28,6 +28,18 @@ class Groups(Generic[F]):
     """One attribute per API group, the same on both facades."""
 
     _caller: Caller
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled, since its API key would be readable and connections"
+            " cannot be handed on; make one in the process that uses it"
+        )
 
     @cached_property
     def payment_links(self) -> PaymentLinks[F]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -83,6 +83,13 @@ class Settings:
     retry: RetryPolicy
     paths: Mapping[str, str]
     trust_env: bool
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # Reached from a client's API groups, its bulk jobs and its iterators.
+        raise TypeError(
+            "what belongs to a client cannot be pickled, since its API key would be readable; make a client"
+            " in the process that uses it"
+        )
 
     @classmethod
     def of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -187,6 +189,29 @@ def test_the_key_is_shown_nowhere(client: Client, caplog: pytest.LogCaptureFixtu
 
     assert not [text for text in shown if KEY in text]
     assert "http://127.0.0.1:1" in repr(made)
+
+
+@both_facades
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_no_client_is_pickled(client: Client, protocol: int) -> None:
+    made = client(KEY)
+    derived = made.with_options(timeout=1)
+    belonging = [made.payment_links, derived.payment_links.list(), settings()]
+
+    for whole in (made, derived):
+        with pytest.raises(TypeError, match=f"^{client.__name__} cannot be pickled, since its API key"):
+            pickle.dumps({"client": whole}, protocol)
+    for part in belonging:
+        with pytest.raises(TypeError):
+            pickle.dumps(part, protocol)
+
+
+@both_facades
+def test_a_copy_of_a_client_is_the_client(client: Client) -> None:
+    made = client(KEY)
+
+    assert copy.copy(made) is made
+    assert copy.deepcopy({"client": made})["client"] is made
 
 
 # ---------------------------------------------------------------------------------------------- numbers

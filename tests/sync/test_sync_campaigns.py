@@ -227,14 +227,15 @@ for number in range(int(count)):
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        # Python forgets the signals that come before it has done with the fork.
-        os.write(writing, b"x")
         # As a script: what is not caught ends it in the usual way.
         out = os.open(said, os.O_WRONLY | os.O_CREAT)
         os.dup2(out, 2)
+        # Only now, for Python forgets the signals that come before it has done with the fork.
+        os.write(writing, b"x")
         loop(number)
+    os.close(writing)
     os.read(reading, 1)
-    os.close(reading), os.close(writing)
+    os.close(reading)
     time.sleep(moments.random() * 0.2)
     known = {}
     waited = waits(pid, known)
@@ -280,7 +281,9 @@ def interrupt(
     own: list[float] = []
     made: dict[str, int] = {}
     for number in range(count):
-        status, took, of_its_own, last, noise = script.line(40).split("|")
+        told = script.line(40).split("|")
+        assert len(told) == 5, (number, seed, told, script.end(1))
+        status, took, of_its_own, last, noise = told
         assert (status, last, noise) == ("-2", "['KeyboardInterrupt']", "[]"), (number, seed)
         seconds.append(float(took))
         own.append(float(of_its_own))

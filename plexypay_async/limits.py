@@ -215,13 +215,15 @@ class OpenPace:
 class AdaptivePace:
     """As many requests at once as the server takes: one limit per client and event loop.
 
-    From 10, doubled every round trip until the first sign of trouble; then one more every round trip, and a
-    twentieth less on trouble, at most once a round trip. Against a server with a capacity, a twentieth less
-    keeps 0.96 of the best fixed rate where a tenth less keeps 0.94 and halving 0.76.
+    From 10, doubled every round trip until the first sign of trouble, which halves it; then one more every
+    round trip, and a twentieth less on trouble, at most once a round trip. Against a server with a capacity,
+    a twentieth less keeps 0.96 of the best fixed rate where a tenth less keeps 0.94 and halving 0.76.
     """
 
     FIRST = 10.0
     DECREASE = 0.95
+    OVERSHOT = 0.5
+    """Doubling may have gone to twice what the server takes before the first answer told of it."""
 
     def __init__(self, ceiling: int) -> None:
         self._ceiling = float(ceiling)
@@ -260,11 +262,11 @@ class AdaptivePace:
     def leave(self, ticket: int, *, trouble: bool | None) -> None:
         """Learn from how a request ended, and let the next ones in."""
         if trouble:
-            self._doubling = False
             # Requests sent before the last decrease tell nothing about the limit after it.
             if ticket > self._decreased_at:
                 self._decreased_at = self._entered
-                self.limit = max(1.0, self.limit * self.DECREASE)
+                self.limit = max(1.0, self.limit * (self.OVERSHOT if self._doubling else self.DECREASE))
+            self._doubling = False
         elif trouble is not None and self.under_way >= int(self.limit):
             self.limit = min(self._ceiling, self.limit + (1.0 if self._doubling else 1.0 / self.limit))
         self.under_way -= 1

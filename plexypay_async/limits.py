@@ -215,13 +215,14 @@ class OpenPace:
 class AdaptivePace:
     """As many requests at once as the server takes: one limit per client and event loop.
 
-    From 10, doubled every round trip until the first sign of trouble, which halves it; then one more every
-    round trip, and a twentieth less on trouble, at most once a round trip. Against a server with a capacity,
-    a twentieth less keeps 0.96 of the best fixed rate where a tenth less keeps 0.94 and halving 0.76.
+    From 10, doubled every round trip until the first sign of trouble; then one more every round trip. Each
+    request that meets trouble takes one off, together at most a twentieth within a round trip, or half at the
+    end of the doubling. So a server that refuses what is above its capacity is met at its capacity, and one
+    that fails a request in a hundred by chance is still asked a hundred at once.
     """
 
     FIRST = 10.0
-    DECREASE = 0.95
+    DECREASE = 0.05
     OVERSHOT = 0.5
     """Doubling may have gone to twice what the server takes before the first answer told of it."""
 
@@ -231,7 +232,8 @@ class AdaptivePace:
         self.under_way = 0
         self._doubling = True
         self._entered = 0
-        self._decreased_at = 0
+        self._round_began = 0
+        self._left_to_take = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def enter_now(self) -> int | None:
@@ -262,11 +264,14 @@ class AdaptivePace:
     def leave(self, ticket: int, *, trouble: bool | None) -> None:
         """Learn from how a request ended, and let the next ones in."""
         if trouble:
-            # Requests sent before the last decrease tell nothing about the limit after it.
-            if ticket > self._decreased_at:
-                self._decreased_at = self._entered
-                self.limit = max(1.0, self.limit * (self.OVERSHOT if self._doubling else self.DECREASE))
+            # A round trip lasts until a request fails that was sent after it began.
+            if ticket > self._round_began:
+                self._round_began = self._entered
+                self._left_to_take = self.limit * (self.OVERSHOT if self._doubling else self.DECREASE)
             self._doubling = False
+            taken = min(1.0, self._left_to_take)
+            self._left_to_take -= taken
+            self.limit = max(1.0, self.limit - taken)
         elif trouble is not None and self.under_way >= int(self.limit):
             self.limit = min(self._ceiling, self.limit + (1.0 if self._doubling else 1.0 / self.limit))
         self.under_way -= 1

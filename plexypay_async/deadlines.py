@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import Any
 
 __all__ = ["Deadlines", "Watch"]
 
@@ -35,7 +36,7 @@ class Watch:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        self._task = task
+        self._task: asyncio.Task[Any] | None = task
         self._cancelling = task.cancelling()
         self._expired = False
         self._silent = False
@@ -60,7 +61,8 @@ class Watch:
         else:
             self._key = self._deadlines.add(self, self._due(now))
             return
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _due(self, now: float) -> float:
         """Return the earliest time at which either can be over."""
@@ -73,11 +75,13 @@ class Watch:
             return False
         self._silent = False
         self._key = self._deadlines.add(self, self._due(self._deadlines.now()))
-        return self._task.uncancel() <= self._cancelling
+        return self._task is not None and self._task.uncancel() <= self._cancelling
 
     def done(self) -> bool:
         """End the watch; tell whether it was this deadline, and nobody else, that cancelled the task."""
-        if not self._expired:
+        # A call is dropped in the thread that made it, where no task must end: see the portal's jobs.
+        task, self._task = self._task, None
+        if not self._expired or task is None:
             bucket = self._deadlines.buckets.get(self._key)
             if bucket is not None:
                 bucket.discard(self)
@@ -85,7 +89,7 @@ class Watch:
                     del self._deadlines.buckets[self._key]
             return False
         self._expired = False
-        return self._task.uncancel() <= self._cancelling
+        return task.uncancel() <= self._cancelling
 
 
 class Deadlines:

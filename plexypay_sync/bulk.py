@@ -188,8 +188,9 @@ class _Crossing(Buffered):
     async def stop(self) -> None:
         """Stop the job and wait until it has let go of its connections and its journal."""
         if self._pump is not None and self._loop is asyncio.get_running_loop():
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+            pump, self._pump = self._pump, None
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
             self._rest()
 
     def _check_loop(self) -> None:

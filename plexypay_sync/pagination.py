@@ -84,7 +84,7 @@ class _Reading(Generic[T]):
     """One iteration over pages, which belongs to the event loop that began it."""
 
     def __init__(self, pages: AsyncGenerator[Page[T]]) -> None:
-        self._pages = pages
+        self._pages: AsyncGenerator[Page[T]] | None = pages
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking = False
 
@@ -98,6 +98,8 @@ class _Reading(Generic[T]):
                 "this iteration began before a fork, or on an event loop that has ended;"
                 " resume from the last page's next_cursor"
             )
+        if self._pages is None:
+            return None
         self._asking = True
         try:
             return await anext(self._pages, None)
@@ -108,4 +110,7 @@ class _Reading(Generic[T]):
         """Stop the fetching of pages that nobody will read."""
         # One that is still asked is being cancelled, and closes by that.
         if self._loop is asyncio.get_running_loop() and not self._asking:
-            await self._pages.aclose()
+            pages, self._pages = self._pages, None
+            if pages is not None:
+                # Dropped here and not in the caller's thread: see the portal's jobs.
+                await pages.aclose()

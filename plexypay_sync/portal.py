@@ -257,6 +257,9 @@ class Job(Generic[T]):
 
     def _settle(self, value: T | None, error: BaseException | None) -> None:
         self.value, self.error = value, error
+        # Dropped here, on the loop: asyncio notes in a callback of Python's that a task is gone, in the
+        # thread that drops it, and a KeyboardInterrupt that strikes in that is printed and forgotten.
+        self._task = None
         self.settled = True
         self._done.release()
 

@@ -162,8 +162,12 @@ class Source:
                 self.ended = True
                 self.failure = asyncio.CancelledError("the source of the links was cancelled")
                 return None
-            # In a tuple: what a source gives by mistake may be None.
-            return (ahead.result(),)
+            try:
+                # In a tuple: what a source gives by mistake may be None.
+                return (ahead.result(),)
+            finally:
+                # An error of the source's has this frame in its traceback, and the task has the error.
+                del ahead
 
     async def close(self) -> None:
         """Close a source that is a generator."""

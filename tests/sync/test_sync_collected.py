@@ -177,3 +177,59 @@ dropped(gc.collect)
         uvloop=uvloop,
     )
     assert out == "closed"
+
+
+def test_tasks_and_generators_of_the_loop_are_gone_before_their_call_is(
+    check: Check, sandbox: ThreadedSandbox, uvloop: bool
+) -> None:
+    # Where they go, Python calls back, and forgets a KeyboardInterrupt that strikes in that.
+    out = check(
+        PRELUDE
+        + """
+import weakref
+from plexypay_sync import CreatePaymentLink, NotFoundError
+noted, gone = [], []
+
+def note(what):
+    noted.append(weakref.ref(what, lambda _: gone.append(threading.current_thread().name)))
+
+def task(loop, coroutine, **options):
+    made = asyncio.Task(coroutine, loop=loop, **options)
+    note(made)
+    return made
+
+async def install():
+    asyncio.get_running_loop().set_task_factory(task)
+    hooks = sys.get_asyncgen_hooks()
+    def first(generator):
+        note(generator)
+        hooks.firstiter(generator)
+    sys.set_asyncgen_hooks(firstiter=first)
+
+def several():
+    for number in range(100):
+        kept.payment_links.create(amount=1, currency="KZT", order_reference=f"ORD-{number}")
+    try:
+        kept.payment_links.retrieve("lnk_none")
+    except NotFoundError:
+        pass
+    for _ in range(20):
+        for item in kept.payment_links.list(size=1).prefetch(2):
+            break
+    assert len(list(kept.payment_links.list(size=50))) >= 100
+    links = (CreatePaymentLink(amount=1, currency="KZT", order_reference=f"MANY-{n}") for n in range(20))
+    assert len(list(kept.payment_links.create_many(links))) == 20
+
+portal.run(install)
+several()
+limit = time.monotonic() + 10
+while len(gone) < len(noted):
+    assert time.monotonic() < limit, [each() for each in noted if each() is not None]
+    time.sleep(0.005)
+assert len(gone) > 200, len(gone)
+print(sorted(set(gone)))
+""",
+        sandbox.base_url,
+        uvloop=uvloop,
+    )
+    assert out == "['plexypay']"

@@ -25,10 +25,9 @@ from .server import CLIENT_CPU, pin
 CONCURRENCY = 100
 LOOP = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 URL = "https://shop.example/thanks"
-WINDOW = 10_000
-"""The async contenders call what they are given for it each time that so many links are done."""
 
 Window: TypeAlias = Callable[[], None]
+"""What the async contenders call each time that so many links are done."""
 
 
 class Run(NamedTuple):
@@ -73,7 +72,7 @@ def requests(count: int) -> Iterator[Any]:
 
 
 async def create_many(
-    url: str, count: int, journal: Path | None = None, window: Window | None = None
+    url: str, count: int, journal: Path | None = None, window: Window | None = None, each: int = 1
 ) -> None:
     """Create the links with the async client."""
     from plexypay_async import AsyncPlexyPay
@@ -85,21 +84,21 @@ async def create_many(
             if result.error is not None:
                 raise result.error
             done += 1
-            if window is not None and not done % WINDOW:
+            if window is not None and not done % each:
                 window()
     if done != count:
         raise RuntimeError(f"{done} results for {count} requests")
 
 
-def run_async(url: str, count: int, loop: str, window: Window | None = None) -> None:
+def run_async(url: str, count: int, loop: str, window: Window | None = None, each: int = 1) -> None:
     """Run `create_many` of the async client."""
-    run_on(loop, create_many(url, count, window=window))
+    run_on(loop, create_many(url, count, None, window, each))
 
 
-def run_async_journal(url: str, count: int, loop: str, window: Window | None = None) -> None:
+def run_async_journal(url: str, count: int, loop: str, window: Window | None = None, each: int = 1) -> None:
     """Run it with a journal."""
     with tempfile.TemporaryDirectory() as directory:
-        run_on(loop, create_many(url, count, Path(directory, "benchmark.journal"), window))
+        run_on(loop, create_many(url, count, Path(directory, "benchmark.journal"), window, each))
 
 
 def run_sync(url: str, count: int, loop: str) -> None:

@@ -1,146 +1,193 @@
-"""A million links against ten thousand: the peak memory grows by less than 10 MiB, the rate stays within 5 %.
+"""A million links in one job against jobs of ten thousand: its memory, and its rate at its end.
 
-``python -m benchmarks.bulk_memory [COUNT] [--journal]``. The rate is that of windows of 10,000 links within
-the one long run: the last ones against the first ones after the warm-up. The bar holds by the clock and by
-the time on the CPU. Short runs take turns with those windows, the long run being held meanwhile: where their
-rate changes too, it is the machine that has changed.
+``python -m benchmarks.bulk_memory [COUNT] [--journal]``. The long job and the short ones, each a hundredth of
+it, run in two processes that take turns, one being held while the other works: what a shared machine does
+from one second to the next meets both alike. The rate of each turn is compared within the turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import NamedTuple
 
-from .bulk_contenders import (
-    LOOP,
-    WINDOW,
-    Run,
-    measured,
-    peak_memory,
-    run_async,
-    run_async_journal,
-)
+from .bulk_contenders import LOOP, Run, peak_memory, run_async, run_async_journal
 from .server import CLIENT_CPU, pin, served
 
-TURNS = 5
-"""The short runs at either end of the long one."""
-TURN = 3
-"""The windows between two of them, the first of which is not counted: it begins with what was held."""
-EDGE = TURNS * TURN
-MEMORY, RATE = 10.0, 0.05
+WINDOWS = 100
+"""The long job is timed in so many parts, each as long as a short job."""
+TURN = 2
+"""The windows between two short jobs. The last one counts: the first begins with answers that lay ready."""
+MEMORY, RATE = 10.0, 0.95
 
 
-class End(NamedTuple):
-    """What one end of the long run has shown."""
+class Turn(NamedTuple):
+    """A window of the long job, and the short job after it."""
+
+    window: Run
+    short: Run
+
+    @property
+    def by_clock(self) -> float:
+        """Return the rate of the long job, that of the short one being 1."""
+        return self.window.rate / self.short.rate
+
+    @property
+    def by_cpu(self) -> float:
+        """Return the same by the time on the CPU."""
+        return self.short.cost / self.window.cost
+
+
+class LongRun(NamedTuple):
+    """What the two processes have shown."""
 
     windows: list[Run]
-    short: list[Run]
+    turns: list[Turn]
 
-    def line(self, label: str) -> str:
-        """Describe the medians."""
-        told = [f"{label:>6}:"]
-        for name, runs in (("windows", self.windows), ("short runs", self.short)):
-            rate, cost = (
-                statistics.median(run.rate for run in runs),
-                statistics.median(run.cost for run in runs),
-            )
-            told.append(f"{len(runs):2} {name} {rate:7,.0f} links/s {cost:6.1f} µs of CPU/link")
-        return "  ".join(told)
+    @property
+    def beginning(self) -> list[Turn]:
+        """The turns of its first third."""
+        return self.turns[: max(1, len(self.turns) // 3)]
+
+    @property
+    def end(self) -> list[Turn]:
+        """The turns of its last third."""
+        return self.turns[-max(1, len(self.turns) // 3) :]
+
+    @property
+    def grown(self) -> float:
+        """By how many MiB the peak memory is above that of a process that has run one short job."""
+        return self.windows[-1].peak - self.turns[0].short.peak
 
 
-def watched(url: str, count: int, *, journal: bool) -> None:
-    """Be the long run: print each window as JSON, and go on when a line comes in."""
-    pin(CLIENT_CPU)
-    run = run_async_journal if journal else run_async
-    run(url, 200, LOOP)
+class Steps:
+    """A process that works in steps: it takes one for each line that it is given, and prints a `Run`."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bulk_memory", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Its input ends, and with that the process.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.__exit__(kind, error, traceback)
+        if error is None and self._process.returncode:
+            raise RuntimeError(f"a process ended with {self._process.returncode}")
+
+    def next(self) -> Run:
+        """Let it take a step."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a process ended early, with {self._process.wait()}")
+        return Run(*json.loads(line))
+
+
+def long_run(url: str, count: int, *, journal: bool = False) -> LongRun:
+    """Run the long job and the short ones in turn, each in a process of its own."""
+    further = ["--journal"] if journal else []
+    windows: list[Run] = []
+    turns: list[Turn] = []
+    with (
+        Steps(str(count), "--process", "long", "--url", url, *further) as long,
+        Steps(str(count), "--process", "short", "--url", url, *further) as short,
+    ):
+        for number in range(1, WINDOWS + 1):
+            windows.append(long.next())
+            if number % TURN == 0:
+                turns.append(Turn(windows[-1], short.next()))
+    return LongRun(windows, turns)
+
+
+def be_long(url: str, count: int, *, journal: bool) -> None:
+    """Be the long job's process: a step is a window of it."""
+    sys.stdin.readline()
     began, used = time.perf_counter(), time.process_time()
+    each = count // WINDOWS
 
     def window() -> None:
         nonlocal began, used
-        seconds, cpu = time.perf_counter() - began, time.process_time() - used
-        print(json.dumps(Run(seconds, cpu, peak_memory(), WINDOW)), flush=True)
+        tell(time.perf_counter() - began, time.process_time() - used, each)
         sys.stdin.readline()
         began, used = time.perf_counter(), time.process_time()
 
-    run(url, count, LOOP, window)
+    (run_async_journal if journal else run_async)(url, count, LOOP, window, each)
 
 
-def long_run(url: str, count: int, *, journal: bool) -> tuple[list[Run], End, End]:
-    """Run it in a process of its own; return all of its windows, and its two ends."""
-    total = count // WINDOW
-    name = "async with journal" if journal else "async"
-    command = [sys.executable, "-m", "benchmarks.bulk_memory", str(count), "--watched", url]
-    windows: list[Run] = []
-    first, last = End([], []), End([], [])
-    with subprocess.Popen(
-        [*command, *(["--journal"] if journal else [])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        for line in process.stdout:
-            windows.append(Run(*json.loads(line)))
-            done = len(windows)
-            end = first if done <= EDGE else last if done > total - EDGE else None
-            if end is not None:
-                place = done if end is first else done - (total - EDGE)
-                if place % TURN != 1:
-                    end.windows.append(windows[-1])
-                if place % TURN == 0:
-                    end.short.append(measured(name, url, WINDOW))
-            process.stdin.write("\n")
-            process.stdin.flush()
-    if process.returncode or len(windows) != total:
-        raise RuntimeError(f"the long run ended with {process.returncode} after {len(windows)} windows")
-    return windows, first, last
+def be_short(url: str, count: int, *, journal: bool) -> None:
+    """Be the short jobs' process: a step is a job."""
+    run = run_async_journal if journal else run_async
+    for _ in sys.stdin:
+        began, used = time.perf_counter(), time.process_time()
+        run(url, count // WINDOWS, LOOP)
+        tell(time.perf_counter() - began, time.process_time() - used, count // WINDOWS)
 
 
-def rate_by_clock(run: Run) -> float:
-    """Return the links per second."""
-    return run.rate
+def tell(seconds: float, cpu: float, links: int) -> None:
+    """Print a step's figures."""
+    print(json.dumps(Run(seconds, cpu, peak_memory(), links)), flush=True)
 
 
-def rate_by_cpu(run: Run) -> float:
-    """Return the links per second on the CPU."""
-    return run.links / run.cpu
+def median_of(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
+    """Return the median of a figure over turns."""
+    return statistics.median(map(figure, turns))
 
 
-def change(first: Sequence[float], last: Sequence[float]) -> float:
-    """Return by how much the median of the last is above that of the first."""
-    return statistics.median(last) / statistics.median(first) - 1
+def line(label: str, turns: Sequence[Turn]) -> str:
+    """Describe the medians of turns."""
+    told = [f"{label}, {len(turns)} turns:"]
+    for name, runs in (
+        ("window", [turn.window for turn in turns]),
+        ("short job", [turn.short for turn in turns]),
+    ):
+        rate, cost = (
+            statistics.median(run.rate for run in runs),
+            statistics.median(run.cost for run in runs),
+        )
+        told.append(f"{name} {rate:,.0f} links/s {cost:.1f} µs of CPU/link")
+    return "  ".join(told)
 
 
 def main(count: int, *, journal: bool) -> bool:
     """Print the figures and how they compare; tell whether the bars are met."""
     with served() as url:
-        windows, first, last = long_run(url, count, journal=journal)
-    print(f"{count:,} links, {LOOP}, {'a journal' if journal else 'no journal'}, windows of {WINDOW:,}")
-    print(first.line("first"))
-    print(last.line("last"))
-    met = True
-    for name, of in (("clock", rate_by_clock), ("CPU", rate_by_cpu)):
-        own = change([of(run) for run in first.windows], [of(run) for run in last.windows])
-        machine = change([of(run) for run in first.short], [of(run) for run in last.short])
-        met = met and abs(own) <= RATE
-        print(
-            f"rate by {name}: {own:+.1%} (bar {RATE:.0%}: {said(abs(own) <= RATE)}); "
-            f"the short runs beside it: {machine:+.1%}"
-        )
-    short = statistics.median(run.peak for run in first.short + last.short)
-    grown = windows[-1].peak - short
+        found = long_run(url, count, journal=journal)
+    kept = "a journal" if journal else "no journal"
+    print(f"{count:,} links, {LOOP}, {kept}; short jobs of {count // WINDOWS:,}")
+    print(line("first third", found.beginning))
+    print(line(" last third", found.end))
+    began, ended = (median_of(turns, lambda turn: turn.by_clock) for turns in (found.beginning, found.end))
+    by_cpu = median_of(found.end, lambda turn: turn.by_cpu)
     print(
-        f"peak memory: {short:.1f} MiB in the short runs, {windows[-1].peak:.1f} in the long one "
-        f"({windows[0].peak:.1f} after its first window): {grown:+.1f} (bar {MEMORY}: {said(grown < MEMORY)})"
+        f"rate at the end / of a short job: {ended:.3f} (bar {RATE}: {said(ended >= RATE)});"
+        f" by CPU {by_cpu:.3f}; at the beginning {began:.3f}"
     )
-    return met and grown < MEMORY
+    print(
+        f"peak memory: {found.turns[0].short.peak:.1f} MiB after a short job,"
+        f" {found.windows[-1].peak:.1f} after the long one: {found.grown:+.1f}"
+        f" (bar {MEMORY}: {said(found.grown < MEMORY)})"
+    )
+    return ended >= RATE and found.grown < MEMORY
 
 
 def said(met: bool) -> str:
@@ -149,14 +196,16 @@ def said(met: bool) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Measure how a long job differs from a short one.")
+    parser = argparse.ArgumentParser(description="Measure how a long job differs from short ones.")
     parser.add_argument("count", nargs="?", type=int, default=1_000_000)
     parser.add_argument("--journal", action="store_true")
-    parser.add_argument("--watched", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--process", choices=("long", "short"), help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.watched is not None:
-        watched(given.watched, given.count, journal=given.journal)
-    elif given.count < 2 * EDGE * WINDOW or given.count % WINDOW:
-        parser.error(f"COUNT: expected a multiple of {WINDOW}, from {2 * EDGE * WINDOW}")
-    else:
+    if given.count < WINDOWS or given.count % WINDOWS:
+        parser.error(f"COUNT: expected a multiple of {WINDOWS}")
+    if given.process is None:
         sys.exit(not main(given.count, journal=given.journal))
+    pin(CLIENT_CPU)
+    run_async(given.url, 200, LOOP)
+    (be_long if given.process == "long" else be_short)(given.url, given.count, journal=given.journal)

@@ -12,6 +12,8 @@ COLUMNS = (
     Column("peak", "peak MiB", 1),
 )
 COUNTS = (10_000, 100_000)
+ROUNDS = 15
+"""Of the shorter jobs at full scale: each lasts a second, in which a shared machine may differ by a third."""
 SHORT = ("async", "sync", "aiohttp by hand")
 LONG = ("async", "aiohttp by hand")
 """Who runs the longer jobs too."""
@@ -33,6 +35,7 @@ def cases(scale: Scale) -> list[Case]:
                 for name in (scale.of(tuple(CONTENDERS), SHORT, SHORT) if count == counts[0] else LONG)
             ),
             {"count": count},
+            rounds=ROUNDS if count == COUNTS[0] else None,
         )
         for count in counts
     ]

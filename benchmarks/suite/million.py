@@ -1,42 +1,51 @@
-"""A million links in one job against ten thousand: the rate and the memory at either end.
+"""A million links in one job against jobs of ten thousand: the rate and the memory at its end.
 
-What `benchmarks.bulk_memory` measures, as part of the suite; it takes minutes, so it runs at full scale only.
+What `benchmarks.bulk_memory` measures, as part of the suite; it takes minutes, so `--quick` leaves it out.
 """
 
 from __future__ import annotations
 
 import statistics
 
-from ..bulk_memory import change, long_run, rate_by_clock, rate_by_cpu
+from ..bulk_memory import long_run, median_of
 from ..cases import Case, Column, Contender, Figures, Scale
 
-TITLE = "Bulk, a long job against short ones"
+TITLE = "Bulk, a long job against short ones that take turns with it"
 COLUMNS = (
     Column("rate", "links/s"),
     Column("cpu", "µs CPU/link", 1),
-    Column("held", "rate, last/first", 3),
+    Column("held", "at its end / short", 3),
     Column("held_cpu", "by CPU", 3),
+    Column("began", "at its beginning / short", 3),
     Column("grown", "MiB grown", 1),
 )
-COUNT = 1_000_000
-CASE = f"{COUNT:,} links"
+COUNT, QUICK, SMOKE = 1_000_000, 0, 1_000
+
+
+def case_name(count: int) -> str:
+    """Return the name of a case."""
+    return f"{count:,} links"
+
+
+CASE = case_name(COUNT)
 
 
 def cases(scale: Scale) -> list[Case]:
     """Return the one case, or none."""
-    if scale.name != "full":
+    count = scale.of(COUNT, QUICK, SMOKE)
+    if not count:
         return []
-    return [Case(CASE, (Contender("async", {"count": COUNT}, ("uvloop",)),), rounds=1)]
+    return [Case(case_name(count), (Contender("async", {"count": count}, ("uvloop",)),), rounds=1)]
 
 
 def run(url: str, *, count: int) -> Figures:
-    """Run the long job, and the short ones beside its ends."""
-    windows, first, last = long_run(url, count, journal=False)
-    short = statistics.median(each.peak for each in first.short + last.short)
+    """Run the long job, and the short ones beside it."""
+    found = long_run(url, count)
     return {
-        "rate": statistics.median(map(rate_by_clock, windows)),
-        "cpu": statistics.median(each.cost for each in windows),
-        "held": 1 + change([*map(rate_by_clock, first.windows)], [*map(rate_by_clock, last.windows)]),
-        "held_cpu": 1 + change([*map(rate_by_cpu, first.windows)], [*map(rate_by_cpu, last.windows)]),
-        "grown": windows[-1].peak - short,
+        "rate": statistics.median(window.rate for window in found.windows),
+        "cpu": statistics.median(window.cost for window in found.windows),
+        "held": median_of(found.end, lambda turn: turn.by_clock),
+        "held_cpu": median_of(found.end, lambda turn: turn.by_cpu),
+        "began": median_of(found.beginning, lambda turn: turn.by_clock),
+        "grown": found.grown,
     }

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import picture, report
+from benchmarks.bulk_contenders import Run
+from benchmarks.bulk_memory import LongRun, Steps, Turn, long_run
 from benchmarks.cases import NAMES, QUICK, SMOKE, Result, benchmark_of
 from benchmarks.contenders import ASYNC, SYNC, Written, missing
 from benchmarks.server import served
-
-FULL_SCALE_ONLY = "million"
-SUITE = [name for name in NAMES if name != FULL_SCALE_ONLY]
 
 # Ends the process where a contender asks for any other host or connects to any other port.
 GUARDED = """
@@ -63,7 +63,7 @@ def needs_of(benchmark: str, contender: str) -> tuple[str, ...]:
     return found
 
 
-@pytest.mark.parametrize("name", SUITE)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs_all_its_contenders(name: str, tmp_path: Path) -> None:
     ran = run("--smoke", name, "--json", str(tmp_path / "found.json"))
 
@@ -92,8 +92,38 @@ def check(name: str, result: dict[str, Any]) -> None:
     assert {column.figure for column in benchmark_of(name).COLUMNS} <= set(figures)
 
 
-def test_what_takes_minutes_runs_at_full_scale_alone() -> None:
-    assert benchmark_of(FULL_SCALE_ONLY).cases(SMOKE) == []
+def test_what_takes_minutes_is_no_part_of_a_first_impression() -> None:
+    assert benchmark_of("million").cases(QUICK) == []
+
+
+def test_a_long_job_and_short_ones_take_turns_in_processes_of_their_own() -> None:
+    with served() as url:
+        found = long_run(url, 500)
+        with urllib.request.urlopen(f"{url}/_sandbox/requests") as answer:
+            arrived = json.load(answer)["total"]
+
+    assert [len(runs) for runs in (found.windows, found.turns)] == [100, 50]
+    assert {run.links for run in found.windows} | {turn.short.links for turn in found.turns} == {5}
+    assert len(found.beginning) == len(found.end) == 16
+    # And what warmed either process up.
+    assert arrived == 500 + 50 * 5 + 2 * 200
+
+
+def test_a_process_that_ends_early_is_told_of(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match=r"^a process ended early, with 2$"), Steps("150") as process:
+        process.next()
+
+    assert "COUNT: expected a multiple of 100" in capfd.readouterr().err
+
+
+def test_the_rate_of_a_long_job_is_compared_within_the_turn() -> None:
+    slow, fast = Run(2.0, 1.0, 40.0, 100), Run(1.0, 0.5, 49.5, 100)
+    found = LongRun([slow, fast] * 2, [Turn(fast, slow), Turn(slow, slow), Turn(slow, fast)])
+
+    assert [turn.by_clock for turn in found.turns] == [2.0, 1.0, 0.5]
+    assert [turn.by_cpu for turn in found.turns] == [2.0, 1.0, 0.5]
+    assert (found.beginning, found.end) == ([Turn(fast, slow)], [Turn(slow, fast)])
+    assert found.grown == 9.5
 
 
 @pytest.mark.parametrize(

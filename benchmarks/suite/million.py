@@ -9,6 +9,7 @@ import statistics
 
 from ..bulk_memory import long_run, median_of
 from ..cases import Case, Column, Contender, Figures, Scale
+from .bulk import case_name
 
 TITLE = "Bulk, a long job against short ones that take turns with it"
 COLUMNS = (
@@ -19,20 +20,13 @@ COLUMNS = (
     Column("began", "at its beginning / short", 3),
     Column("grown", "MiB grown", 1),
 )
-COUNT, QUICK, SMOKE = 1_000_000, 0, 1_000
-
-
-def case_name(count: int) -> str:
-    """Return the name of a case."""
-    return f"{count:,} links"
-
-
+COUNT = 1_000_000
 CASE = case_name(COUNT)
 
 
 def cases(scale: Scale) -> list[Case]:
     """Return the one case, or none."""
-    count = scale.of(COUNT, QUICK, SMOKE)
+    count = scale.of(COUNT, 0, 1_000)
     if not count:
         return []
     return [Case(case_name(count), (Contender("async", {"count": count}, ("uvloop",)),), rounds=1)]

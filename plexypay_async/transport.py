@@ -12,8 +12,9 @@ import functools
 import gc
 import platform
 import sys
+import threading
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -32,6 +33,9 @@ from .version import __version__
 from .wire import WireRequest, WireResponse
 
 __all__ = ["Connections", "Transport", "Wire", "is_lasting"]
+
+CLOSING_ELSEWHERE = 5.0
+"""Seconds that a loop in another thread gets to close its connections; it may be at something that lasts."""
 
 
 @attrs.frozen
@@ -297,16 +301,23 @@ class Transport:
         """Close the connections from outside any event loop, or let go of those that none can close now.
 
         Loops at rest are run shortly for it, so they must be the caller's: no other thread may run them now.
+        A loop that another thread runs is waited for, since it may be stopped as soon as this returns.
         """
         self.closed = True
         orphans: list[Connections] = []
+        elsewhere: list[threading.Event] = []
         for loop in list(self._by_loop):
             if loop.is_running():
-                loop.call_soon_threadsafe(_close_there, loop, self._by_loop[loop])
+                closed = threading.Event()
+                loop.call_soon_threadsafe(_close_there, loop, self._by_loop[loop], closed.set)
+                if loop is not asyncio._get_running_loop():
+                    elsewhere.append(closed)
             elif loop.is_closed():
                 orphans.append(self._by_loop.pop(loop))
             else:
                 loop.run_until_complete(_closed(self._by_loop.pop(loop)))
+        for closed in elsewhere:
+            closed.wait(CLOSING_ELSEWHERE)
         if any(connections.is_open for connections in orphans):
             _drop(orphans)
 
@@ -338,10 +349,14 @@ def _drop(orphans: list[Connections]) -> None:
         gc.collect()
 
 
-def _close_there(loop: asyncio.AbstractEventLoop, connections: Connections) -> None:
-    task = loop.create_task(connections.close())
+def _close_there(
+    loop: asyncio.AbstractEventLoop, connections: Connections, done: Callable[[], None] | None = None
+) -> None:
+    task = loop.create_task(_closed(connections))
     _closing.add(task)
     task.add_done_callback(_closing.discard)
+    if done is not None:
+        task.add_done_callback(lambda _: done())
 
 
 _closing: set[asyncio.Task[None]] = set()

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink
+from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink, transport
 
 from .scripted import CREATED, FOUND, KEY, LINKS, ONCE, SILENCE, Server, scripted, serving
 
@@ -317,3 +317,60 @@ async def test_calls_leave_the_garbage_collector_nothing_of_theirs() -> None:
             gc.garbage.clear()
             gc.enable()
     assert left == []
+
+
+@contextmanager
+def loop_elsewhere() -> Generator[asyncio.AbstractEventLoop, None, None]:
+    """An event loop that another thread runs."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        assert not thread.is_alive()
+        loop.close()
+
+
+def test_closed_from_outside_once_a_loop_in_another_thread_has_closed_its_part() -> None:
+    with serving_elsewhere() as server, loop_elsewhere() as loop:
+        plexy = AsyncPlexyPay(KEY, base_url=server.url)
+        asyncio.run_coroutine_threadsafe(retrieve(plexy), loop).result(30)
+        at_work = threading.Event()
+        loop.call_soon_threadsafe(at_work.wait, 0.3)
+        plexy._execution.transport.close_outside()
+
+        assert asyncio.all_tasks(loop) == set()
+        assert not plexy._execution.transport._by_loop[loop].is_open
+
+
+def test_closed_from_outside_without_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "CLOSING_ELSEWHERE", 0.05)
+    with serving_elsewhere() as server, loop_elsewhere() as loop:
+        plexy = AsyncPlexyPay(KEY, base_url=server.url)
+        asyncio.run_coroutine_threadsafe(retrieve(plexy), loop).result(30)
+        at_work = threading.Event()
+        loop.call_soon_threadsafe(at_work.wait, 30)
+        plexy._execution.transport.close_outside()
+
+        assert plexy._execution.transport._by_loop[loop].is_open
+        at_work.set()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1), loop).result(30)
+        assert not plexy._execution.transport._by_loop[loop].is_open
+
+
+def test_closed_from_its_own_loop_without_waiting_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(base_url: str) -> None:
+        plexy = AsyncPlexyPay(KEY, base_url=base_url)
+        await retrieve(plexy)
+        with monkeypatch.context() as patched:
+            # No wait, then, but a TypeError.
+            patched.setattr(threading.Event, "wait", None)
+            plexy._execution.transport.close_outside()
+        await asyncio.sleep(0.1)
+        assert not plexy._execution.transport._by_loop[asyncio.get_running_loop()].is_open
+
+    with serving_elsewhere() as server:
+        asyncio.run(main(server.url))

@@ -30,6 +30,7 @@ from .errors import (
     RefusedError,
     UnreadableResponseError,
 )
+from .foreign import bare
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Declaration, Evidence, Listing, Operation, Replay
 from .recovery import SETTLING, Recovery, confirmed
@@ -730,15 +731,6 @@ def _without_frames(error: BaseException | None) -> None:
         if error.__suppress_context__:
             error.__context__ = None
         error = error.__cause__
-
-
-def bare(error: BaseException) -> BaseException:
-    """Return an exception of somebody else's without any frame, of those that it came from too."""
-    seen: BaseException | None = error
-    while seen is not None:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
-    return error
 
 
 def assumed_path_note(declaration: Declaration[...]) -> str:

@@ -45,7 +45,24 @@ def response(status: bytes, body: bytes) -> bytes:
     )
 
 
-CREATED = response(b"201 Created", BODY)
+_AMOUNT = re.compile(rb'"amount": *(\d+)')
+_REFERENCE = re.compile(rb'"orderReference": *"([^"]*)"')
+_CREATED = BODY.replace(b"%", b"%%").replace(b"2200000", b"%b").replace(b"ORD-1", b"%b")
+_CREATED_HEAD = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+def created(request: bytes) -> bytes:
+    """Return the answer to a creation: a link with the amount and the order reference that were asked for.
+
+    A client that compares an answer with its request would take any other for that of somebody else.
+    """
+    amount, reference = _AMOUNT.search(request), _REFERENCE.search(request)
+    if amount is None:
+        return UNKNOWN
+    body = _CREATED % (amount[1], b"" if reference is None else reference[1])
+    return _CREATED_HEAD % len(body) + body
+
+
 FOUND = response(b"200 OK", BODY)
 CREATED_BY = {
     b"POST /v1/payment_links": response(b"200 OK", STRIPE_BODY),

@@ -1,4 +1,6 @@
-"""A server on loopback that costs as little as it can: it answers from what is canned, and looks at no body.
+"""A server on loopback that costs as little as it can: it answers from what is canned.
+
+Of a creation's body it looks at the amount and the order reference alone, to answer with them.
 
 ``python -m benchmarks.server [--latency SECONDS] [--capacity N] [--fault-rate SHARE] [--total N] [--cpu N]``
 serves until its input ends, and prints its address first.
@@ -62,14 +64,14 @@ class Traffic:
         return True
 
     def answer(self, received: bytes) -> bytes:
-        """Return the answer to what begins with a request."""
+        """Return the answer to a request."""
         if received.startswith(REQUESTS):
             return answers.response(b"200 OK", b'{"total":%d}' % self.arrived)
         self.arrived += 1
         if received.startswith(CREATE):
             if self.behaviour.fault_rate and self.is_faulty():
                 return answers.UNAVAILABLE
-            return answers.CREATED
+            return answers.created(received)
         target = received[: received.index(b"\r\n")]
         if target.startswith(LIST):
             return answers.page(target, self.behaviour.total)
@@ -98,7 +100,7 @@ class CannedAnswers(asyncio.Protocol):
             size = end + 4 + (int(length[1]) if length else 0)
             if len(received) < size:
                 break
-            self._take(received)
+            self._take(received[:size])
             received = received[size:]
         self._received = received
 

@@ -110,6 +110,7 @@ class OperationCodec(Generic[R]):
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         self._proof = wire_names(fields["id"]) if "id" in fields else ()
+        self._id = self._proof[0] if self._proof else ""
         self._says_success = "success" in fields
 
     def decode(self, response: WireResponse) -> R:
@@ -131,7 +132,13 @@ class OperationCodec(Generic[R]):
                 shown=not self._model.private,
                 outcome=Outcome.DONE if self._reads else Outcome.UNKNOWN,
             )
-        if not self._reads:
+        # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
+        if not self._reads and not (
+            type(value) is dict
+            and value.get(self._id) is not None
+            and "success" not in value
+            and "type" not in value
+        ):
             self._check_done(value, response)
         try:
             model: R = self._structure(value, self._model)
@@ -141,7 +148,7 @@ class OperationCodec(Generic[R]):
 
     def _check_done(self, value: Any, response: WireResponse) -> None:
         """Refuse what has neither the id that the work gave, nor the field that says so."""
-        document = cast("dict[str, Any]", value) if type(value) is dict else {}
+        document: dict[str, Any] = value if type(value) is dict else {}
         success = document.get("success")
         if success is False and self._may_refuse:
             self._refuse(document, response)

@@ -136,7 +136,6 @@ class Deadlines:
         self.now = loop.time
         self.buckets: dict[int, set[Watch]] = {}
         self._next = 0
-        self._seen_at = self.now()
         self._tick: asyncio.TimerHandle | None = None
 
     def watch(self, deadline: float, patience: float = math.inf) -> Watch:
@@ -148,15 +147,12 @@ class Deadlines:
 
     def add(self, watch: Watch, due: float, now: float) -> int:
         """Look at a watch when it is due; return its bucket's key."""
-        seen_at, self._seen_at = self._seen_at, now
-        if (now < seen_at - STEP_BACK or now > seen_at + LEAP) and self.buckets:
-            self._move(now - seen_at)
         if self._tick is None:
             self._next = int(now / TICK)
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
         key = int(due / TICK) + 1
         if key < self._next:
-            key = self._next
+            key = self._catch_up(due, now)
         bucket = self.buckets.get(key)
         if bucket is None:
             self.buckets[key] = {watch}
@@ -164,24 +160,25 @@ class Deadlines:
             bucket.add(watch)
         return key
 
+    def _catch_up(self, due: float, now: float) -> int:
+        """Return the bucket for what is due before the next tick; the clock may have been set back."""
+        if now < self._next * TICK - STEP_BACK:
+            self._move(now - self._next * TICK)
+        return max(int(due / TICK) + 1, self._next)
+
     def _on_tick(self) -> None:
         now = self.now()
-        seen_at, self._seen_at = self._seen_at, now
-        if now < seen_at - STEP_BACK or now > seen_at + LEAP:
-            self._move(now - seen_at)
+        passed = now - self._next * TICK
+        if passed > LEAP or passed < -STEP_BACK:
+            self._move(passed)
         latest = int(now / TICK)
         # After hours of sleep there are more ticks to catch up on than buckets.
-        passed = latest + 1 - self._next
-        keys = range(self._next, latest + 1) if passed <= len(self.buckets) else sorted(self.buckets)
+        few = latest + 1 - self._next <= len(self.buckets)
+        keys = list(range(self._next, latest + 1)) if few else [key for key in self.buckets if key <= latest]
         # First, so that what is to be looked at again comes into a bucket of the next ticks.
         self._next = latest + 1
-        due = [
-            watch
-            for key in list(keys)
-            if key <= latest
-            for watch in self.buckets.pop(key, ())
-            if watch.is_due(now)
-        ]
+        watches = [watch for key in keys for watch in self.buckets.pop(key, ())]
+        due = [watch for watch in watches if watch.is_due(now)]
         if due:
             self._loop.call_soon(self._turn, due, TURNS)
         # With no call under way the timer stops: an idle client wakes nobody.

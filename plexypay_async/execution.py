@@ -191,6 +191,8 @@ class Call(Generic[R]):
     """Whether the result was found by a look-up after its answer was lost."""
     sent = 0
     """How often the operation itself was sent."""
+    _reached = False
+    _doubt = Doubt.NONE
     _proof_at = 0.0
     _misfits = 0
     _misfit_given: Callable[[R], str | None] | None = None
@@ -220,8 +222,8 @@ class Call(Generic[R]):
         self.request = request
         self.order_reference: str | None = getattr(request, "order_reference", None)
         # What an earlier run has sent counts: a refusal may be of what that one made.
-        self._reached = look_first or reached
-        self._doubt = Doubt.SETTLED if look_first or reached else Doubt.NONE
+        if look_first or reached:
+            self._reached, self._doubt = True, Doubt.SETTLED
         if misfit is not None:
             self._misfit_given = misfit
         self._decoder = decoder
@@ -267,7 +269,13 @@ class Call(Generic[R]):
         watch = self._watch = Watch(connections.deadlines, deadline, execution.settings.read_timeout)
         failed: BaseException
         try:
-            result = await self._performed()
+            try:
+                result = await self._perform()
+            except PlexyPayError as error:
+                if patience is None or self._doubt is not Doubt.OPEN:
+                    raise
+                # A job has the time to prove what became of a row; a single call's user rather hears of it.
+                result = await self._proved_late(error)
         except asyncio.CancelledError as error:
             failed = self._finished(self._deadline_error()) if watch.done() else error
         except ConfigurationError as error:
@@ -304,23 +312,12 @@ class Call(Generic[R]):
         # Raised outside the handlers: the frames of an attempt hold what the server sent.
         raise failed from failed.__cause__
 
-    async def _performed(self) -> R:
-        try:
-            return await self._perform()
-        except PlexyPayError as error:
-            failure = error
-        # A job has the time to prove what became of a row; a single call's user rather hears of it now.
-        if (
-            self._patience is None
-            or self._doubt is not Doubt.OPEN
-            or not self.execution.recovery.may_find(self)
-        ):
-            raise failure
-        wait = self._proof_at - self._now()
-        if self._proof_at >= self._watch.deadline:
+    async def _proved_late(self, failure: PlexyPayError) -> R:
+        """Look once more when no request can be at work any more; else raise the failure."""
+        if not self.execution.recovery.may_find(self) or self._proof_at >= self._watch.deadline:
             raise failure
         self._give_place_back(trouble=None)
-        await asyncio.sleep(max(wait, 0.0))
+        await asyncio.sleep(max(self._proof_at - self._now(), 0.0))
         found = await self._find(failure)
         if found is not None:
             return self._recovered(found)
@@ -340,11 +337,11 @@ class Call(Generic[R]):
             found: R | None = await self._find(earlier)
             if found is not None:
                 return self._recovered(found)
-        once = self._replay not in (Replay.SAFE, Replay.SAME_KEY)
-        fresh = self._replay in (Replay.MONEY, Replay.CREATE)
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            sending = self._sending = Sending(self._watch, once=once, fresh=fresh)
+            sending = self._sending = Sending(
+                self._watch, once=self._replay.sent_once, fresh=self._replay.takes_fresh
+            )
             result = await self._send(self._wire_request, sending)
             self._sending = None
             self.sent += 1
@@ -359,7 +356,16 @@ class Call(Generic[R]):
                         raise
                     result = unreadable
                 else:
-                    misfit = self._misfit(value)
+                    declaration = self.declaration
+                    if (
+                        declaration is not None
+                        and self._misfit_given is None
+                        and (value is None or declaration.asked(self.request) == declaration.named(value))
+                    ):
+                        # As a rule: all that the answer names is what was asked for.
+                        misfit = None
+                    else:
+                        misfit = self._misfit(value)
                     if misfit is None:
                         self._answered()
                         if self.execution.recovery.known is None:

@@ -10,6 +10,7 @@ import enum
 import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class Replay(enum.Enum):
     """Never repeat it by itself: a second record could be made."""
     MONEY = "money"
     """Never repeat it by itself, nor after code 2: money could move twice."""
+
+    sent_once: bool
+    """Whether aiohttp must not send it a second time by itself."""
+    takes_fresh: bool
+    """Whether it takes no connection that the server may be about to close."""
+
+    def __init__(self, name: str) -> None:
+        self.sent_once = name not in ("safe", "same_key")
+        self.takes_fresh = name in ("create", "money")
 
 
 class Answer(Generic[R]):
@@ -228,6 +238,9 @@ class Declaration(Generic[P]):
         self.echoes = {
             asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
         }
+        # As a rule all that is named is what was asked for, which two calls of C tell.
+        self.asked = attrgetter(*self.echoes) if self.echoes else _nothing
+        self.named = attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
 
     def misfit(self, request: Any, answer: Any) -> str | None:
         """Tell what an answer names that is not what was asked for; None where it fits.
@@ -425,6 +438,10 @@ class Wait(Composite[P], Generic[P, R]):
             return self
         call = instance._caller.bind_wait(self)  # pyright: ignore[reportPrivateUsage]
         return bound_to(instance, self._attribute, call, self.options, self.result.__name__)
+
+
+def _nothing(_: Any) -> None:
+    """Name nothing of a request or an answer."""
 
 
 def _folded(value: Any) -> Any:

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 from aiohttp.payload import Payload
@@ -25,12 +26,13 @@ __all__ = ["Body", "GuardedRequest", "Outbox", "Sending", "StaleConnectionError"
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
 FRESH = 2.0
-"""Seconds of idleness after which what must not be repeated takes another connection: servers close theirs
-after five and more, and a request that meets the close on its way has an outcome that nobody knows."""
-LOOK_AFTER = 0.02
-"""Seconds of idleness after which a connection is looked at before it is used. The event loop has just done
-it where it was not busy, and a busy one is late by more."""
-_SEND = aiohttp.ClientRequest.send
+"""Seconds without a request after which what must not be repeated takes another connection: servers close
+theirs after five and more, and a request that meets the close on its way has an outcome that nobody knows."""
+LOOK_AFTER = 0.1
+"""Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
+busy has not read yet that the server closed it. What must not be repeated looks each time."""
+_AIOHTTPS = aiohttp.ClientRequest
+_SEND = _AIOHTTPS.send
 """aiohttp's own, as it was when this was loaded."""
 TOGETHER = (
     sys.version_info < (3, 12)
@@ -48,7 +50,20 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
 class Sending:
     """What is known of one attempt's request while it is under way."""
 
-    __slots__ = ("begun", "fresh", "once", "parts", "protocol", "response", "watch", "writings", "written_at")
+    begun = False
+    """Whether a byte of the request may have left."""
+    writings = 0
+    """How often the writing of its body began."""
+    written_at: float | None = None
+    """The loop's time at which its body was written."""
+    protocol: ResponseHandler | None = None
+    """The connection that it went out on; None for a GET, which has no body."""
+    response: aiohttp.ClientResponse | None = None
+    """The response as it is made, which a hook's exception may keep from coming back."""
+    look = False
+    """Whether the event loop may have been busy since it last read, so that connections are looked at."""
+    parts: list[bytes] | None = None
+    """What has come of a body that came in several parts."""
 
     def __init__(self, watch: Watch, *, once: bool = False, fresh: bool = False) -> None:
         self.watch = watch
@@ -57,29 +72,12 @@ class Sending:
         """Whether aiohttp's own second sending, of a PUT or DELETE after a disconnect, must not happen."""
         self.fresh = fresh
         """Whether it takes no connection that has been idle for so long that the server may close it now."""
-        self.begun = False
-        """Whether a byte of the request may have left."""
-        self.writings = 0
-        """How often the writing of its body began."""
-        self.written_at: float | None = None
-        """The loop's time at which its body was written."""
-        self.protocol: ResponseHandler | None = None
-        """The connection that it went out on; None for a GET, which has no body."""
-        self.response: aiohttp.ClientResponse | None = None
-        """The response as it is made, which a hook's exception may keep from coming back."""
-        self.parts: list[bytes] = []
-        """What has come of a body that came in several parts."""
 
     def drop_connection(self) -> None:
         """Close the connection that it went out on, which is not to be trusted with another request."""
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
             protocol.close()
-
-    def answered(self) -> None:
-        """Note that its connection is idle from now on."""
-        if self.protocol is not None:
-            _note_idle(self.protocol, self.watch.now())
 
     @property
     def repeated(self) -> bool:
@@ -105,7 +103,7 @@ class Body(Payload):
     def __init__(self, content: bytes, sending: Sending, outbox: Outbox) -> None:
         self.outbox = outbox
         self._value = content
-        self._size = len(content)
+        self._size = self.length = len(content)
         self.sending = sending
 
     def __deepcopy__(self, _: dict[int, Any]) -> Body:
@@ -135,7 +133,9 @@ class Body(Payload):
             sending.writings += 1
             sending.begun = True
         await writer.write(self._value if content_length is None else self._value[:content_length])
-        sending.written_at = sending.watch.heard()
+        now = sending.written_at = sending.watch.heard()
+        if sending.protocol is not None:
+            sending.protocol._plexypay_used_at = now  # type: ignore[attr-defined]
 
 
 class Outbox:
@@ -183,6 +183,12 @@ class Outbox:
 class GuardedRequest(aiohttp.ClientRequest):
     """A request that goes out on a clean connection only, and by its body's outbox where that is faster."""
 
+    # What aiohttp reads without another package: an old Brotli beside it is not to be relied on.
+    DEFAULT_HEADERS = {  # noqa: RUF012 - aiohttp's own name, which it does not change
+        hdrs.ACCEPT: "application/json",
+        hdrs.ACCEPT_ENCODING: "gzip, deflate",
+    }
+
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Begin the request, and return the response to be read.
 
@@ -192,22 +198,26 @@ class GuardedRequest(aiohttp.ClientRequest):
                 answer to this request.
         """
         body, protocol = self._body, conn.protocol
-        ours = type(body) is Body
+        ours = body if type(body) is Body else None
+        sending = None if ours is None else ours.sending
         if protocol is not None:
-            sending = body.sending if ours else None  # type: ignore[union-attr]
-            if protocol.should_close or not _is_usable(
-                protocol, self.loop.time(), fresh=sending is not None and sending.fresh
-            ):
+            if protocol.should_close:
                 raise StaleConnectionError
-            if sending is not None:
+            if sending is None:
+                # A GET has no body to note this when it is written.
+                protocol._plexypay_used_at = self.loop.time()  # type: ignore[attr-defined]
+            else:
                 sending.protocol = protocol
+                if (sending.look or sending.fresh) and not _is_usable(protocol, self.loop.time(), sending):
+                    raise StaleConnectionError
         # What may have to wait for the connection, or is to be traced, is left to aiohttp, and so is all
         # where something, such as a tracer, has been put around its `send`.
         if (
             not TOGETHER
-            or aiohttp.ClientRequest.send is not _SEND
-            or not ours
-            or (body.size or 0) > LARGEST_AT_ONCE  # type: ignore[union-attr]
+            or _AIOHTTPS.send is not _SEND
+            or ours is None
+            or sending is None
+            or ours.length > LARGEST_AT_ONCE
             or protocol is None
             or protocol.writing_paused
             or self.proxy is not None
@@ -217,12 +227,12 @@ class GuardedRequest(aiohttp.ClientRequest):
             or self._traces
         ):
             response = await super().send(conn)
-            if ours:
-                body.sending.response = response  # type: ignore[union-attr]
+            if sending is not None:
+                sending.response = response
             return response
         writer = StreamWriter(protocol, self.loop)
         await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        body.outbox.add(self, writer, conn, self._get_content_length())  # type: ignore[union-attr]
+        ours.outbox.add(self, writer, conn, self._get_content_length())
         response = self.response_class(
             self.method,
             self.original_url,
@@ -236,24 +246,17 @@ class GuardedRequest(aiohttp.ClientRequest):
             stream_writer=writer,
         )
         self.response = response  # type: ignore[assignment] # its own class leaves it without a type
-        body.sending.response = response  # type: ignore[union-attr]
+        sending.response = response
         return response
 
 
-def _note_idle(protocol: ResponseHandler, since: float) -> None:
-    protocol._plexypay_idle_since = since  # type: ignore[attr-defined]
-
-
-def _is_usable(protocol: ResponseHandler, now: float, *, fresh: bool) -> bool:
-    """Tell whether a request may go out on a connection, and note when it does."""
-    idle_since: float | None = getattr(protocol, "_plexypay_idle_since", None)
-    _note_idle(protocol, now)
-    if idle_since is None:
+def _is_usable(protocol: ResponseHandler, now: float, sending: Sending) -> bool:
+    """Tell whether a request may go out on a connection that may have been idle."""
+    used_at: float | None = getattr(protocol, "_plexypay_used_at", None)
+    if used_at is None:
+        # It was opened for this request.
         return True
-    idle = now - idle_since
-    if idle < LOOK_AFTER:
-        return True
-    return not (fresh and idle >= FRESH) and not _has_news(protocol)
+    return not (sending.fresh and now - used_at >= FRESH) and not _has_news(protocol)
 
 
 def _has_news(protocol: ResponseHandler) -> bool:

@@ -35,7 +35,7 @@ from .foreign import bare
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .secret import Secret
-from .sending import Body, GuardedRequest, Outbox, Sending, StaleConnectionError
+from .sending import LOOK_AFTER, Body, GuardedRequest, Outbox, Sending, StaleConnectionError
 from .settings import Settings
 from .slots import Slots
 from .version import SANDBOX_HEADER, __version__
@@ -56,7 +56,10 @@ class Wire:
     """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
     timeout_of_get: aiohttp.ClientTimeout
     """For a GET: without a body nothing notes when it is written."""
-    _fixed_headers: Callable[[], CIMultiDict[str]] | None = attrs.field(repr=False)
+    key: Secret[str] | None = attrs.field(repr=False)
+    """The key; None where a function gives it anew for each request."""
+    fixed_headers: Callable[[], CIMultiDict[str]] | None = attrs.field(repr=False)
+    """What gives the headers of most requests; as a `Secret` does, it hides the key in them."""
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
@@ -64,14 +67,8 @@ class Wire:
         connect, read = settings.connect_timeout, settings.read_timeout
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
-        key = settings.api_key
-        return cls(settings, timeout, timeout_of_get, _headers_of(key) if isinstance(key, Secret) else None)
-
-    def prepared(self, key: Secret[str], further: Mapping[str, str] | None) -> Callable[[], CIMultiDict[str]]:
-        """Return what gives the headers of one request; as a `Secret` does, it hides the key in them."""
-        if further is None and self._fixed_headers is not None:
-            return self._fixed_headers
-        return _headers_of(key, further)
+        key = settings.api_key if isinstance(settings.api_key, Secret) else None
+        return cls(settings, timeout, timeout_of_get, key, None if key is None else _headers_of(key))
 
 
 def _headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
@@ -97,13 +94,15 @@ class Connections:
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
+        self.heard_at = loop.time()
+        """When a request was last sent that was answered: the loop has read all connections since then."""
         self.is_sandbox: bool | None = None
         """Whether the server is a sandbox; None before its first answer."""
         self._session = session
         self._given = given
         self._traced = bool(session.trace_configs)
         # So many connections of the pool may turn out to be of no use, one after the other.
-        self._tries = range((0 if session.connector is None else session.connector.limit) or 100, -1, -1)
+        self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
         self._outbox = Outbox(loop)
         self._keeper = _kept_open(session, self.deadlines)
 
@@ -155,13 +154,18 @@ class Connections:
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)
+            if self.loop.time() - self.heard_at > LOOK_AFTER:
+                sending.look = True
         settings = wire.settings
-        key = settings.current_key()
-        headers = wire.prepared(key, request.headers)
+        key, headers = wire.key, wire.fixed_headers
+        if key is None or headers is None or request.headers is not None:
+            key = settings.current_key()
+            headers = _headers_of(key, request.headers)
         handled = sys.exception()
         response: aiohttp.ClientResponse | None = None
         try:
-            for left in self._tries:
+            stale = 0
+            while True:
                 try:
                     response = await self._session.request(
                         request.method,
@@ -175,9 +179,9 @@ class Connections:
                     break
                 except StaleConnectionError:
                     # Nothing was sent, and the pool has one connection less.
-                    if not left:
+                    stale += 1
+                    if stale > self._most_stale:
                         raise
-            assert response is not None  # noqa: S101
             if self.is_sandbox is None:
                 self.is_sandbox = SANDBOX_HEADER in response.headers
             stream = response.content
@@ -200,7 +204,8 @@ class Connections:
             sending.watch.end_silence()
         if too_large:
             return _too_large(response, request, settings)
-        sending.answered()
+        if sending.written_at is not None:
+            self.heard_at = sending.written_at
         return WireResponse(response.status, content, response.headers, key=key)
 
     def _broken(
@@ -219,7 +224,7 @@ class Connections:
             # A hook or a middleware may have raised after the answer had come.
             stream = seen.content
             whole = stream.is_eof() and stream.exception() is None
-            content = b"".join(sending.parts) or getattr(seen, "_body", None) or b""
+            content = b"".join(sending.parts or ()) or getattr(seen, "_body", None) or b""
             if not content:
                 # What a broken stream holds it gives to nobody; whether it began as a success is to be told.
                 content = stream.read_nowait() if whole else b"".join(getattr(stream, "_buffer", ()))
@@ -252,7 +257,8 @@ _NO_CONTENT_TYPE = ("Content-Type",)
 
 async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> tuple[bytes, bool]:
     """Read a body that is still coming, and tell the watch of each part; whether it is too large to read."""
-    content, parts, size = response.content, sending.parts, 0
+    content, size = response.content, 0
+    parts = sending.parts = list[bytes]()
     while not content.at_eof():
         sending.watch.heard()
         part = await content.readany()
@@ -463,7 +469,10 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 _NOT_TAKEN = frozenset(
-    ("authorization", "cookie", "content-length", "content-type", "transfer-encoding", "host", "connection")
+    {
+        *("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"),
+        *("cookie", "host", "transfer-encoding", "user-agent"),
+    }
 )
 """Default headers of a given session that do not go out: they are the request's own, or the client's."""
 
@@ -490,8 +499,7 @@ def check_session(session: Any) -> None:
 
 def _base_headers() -> dict[str, str]:
     agent = f"plexypay/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
-    # What aiohttp reads without another package: an old Brotli beside it is not to be relied on.
-    return {"User-Agent": agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+    return {"User-Agent": agent}
 
 
 def _told(error: BaseException) -> str:

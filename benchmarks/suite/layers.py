@@ -50,10 +50,9 @@ def codec_cost(seconds: float) -> float:
 
 async def stubbed_cost(url: str, seconds: float) -> float:
     """Return what a call takes whose transport answers at once."""
-    answer = WireResponse(201, answers.BODY)
 
-    async def answered(*_: object) -> WireResponse:
-        return answer
+    async def answered(request: WireRequest, *_: object) -> WireResponse:
+        return WireResponse(201, answers.created(request.body or b"").partition(b"\r\n\r\n")[2])
 
     async with opened_client(url) as plexy:
         connections = await connections_of(plexy)
@@ -85,7 +84,7 @@ async def transport_cost(url: str, seconds: float) -> float:
             watch = connections.deadlines.watch(math.inf, PATIENCE)
             response = await connections.send(request, execution.wire, Sending(watch, once=True))
             watch.done()
-            if response.status != 201:
+            if not isinstance(response, WireResponse) or response.status != 201:
                 raise RuntimeError(repr(response))
             return ""
 

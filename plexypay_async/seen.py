@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
+from .private_files import connect, make_private_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -145,16 +146,27 @@ class SeenWebhooks:
         import sqlite3
 
         try:
-            with contextlib.closing(
-                sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)
-            ) as connection:
+            with contextlib.closing(self._connect()) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_or_make(connection)
+                self._make_private()
                 yield connection
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise ConfigurationError(f"{self._named}: {error}") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return connect(self.path, isolation_level=None, timeout=_PATIENCE)
+        except OSError as error:
+            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
+
+    def _make_private(self) -> None:
+        try:
+            make_private_database(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
 
     @property
     def _named(self) -> str:
@@ -166,7 +178,7 @@ class SeenWebhooks:
         # Of two processes that begin at the same moment one may be refused; the other's word is for both.
         with (
             contextlib.suppress(sqlite3.OperationalError),
-            contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection,
+            contextlib.closing(self._connect()) as connection,
         ):
             connection.execute("PRAGMA journal_mode = WAL")
 

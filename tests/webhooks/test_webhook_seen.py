@@ -426,7 +426,7 @@ def test_a_file_that_went_away_is_made_anew(seen: SeenWebhooks) -> None:
     [
         ({"path": ":memory:"}, "path: expected a file"),
         ({"path": ""}, "path: expected a file"),
-        ({"path": "there/is/no/such/folder/x.sqlite"}, "unable to open database file"),
+        ({"path": "there/is/no/such/folder/x.sqlite"}, "No such file or directory"),
         ({"keep": 0}, "keep: expected a positive number of seconds, got 0"),
         ({"keep": float("nan")}, "keep: expected a positive number"),
         ({"keep": float("inf")}, "keep: expected a positive number"),

@@ -41,9 +41,14 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
-def printable_json(value: Any) -> str:
-    """Return a value as one line of JSON that is read as the same value, with the same characters escaped."""
-    text = json.dumps(value, ensure_ascii=False)
+def printable_json(value: Any, *, in_ascii: bool = False) -> str:
+    """Return a value as one line of JSON that is read as the same value, with the same characters escaped.
+
+    Args:
+        value: The value.
+        in_ascii: Whether all other characters outside ASCII are escaped, too.
+    """
+    text = json.dumps(value, ensure_ascii=in_ascii)
     if text.isascii() and text.isprintable():
         return text
     # Outside its strings, JSON has none of them.

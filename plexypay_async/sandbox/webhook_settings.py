@@ -51,6 +51,7 @@ class WebhookSettings:
         if not self.timeout:
             raise ConfigurationError("webhook_timeout: must be positive")
         self._url = ""
+        self._token = Secret("")
         self.set_url(url)
         self.set_token(token)
 

@@ -46,6 +46,10 @@ def test_json_is_read_as_the_same_and_shows_nothing_else(text: str) -> None:
     assert json.loads(shown) == {text: [text, 1, None, {"a": text}]}
     assert printable(shown) == shown
     assert ("\u00a0" in shown) == (text is SEEN)
+    in_ascii = printable_json(text, in_ascii=True)
+    assert in_ascii.isascii()
+    assert in_ascii.isprintable()
+    assert json.loads(in_ascii) == text
 
 
 def test_a_log_record_is_one_line_with_its_template_and_numbers(caplog: pytest.LogCaptureFixture) -> None:

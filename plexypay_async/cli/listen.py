@@ -76,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         if error.errno == errno.EADDRINUSE:
             told += "; choose another --port, or 0 for a free one"
         raise UnusableInputError(told) from None
+    except UnicodeError:
+        raise UnusableInputError(f"--host {arguments.host}: this is no host's name") from None
     return Exit.OK
 
 

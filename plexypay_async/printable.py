@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import unicodedata
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["log", "printable", "printable_json"]
 
@@ -68,9 +68,8 @@ class _OneLine(logging.Filter):
     """Lets every record of a logger be one line, whatever its arguments say; it drops none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        arguments: object = record.args
-        if isinstance(arguments, tuple):
-            record.args = tuple(_told(argument) for argument in cast("tuple[object, ...]", arguments))
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_told, record.args))
         return True
 
 

@@ -116,7 +116,7 @@ def connect(path: str | os.PathLike[str], **options: Any) -> sqlite3.Connection:
     """
     import sqlite3
 
-    name = os.path.abspath(os.fspath(path))
+    name = str(Path(path).absolute())
     with _making, contextlib.suppress(FileExistsError):
         # Closed within the lock: no other thread has the file open by then.
         os.close(open_private(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
@@ -143,7 +143,7 @@ def make_private_database(path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: One of them is a symbolic link, no regular file, or another user's: write nothing to it.
     """
-    name = os.path.abspath(os.fspath(path))
+    name = str(Path(path).absolute())
     for beside in _BESIDE:
         with contextlib.suppress(FileNotFoundError):
             if _is_open_to_others(_look(name + beside)):

@@ -273,7 +273,7 @@ def _received(headers: Any, body: Any, tokens: tuple[Secret[bytes], ...]) -> _Re
             )
         if not _is_one_of(_authorization(headers), tokens):
             raise WebhookAuthenticationError("the Authorization header does not carry an expected token")
-        event = _event_of(_document(body))
+        event = _event_of(_document(cast("bytes", body)))
     except (ConfigurationError, WebhookError) as error:
         return _bare(error)
     except Exception as error:  # noqa: BLE001 - of an object of the caller's, and it may show what it holds

@@ -134,10 +134,17 @@ def test_a_link_beside_a_database_is_not_followed(tmp_path: Path, name: str, bes
 def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "real" / "inner").mkdir()
+    (tmp_path / "inner").symlink_to("real/inner")
     for name, door in DOORS.items():
         with door(tmp_path / "folder" / name):
             pass
+        # The parent of what the link names, not of where it stands.
+        with door(tmp_path / "inner" / ".." / f"again-{name}"):
+            pass
+    (tmp_path / "real" / "inner").rmdir()
     assert set(modes(tmp_path / "real").values()) == {"0o600"}
+    assert len(modes(tmp_path / "real")) == 2 * len(DOORS)
 
 
 @pytest.mark.parametrize("name", DATABASES)
@@ -160,7 +167,7 @@ def test_a_link_swapped_in_while_it_is_opened_is_noticed(
     def connecting(*arguments: Any, **options: Any) -> sqlite3.Connection:
         if when == "before":
             swap()
-        opened = opening(*arguments, **options)
+        opened: sqlite3.Connection = opening(*arguments, **options)
         if when == "after":
             swap()
         return opened
@@ -185,7 +192,7 @@ def test_another_file_swapped_in_and_out_is_noticed(
     def connecting(*arguments: Any, **options: Any) -> sqlite3.Connection:
         path.rename(tmp_path / "aside")
         path.symlink_to(other)
-        opened = opening(*arguments, **options)
+        opened: sqlite3.Connection = opening(*arguments, **options)
         path.unlink()
         (tmp_path / "aside").rename(path)
         return opened

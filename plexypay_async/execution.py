@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import logging
 import math
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -33,6 +32,7 @@ from .errors import (
 from .foreign import bare
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Declaration, Evidence, Listing, Operation, Replay
+from .printable import log
 from .recovery import SETTLING, Recovery, confirmed
 from .sending import Sending
 from .settings import Settings
@@ -48,8 +48,6 @@ __all__ = ["Call", "Execution"]
 R = TypeVar("R")
 A = TypeVar("A")
 D = TypeVar("D", covariant=True)
-
-log = logging.getLogger("plexypay")
 
 MOST_MISFITS = 2
 """So many answers of another request a read passes over; another one is what the server means."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import backoff
@@ -31,6 +30,7 @@ from .errors import (
 )
 from .execution import Execution
 from .operation import Operation
+from .printable import log
 
 __all__ = ["Polling"]
 
@@ -45,8 +45,6 @@ PASSING = (
     SomethingWentWrongError,
 )
 """What a read fails with while the server is down: the wait outlasts it."""
-
-log = logging.getLogger("plexypay")
 
 
 class Polling:

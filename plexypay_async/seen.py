@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Generator
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
+from .private_files import connect, make_private_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +35,8 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_CLAIM = "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
+# An event's key was its name and id alone before it had a digest; what was marked so stays handled.
+_BOUND_KEY = re.compile(r"((?:transaction|payment_order)\.[a-z_]+:.+):[0-9a-f]{32}")
 _MARK = (
     "INSERT INTO seen VALUES (?, NULL, ?) "
     "ON CONFLICT (key) DO UPDATE SET owner = NULL, expires = max(expires, excluded.expires)"
@@ -53,6 +56,9 @@ class SeenWebhooks:
 
     The one gap is a process killed between its work and the mark: its event is handled again. Where that
     must not be, insert the `dedupe_key` into a table of your own, in the transaction that does the work.
+
+    The file is its owner's alone (mode 0600) and is not reached by a symbolic link. Marks that an earlier
+    version made of ``name:id`` alone hold for the event of any merchant and status, until they run out.
 
     Every call opens the file and closes it, so that forks, threads and pickled copies share it. It blocks for
     a few milliseconds; in an event loop use ``async with``, which blocks a thread instead.
@@ -93,7 +99,8 @@ class SeenWebhooks:
         """
         with self._transaction() as connection:
             rows = connection.execute(
-                "SELECT 1 FROM seen WHERE key = ? AND owner IS NULL AND expires > ?", (key, time.time())
+                "SELECT 1 FROM seen WHERE key IN (?, ?) AND owner IS NULL AND expires > ?",
+                (key, _earlier_key(key), time.time()),
             )
             return rows.fetchone() is not None
 
@@ -123,10 +130,13 @@ class SeenWebhooks:
         now = time.time()
         with self._transaction() as connection:
             connection.execute("DELETE FROM seen WHERE expires <= ?", (now,))
-            if connection.execute(_CLAIM, (key, owner, now + self.lease)).rowcount:
+            rows = connection.execute(
+                "SELECT owner FROM seen WHERE key IN (?, ?)", (key, _earlier_key(key))
+            ).fetchall()
+            if not rows:
+                connection.execute("INSERT INTO seen VALUES (?, ?, ?)", (key, owner, now + self.lease))
                 return True
-            (other,) = connection.execute("SELECT owner FROM seen WHERE key = ?", (key,)).fetchone()
-        if other is None:
+        if (None,) in rows:
             return False
         raise WebhookInProgressError(
             "the same event is being handled at this moment; answer 503, so that it is delivered again"
@@ -145,16 +155,27 @@ class SeenWebhooks:
         import sqlite3
 
         try:
-            with contextlib.closing(
-                sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)
-            ) as connection:
+            with contextlib.closing(self._connect()) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
                 self._check_or_make(connection)
+                self._make_private()
                 yield connection
                 connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise ConfigurationError(f"{self._named}: {error}") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return connect(self.path, isolation_level=None, timeout=_PATIENCE)
+        except OSError as error:
+            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
+
+    def _make_private(self) -> None:
+        try:
+            make_private_database(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
 
     @property
     def _named(self) -> str:
@@ -166,7 +187,7 @@ class SeenWebhooks:
         # Of two processes that begin at the same moment one may be refused; the other's word is for both.
         with (
             contextlib.suppress(sqlite3.OperationalError),
-            contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection,
+            contextlib.closing(self._connect()) as connection,
         ):
             connection.execute("PRAGMA journal_mode = WAL")
 
@@ -230,6 +251,11 @@ class Handling:
         import asyncio
 
         await asyncio.shield(asyncio.to_thread(self.__exit__, kind, error, trace))
+
+
+def _earlier_key(key: str) -> str:
+    bound = _BOUND_KEY.fullmatch(key)
+    return key if bound is None else bound[1]
 
 
 def _seconds(name: str, value: Any) -> float:

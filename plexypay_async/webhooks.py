@@ -19,8 +19,15 @@ import attrs
 
 from .api.settlement_orders import SettlementOrder, SettlementOrderStatus
 from .api.transactions import Transaction, TransactionStatus
-from .errors import ConfigurationError, WebhookAuthenticationError, WebhookPayloadError
+from .errors import (
+    ConfigurationError,
+    PlexyPayError,
+    WebhookAuthenticationError,
+    WebhookError,
+    WebhookPayloadError,
+)
 from .fields import Model, wire_names
+from .secret import Secret
 
 if TYPE_CHECKING:
     from .converter import Structure
@@ -34,6 +41,7 @@ __all__ = [
 ]
 
 _Subject = TypeVar("_Subject", Transaction, SettlementOrder)
+_Error = TypeVar("_Error", bound=BaseException)
 
 MAX_BODY = 2**20
 """Bytes; a real delivery has about a thousand."""
@@ -42,6 +50,20 @@ _MAX_PIECES = 2_000
 _MAX_DIGITS = 30
 _LONGEST_NAME = 255
 _SCHEME = re.compile(rb"bearer[ \t]+", re.IGNORECASE)
+_SHORTEST_TOKEN = 8
+_LONG_TOKEN = 24
+"""Characters from which on a token of words or digits is not one that others have too."""
+_FEWEST_CHARACTERS = 4
+"""How many different ones a token has."""
+_MAKE_ONE = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+_WELL_KNOWN = re.compile(
+    "(?:secret|token|password|passwd|passphrase|pass|change|me|it|now|test|testing|tester|example|sample|demo"
+    "|default|dummy|fake|placeholder|key|api|auth|authorization|bearer|credential|webhook|hook|web|callback"
+    "|my|your|our|the|a|an|is|this|here|replace|insert|put|set|with|plexy|pay|merchant|shop|store|admin|root"
+    "|user|guest|login|letmein|welcome|qwerty|qwertyuiop|asdfgh|abc|abcdef|abcdefgh|xyz|foo|bar|baz|none|null"
+    "|undefined|todo|dev|local|localhost|staging|prod|production|live|public|private|super|top|very|good|new"
+    "|old)+"
+)
 _ID_FIELDS = ("id", "payment_order_id", "transactionId")
 _DESCRIPTIVE = frozenset(
     {
@@ -74,9 +96,10 @@ class WebhookEvent(Model):
     def dedupe_key(self) -> str:
         """What all deliveries of the same event share, for a receiver to handle it once.
 
-        ``name:id`` of the transaction or payment order, as the API has no id of an event. An event that the
-        library does not know has a digest of its content: the same thing may happen to its subject twice. At
-        most 511 characters, all printable.
+        ``name:id:digest`` of the transaction or payment order, as the API has no id of an event; the digest
+        binds the merchant and the subject's status to it. An event that the library does not know has a
+        digest of its content: the same thing may happen to its subject twice. At most 511 characters, all
+        printable.
         """
         content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
@@ -98,8 +121,8 @@ class TransactionEvent(WebhookEvent):
 
     @property
     def dedupe_key(self) -> str:
-        """``name:id``, such as ``transaction.charged:txn_abcdef123456``; see `WebhookEvent.dedupe_key`."""
-        return f"{self.name}:{self.transaction.id}"
+        """Such as ``transaction.charged:txn_abcdef123456:...``; see `WebhookEvent.dedupe_key`."""
+        return _bound_key(self, self.transaction)
 
     @property
     def is_paid(self) -> bool:
@@ -130,8 +153,14 @@ class PaymentOrderEvent(WebhookEvent):
 
     @property
     def dedupe_key(self) -> str:
-        """``name:id``, such as ``payment_order.paid:4854228f-...``; see `WebhookEvent.dedupe_key`."""
-        return f"{self.name}:{self.payment_order.id}"
+        """Such as ``payment_order.paid:4854228f-...:...``; see `WebhookEvent.dedupe_key`."""
+        return _bound_key(self, self.payment_order)
+
+
+def _bound_key(event: WebhookEvent, subject: Transaction | SettlementOrder) -> str:
+    status = None if subject.status is None else str(subject.status)
+    bound = json.dumps([event.name, subject.id, event.merchant_id, status])
+    return f"{event.name}:{subject.id}:{hashlib.sha256(bound.encode()).hexdigest()[:32]}"
 
 
 @attrs.frozen(kw_only=True)
@@ -148,11 +177,15 @@ class UnknownEvent(WebhookEvent):
 class WebhookReceiver:
     """Authenticates deliveries and reads their events; thread-safe, and without any I/O.
 
+    Neither an error of its own nor any frame of its tracebacks holds a token, headers or a body.
+
     Args:
-        tokens: The token that deliveries carry, without ``Bearer``, or several while it is rotated.
+        tokens: The token that deliveries carry, without ``Bearer``, or several while it is rotated: each of 8
+            characters or more, and no well-known word.
 
     Raises:
-        ConfigurationError: There is no token, or one cannot be sent in a header. The message shows none.
+        ConfigurationError: There is no token, or one cannot be sent in a header or can be guessed. The
+            message shows none.
 
     Evidence: ``Authorization: Bearer <token>`` published; the token alone observed.
     """
@@ -160,7 +193,12 @@ class WebhookReceiver:
     __slots__ = ("_tokens",)
 
     def __init__(self, tokens: str | Iterable[str]) -> None:
-        self._tokens = _check_tokens(tokens)
+        self._tokens: tuple[Secret[bytes], ...] = ()
+        checked = _checked_tokens(tokens)
+        del tokens
+        if isinstance(checked, str):
+            raise ConfigurationError(checked)
+        self._tokens = checked
         _structures()
 
     def __repr__(self) -> str:
@@ -206,54 +244,101 @@ class WebhookReceiver:
                 or a description that cannot be read is None, and in `raw`.
             ConfigurationError: `body` is no bytes, or `headers` no mapping: a mistake in the calling code.
         """
-        if not isinstance(body, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        # Error trackers show what this frame holds when it raises: nothing of the delivery then.
+        received: _Received | BaseException
+        try:
+            received = _received(headers, body, self._tokens)
+        except BaseException as interrupt:  # noqa: BLE001 - it is raised below
+            received = _bare(interrupt)
+        del headers, body
+        if isinstance(received, BaseException):
+            raise received
+        if seen is not None and seen(received().dedupe_key):
+            return None
+        return received()
+
+
+_Event = TransactionEvent | PaymentOrderEvent | UnknownEvent
+_Received = Callable[[], _Event]
+"""An event in the closure of a function, where no walk over a frame's locals comes."""
+
+
+def _received(headers: Any, body: Any, tokens: tuple[Secret[bytes], ...]) -> _Received | PlexyPayError:
+    """Return the event of a delivery, or what is wrong with it."""
+    try:
+        if not isinstance(body, (bytes, bytearray, memoryview)):
             raise ConfigurationError(
                 f"body: expected the request's raw bytes, got {type(body).__name__}; what a framework has "
                 "decoded or parsed is not what was sent"
             )
-        if not _is_one_of(_authorization(headers), self._tokens):
+        if not _is_one_of(_authorization(headers), tokens):
             raise WebhookAuthenticationError("the Authorization header does not carry an expected token")
-        event = _event_of(_document(body))
-        if seen is not None and seen(event.dedupe_key):
-            return None
-        return event
+        event = _event_of(_document(cast("bytes", body)))
+    except (ConfigurationError, WebhookError) as error:
+        return _bare(error)
+    except Exception as error:  # noqa: BLE001 - of an object of the caller's, and it may show what it holds
+        return ConfigurationError(f"reading the headers or the body failed with {type(error).__name__}")
+    return lambda: event
 
 
-def _is_one_of(given: bytes, tokens: tuple[bytes, ...]) -> bool:
+def _bare(error: _Error) -> _Error:
+    """Take the frames away that an error has come through, and the errors that it came of."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _is_one_of(given: bytes, tokens: tuple[Secret[bytes], ...]) -> bool:
     # Every token is compared, and to its end: the time says nothing of which one came close.
     found = False
     for token in tokens:
-        found |= hmac.compare_digest(given, token)
+        found |= hmac.compare_digest(given, token.reveal())
     return found
 
 
-def _check_tokens(tokens: Any) -> tuple[bytes, ...]:
-    # No message here shows a token.
+def _checked_tokens(tokens: Any) -> tuple[Secret[bytes], ...] | str:
+    """Return the tokens, or what is wrong with them, which shows none."""
     if isinstance(tokens, str):
         tokens = (tokens,)
     elif isinstance(tokens, (bytes, bytearray)) or not isinstance(tokens, Iterable):
-        raise ConfigurationError(
+        return (
             f"tokens: expected a string or several, got {type(tokens).__name__}; it is the token that "
             "webhooks are to carry"
         )
-    checked = tuple(dict.fromkeys(_check_token(token) for token in cast("Iterable[Any]", tokens)))
+    checked: dict[Secret[bytes], None] = {}
+    for token in cast("Iterable[Any]", tokens):
+        wrong = _wrong_token(token)
+        if wrong is not None:
+            return f"tokens: {wrong}"
+        checked[Secret(token.encode())] = None
+        # The next one may raise.
+        del token
     if not checked:
-        raise ConfigurationError("tokens: there is none, and without one any delivery would be a forged one")
-    return checked
+        return "tokens: there is none, and without one any delivery would be a forged one"
+    return tuple(checked)
 
 
-def _check_token(token: Any) -> bytes:
+def _wrong_token(token: Any) -> str | None:
     if not isinstance(token, str):
-        raise ConfigurationError(f"tokens: expected strings, got {type(token).__name__}")
+        return f"expected strings, got {type(token).__name__}"
     if not token:
-        raise ConfigurationError("tokens: must not be empty")
+        return "must not be empty"
     if re.fullmatch(r"[ -~]+", token) is None:
-        raise ConfigurationError("tokens: one has a control character or a letter outside ASCII")
+        return "one has a control character or a letter outside ASCII"
     if token != token.strip():
-        raise ConfigurationError("tokens: one begins or ends with a space")
+        return "one begins or ends with a space"
     if token.lower().split()[0] == "bearer":
-        raise ConfigurationError('tokens: give the token alone, without the scheme "Bearer"')
-    return token.encode()
+        return 'give the token alone, without the scheme "Bearer"'
+    if len(token) < _SHORTEST_TOKEN:
+        return f"one has fewer than {_SHORTEST_TOKEN} characters and can be guessed; {_MAKE_ONE}"
+    if len(set(token)) < _FEWEST_CHARACTERS or _is_well_known(token):
+        return f"one is well known and can be guessed; {_MAKE_ONE}"
+    return None
+
+
+def _is_well_known(token: str) -> bool:
+    """Tell whether a token is short and made of words that stand in everybody's examples, or of digits."""
+    letters = re.sub("[^a-z]", "", token.lower())
+    return len(token) < _LONG_TOKEN and (token.isdecimal() or _WELL_KNOWN.fullmatch(letters) is not None)
 
 
 def _authorization(headers: Any) -> bytes:

@@ -28,6 +28,7 @@ import attrs
 import orjson
 
 from ..errors import ConfigurationError
+from ..private_files import connect, make_private_database, open_private
 from ..secret import Secret
 
 __all__ = ["Entry", "Journal", "State"]
@@ -157,7 +158,9 @@ class Journal:
         self._check_file()
         try:
             # check_same_thread: closing may happen on the thread that drops the journal.
-            connection = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+            connection = connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+        except OSError as error:
+            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
         except sqlite3.Error as error:
             raise ConfigurationError(f"journal {self.path}: {error}") from None
         try:
@@ -171,9 +174,13 @@ class Journal:
             # Takes the exclusive lock now and keeps it until the connection closes, or its process dies.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("COMMIT")
+            make_private_database(self.path)
         except ConfigurationError:
             connection.close()
             raise
+        except OSError as error:
+            connection.close()
+            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
         except sqlite3.OperationalError as error:
             connection.close()
             if "locked" in str(error):
@@ -202,7 +209,7 @@ class Journal:
     def _check_file(self) -> None:
         """Refuse a file that is no SQLite file without touching it."""
         try:
-            with self.path.open("r+b") as file:
+            with open(open_private(self.path, os.O_RDWR), "rb") as file:
                 beginning = file.read(len(SQLITE_MAGIC))
         except FileNotFoundError:
             if not self.path.parent.is_dir():

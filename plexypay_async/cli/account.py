@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..secret import Secret
 from .exits import UnusableInputError
 
 __all__ = ["ENVIRONMENT", "api_key_from_environment", "without_secret"]
@@ -19,7 +20,7 @@ environment:
 SHORTEST_SECRET = 4
 
 
-def api_key_from_environment(otherwise: str = "") -> str:
+def api_key_from_environment(otherwise: str = "") -> Secret[str]:
     """Return the API key.
 
     Args:
@@ -28,13 +29,15 @@ def api_key_from_environment(otherwise: str = "") -> str:
     Raises:
         UnusableInputError: There is none.
     """
-    api_key = os.environ.get(API_KEY_VARIABLE, "")
+    api_key = Secret(os.environ.get(API_KEY_VARIABLE, ""))
     if not api_key:
         raise UnusableInputError(f"no API key: set the environment variable {API_KEY_VARIABLE}{otherwise}")
     return api_key
 
 
-def without_secret(text: str, secret: str) -> str:
+def without_secret(text: str, secret: Secret[str]) -> str:
     """Strike the API key from a text: a server may quote the key that it refuses."""
     # A key of a few letters is none, and part of other words.
-    return text.replace(secret, "[API key]") if len(secret) >= SHORTEST_SECRET else text
+    if len(secret.reveal()) < SHORTEST_SECRET:
+        return text
+    return text.replace(secret.reveal(), "[API key]")

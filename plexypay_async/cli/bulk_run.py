@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
+from ..secret import Secret
 from .exits import Exit, UnusableInputError, exit_code_of
 from .job import BulkJob
 from .progress import Scale, choose_progress
@@ -58,7 +59,7 @@ class BulkRun:
         self,
         source: Source,
         *,
-        api_key: str | None,
+        api_key: Secret[str] | None,
         faults: Sequence[Fault],
         base_url: str | None,
         concurrency: int | None,
@@ -163,16 +164,10 @@ class BulkRun:
 
                 # An empty name is SQLite's private on-disk database: a million links would fill the memory.
                 sandbox = await stack.enter_async_context(Sandbox(database="", faults=self._faults))
-                api_key, base_url = sandbox.api_key, sandbox.base_url
-            try:
-                client = AsyncPlexyPay(
-                    api_key,
-                    base_url=base_url,
-                    timeout=self._timeout,
-                    max_connections=max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
-                )
-            except ConfigurationError as error:
-                raise UnusableInputError(str(error)) from None
+                api_key, base_url = Secret(sandbox.api_key), sandbox.base_url
+            client = self._client(api_key, base_url)
+            if isinstance(client, str):
+                raise UnusableInputError(client)
             await stack.enter_async_context(client)
             journal = None
             if self._journal_path is not None:
@@ -199,6 +194,18 @@ class BulkRun:
                 )
             finally:
                 self._tally.ended = time.monotonic()
+
+    def _client(self, api_key: Secret[str], base_url: str | None) -> AsyncPlexyPay | str:
+        """Return the client, or why it cannot be made: the error itself has frames that hold the key."""
+        try:
+            return AsyncPlexyPay(
+                api_key.reveal(),
+                base_url=base_url,
+                timeout=self._timeout,
+                max_connections=max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
+            )
+        except ConfigurationError as error:
+            return str(error)
 
     def _results(self) -> ResultsFile:
         assert self._results_path is not None  # noqa: S101

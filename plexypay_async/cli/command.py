@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from . import bulk_create, listen, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of
+from .terminal import printable, show, tell
 
 __all__ = ["build_parser", "main"]
 
@@ -40,13 +40,20 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        print(f"plexypay {version('plexypay')}")
+        show(f"plexypay {version('plexypay')}")
         parser.exit()
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors, which quote the arguments, are printable."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the chosen command is in `run` of its result."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="plexypay",
         description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
         epilog=_EXAMPLES,
@@ -79,15 +86,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     if importlib.util.find_spec("rich") is None:
-        print(_MISSING_EXTRA, file=sys.stderr)
+        tell(_MISSING_EXTRA)
         return Exit.UNUSABLE
     try:
         return int(arguments.run(arguments))
     except UnusableInputError as error:
-        print(f"plexypay: {error}", file=sys.stderr)
+        tell(f"plexypay: {error}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:
         import signal
 
-        print("plexypay: stopped by Ctrl-C before the first request", file=sys.stderr)
+        tell("plexypay: stopped by Ctrl-C before the first request")
         return exit_code_of(signal.SIGINT)

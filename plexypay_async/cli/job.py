@@ -11,6 +11,7 @@ from ..api.payment_links import BulkResult, CreatePaymentLink
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
+from ..secret import Secret
 from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError
@@ -52,7 +53,7 @@ class BulkJob:
         problems: Problems,
         journal: Journal | None,
         open_results: Callable[[], ResultsFile] | None,
-        secret: str,
+        secret: Secret[str],
         in_thread: bool,
         write: Callable[[str], None],
     ) -> None:
@@ -91,6 +92,7 @@ class BulkJob:
         Raises:
             UnusableInputError: The job cannot begin, because of its journal or its results; nothing was sent.
         """
+        failure: str | None = None
         try:
             async with (
                 aclosing(self._requests()) as requests,
@@ -107,14 +109,16 @@ class BulkJob:
                 async for result in results:
                     self._settle(result)
         except (PlexyPayError, sqlite3.Error) as error:
-            message = without_secret(str(error), self._secret)
-            if not self._begun:
-                raise UnusableInputError(message) from None
-            self.end(f"stopped: {message}")
+            failure = without_secret(str(error), self._secret)
+            if self._begun:
+                self.end(f"stopped: {failure}")
         finally:
             self._abandon()
             self._tell_refusals()
             await self._stack.aclose()
+        # Out of the handler, for the error not to have the other one, with its frames, as its context.
+        if failure is not None and not self._begun:
+            raise UnusableInputError(failure)
 
     def end(self, reason: str) -> None:
         """Take no more rows; those under way come to their end. The first reason stays."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from .exits import Exit, UnusableInputError
 from .sandbox import port
+
+if TYPE_CHECKING:
+    from ..webhooks import WebhookReceiver
 
 __all__ = ["SUMMARY", "configure"]
 
@@ -16,7 +20,8 @@ _EXAMPLES = f"""\
 Every authentic delivery is shown on one line of standard output and then acknowledged with 200, on any path.
 What is refused (401 without the token, 400 where it is no event) is told on standard error. Amounts are shown
 as they came: their unit is ambiguous. Anything that reaches the port may post to it, so it is opened on this
-machine only, unless --host says otherwise. The guide is docs/webhooks.md.
+machine only, unless --host says otherwise. A request that is not whole after 10 seconds is let go, and so is
+the oldest of more than 100 connections. The guide is docs/webhooks.md.
 
 environment:
   {TOKEN_VARIABLE}   the token that deliveries carry, unless --token is given
@@ -58,23 +63,35 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import errno
 
-    from ..errors import ConfigurationError
-    from ..webhooks import WebhookReceiver
     from .listening import listen
     from .signals import run_until_signal
 
-    given = os.environ.get(TOKEN_VARIABLE)
-    tokens = arguments.token or ([given] if given else [])
-    if not tokens:
-        raise UnusableInputError(f"no token: set the environment variable {TOKEN_VARIABLE}, or give --token")
+    receiver = _receiver(arguments)
+    if isinstance(receiver, str):
+        raise UnusableInputError(receiver)
     try:
-        receiver = WebhookReceiver(tokens)
         run_until_signal(listen(receiver, arguments.host, arguments.port, as_json=arguments.json))
-    except ConfigurationError as error:
-        raise UnusableInputError(str(error)) from None
     except OSError as error:
         told = f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}"
         if error.errno == errno.EADDRINUSE:
             told += "; choose another --port, or 0 for a free one"
         raise UnusableInputError(told) from None
+    except UnicodeError:
+        raise UnusableInputError(f"--host {arguments.host}: this is no host's name") from None
     return Exit.OK
+
+
+def _receiver(arguments: argparse.Namespace) -> WebhookReceiver | str:
+    """Take the tokens out of the arguments into a receiver; return what is wrong with them, if anything."""
+    from ..errors import ConfigurationError
+    from ..webhooks import WebhookReceiver
+
+    tokens, arguments.token = arguments.token, []
+    if not tokens:
+        tokens = [given] if (given := os.environ.get(TOKEN_VARIABLE)) else []
+    if not tokens:
+        return f"no token: set the environment variable {TOKEN_VARIABLE}, or give --token"
+    try:
+        return WebhookReceiver(tokens)
+    except ConfigurationError as error:
+        return str(error)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from ..errors import WebhookAuthenticationError, WebhookError
+from ..printable import printable_json
 from ..webhooks import MAX_BODY, PaymentOrderEvent, TransactionEvent, WebhookEvent, WebhookReceiver
-from .report import drop_output, printable, tell
+from .connections import Connections
+from .terminal import drop_output, show, tell
 
 __all__ = ["listen", "on_one_line", "to_json"]
 
@@ -19,8 +22,24 @@ _GRACE = 0.1
 """Seconds for the requests under way when it ends."""
 
 
-async def listen(receiver: WebhookReceiver, host: str, port: int, *, as_json: bool) -> None:
+async def listen(
+    receiver: WebhookReceiver,
+    host: str,
+    port: int,
+    *,
+    as_json: bool,
+    limit: int = 100,
+    timeout: float = 10.0,
+) -> None:
     """Show the events of deliveries to this address until it is cancelled, or nobody reads them.
+
+    Args:
+        receiver: What authenticates the deliveries and reads their events.
+        host: The address to open.
+        port: Its port; 0 is any free one.
+        as_json: Whether an event is shown as a line of JSON.
+        limit: How many connections are held; one more takes the place of the oldest.
+        timeout: Seconds after which a connection is let go, with its request whole or not.
 
     Raises:
         OSError: The address cannot be opened.
@@ -40,14 +59,14 @@ async def listen(receiver: WebhookReceiver, host: str, port: int, *, as_json: bo
             return _refused(request, 413, f"the body has more than {MAX_BODY} bytes")
         now = datetime.now(UTC)
         try:
-            print(to_json(event, now) if as_json else on_one_line(event, now), flush=True)
+            show(to_json(event, now) if as_json else on_one_line(event, now), flush=True)
         except BrokenPipeError:
             drop_output()
             unread.set()
             return web.Response(status=503)
         return web.Response()
 
-    application = web.Application(client_max_size=MAX_BODY + 1)
+    application = web.Application(client_max_size=MAX_BODY + 1, middlewares=[_one_request])
     application.router.add_post("/{path:.*}", take)
     logger = logging.getLogger("plexypay.listen")
     logger.handlers, logger.propagate = [_OneLine()], False
@@ -55,13 +74,42 @@ async def listen(receiver: WebhookReceiver, host: str, port: int, *, as_json: bo
         application, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=_GRACE
     )
     await runner.setup()
+    assert runner.server is not None  # noqa: S101
+    serve = Connections(limit=limit, timeout=timeout).bounded(runner.server)
     try:
-        await web.TCPSite(runner, host, port).start()
-        opened = " and ".join(_url(address[0], address[1]) for address in runner.addresses)
-        tell(f"plexypay: listening on {opened}; stop with Ctrl-C")
-        await unread.wait()
+        # Leaving it closes the port.
+        async with _opened(serve, host, port) as addresses:
+            opened = " and ".join(_url(address[0], address[1]) for address in addresses)
+            tell(f"plexypay: listening on {opened}; stop with Ctrl-C")
+            await unread.wait()
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _opened(
+    serve: Callable[[], asyncio.Protocol], host: str, port: int
+) -> AsyncGenerator[list[tuple[str, int]]]:
+    server = await asyncio.get_running_loop().create_server(serve, host, port)
+    try:
+        yield [each.getsockname() for each in server.sockets]
+    finally:
+        # Without waiting: from Python 3.12 on that would be for the connections, too.
+        server.close()
+
+
+@web.middleware
+async def _one_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Close a connection after its answer, so that its time is that of one request."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refused:
+        refused.force_close()
+        raise
+    response.force_close()
+    return response
 
 
 class _OneLine(logging.Handler):
@@ -70,11 +118,11 @@ class _OneLine(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line to standard error."""
         kind = record.exc_info and record.exc_info[0]
-        tell(f"plexypay: {printable(record.getMessage())}{f' ({kind.__name__})' if kind else ''}")
+        tell(f"plexypay: {record.getMessage()}{f' ({kind.__name__})' if kind else ''}")
 
 
 def _refused(request: web.Request, status: int, reason: str) -> web.Response:
-    tell(f"plexypay: refused a delivery from {request.remote} with {status}: {printable(reason)}")
+    tell(f"plexypay: refused a delivery from {request.remote} with {status}: {reason}")
     return web.Response(status=status, text=f"{reason}\n")
 
 
@@ -83,7 +131,7 @@ def _url(address: str, port: int) -> str:
 
 
 def on_one_line(event: WebhookEvent, now: datetime) -> str:
-    """Return what a reader wants to know of an event, without anything that a terminal would obey."""
+    """Return what a reader wants to know of an event."""
     words: list[str | None] = [_moment(now), event.name]
     if isinstance(event, TransactionEvent):
         transaction = event.transaction
@@ -95,12 +143,13 @@ def on_one_line(event: WebhookEvent, now: datetime) -> str:
         words += [order.id, order.status, _text(order.amount), order.currency]
     else:
         words += ["(unknown to this version; --json shows all of it)"]
-    return printable(" ".join(word for word in words if word))
+    return " ".join(word for word in words if word)
 
 
 def to_json(event: WebhookEvent, now: datetime) -> str:
     """Return the whole event as one line of JSON, in ASCII."""
-    return json.dumps({"received_at": _moment(now), "dedupe_key": event.dedupe_key, "event": event.raw})
+    document = {"received_at": _moment(now), "dedupe_key": event.dedupe_key, "event": event.raw}
+    return printable_json(document, in_ascii=True)
 
 
 def _moment(now: datetime) -> str:

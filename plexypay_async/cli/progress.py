@@ -11,7 +11,7 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
-from .report import Tally, tell
+from .report import Tally, printable, tell
 from .source import Lines
 
 __all__ = ["BarProgress", "PlainProgress", "Progress", "Scale", "choose_progress"]
@@ -168,7 +168,7 @@ class BarProgress(Progress):
 
     def write(self, text: str) -> None:
         """Write a line above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._bar.console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def refresh(self) -> None:
         """Draw the bar."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import sqlite3
 import sys
@@ -19,13 +19,14 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
+from ..printable import printable_json
 from ..secret import Secret
 from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
 from .account import without_secret
 from .exits import Exit, UnusableInputError, exit_code_of
 from .reconciliation import Finding, FindingKind, Reconciliation
 from .references import check_references
-from .report import drop_output, printable, tell, tell_table
+from .report import drop_output, printable, show, tell, tell_table
 from .rows import open_rows
 from .signals import run_until_signal
 from .source import Source
@@ -59,7 +60,7 @@ class ReconcileRun:
         source: Source,
         *,
         journal_path: str,
-        api_key: str,
+        api_key: Secret[str],
         base_url: str | None,
         everything: bool,
         as_json: bool,
@@ -90,9 +91,10 @@ class ReconcileRun:
         base_url = self._base_url
         if base_url is None:
             base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        unusable: str | None = None
         try:
             base_url = check_base_url(base_url)
-            async with AsyncPlexyPay(self._api_key, base_url=base_url) as client:
+            async with AsyncPlexyPay(self._api_key.reveal(), base_url=base_url) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)
                 if kept is not None:
@@ -100,10 +102,12 @@ class ReconcileRun:
                 async for link in client.payment_links.list():
                     reconciliation.add_link(link)
         except ConfigurationError as error:
-            raise UnusableInputError(str(error)) from None
+            unusable = str(error)
         except PlexyPayError as error:
-            message = without_secret(str(error), self._api_key)
-            raise UnusableInputError(f"cannot read the account's links: {message}") from None
+            unusable = f"cannot read the account's links: {without_secret(str(error), self._api_key)}"
+        # Out of the handler, for the error not to have the other one, with its frames, as its context.
+        if unusable is not None:
+            raise UnusableInputError(unusable)
 
     def _read_journal(self, reconciliation: Reconciliation, base_url: str) -> str | None:
         """Add the journal's rows; return the id of a link to prove the key with, where it is a new one."""
@@ -112,7 +116,7 @@ class ReconcileRun:
                 journal.open(make=False)
                 if not journal.counts():
                     return None
-                known_key = journal.belongs_to(base_url, Secret(self._api_key))
+                known_key = journal.belongs_to(base_url, self._api_key)
                 reconciliation.add_journal(journal.iterate())
                 done = journal.any_done()
                 if not known_key and done is None:
@@ -125,24 +129,24 @@ class ReconcileRun:
             raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
 
     async def _prove_key(self, client: AsyncPlexyPay, kept: str) -> None:
-        try:
+        with contextlib.suppress(AuthenticationError, PermissionDeniedError, NotFoundError):
             await client.payment_links.retrieve(kept)
-        except (AuthenticationError, PermissionDeniedError, NotFoundError):
-            raise UnusableInputError(
-                f"journal {self._journal_path}: it was begun with another API key, and this one does not find"
-                f" its link {kept}"
-            ) from None
+            return
+        raise UnusableInputError(
+            f"journal {self._journal_path}: it was begun with another API key, and this one does not find"
+            f" its link {kept}"
+        )
 
     def _report(self, reconciliation: Reconciliation) -> int:
         counts = Counter[FindingKind]()
         try:
             for finding in reconciliation.findings():
                 counts[finding.kind] += 1
-                print(_as_json(finding) if self._as_json else self._as_line(finding))
+                show(_as_json(finding) if self._as_json else self._as_line(finding))
             sums = reconciliation.sums()
             if self._as_json:
                 findings = {kind.value: counts[kind] for kind in FindingKind}
-                print(json.dumps({"kind": "summary", **sums, "findings": findings}))
+                show(printable_json({"kind": "summary", **sums, "findings": findings}))
             else:
                 self._tell_sums(sums, counts)
             sys.stdout.flush()
@@ -176,4 +180,4 @@ def _as_json(finding: Finding) -> str:
         "amounts": finding.amounts,
         "links": [attrs.asdict(link) for link in finding.links],
     }
-    return json.dumps(document, ensure_ascii=False)
+    return printable_json(document)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,24 +9,9 @@ from collections.abc import Callable
 import attrs
 
 from .results import RowOutcome
+from .terminal import drop_output, printable, show, tell
 
-__all__ = ["Problems", "Tally", "drop_output", "printable", "tell", "tell_sums", "tell_table"]
-
-
-def printable(text: str) -> str:
-    """Return text of others on one line and without control characters, which a terminal would obey."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-def tell(text: str) -> None:
-    """Write a line to standard error; a reader that went away stops nothing."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)
+__all__ = ["Problems", "Tally", "drop_output", "printable", "show", "tell", "tell_sums", "tell_table"]
 
 
 @attrs.define
@@ -145,15 +128,10 @@ def tell_table(*rows: tuple[str, str]) -> None:
             names = max(len(name) for name, _ in rows)
             width = max(len(value) for _, value in rows)
             for name, value in rows:
-                print(f"{name:<{names}}  {value:>{width}}")
+                show(f"{name:<{names}}  {value:>{width}}")
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()
-
-
-def drop_output() -> None:
-    """Write no more to standard output: nobody reads it, and Python would complain of that at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_table(rows: tuple[tuple[str, str], ...]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import csv
 import enum
-import json
+import os
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 import attrs
 
+from ..printable import printable, printable_json
+from ..private_files import make_private, open_private
 from .exits import UnusableInputError
 
 __all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path", "check_rewritable"]
@@ -74,19 +76,46 @@ def check_rewritable(path: str) -> None:
     Raises:
         UnusableInputError: It was not written by this command.
     """
-    beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
     try:
-        with open(path, "rb") as file:
-            found = file.read(len(beginning))
+        descriptor = open_private(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     except OSError as error:
         raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        _check_beginning(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _check_beginning(descriptor: int, path: str) -> None:
+    beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
     # What was killed while it wrote its first bytes is a beginning of results, too.
-    if not beginning.startswith(found):
+    if not beginning.startswith(os.read(descriptor, len(beginning))):
         raise UnusableInputError(
             f"{path} exists and holds no results: it was left as it is, give another name"
         )
+
+
+def _opened(path: str, *, rewrite: bool) -> int:
+    """Open an empty file that is its owner's alone."""
+    if rewrite:
+        with contextlib.suppress(FileNotFoundError):
+            return _emptied(path)
+    return open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+
+def _emptied(path: str) -> int:
+    descriptor = open_private(path, os.O_RDWR)
+    try:
+        _check_beginning(descriptor, path)
+        make_private(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class ResultsFile:
@@ -97,26 +126,27 @@ class ResultsFile:
 
     A CSV file is opened in spreadsheets, and its texts come from others: a cell that begins with ``=``,
     ``+``, ``-``, ``@``, a tab or a carriage return gets an apostrophe before it, so that it is shown and not
-    calculated. JSON Lines keep every text exactly; programs should read those, or match rows by ``line``.
+    calculated, and characters that a terminal obeys or that are not seen are escapes. JSON Lines keep every
+    text exactly; programs should read those, or match rows by ``line``.
+
+    The file is its owner's alone (mode 0600): it names customers' orders.
 
     Args:
         path: The file to make. One that exists is left as it is.
         rewrite: Whether results of an earlier run are replaced; a file of anything else is left as it is.
 
     Raises:
-        UnusableInputError: The file exists or cannot be made.
+        UnusableInputError: The file exists or cannot be made, or is a symbolic link or another user's.
     """
 
     def __init__(self, path: str, *, rewrite: bool = False) -> None:
         check_results_path(path)
-        if rewrite:
-            check_rewritable(path)
         self.path = path
         try:
             # Line-buffered; a byte of the input that is no UTF-8 is written as an escape.
             self._file: TextIO = open(  # noqa: SIM115
-                path,
-                "w" if rewrite else "x",
+                _opened(path, rewrite=rewrite),
+                "w",
                 buffering=1,
                 encoding="utf-8",
                 errors="backslashreplace",
@@ -162,11 +192,12 @@ class ResultsFile:
 
 def as_json(result: RowResult) -> str:
     """Return a result as one line of JSON, without a line ending."""
-    return json.dumps({name: getattr(result, name) for name in _COLUMNS}, ensure_ascii=False)
+    return printable_json({name: getattr(result, name) for name in _COLUMNS})
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = str(value)
+    # What CSV itself quotes stays.
+    text = printable(str(value), keep="\t\r\n")
     return "'" + text if isinstance(value, str) and text.startswith(_FORMULA_STARTS) else text

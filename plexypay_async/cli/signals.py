@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .exits import exit_code_of
+from .terminal import tell
 
 __all__ = ["run_until_signal"]
 
@@ -97,7 +98,7 @@ async def _supervise(
 
 
 def _end_now(received: signal.Signals) -> None:
-    print("plexypay: stopped without a clean end: some connections did not close", file=sys.stderr)
+    tell("plexypay: stopped without a clean end: some connections did not close")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code_of(received))

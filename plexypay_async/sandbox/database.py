@@ -12,11 +12,14 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from ..errors import ConfigurationError
+from ..private_files import connect, make_private_database
 
 __all__ = ["atomically", "open_database"]
 
 _APPLICATION_ID = 0x506C7850
 _VERSION = 1
+_NO_FILE = ("", ":memory:")
+"""Names of SQLite's own: a private database on the disk, deleted when it is closed, and one in memory."""
 
 
 def open_database(path: str | os.PathLike[str] | None, schemas: Iterable[str]) -> sqlite3.Connection:
@@ -25,12 +28,11 @@ def open_database(path: str | os.PathLike[str] | None, schemas: Iterable[str]) -
     The connection commits each statement by itself. It may be read from other threads.
 
     Raises:
-        ConfigurationError: The file is no sandbox's database, or of another version of it.
+        ConfigurationError: The file is no sandbox's database, or of another version of it; or it is a
+            symbolic link or another user's, or cannot be made.
         sqlite3.OperationalError: It cannot be opened.
     """
-    connection = sqlite3.connect(
-        ":memory:" if path is None else os.fspath(path), isolation_level=None, check_same_thread=False
-    )
+    connection = _connect(path)
     try:
         _check(connection, path)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -39,10 +41,25 @@ def open_database(path: str | os.PathLike[str] | None, schemas: Iterable[str]) -
         connection.execute(f"PRAGMA user_version={_VERSION}")
         for schema in schemas:
             connection.executescript(schema)
+        if path is not None and path not in _NO_FILE:
+            make_private_database(path)
+    except OSError as error:
+        connection.close()
+        raise ConfigurationError(f"database: {path}: {error.strerror}") from None
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _connect(path: str | os.PathLike[str] | None) -> sqlite3.Connection:
+    if path is None or path in _NO_FILE:
+        name = ":memory:" if path is None else path
+        return sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+    try:
+        return connect(path, isolation_level=None, check_same_thread=False)
+    except OSError as error:
+        raise ConfigurationError(f"database: {path}: {error.strerror}") from None
 
 
 @contextmanager

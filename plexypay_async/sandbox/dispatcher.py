@@ -204,10 +204,12 @@ class Dispatcher:
         refusal = self.settings.refusal(due.url)
         if refusal is not None:
             return None, refusal
-        headers = {hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"}
         try:
             async with self._session.post(
-                due.url, data=due.body, headers=headers, allow_redirects=False
+                due.url,
+                data=due.body,
+                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"},
+                allow_redirects=False,
             ) as response:
                 return response.status, None
         except TimeoutError:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import yarl
 
 from ..errors import ConfigurationError
+from ..secret import Secret
 
 __all__ = ["PAUSES", "WebhookSettings"]
 
@@ -49,7 +50,8 @@ class WebhookSettings:
         self.timeout = _checked_seconds("webhook_timeout", timeout)
         if not self.timeout:
             raise ConfigurationError("webhook_timeout: must be positive")
-        self._url = self._token = ""
+        self._url = ""
+        self._token = Secret("")
         self.set_url(url)
         self.set_token(token)
 
@@ -61,7 +63,7 @@ class WebhookSettings:
     @property
     def token(self) -> str:
         """What they carry as ``Authorization: Bearer``."""
-        return self._token
+        return self._token.reveal()
 
     def set_url(self, url: str | None) -> None:
         """Take another default address, which is by that an address to which may be delivered."""
@@ -72,10 +74,12 @@ class WebhookSettings:
 
     def set_token(self, token: str) -> None:
         """Take another token."""
-        if not _is_token(token):
-            # Not shown: it might be a real one.
-            raise ConfigurationError("webhook_token: expected printable ASCII text")
-        self._token = token
+        if _is_token(token):
+            self._token = Secret(token)
+            return
+        # Not shown: it might be a real one.
+        del token
+        raise ConfigurationError("webhook_token: expected printable ASCII text")
 
     def refusal(self, url: str) -> str | None:
         """Return why nothing is delivered to an address, or None where it may be."""

@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,11 +29,14 @@ PAYMENT_ORDER = (EXAMPLES / "webhook-payment-order.json").read_bytes()
 TOKEN = "whk_0123456789abcdef"
 
 PROGRAM = """
-import sys
-from plexypay_async.cli import main, signals
+import os, sys
+from plexypay_async.cli import listening, main, signals
 
 # A slow machine is to end cleanly too.
 signals.run_until_signal.__kwdefaults__["grace"] = 15
+if "BOUNDS" in os.environ:
+    limit, timeout = os.environ["BOUNDS"].split()
+    listening.listen.__kwdefaults__.update(limit=int(limit), timeout=float(timeout))
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -52,7 +57,8 @@ class Listening:
         path: str = "/webhooks",
         **headers: str,
     ) -> int:
-        headers = {} if authorization is None else {"Authorization": authorization}
+        if authorization is not None:
+            headers = {"Authorization": authorization, **headers}
         with closing(http.client.HTTPConnection(self.address, timeout=30)) as connection:
             connection.request("POST", path, body, headers)
             return connection.getresponse().status
@@ -70,11 +76,13 @@ class Listening:
 
 
 @contextmanager
-def listening(*arguments: str, token: str | None = TOKEN) -> Iterator[Listening]:
+def listening(*arguments: str, token: str | None = TOKEN, bounds: str | None = None) -> Iterator[Listening]:
     unset = ("PLEXYPAY_WEBHOOK_TOKEN", "PYTHONUNBUFFERED")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     if token is not None:
         environment["PLEXYPAY_WEBHOOK_TOKEN"] = token
+    if bounds is not None:
+        environment["BOUNDS"] = bounds
     process = subprocess.Popen(
         [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, "listen", "--port=0", *arguments],
         stdout=subprocess.PIPE,
@@ -115,17 +123,18 @@ def test_it_shows_events_until_a_signal(
 
 
 def test_json_lines_hold_the_whole_event() -> None:
-    hostile = json.dumps({"name": "new\u001b[31m", "data": {"note": "\u202e\n\u2028"}}).encode()
+    hostile = json.dumps({"name": "new\u001b[31m", "data": {"note": "\u202e\n\u2028\x7f\x9b"}}).encode()
     with listening("--json") as listener:
         for body in (TRANSACTION, hostile):
             assert listener.deliver(body) == 200
         output, _ = listener.stop()
 
     assert output.isascii()
+    assert output.replace("\n", "").isprintable()
     first, second = (json.loads(line) for line in output.splitlines())
     assert set(first) == {"received_at", "dedupe_key", "event"}
     assert moment(first["received_at"])
-    assert first["dedupe_key"] == "transaction.charged:txn_abcdef123456"
+    assert first["dedupe_key"].startswith("transaction.charged:txn_abcdef123456:")
     assert [first["event"], second["event"]] == [json.loads(TRANSACTION), json.loads(hostile)]
 
 
@@ -191,9 +200,120 @@ def test_what_is_no_delivery_breaks_nothing() -> None:
     assert TOKEN not in errors
 
 
+# ------------------------------------------------------------------------------- what is held, how long
+
+
+def open_and_send(listener: Listening, sent: bytes) -> socket.socket:
+    host, port = listener.address.split(":")
+    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection.sendall(sent)
+    return connection
+
+
+def until_closed(connection: socket.socket, drip: bytes = b"") -> bytes:
+    """Send a byte now and then until the other end has closed; return what it sent before."""
+    received = b""
+    with connection:
+        connection.settimeout(0.05 if drip else 30)
+        while True:
+            try:
+                data = connection.recv(4096)
+                received += data
+                if not data:
+                    return received
+            except TimeoutError:
+                assert drip, "it was not let go"
+                with suppress(ConnectionError):
+                    connection.sendall(drip)
+            except ConnectionError:
+                return received
+
+
+HEAD = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "drip"),
+    [
+        ("", ""),
+        ("POST / HT", ""),
+        (HEAD, ""),
+        (HEAD + "X-More: ", "x"),
+        (HEAD, "X: y\r\n"),
+        (HEAD + "Content-Length: 1000\r\n\r\n{", ""),
+        (HEAD + "Content-Length: 1000\r\n\r\n{", " "),
+        (HEAD + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"),
+    ],
+    ids=["nothing", "line", "head", "drops of a header", "headers", "body", "drops of a body", "chunks"],
+)
+def test_a_request_that_does_not_come_to_its_end_is_let_go(sent: str, drip: str) -> None:
+    with listening(bounds="100 0.6") as listener:
+        began = time.monotonic()
+        received = until_closed(open_and_send(listener, sent.encode()), drip.encode())
+        assert 0.4 < time.monotonic() - began < 15
+        assert b" 200 " not in received
+        assert listener.deliver(TRANSACTION) == 200
+        output, errors = listener.stop()
+    assert output.count("\n") == 1
+    assert "plexypay: let go of a connection from 127.0.0.1: its request was not whole after 0.6 s" in errors
+    assert TOKEN not in errors
+    assert "Traceback" not in errors
+
+
+def test_it_holds_so_many_connections_and_lets_the_oldest_go() -> None:
+    with listening(bounds="5 600") as listener:
+        waiting = [open_and_send(listener, HEAD.encode()) for _ in range(12)]
+        # One more than the five takes the place of the oldest, and is served.
+        assert listener.deliver(TRANSACTION) == 200
+        for connection in waiting[:8]:
+            assert until_closed(connection) == b""
+        for connection in waiting[8:]:
+            connection.sendall(b"Content-Length: 2\r\n\r\n{}")
+            assert until_closed(connection).startswith(b"HTTP/1.1 400 ")
+        _, errors = listener.stop()
+    assert errors.count("let go of a connection from 127.0.0.1: there are more than 5, and it was the") == 8
+
+
+def test_a_connection_is_closed_after_its_answer() -> None:
+    with listening(bounds="5 600") as listener:
+        body = TRANSACTION.decode()
+        whole = f"{HEAD}Content-Length: {len(TRANSACTION)}\r\n\r\n{body}".encode()
+        for sent, status in (
+            (whole, b"200"),
+            (whole.replace(b"POST", b"GET"), b"405"),
+            (b"\0\r\n\r\n", b"400"),
+        ):
+            received = until_closed(open_and_send(listener, sent))
+            assert received.partition(b" ")[2].startswith(status)
+            assert received.startswith(b"HTTP/1.0 ") or b"Connection: close" in received
+        listener.stop()
+
+
+def test_a_body_that_does_not_end_or_unpacks_to_too_much_is_refused() -> None:
+    bomb = zlib.compressobj(wbits=31)
+    packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(256)) + bomb.flush()
+    with listening() as listener:
+        assert listener.deliver(packed, **{"Content-Encoding": "gzip"}) == 413
+        endless = open_and_send(listener, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        with endless:
+            chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+            with suppress(ConnectionError):
+                for _ in range(17):
+                    endless.sendall(chunk)
+            assert endless.recv(4096).startswith(b"HTTP/1.1 413 ")
+        memory = Path(f"/proc/{listener.process.pid}/status")
+        if memory.exists():
+            peak = next(line for line in memory.read_text().splitlines() if line.startswith("VmHWM"))
+            assert int(peak.split()[1]) < 200_000, "KiB"
+        _, errors = listener.stop()
+    assert errors.count("413: the body has more than 1048576 bytes") == 2
+
+
 def test_several_tokens_and_no_environment() -> None:
-    with listening("--token", "old", "--token", "new", token=TOKEN) as listener:
-        assert [listener.deliver(TRANSACTION, authorization=each) for each in ("old", "new", TOKEN)] == [
+    with listening("--token", "2025-zx9q", "--token", "2026-zx9q", token=TOKEN) as listener:
+        assert [
+            listener.deliver(TRANSACTION, authorization=each) for each in ("2025-zx9q", "2026-zx9q", TOKEN)
+        ] == [
             200,
             200,
             401,
@@ -236,11 +356,11 @@ def test_an_address_that_cannot_be_opened(capsys: pytest.CaptureFixture[str]) ->
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert main(["listen", "--port", str(port), "--token", "t"]) == 2
+        assert main(["listen", "--port", str(port), "--token", TOKEN]) == 2
     told = capsys.readouterr().err
     assert f"cannot listen on 127.0.0.1:{port}: " in told
     assert "; choose another --port, or 0 for a free one" in told
-    assert main(["listen", "--host", "192.0.2.1", "--port", "0", "--token", "t"]) == 2
+    assert main(["listen", "--host", "192.0.2.1", "--port", "0", "--token", TOKEN]) == 2
     assert "cannot listen on 192.0.2.1:0: " in capsys.readouterr().err
 
 

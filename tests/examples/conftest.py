@@ -148,7 +148,7 @@ def start(served: ServedSandbox, tmp_path: Path) -> Iterator[Start]:
             **{name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
             "PLEXYPAY_API_KEY": "sandbox-key",
             "PLEXYPAY_BASE_URL": served.base_url,
-            "PLEXYPAY_WEBHOOK_TOKEN": "webhook-token",
+            "PLEXYPAY_WEBHOOK_TOKEN": "whk_0123456789abcdef",
             "SHOP_DATABASE": str(tmp_path / "shop.sqlite"),
             # gunicorn's socket of control; a socket's path must be short.
             "XDG_RUNTIME_DIR": runtime,

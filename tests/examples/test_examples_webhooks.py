@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ADDRESS = r"http://127\.0\.0\.1:([1-9]\d*)"
-TOKEN = "webhook-token"
+TOKEN = "whk_0123456789abcdef"
 GUNICORN = ("-m", "gunicorn", "--chdir", str(EXAMPLES), "--preload", "--workers", "2", "--threads", "4")
 UVICORN = ("-m", "uvicorn", "--app-dir", str(EXAMPLES))
 SHOPS = {

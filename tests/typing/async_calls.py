@@ -237,7 +237,7 @@ async def bulk_of_an_async_source(plexy: AsyncPlexyPay, links: AsyncIterator[Cre
 
 
 async def webhooks(headers: Mapping[str, str], raw: Mapping[bytes, bytes], body: bytes) -> None:
-    receiver = WebhookReceiver("token")
+    receiver = WebhookReceiver("whk_0123456789abcdef")
     event = receiver.receive(headers, body)
     assert_type(event, TransactionEvent | PaymentOrderEvent | UnknownEvent)
     assert_type(event.dedupe_key, str)
@@ -249,7 +249,7 @@ async def webhooks(headers: Mapping[str, str], raw: Mapping[bytes, bytes], body:
             assert_type(event.payment_order, SettlementOrder)
         case _:
             assert_type(event, UnknownEvent)
-    WebhookReceiver(name for name in ("old", "new")).receive(raw, bytearray(body))
+    WebhookReceiver(name for name in ("2025-zx9q", "2026-zx9q")).receive(raw, bytearray(body))
     seen = SeenWebhooks(Path("seen.sqlite"), keep=60, lease=5)
     assert_type(
         receiver.receive(headers, body, seen=seen), TransactionEvent | PaymentOrderEvent | UnknownEvent | None

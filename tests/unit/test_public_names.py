@@ -130,7 +130,7 @@ HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async.transport"}
         "import plexypay_async.settings",
         "import plexypay_async.webhooks",
         "from plexypay_async import PaymentOrderEvent, SeenWebhooks, TransactionEvent, WebhookReceiver",
-        "from plexypay_sync import WebhookReceiver; WebhookReceiver('token')",
+        "from plexypay_sync import WebhookReceiver; WebhookReceiver('whk_0123456789abcdef')",
         "from plexypay_async import Card, CardPadding, EncryptedCard, StoredCard, encrypt_card",
         "from plexypay_async import DirectPayment, WaitForTransaction, WalletTransaction",
         "from plexypay_async import PaymentLink, CreatePaymentLink, PlexyPayError, RetryPolicy, Replay",

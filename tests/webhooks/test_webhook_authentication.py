@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hmac
 import pickle
+import secrets
 from collections.abc import Callable, Iterable
 from http.client import HTTPMessage
 from types import MappingProxyType
@@ -117,7 +118,7 @@ def test_no_body_is_read_before_its_sender_is_known() -> None:
 
 
 def test_every_token_is_compared_in_constant_time_whichever_matches(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens = ["first", "second", "third"]
+    tokens = ["first-4711", "second-4711", "third-4711"]
     compared: list[tuple[bytes, bytes]] = []
     original = hmac.compare_digest
 
@@ -134,22 +135,22 @@ def test_every_token_is_compared_in_constant_time_whichever_matches(monkeypatch:
 
 
 def test_a_string_is_one_token_and_not_its_letters() -> None:
-    receiver = WebhookReceiver("abc")
+    receiver = WebhookReceiver("k3y-zx9q")
 
-    for letter in "abc":
+    for letter in "k3y-zx9q":
         with pytest.raises(WebhookAuthenticationError):
             receiver.receive({"Authorization": letter}, PUBLISHED)
-    receiver.receive({"Authorization": "abc"}, PUBLISHED)
+    receiver.receive({"Authorization": "k3y-zx9q"}, PUBLISHED)
 
 
 @pytest.mark.parametrize("kind", [list, tuple, set, frozenset, iter, dict.fromkeys])
 def test_several_tokens_while_they_are_rotated(kind: Callable[[list[str]], Iterable[str]]) -> None:
-    receiver = WebhookReceiver(kind(["old", "new"]))
+    receiver = WebhookReceiver(kind(["2025-zx9q", "2026-zx9q"]))
 
-    for token in ("old", "new"):
+    for token in ("2025-zx9q", "2026-zx9q"):
         receiver.receive({"Authorization": token}, PUBLISHED)
     with pytest.raises(WebhookAuthenticationError):
-        receiver.receive({"Authorization": "older"}, PUBLISHED)
+        receiver.receive({"Authorization": "2025-zx9qq"}, PUBLISHED)
     assert repr(receiver) == "<WebhookReceiver of 2 tokens>"
 
 
@@ -164,9 +165,9 @@ def test_several_tokens_while_they_are_rotated(kind: Callable[[list[str]], Itera
         ([], "there is none"),
         ((), "there is none"),
         (iter([]), "there is none"),
-        (["good", ""], "must not be empty"),
-        (["good", None], "got NoneType"),
-        (["good", b"other"], "got bytes"),
+        ([TOKEN, ""], "must not be empty"),
+        ([TOKEN, None], "got NoneType"),
+        ([TOKEN, b"other"], "got bytes"),
         ("tökén", "outside ASCII"),
         ("token\n", "control character"),
         ("to\x7fken", "control character"),
@@ -183,7 +184,7 @@ def test_what_is_no_token_is_refused(tokens: Any, told: str) -> None:
 
     assert str(caught.value).startswith("tokens: ")
     assert "token\n" not in str(caught.value)
-    assert "good" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("headers", [None, 5, "Authorization: x", [("Authorization", TOKEN)]])
@@ -215,3 +216,65 @@ def test_no_token_is_shown_or_pickled() -> None:
         with pytest.raises(TypeError, match="cannot be pickled"):
             leak(receiver)
     assert not hasattr(receiver, "__dict__")
+
+
+# ------------------------------------------------------------------------------------- tokens to guess
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("secret", "token", "x", "a1b2c3d", "1234567"),
+        *(
+            "password",
+            "changeme",
+            "Change-Me!",
+            "test-test",
+            "test1234",
+            "webhook-token",
+            "webhook_secret_2026",
+        ),
+        *(
+            "my-secret-token",
+            "MySecretToken1",
+            "your-api-token",
+            "YOUR_TOKEN_HERE",
+            "plexypay",
+            "plexy-pay-webhook",
+        ),
+        *("secretsecret", "localhost", "qwerty123", "example-token", "admin123", "the-default-key"),
+        *("12345678", "20261128", "aaaaaaaa", "abababababababababababababab", "--------"),
+    ],
+)
+def test_a_token_that_others_guess_is_refused(token: str) -> None:
+    with pytest.raises(ConfigurationError, match="can be guessed") as caught:
+        WebhookReceiver([TOKEN, token])
+
+    told = str(caught.value)
+    assert 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"' in told
+    assert TOKEN not in told
+    if len(token) > 8:
+        assert token not in told
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "sandbox-key",
+        "sandbox-token",
+        "k3y-zx9q",
+        "correct horse battery staple",
+        "pr_0123456789abcdef0123456789abcdef",
+        "9f86d081884c7d659a2feaa0c55ad015",
+        "31415926535897932384626433832795",
+        "dGVzdC10b2tlbi1vZi1hLXNob3A",
+    ],
+)
+def test_a_token_of_enough_characters_is_taken(token: str) -> None:
+    WebhookReceiver(token).receive({"Authorization": f"Bearer {token}"}, PUBLISHED)
+
+
+def test_every_token_that_is_made_as_advised_is_taken() -> None:
+    for _ in range(2_000):
+        WebhookReceiver(secrets.token_urlsafe(32))
+        WebhookReceiver(secrets.token_hex(16))

@@ -141,12 +141,47 @@ def test_events_can_be_made_by_hand_for_tests() -> None:
     event = TransactionEvent(name="transaction.charged", transaction=transaction)
     order = PaymentOrderEvent(name="payment_order.paid", payment_order=SettlementOrder(id="o"))
 
-    assert (event.dedupe_key, event.is_paid) == ("transaction.charged:t", True)
-    assert order.dedupe_key == "payment_order.paid:o"
+    assert event.is_paid
+    assert re.fullmatch("transaction.charged:t:[0-9a-f]{32}", event.dedupe_key)
+    assert re.fullmatch("payment_order.paid:o:[0-9a-f]{32}", order.dedupe_key)
     assert UnknownEvent(name="x", raw={"data": {"id": "1"}}).dedupe_key.startswith("sha256:")
 
 
 # -------------------------------------------------------------------------------------------- repeats
+
+
+def test_the_key_binds_the_merchant_and_the_status() -> None:
+    def key(name: str = "transaction.charged", merchant: Any = "m", **data: Any) -> str:
+        body = {"name": name, "merchantId": merchant, "data": {"id": "txn_1", **data}}
+        event = received(json.dumps(body).encode())
+        assert isinstance(event.dedupe_key, str)
+        return event.dedupe_key
+
+    # A repeat, with what may be another at each delivery, and a status that is the name's.
+    assert key() == key(updatedAt="2026-01-01T00:00:00Z", amount=5) == key(status="charged")
+    others = [
+        key(),
+        key(merchant="other"),
+        key(merchant=None),
+        key(status="refunded"),
+        key("transaction.authorized"),
+        key("transaction.authorized", status="charged"),
+        key(id="txn_2"),
+        key(id='txn_1", "m'),
+    ]
+    assert len(set(others)) == len(others)
+    assert all(len(each) <= 511 and each.isprintable() for each in others)
+
+
+def test_the_key_of_a_payment_order_binds_the_merchant_and_the_status() -> None:
+    def key(merchant: str, **data: Any) -> str:
+        body = {"name": "payment_order.paid", "merchant_id": merchant, "data": {"id": "o", **data}}
+        event = received(json.dumps(body).encode())
+        assert isinstance(event.dedupe_key, str)
+        return event.dedupe_key
+
+    assert key("m") == key("m", status="paid")
+    assert len({key("m"), key("other"), key("m", status="failed")}) == 3
 
 
 def test_seen_is_asked_for_the_key_and_drops_the_event() -> None:
@@ -161,7 +196,7 @@ def test_seen_is_asked_for_the_key_and_drops_the_event() -> None:
 
     assert first is not None
     assert second is None
-    assert asked == ["transaction.charged:txn_1"] * 2
+    assert asked == [first.dedupe_key] * 2
 
 
 def test_seen_is_not_asked_about_what_is_refused() -> None:

@@ -426,7 +426,7 @@ def test_a_file_that_went_away_is_made_anew(seen: SeenWebhooks) -> None:
     [
         ({"path": ":memory:"}, "path: expected a file"),
         ({"path": ""}, "path: expected a file"),
-        ({"path": "there/is/no/such/folder/x.sqlite"}, "unable to open database file"),
+        ({"path": "there/is/no/such/folder/x.sqlite"}, "No such file or directory"),
         ({"keep": 0}, "keep: expected a positive number of seconds, got 0"),
         ({"keep": float("nan")}, "keep: expected a positive number"),
         ({"keep": float("inf")}, "keep: expected a positive number"),
@@ -445,3 +445,63 @@ def test_it_is_durable_and_leaves_no_connection_open(seen: SeenWebhooks) -> None
     seen.mark(KEY)
 
     assert [file.name for file in seen.path.parent.iterdir()] == [seen.path.name]
+
+
+# -------------------------------------------------------------------------- marks of earlier versions
+
+BOUND = "transaction.charged:txn_1:0123456789abcdef0123456789abcdef"
+
+
+def test_a_mark_of_an_earlier_version_holds_until_it_runs_out(
+    seen: SeenWebhooks, pass_time: Callable[[float], None]
+) -> None:
+    """Earlier versions marked ``name:id``; the digest behind it came later."""
+    seen.mark("transaction.charged:txn_1")
+
+    assert seen(BOUND)
+    with seen.handling(BOUND) as first:
+        assert first is False
+    assert not seen(BOUND.replace("txn_1", "txn_2"))
+    pass_time(1001)
+    assert not seen(BOUND)
+    with seen.handling(BOUND) as first:
+        assert first is True
+
+
+def test_a_claim_of_an_earlier_version_holds(seen: SeenWebhooks) -> None:
+    seen.claim("transaction.charged:txn_1", "a worker of an earlier version")
+
+    assert not seen(BOUND)
+    with pytest.raises(WebhookInProgressError), seen.handling(BOUND):
+        pass
+
+
+def test_events_of_two_merchants_are_two(seen: SeenWebhooks) -> None:
+    """The same name and id; what differs is in the digest."""
+    seen.mark(BOUND)
+
+    other = BOUND[:-1] + "0"
+    assert not seen(other)
+    with seen.handling(other) as first:
+        assert first is True
+
+
+@pytest.mark.parametrize("key", ["receipt:0123456789abcdef0123456789abcdef", f"receipt:{BOUND}"])
+def test_keys_of_the_callers_own_are_taken_whole(seen: SeenWebhooks, key: str) -> None:
+    seen.mark(key.rpartition(":")[0])
+
+    assert not seen(key)
+
+
+def test_a_store_of_an_earlier_version_is_used_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE seen (key TEXT PRIMARY KEY, owner TEXT, expires REAL NOT NULL) WITHOUT ROWID;"
+            "CREATE INDEX seen_expires ON seen (expires);"
+            "PRAGMA application_id = 1349277783; PRAGMA user_version = 1;"
+            "INSERT INTO seen VALUES ('transaction.charged:txn_1', NULL, 9e9);"
+        )
+    seen = SeenWebhooks(path)
+    assert seen(BOUND)
+    seen.mark(BOUND)
+    assert rows(path) == [("transaction.charged:txn_1", True), (BOUND, True)]

@@ -1,0 +1,64 @@
+"""A command at a terminal of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+
+
+class Terminal:
+    """A command whose output and errors go to a pseudo-terminal, which is its controlling terminal."""
+
+    PROGRAM = (
+        "import sys\n"
+        "from plexypay_async.cli import main, signals\n"
+        "signals.run_until_signal.__kwdefaults__['grace'] = 15\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    """The command, which is given time to end cleanly on a slow machine."""
+
+    def __init__(self, arguments: Sequence[str], term: str = "xterm-256color") -> None:
+        import fcntl
+        import struct
+        import termios
+
+        self.shown = ""
+        self._master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", self.PROGRAM, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
+            env={**os.environ, "TERM": term, "PYTHONIOENCODING": "utf-8"},
+        )
+        os.close(slave)
+
+    def read(self, until: str | None = None) -> str:
+        """Return everything shown, to its end or until this pattern is there."""
+        while until is None or not re.search(until, self.shown):
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # Linux says so when the last writer is gone
+                data = b""
+            if not data:
+                break
+            self.shown += data.decode()
+        return self.shown
+
+    def press(self, key: bytes) -> None:
+        os.write(self._master, key)
+
+    def close(self) -> int:
+        code = self.process.wait(timeout=60)
+        os.close(self._master)
+        return code

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 from aiohttp import hdrs, web
 
+from ..secret import Secret
 from .exchange import Answer, Call, Handler, Refusal, encode, error_body
 from .faults import Cut, Fault, Faults
+from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
 
 __all__ = ["Gate", "respond"]
@@ -31,7 +33,7 @@ def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Res
 class Gate:
     """Everything that the API's requests pass through on their way to a handler."""
 
-    api_key: str = attrs.field(repr=False)
+    api_key: Secret[str]
     faults: Faults
     traffic: Traffic
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -77,17 +79,14 @@ class Gate:
         self, request: web.Request, operation: str | None, work: Callable[[bytes], web.Response]
     ) -> web.StreamResponse:
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return respond(Answer(413, error_body(3, f"body: larger than {request.client_max_size} bytes")))
+        body = await request.read()
         strike = self.faults.strike(operation)
         if strike is None:
             return work(body)
+        fault = strike.fault
         try:
             if strike.latency:
                 await asyncio.sleep(strike.latency)
-            fault = strike.fault
             if fault is None:
                 return work(body)
             worked = work(body) if strike.works else None
@@ -118,10 +117,10 @@ class Gate:
 
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get(hdrs.AUTHORIZATION)
-        if given == self.api_key:
-            return
         if given is None:
             message = "Authorization: missing; send the API key"
+        elif is_same_text(given, self.api_key):
+            return
         elif given.lower().startswith("bearer "):
             message = "Authorization: send the API key alone, without Bearer"
         else:

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from plexypay_async.sandbox import Fault, Sandbox
+from plexypay_async.version import SANDBOX_HEADER
 
 pytestmark = pytest.mark.asyncio
 
@@ -98,7 +99,9 @@ async def test_an_answer_cut_in_its_body(sandbox: Sandbox, session: aiohttp.Clie
     # The same seen without an HTTP client: all headers, part of the body, and the end of the stream.
     host, _, port = sandbox.base_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    request = f"GET {LINKS}/{link['id']} HTTP/1.1\r\nHost: x\r\nAuthorization: {sandbox.api_key}\r\n\r\n"
+    request = (
+        f"GET {LINKS}/{link['id']} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {sandbox.api_key}\r\n\r\n"
+    )
     writer.write(request.encode())
     head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
     writer.close()
@@ -245,3 +248,11 @@ async def test_every_cut_strikes_a_crowd_without_a_trace(
     assert outcomes[201] + outcomes[aiohttp.ClientPayloadError] <= made < 300
     # asyncio's debug mode also tells of slow steps, which say nothing but that the machine is busy.
     assert [record for record in caplog.records if not record.getMessage().startswith("Executing")] == []
+
+
+async def test_every_answer_says_that_it_is_a_sandbox(ask: Any, sandbox: Sandbox) -> None:
+    for method, path in (("GET", LINKS), ("POST", LINKS), ("GET", "/nothing"), ("GET", "/_sandbox")):
+        assert (await ask(method, path)).headers[SANDBOX_HEADER] == "1"
+    for fault in ("code=2,times=1", "status=429,times=1"):
+        sandbox.faults.add(fault)
+        assert (await ask("GET", LINKS)).headers[SANDBOX_HEADER] == "1"

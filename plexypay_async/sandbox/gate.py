@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
@@ -10,7 +11,7 @@ from aiohttp import hdrs, web
 
 from ..secret import Secret
 from .exchange import Answer, Call, Handler, Refusal, encode, error_body
-from .faults import Cut, Fault, Faults
+from .faults import Cut, Fault, Faults, ForeignBody
 from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
 
@@ -85,6 +86,9 @@ class Gate:
             return work(body)
         fault = strike.fault
         try:
+            if fault is not None and fault.cut is Cut.LATE:
+                # Its client has gone by the time that it is done.
+                _cut(request)
             if strike.latency:
                 await asyncio.sleep(strike.latency)
             if fault is None:
@@ -104,7 +108,10 @@ class Gate:
         if fault.hang or fault.cut is not None:
             return _cut(request)
         answer, headers = fault.error()
-        return respond(answer, {**headers, "X-Sandbox-Fault": str(fault.id)})
+        headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
+        if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
+            return _page(answer.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
+        return respond(answer, headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -134,6 +141,14 @@ def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
         return respond(Answer(405, body), {hdrs.ALLOW: allowed})
     return respond(Answer(404, error_body(4, f"no such path: {request.path[:200]}")))
+
+
+def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Response:
+    title = f"{status} {http.client.responses.get(status, 'Unknown')}"
+    text = (
+        "" if is_empty else f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    )
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -14,11 +14,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from plexypay_async import AsyncPlexyPay
 from plexypay_async.cli import main
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -205,6 +209,27 @@ def test_names_are_allowed() -> None:
                 connection.sendall(b"GET /_sandbox HTTP/1.1\r\nHost: %b:1\r\n\r\n" % name.encode())
                 assert connection.recv(65536).startswith(b"HTTP/1.1 " + status)
         served.stop()
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False, None])
+def test_other_commands_say_that_they_talk_to_a_sandbox(
+    served: ServedSandbox,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_sandbox: bool | None,
+) -> None:
+    monkeypatch.setattr(AsyncPlexyPay, "is_sandbox", is_sandbox, raising=False)
+    orders, journal = tmp_path / "orders.csv", str(tmp_path / "orders.journal")
+    orders.write_text("amount,currency,order_reference\n100,KZT,S-1\n", encoding="utf-8")
+    assert main(["bulk-create", str(orders), "--journal", journal]) == 0
+    told = capsys.readouterr().err
+    assert ("this was a sandbox, not Plexy Pay" in told) == (is_sandbox is True)
+    assert main(["reconcile", str(orders), "--journal", journal]) == 0
+    told = capsys.readouterr().err
+    assert ("this is a sandbox's account, not one of Plexy Pay" in told) == (is_sandbox is True)
+    assert main(["reconcile", str(orders), "--journal", journal, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sandbox"] is is_sandbox
 
 
 @pytest.mark.parametrize(

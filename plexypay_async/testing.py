@@ -27,7 +27,8 @@ _TIMEOUT = 10.0
 def _plexypay_running() -> Iterator[Sandbox]:
     from .sandbox import Sandbox
 
-    with Sandbox() as sandbox:
+    # A server under test listens where there is a free port, and links may name it.
+    with Sandbox(webhook_ports=["*"]) as sandbox:
         yield sandbox
 
 
@@ -47,6 +48,7 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     A test calls its methods, be the test async or not: ``plexypay_sandbox.pay(link.id)``. Meanwhile
     ``PLEXYPAY_BASE_URL`` and ``PLEXYPAY_API_KEY`` point at it, so that clients that take their settings from
     there reach it and not the vendor. ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
+    Webhooks go to any port of this machine.
     """
     from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
 

@@ -1,4 +1,4 @@
-"""The version of the library, which goes out with every request."""
+"""What client and server say of themselves: the version of the library, and the sandbox's mark."""
 
 __version__ = "0.1.0"
 

@@ -80,6 +80,7 @@ class BulkRun:
         self._problems = Problems(source.name)
         self._tally = Tally()
         self._job: BulkJob | None = None
+        self._is_sandbox: bool | None = None
         self._write = tell
 
     def execute(self, *, strict: bool) -> int:
@@ -163,7 +164,14 @@ class BulkRun:
                 from ..sandbox import Sandbox
 
                 # An empty name is SQLite's private on-disk database: a million links would fill the memory.
-                sandbox = await stack.enter_async_context(Sandbox(database="", faults=self._faults))
+                sandbox = await stack.enter_async_context(
+                    Sandbox(
+                        database="",
+                        faults=self._faults,
+                        # Both ends of a connection may not notice at once that it is closed.
+                        max_connections=2 * max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
+                    )
+                )
                 api_key, base_url = Secret(sandbox.api_key), sandbox.base_url
             client = self._client(api_key, base_url)
             if isinstance(client, str):
@@ -194,12 +202,13 @@ class BulkRun:
                 )
             finally:
                 self._tally.ended = time.monotonic()
+                self._is_sandbox = client.is_sandbox
 
     def _client(self, api_key: Secret[str], base_url: str | None) -> AsyncPlexyPay | str:
         """Return the client, or why it cannot be made: the error itself has frames that hold the key."""
         try:
             return AsyncPlexyPay(
-                api_key.reveal(),
+                api_key,
                 base_url=base_url,
                 timeout=self._timeout,
                 max_connections=max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
@@ -215,6 +224,8 @@ class BulkRun:
         tally = self._tally
         if self._api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
+        elif self._is_sandbox:
+            tell("plexypay: this was a sandbox, not Plexy Pay: no money moves by these links")
         if job.ended_by is not None:
             tell(
                 f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"

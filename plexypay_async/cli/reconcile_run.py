@@ -71,6 +71,7 @@ class ReconcileRun:
         self._base_url = base_url
         self._everything = everything
         self._as_json = as_json
+        self._is_sandbox: bool | None = None
 
     def execute(self) -> int:
         """Compare, report, and return the exit code.
@@ -101,6 +102,7 @@ class ReconcileRun:
                     await self._prove_key(client, kept)
                 async for link in client.payment_links.list():
                     reconciliation.add_link(link)
+                self._is_sandbox = client.is_sandbox
         except ConfigurationError as error:
             unusable = str(error)
         except PlexyPayError as error:
@@ -139,6 +141,8 @@ class ReconcileRun:
 
     def _report(self, reconciliation: Reconciliation) -> int:
         counts = Counter[FindingKind]()
+        if self._is_sandbox:
+            tell("plexypay: this is a sandbox's account, not one of Plexy Pay")
         try:
             for finding in reconciliation.findings():
                 counts[finding.kind] += 1
@@ -146,7 +150,8 @@ class ReconcileRun:
             sums = reconciliation.sums()
             if self._as_json:
                 findings = {kind.value: counts[kind] for kind in FindingKind}
-                show(printable_json({"kind": "summary", **sums, "findings": findings}))
+                summary = {"kind": "summary", "sandbox": self._is_sandbox, **sums, "findings": findings}
+                show(printable_json(summary))
             else:
                 self._tell_sums(sums, counts)
             sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from .exits import Exit, UnusableInputError
@@ -17,15 +18,21 @@ __all__ = ["SUMMARY", "configure", "parse_faults", "port"]
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
 Any program in any language can be tested against it. GET /_sandbox lists the paths that pay links, move the
-clock and add faults; they ask for no key, so serve it on this machine only. In a browser, its address shows
-its links, transactions and webhooks. Webhooks go to the callbackUrl of a payment's link, else to
---webhook-url, and to this machine only unless --webhook-host names another. The guide is docs/sandbox.md.
+clock and add faults. In a browser, its address shows its links, transactions and webhooks. Webhooks go to the
+callbackUrl of a payment's link, else to --webhook-url; to this machine only unless --webhook-host names
+another, and there to the ports 3000, 5000, 8000, 8080 and 8791, to that of --webhook-url, and to those of
+--webhook-port. The guide is docs/sandbox.md.
+
+On this machine the paths that steer it ask for no key. With a --host that others reach, it makes an API key
+and an admin token of its own and prints them, unless they are given. It speaks plain HTTP: whoever is between
+reads them.
 
 examples:
   plexypay sandbox
   plexypay sandbox --port 9000 --database sandbox.sqlite
   plexypay sandbox --fault code=1,rate=0.05 --fault cut=after,rate=0.01 --seed 7
   plexypay sandbox --webhook-url http://localhost:8000/webhooks --fault delivery=twice,rate=0.1
+  plexypay sandbox --host 0.0.0.0 --allowed-host sandbox
 """
 
 
@@ -38,13 +45,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
     parser.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="serve requests that call the sandbox by this name too, beside --host and localhost; those of"
+        " other names may be sent by a page of the web. May be repeated",
+    )
+    parser.add_argument(
         "--port", type=port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--api-key",
         metavar="KEY",
-        default="sandbox-key",
-        help="the key that the sandbox accepts; it is printed, so take no real one (default: %(default)s)",
+        help="the key that the sandbox accepts; take no real one (default: sandbox-key, and a random one with"
+        " a --host that others reach)",
+    )
+    parser.add_argument(
+        "--admin-token",
+        metavar="TOKEN",
+        help="what the paths that steer the sandbox ask for, as Authorization: Bearer or as the password in a"
+        " browser (default: nothing, and a random one with a --host that others reach)",
     )
     parser.add_argument(
         "--database",
@@ -64,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--webhook-token",
         metavar="TOKEN",
-        help="what webhooks carry as Authorization: Bearer; printed, so take no real one (default: the key)",
+        help="what webhooks carry as Authorization: Bearer; take no real one (default: the key)",
     )
     parser.add_argument(
         "--webhook-host",
@@ -73,6 +94,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="deliver to this host too, beside this machine and that of --webhook-url; * is any host."
         " May be repeated",
+    )
+    parser.add_argument(
+        "--webhook-port",
+        metavar="PORT",
+        type=_webhook_port,
+        action="append",
+        default=[],
+        help="deliver to this port of this machine too; * is any port, that of a database too. May be"
+        " repeated",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="make the faults' chances repeatable")
     parser.set_defaults(run=run)
@@ -84,6 +114,10 @@ def port(text: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
     return number
+
+
+def _webhook_port(text: str) -> int | str:
+    return text if text == "*" else port(text)
 
 
 def parse_faults(specifications: Sequence[str]) -> list[Fault]:
@@ -127,8 +161,11 @@ def run(arguments: argparse.Namespace) -> int:
             webhook_url=arguments.webhook_url,
             webhook_token=arguments.webhook_token,
             webhook_hosts=arguments.webhook_host,
+            webhook_ports=arguments.webhook_port,
+            allowed_hosts=arguments.allowed_host,
+            admin_token=arguments.admin_token,
         )
-        run_until_signal(_serve(sandbox))
+        run_until_signal(_serve(sandbox, arguments))
     except ConfigurationError as error:
         raise UnusableInputError(str(error)) from None
     except OSError as error:
@@ -141,12 +178,32 @@ def run(arguments: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _serve(sandbox: Sandbox) -> None:
+async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     import asyncio
 
+    from ..sandbox.site import is_loopback
+    from .report import printable, tell
+
+    # What is printed may end up in the logs of a container; there, a key that was given is known already.
+    is_exposed = not is_loopback(given.host)
     async with sandbox:
+        if is_exposed:
+            tell(
+                f"plexypay: --host {printable(given.host)}: others can reach this sandbox, by plain HTTP;"
+                " whoever has its admin token steers it"
+            )
         print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")
         print(f"export PLEXYPAY_BASE_URL={sandbox.base_url}")
-        print(f"export PLEXYPAY_API_KEY={sandbox.api_key}")
-        print(f"export PLEXYPAY_WEBHOOK_TOKEN={sandbox.webhook_token}", flush=True)
+        _export("PLEXYPAY_API_KEY", sandbox.api_key, "--api-key" if is_exposed and given.api_key else None)
+        of_webhooks = "--webhook-token" if given.webhook_token else "--api-key" if given.api_key else None
+        _export("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token, of_webhooks if is_exposed else None)
+        if sandbox.admin_token is not None:
+            _export(
+                "PLEXYPAY_SANDBOX_TOKEN", sandbox.admin_token, "--admin-token" if given.admin_token else None
+            )
+        sys.stdout.flush()
         await asyncio.Event().wait()
+
+
+def _export(variable: str, text: str, given_by: str | None) -> None:
+    print(f"export {variable}={text}" if given_by is None else f"# {variable} is what {given_by} says")

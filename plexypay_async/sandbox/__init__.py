@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .clock import Clock
 from .deliveries import Deliveries, Delivery, DeliveryAttempt, DeliveryState
-from .faults import Cut, Fault, Faults, Misdelivery, Work
+from .faults import Cut, Fault, Faults, ForeignBody, Misdelivery, Work
 from .server import Sandbox
 from .traffic import ArrivedRequest, Traffic
 
@@ -18,6 +18,7 @@ __all__ = [
     "DeliveryState",
     "Fault",
     "Faults",
+    "ForeignBody",
     "Misdelivery",
     "Sandbox",
     "Traffic",

@@ -27,7 +27,8 @@ from .exchange import Refusal
 from .issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
 from .link_payments import LinkPayment, LinkPayments
 from .link_store import LinkStore, StoredLink
-from .pages import Markup, is_cross_site, web_address
+from .pages import Markup, web_address
+from .site import BANK_PAGES, is_cross_site
 from .transaction_store import StoredTransaction, TransactionStore
 
 __all__ = ["add_checkout"]
@@ -43,8 +44,8 @@ def add_checkout(
     checkout = _Checkout(links, payments, transactions)
     application.router.add_get("/checkout/{id}", checkout.show)
     application.router.add_post("/checkout/{id}", checkout.submit)
-    application.router.add_get("/checkout/3ds/{id}", checkout.challenge)
-    application.router.add_post("/checkout/3ds/{id}", checkout.challenge)
+    application.router.add_get(BANK_PAGES + "{id}", checkout.challenge)
+    application.router.add_post(BANK_PAGES + "{id}", checkout.challenge)
 
 
 class _Checkout:
@@ -65,8 +66,6 @@ class _Checkout:
 
     async def submit(self, request: web.Request) -> web.Response:
         """Pay a link, fail to, or leave it."""
-        if is_cross_site(request):
-            return _other_site()
         fields = await _fields(request)
         link = self._links.find(request.match_info["id"])
         if link is None:
@@ -134,7 +133,7 @@ class _Checkout:
         """Return the customer's way on after an attempt to pay."""
         address = None
         if transaction.status == "3d":
-            address = f"/checkout/3ds/{transaction.id}"
+            address = f"{BANK_PAGES}{transaction.id}"
         elif transaction.response_code != UNAVAILABLE_LINK:
             paid = transaction.authorized_at is not None
             address = _address(link, "successUrl" if paid else "failureUrl")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
+import socket
 import threading
 from collections.abc import Callable
 
 import aiohttp
 import attrs
 from aiohttp import hdrs
+from aiohttp.abc import ResolveResult
 
 from ..errors import ConfigurationError
 from ..resolver import DaemonResolver
@@ -26,7 +29,7 @@ from .link_store import LinkStore
 from .settlement_order_store import StoredSettlementOrder
 from .transaction_store import StoredTransaction
 from .webhook_events import WebhookEvent, callback_url, order_event, transaction_event
-from .webhook_settings import WebhookSettings
+from .webhook_settings import WebhookSettings, is_loopback_address
 
 __all__ = ["Dispatcher"]
 
@@ -36,6 +39,29 @@ _LONGEST_SLEEP = 3600.0
 _AT_ONCE = 16
 _HELD_FOR = 60 * _SECOND
 _LATEST = 3600 * _SECOND
+
+
+class _Resolver(DaemonResolver):
+    """Finds no way to this machine by a name of another, except to the ports that are open to webhooks."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a host.
+
+        Raises:
+            OSError: There are none, or one of them leads to a port of this machine that is not open.
+        """
+        found = await super().resolve(host, port, family)
+        if not self._settings.names(host) and any(is_loopback_address(one["host"]) for one in found):
+            refusal = self._settings.refusal_of_port(port)
+            if refusal is not None:
+                raise PermissionError(errno.EACCES, f"{host} is this machine: {refusal}")
+        return found
 
 
 class Dispatcher:
@@ -56,7 +82,7 @@ class Dispatcher:
         self._attempted: set[str] = set()
         # A connection is not kept: a receiver that is stopped and started anew would be missed once.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, resolver=DaemonResolver()),
+            connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver(settings)),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=settings.timeout),
             headers={hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"},

@@ -19,7 +19,7 @@ import attrs
 
 from .exchange import ERRORS, Answer, error_body
 
-__all__ = ["Cut", "Fault", "Faults", "Misdelivery", "Strike", "Work"]
+__all__ = ["Cut", "Fault", "Faults", "ForeignBody", "Misdelivery", "Strike", "Work"]
 
 _E = TypeVar("_E", bound=enum.StrEnum)
 
@@ -33,6 +33,25 @@ class Cut(enum.StrEnum):
     """After the work is done, without an answer."""
     BODY = "body"
     """After the work is done, in the middle of the answer's body."""
+    LATE = "late"
+    """At once, and the work is done later, by the seconds of the fault's `latency`."""
+
+
+class ForeignBody(enum.StrEnum):
+    """What stands in an answer in place of the API's own body, as from a gateway in between."""
+
+    HTML = "html"
+    """A page that names the status."""
+    EMPTY = "empty"
+    """Nothing."""
+    MESSAGE = "message"
+    """``{"message":"busy"}``: no code."""
+    CODE = "code"
+    """``{"code":1,"message":"busy"}``, of which the API knows no such status."""
+    ERROR = "error"
+    """``{"error":"busy"}``"""
+    STATUS = "status"
+    """``{"status":"error"}``"""
 
 
 class Work(enum.StrEnum):
@@ -63,6 +82,10 @@ def _as_cut(value: Cut | str | None) -> Cut | None:
     return None if value is None else _member(Cut, "cut", value)
 
 
+def _as_body(value: ForeignBody | str | None) -> ForeignBody | None:
+    return None if value is None else _member(ForeignBody, "body", value)
+
+
 def _as_misdelivery(value: Misdelivery | str | None) -> Misdelivery | None:
     return None if value is None else _member(Misdelivery, "delivery", value)
 
@@ -84,9 +107,10 @@ class Fault:
     Args:
         code: A published error is answered: 1 to 5, with its status unless `status` says another.
         status: An error with this status (300 to 599) is answered, with the body of the code that goes
-            with it.
-        cut: The connection is closed ``before`` the work, ``after`` it, or in the middle of the answer's
-            ``body``.
+            with it, or with `body`.
+        cut: The connection is closed ``before`` the work, ``after`` it, in the middle of the answer's
+            ``body``, or at once with the work done ``late`` (`latency` says by how many seconds), as of a
+            request that is held up on its way.
         hang: No answer comes until the client goes or the sandbox stops.
         delivery: A webhook comes ``twice``, ``late`` (`latency` says by how many seconds of the sandbox's
             clock), ``reordered`` (after the next one of the same transaction, or a minute later where none
@@ -95,6 +119,10 @@ class Fault:
             of each request takes.
         work: With `code`, `status` or `hang`, whether the fault comes ``before`` the work (the default),
             ``after`` it (so it is done, and not told) or at ``random``.
+        body: With `status`, which may then be 200 and above too, what is answered in place of the API's own
+            body, as by a gateway: ``html`` (a page), ``empty``, or JSON: ``message`` (``{"message":
+            "busy"}``), ``code`` (``{"code": 1, "message": "busy"}``), ``error`` (``{"error": "busy"}``),
+            ``status`` (``{"status": "error"}``).
         retry_after: With an error, the header ``Retry-After``: seconds, or an HTTP date as text.
 
     Whom it strikes:
@@ -120,6 +148,7 @@ class Fault:
     delivery: Misdelivery | None = attrs.field(default=None, converter=_as_misdelivery)
     latency: float = 0.0
     work: Work = attrs.field(default=Work.BEFORE, converter=_as_work)
+    body: ForeignBody | None = attrs.field(default=None, converter=_as_body)
     retry_after: str | None = attrs.field(default=None, converter=_as_header)
     rate: float = 1.0
     times: int | None = None
@@ -201,13 +230,15 @@ class Fault:
 
     def error(self) -> tuple[Answer, Mapping[str, str]]:
         """Return the error that it answers, and its further headers."""
+        headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         code, status = self.code, self.status
+        if self.body is not None and status is not None:
+            return Answer(status, _FOREIGN_DOCUMENTS.get(self.body)), headers
         if code is None:
             code = 1 if status is None else _code_of(status)
         if status is None:
             status = ERRORS[code].status
         message = "too many requests" if status == 429 and self.code is None else None
-        headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         return Answer(status, error_body(code, message)), headers
 
 
@@ -361,7 +392,7 @@ class Faults:
 
 def _check_values(fault: Fault) -> None:
     _check_number("code", fault.code, whole=True, least=1, most=5)
-    _check_number("status", fault.status, whole=True, least=300, most=599)
+    _check_number("status", fault.status, whole=True, least=300 if fault.body is None else 200, most=599)
     _check_number("latency", fault.latency, least=0, most=3600)
     _check_number("rate", fault.rate, least=0, most=1)
     _check_number("times", fault.times, whole=True, least=1)
@@ -391,6 +422,10 @@ def _check_together(fault: Fault) -> None:
         raise ValueError(f"capacity: answers an error, so it does not go together with {kinds[0]}")
     if fault.capacity is not None and fault.work is not Work.BEFORE:
         raise ValueError("work: what is above the capacity is never done")
+    if fault.body is not None and (fault.status is None or fault.code is not None):
+        raise ValueError("body: goes with status, and not with code, whose body is the API's own")
+    if fault.cut is Cut.LATE and not fault.latency:
+        raise ValueError("latency: says how many seconds late; give it with cut=late")
     if fault.retry_after is not None and not fault.answers_error:
         raise ValueError("retry_after: goes with an error; give code, status or capacity too")
     if fault.work is not Work.BEFORE and not (fault.answers_error or fault.hang):
@@ -501,6 +536,13 @@ def _read_boolean(key: str, text: str) -> bool:
     return text == "true"
 
 
+_FOREIGN_DOCUMENTS: Mapping[ForeignBody, Any] = {
+    ForeignBody.MESSAGE: {"message": "busy"},
+    ForeignBody.CODE: {"code": 1, "message": "busy"},
+    ForeignBody.ERROR: {"error": "busy"},
+    ForeignBody.STATUS: {"status": "error"},
+}
+
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "code": _read_whole,
     "status": _read_whole,
@@ -509,6 +551,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "hang": _read_boolean,
     "delivery": _read_text,
     "work": _read_text,
+    "body": _read_text,
     "retry_after": _read_text,
     "rate": _read_number,
     "times": _read_whole,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 from aiohttp import hdrs, web
 
+from ..secret import Secret
 from .exchange import Answer, Call, Handler, Refusal, encode, error_body
-from .faults import Cut, Fault, Faults
+from .faults import Cut, Fault, Faults, ForeignBody
+from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
 
 __all__ = ["Gate", "respond"]
@@ -31,7 +34,7 @@ def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Res
 class Gate:
     """Everything that the API's requests pass through on their way to a handler."""
 
-    api_key: str = attrs.field(repr=False)
+    api_key: Secret[str]
     faults: Faults
     traffic: Traffic
     _stopping: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -77,17 +80,17 @@ class Gate:
         self, request: web.Request, operation: str | None, work: Callable[[bytes], web.Response]
     ) -> web.StreamResponse:
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return respond(Answer(413, error_body(3, f"body: larger than {request.client_max_size} bytes")))
+        body = await request.read()
         strike = self.faults.strike(operation)
         if strike is None:
             return work(body)
+        fault = strike.fault
         try:
+            if fault is not None and fault.cut is Cut.LATE:
+                # Its client has gone by the time that it is done.
+                _cut(request)
             if strike.latency:
                 await asyncio.sleep(strike.latency)
-            fault = strike.fault
             if fault is None:
                 return work(body)
             worked = work(body) if strike.works else None
@@ -105,7 +108,10 @@ class Gate:
         if fault.hang or fault.cut is not None:
             return _cut(request)
         answer, headers = fault.error()
-        return respond(answer, {**headers, "X-Sandbox-Fault": str(fault.id)})
+        headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
+        if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
+            return _page(answer.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
+        return respond(answer, headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -118,10 +124,10 @@ class Gate:
 
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get(hdrs.AUTHORIZATION)
-        if given == self.api_key:
-            return
         if given is None:
             message = "Authorization: missing; send the API key"
+        elif is_same_text(given, self.api_key):
+            return
         elif given.lower().startswith("bearer "):
             message = "Authorization: send the API key alone, without Bearer"
         else:
@@ -135,6 +141,14 @@ def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
         return respond(Answer(405, body), {hdrs.ALLOW: allowed})
     return respond(Answer(404, error_body(4, f"no such path: {request.path[:200]}")))
+
+
+def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Response:
+    title = f"{status} {http.client.responses.get(status, 'Unknown')}"
+    text = (
+        "" if is_empty else f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    )
+    return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import ipaddress
 from collections.abc import Iterable
 from html import escape
 from typing import LiteralString, TypeAlias
@@ -22,7 +21,7 @@ import attrs
 import yarl
 from aiohttp import hdrs, web
 
-__all__ = ["Content", "Markup", "html_page", "is_cross_site", "is_foreign_host", "markup", "web_address"]
+__all__ = ["Content", "Markup", "html_page", "markup", "web_address"]
 
 
 @attrs.frozen
@@ -95,55 +94,6 @@ def html_page(
             hdrs.CACHE_CONTROL: "no-store",
         },
     )
-
-
-def is_cross_site(request: web.Request) -> bool:
-    """Whether a page of another site makes a browser send this request.
-
-    Programs other than browsers send neither of the headers that would say so.
-    """
-    if is_foreign_host(request):
-        return True
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site not in ("same-origin", "none")
-    origin = request.headers.get(hdrs.ORIGIN)
-    return origin is not None and origin not in (f"http://{request.host}", f"https://{request.host}")
-
-
-def is_foreign_host(request: web.Request) -> bool:
-    """Whether a request to this machine itself was addressed to a name that a stranger may have.
-
-    Such a name can be made to lead to the loopback address, after which a browser takes the sandbox for a
-    part of the stranger's site.
-    """
-    transport = request.transport
-    reached = None if transport is None else transport.get_extra_info("sockname")
-    if not reached or not _is_loopback(str(reached[0])):
-        return False
-    try:
-        name = yarl.URL(f"http://{request.host}").host or ""
-    except ValueError:
-        return True
-    return "." in name.rstrip(".") and not name.endswith(_OWN_NAMES) and _address(name) is None
-
-
-# Of no use on the internet: RFC 6761 and 6762, and what ICANN keeps for private use.
-_OWN_NAMES = (".localhost", ".test", ".local", ".internal")
-
-
-def _is_loopback(text: str) -> bool:
-    address = _address(text)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address is not None and address.is_loopback
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
 
 
 def _written(value: Content) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import ipaddress
+import math
 import os
 import re
+import secrets
 import socket
 import sqlite3
 import threading
@@ -31,16 +33,20 @@ from ..api.transactions import Transactions
 from ..api.wallet import Wallet
 from ..errors import ConfigurationError
 from ..operation import Declaration, Evidence, Resource, declarations
+from ..secret import Secret
+from ..version import SANDBOX_HEADER
 from .acquirer import Acquirer
 from .admin import add_admin
 from .assumed import AssumedHandlers
 from .checkout import add_checkout
 from .clock import Clock
+from .connections import Connections
 from .database import open_database
 from .deliveries import Deliveries
 from .delivery_store import DeliveryStore
 from .direct_payments import DirectPaymentHandlers
 from .dispatcher import Dispatcher
+from .door import MAX_BODY, door
 from .exchange import Handler, Refusal
 from .faults import Fault, Faults
 from .gate import Gate
@@ -54,6 +60,7 @@ from .record_store import RecordStore
 from .recurring import RecurringHandlers
 from .settlement_order_store import SettlementOrderStore
 from .settlement_orders import SettlementOrderHandlers
+from .site import Site, is_loopback
 from .thread import ServingThread
 from .traffic import Traffic
 from .transaction_store import TransactionStore
@@ -69,6 +76,9 @@ T = TypeVar("T")
 _BACKLOG = 1024
 # Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
 _GRACE = 0.2
+# Bytes of a request's first line and of each header, and how many headers it may have.
+_LONGEST_LINE = 8190
+_MOST_HEADERS = 128
 _STORES = (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore, DeliveryStore)
 
 
@@ -83,20 +93,22 @@ class Sandbox:
                 ...
             assert sandbox.requests.count("payment_links.create") == 1
 
-    Answers of operations that are assumed carry ``X-Evidence: assumed``; those of faults name the fault in
-    ``X-Sandbox-Fault``.
+    Every answer carries ``X-Plexypay-Sandbox: 1``, by which a client knows it. Answers of operations that are
+    assumed carry ``X-Evidence: assumed``; those of faults name the fault in ``X-Sandbox-Fault``.
 
     ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as calls of the
     synchronous `PlexyPay`, would wait for an answer that cannot come; ``with`` serves on a thread of its own.
     Either way, what follows may be used from any thread.
 
     Args:
-        api_key: The key that requests must carry.
+        api_key: The key that requests must carry. Unless given ``sandbox-key``, and a random one where it
+            listens on more than a loopback address.
         database: A file for the state, made if it is not there and read again by the next sandbox; in
             memory, and gone at the stop, unless given. An empty string is a file that SQLite takes away at
             the stop, for more links than memory should hold.
-        host: The address to listen on. On any but a loopback address, whoever reaches the sandbox can steer
-            it: its own paths (``/_sandbox``) need no key.
+        host: The address to listen on. On any but a loopback address or ``localhost``, the sandbox's own
+            paths (``/_sandbox`` and ``/``) need the `admin_token`. It speaks plain HTTP: whoever is between
+            reads the keys.
         port: The port to listen on; 0 takes a free one, anew at each start.
         faults: Faults in force from the start, as `Fault` or text.
         seed: Makes the chances of the faults the same in each run.
@@ -105,12 +117,26 @@ class Sandbox:
         webhook_token: What they carry as ``Authorization: Bearer``; the `api_key` unless given.
         webhook_hosts: Hosts to which webhooks may go besides this machine and that of `webhook_url`; ``"*"``
             is any host. To others nothing is sent: test data may hold the addresses of real shops.
+        webhook_ports: Ports of this machine to which webhooks may go besides that of `webhook_url` and those
+            at which servers under development usually are (3000, 5000, 8000, 8080, 8791); ``"*"`` is any. To
+            others nothing is sent: a link is not to reach whatever else listens here.
         webhook_pauses: Seconds of the sandbox's clock between the attempts at one webhook, which therefore
             has one attempt more than there are pauses.
         webhook_timeout: Seconds of real time that a receiver has to answer.
+        allowed_hosts: Names by which it may be called besides `host`, ``localhost`` and, where it listens on
+            more than a loopback address, addresses: ``["sandbox"]`` for ``http://sandbox:8790``. A request
+            whose ``Host`` is another is refused with 403, since a page of the web could have sent it.
+        admin_token: What the sandbox's own paths ask for as ``Authorization: Bearer``, or as the password of
+            ``Basic``. Unless given nothing, and a random one where it listens on more than a loopback
+            address.
+        request_timeout: Seconds of real time in which a request must have arrived, from its first byte to the
+            end of its body; its connection is closed after them.
+        max_connections: How many connections it holds. One more takes the place of the one that has waited
+            longest without a request under way.
 
     Attributes:
         api_key: The key that requests must carry.
+        admin_token: What its own paths ask for; None where they ask for nothing.
         clock: Its `Clock`, which can be moved ahead: ``sandbox.clock.advance(hours=1)``.
         faults: The `Faults` in force: ``sandbox.faults.add("code=1,times=2")``.
         requests: What arrived, a `Traffic`: ``sandbox.requests.count("payment_links.create")``.
@@ -133,7 +159,7 @@ class Sandbox:
     def __init__(
         self,
         *,
-        api_key: str = "sandbox-key",
+        api_key: str | None = None,
         database: str | os.PathLike[str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -143,11 +169,26 @@ class Sandbox:
         webhook_url: str | None = None,
         webhook_token: str | None = None,
         webhook_hosts: Iterable[str] = (),
+        webhook_ports: Iterable[int | str] = (),
         webhook_pauses: Iterable[float] = PAUSES,
         webhook_timeout: float = 10.0,
+        allowed_hosts: Iterable[str] = (),
+        admin_token: str | None = None,
+        request_timeout: float = 30.0,
+        max_connections: int = 1000,
     ) -> None:
-        if not api_key or not api_key.isascii() or not api_key.isprintable():
-            raise ConfigurationError("api_key: expected printable ASCII text")
+        is_exposed = not is_loopback(host)
+        if api_key is None:
+            api_key = secrets.token_urlsafe(24) if is_exposed else "sandbox-key"
+        if admin_token is None and is_exposed:
+            admin_token = secrets.token_urlsafe(24)
+        for name, text in (("api_key", api_key), ("admin_token", admin_token)):
+            if text is not None and (not text or not text.isascii() or not text.isprintable()):
+                raise ConfigurationError(f"{name}: expected printable ASCII text")
+        if not 0 < request_timeout < math.inf:
+            raise ConfigurationError(f"request_timeout: must be positive, got {request_timeout}")
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections: must be positive, got {max_connections}")
         if max_page_size < 1:
             raise ConfigurationError(f"max_page_size: must be positive, got {max_page_size}")
         if isinstance(faults, (str, Fault)):
@@ -161,11 +202,16 @@ class Sandbox:
             url=webhook_url,
             token=api_key if webhook_token is None else webhook_token,
             hosts=webhook_hosts,
+            ports=webhook_ports,
             pauses=webhook_pauses,
             timeout=webhook_timeout,
         )
         for fault in faults:
             self.faults.add(fault)
+        self._admin_token = None if admin_token is None else Secret(admin_token)
+        self._site = Site(host, allowed_hosts, self._admin_token)
+        self._request_timeout = request_timeout
+        self._max_connections = max_connections
         self._database = database
         self._host = host
         self._port = port
@@ -213,6 +259,11 @@ class Sandbox:
             ConfigurationError: The sandbox is not running.
         """
         return self._started().base_url
+
+    @property
+    def admin_token(self) -> str | None:
+        """What the sandbox's own paths ask for; None where they ask for nothing."""
+        return None if self._admin_token is None else self._admin_token.reveal()
 
     @property
     def webhook_url(self) -> str | None:
@@ -313,7 +364,16 @@ class Sandbox:
         except BaseException:
             listener.close()
             raise
-        self._running = _Running(self, listener, connection, self._max_page_size, self._webhooks)
+        self._webhooks.own_port = listener.getsockname()[1]
+        self._running = _Running(
+            self,
+            listener,
+            connection,
+            self._max_page_size,
+            self._webhooks,
+            self._site,
+            Connections(limit=self._max_connections, timeout=self._request_timeout),
+        )
         try:
             await self._running.begin()
         except BaseException:
@@ -349,6 +409,8 @@ class _Running:
         connection: sqlite3.Connection,
         max_page_size: int,
         webhooks: WebhookSettings,
+        site: Site,
+        connections: Connections,
     ) -> None:
         self.base_url = _base_url(listener)
         self.links = LinkStore(connection, sandbox.clock)
@@ -394,9 +456,17 @@ class _Running:
         self._thread = threading.get_ident()
         self._listener = listener
         self._connection = connection
-        self._gate = Gate(sandbox.api_key, sandbox.faults, sandbox.requests)
+        self._gate = Gate(Secret(sandbox.api_key), sandbox.faults, sandbox.requests)
+        self._connections = connections
+        self._server: asyncio.Server | None = None
         self._runner = web.AppRunner(
-            self._application(sandbox), access_log=None, handle_signals=False, shutdown_timeout=_GRACE
+            self._application(sandbox, site),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_GRACE,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+            max_headers=_MOST_HEADERS,
         )
 
     def on_loop(self, work: Callable[[], T]) -> T:
@@ -420,7 +490,11 @@ class _Running:
     async def begin(self) -> None:
         self.dispatcher.begin(self._pass_time)
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listener, backlog=_BACKLOG).start()
+        serve = self._runner.server
+        assert serve is not None  # noqa: S101
+        self._server = await self._loop.create_server(
+            self._connections.watching(serve), sock=self._listener, backlog=_BACKLOG
+        )
 
     def clear(self) -> None:
         self.links.clear()
@@ -435,7 +509,10 @@ class _Running:
         try:
             await self.dispatcher.end()
         finally:
+            if self._server is not None:
+                self._server.close()
             await self._runner.cleanup()
+            self._connections.end()
             self._listener.close()
             self._connection.close()
 
@@ -445,7 +522,7 @@ class _Running:
         changes = (self.transactions.next_capture_at(), self._settlement_orders.next_payment_at())
         return min((at for at in changes if at is not None), default=None)
 
-    def _application(self, sandbox: Sandbox) -> web.Application:
+    def _application(self, sandbox: Sandbox, site: Site) -> web.Application:
         gate = self._gate
 
         @web.middleware
@@ -455,7 +532,10 @@ class _Running:
             refused = request.match_info.http_exception
             return await (handler(request) if refused is None else gate.unknown(request, refused))
 
-        application = web.Application(middlewares=[answer_unknown])
+        application = web.Application(
+            middlewares=[door(site, self._connections), answer_unknown], client_max_size=MAX_BODY
+        )
+        application.on_response_prepare.append(_say_what_it_is)
         # A path without parameters wins over one that could swallow it.
         for declaration, handler in sorted(
             self.operations, key=lambda served: len(served[0].path_parameters) > 0
@@ -478,6 +558,11 @@ class _Running:
         add_index(application, self.links, self.transactions, self.dispatcher, base_url=self.base_url)
         add_checkout(application, self.links, self.link_payments, self.transactions)
         return application
+
+
+async def _say_what_it_is(request: web.Request, response: web.StreamResponse) -> None:
+    del request
+    response.headers[SANDBOX_HEADER] = "1"
 
 
 def _operations(

@@ -1,5 +1,9 @@
 """Where webhooks go, how they authenticate, and when they are tried again.
 
+What is told to a sandbox, a link's ``callbackUrl`` above all, must not make it send requests to whatever else
+listens on this machine: a database, a cache, a service of the cloud's. So webhooks go to the ports of this
+machine that were named, or at which servers under development usually are.
+
 Evidence: ``Authorization: Bearer <token>`` and that 200 acknowledges a delivery are published. The pauses and
 the time that a receiver has are the sandbox's own.
 """
@@ -15,10 +19,14 @@ import yarl
 from ..errors import ConfigurationError
 from ..secret import Secret
 
-__all__ = ["PAUSES", "WebhookSettings"]
+__all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address"]
 
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds of the sandbox's clock between one attempt and the next."""
+
+DEVELOPMENT_PORTS = (3000, 5000, 8000, 8080, 8791)
+"""The ports of this machine to which webhooks go without being told so: those at which web frameworks serve
+by default, and that of ``plexypay listen``."""
 
 _SCHEMES = ("http", "https")
 _ANY = "*"
@@ -28,7 +36,9 @@ class WebhookSettings:
     """The settings of a sandbox's webhooks, which may be changed while it runs.
 
     Webhooks go to this machine alone unless told otherwise: test data may hold the addresses of real shops.
-    Only a loopback address and ``localhost`` are taken for this machine, without a look-up.
+    Only a loopback address and ``localhost`` are taken for this machine, without a look-up. Of this machine
+    they go to `DEVELOPMENT_PORTS`, to the ports that are named, and to that of the default address; never to
+    the sandbox itself, which they could steer.
     """
 
     def __init__(
@@ -37,12 +47,18 @@ class WebhookSettings:
         url: str | None,
         token: str,
         hosts: Iterable[str],
+        ports: Iterable[int | str] = (),
         pauses: Iterable[float],
         timeout: float,
     ) -> None:
         if isinstance(hosts, str):
             raise ConfigurationError("webhook_hosts: expected several, such as ['shop.internal']")
         self.hosts = frozenset(_checked_host(host) for host in hosts)
+        if isinstance(ports, (str, int)):
+            raise ConfigurationError("webhook_ports: expected several, such as [9000], or ['*'] for any")
+        self.ports = frozenset(DEVELOPMENT_PORTS) | {_checked_port(port) for port in ports}
+        self.own_port: int | None = None
+        """That of the sandbox, once it listens."""
         try:
             self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
         except TypeError:
@@ -87,11 +103,33 @@ class WebhookSettings:
         if problem is not None:
             return problem
         host = _host(url)
-        if _ANY in self.hosts or host in self.hosts or _is_this_machine(host):
-            return None
-        if self._url and host == _host(self._url):
+        if _is_this_machine(host):
+            return self.refusal_of_port(yarl.URL(url).port)
+        if _ANY in self.hosts or self.names(host):
             return None
         return f"{host} is not this machine; allow it with webhook_hosts=[{host!r}] or --webhook-host {host}"
+
+    def names(self, host: str) -> bool:
+        """Whether a host was named as one to which webhooks go."""
+        return host in self.hosts or bool(self._url and host == _host(self._url))
+
+    def refusal_of_port(self, port: int | None) -> str | None:
+        """Return why nothing is delivered to a port of this machine, or None where it may be."""
+        if port == self.own_port:
+            return f"port {port} of this machine is the sandbox itself"
+        if _ANY in self.ports or port in self.ports:
+            return None
+        if self._url and _is_this_machine(_host(self._url)) and port == yarl.URL(self._url).port:
+            return None
+        return (
+            f"port {port} of this machine is not open to webhooks; allow it with webhook_ports=[{port}] or"
+            f" --webhook-port {port}"
+        )
+
+
+def is_loopback_address(text: str) -> bool:
+    """Whether a numeric address, as a look-up gives it, is of this machine."""
+    return _is_this_machine(text.partition("%")[0])
 
 
 def _problem(url: object) -> str | None:
@@ -139,6 +177,14 @@ def _checked_host(host: object) -> str:
         if name:
             return name.rstrip(".").lower()
     raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
+
+
+def _checked_port(port: object) -> int | str:
+    if port == _ANY:
+        return _ANY
+    if isinstance(port, int) and not isinstance(port, bool) and 1 <= port <= 65535:
+        return port
+    raise ConfigurationError(f"webhook_ports: expected numbers from 1 to 65535 or '*', got {port!r}")
 
 
 def _checked_seconds(name: str, seconds: object) -> float:

@@ -28,6 +28,8 @@ class ServedSandbox:
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "plexypay_async.cli", "sandbox", "--port=0", "--api-key", KEY]
+        # The shop listens where there is a free port.
+        command += ["--webhook-port", "*"]
         self._process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.base_url = self._process.stdout.readline().split("sandbox on ")[1].split(";")[0]

@@ -7,17 +7,22 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from plexypay_async import AsyncPlexyPay
 from plexypay_async.cli import main
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -33,20 +38,25 @@ sys.exit(main(sys.argv[1:]))
 
 
 class Served:
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], lines: int) -> None:
         assert process.stdout is not None
         self.process = process
-        self.greeting = [process.stdout.readline().rstrip("\n") for _ in range(4)]
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        self.greeting = [process.stdout.readline().rstrip("\n") for _ in range(lines)]
+        watchdog.cancel()
         self.base_url = self.greeting[1].removeprefix("export PLEXYPAY_BASE_URL=")
         self.api_key = self.greeting[2].removeprefix("export PLEXYPAY_API_KEY=")
         self.webhook_token = self.greeting[3].removeprefix("export PLEXYPAY_WEBHOOK_TOKEN=")
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: Any = None, *, authorization: str | None = None
+    ) -> tuple[int, Any]:
         request = urllib.request.Request(
             self.base_url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": self.api_key, "Content-Type": "application/json"},
+            headers={"Authorization": authorization or self.api_key, "Content-Type": "application/json"},
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -63,7 +73,7 @@ class Served:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[Served]:
+def serving(*arguments: str, lines: int = 4) -> Iterator[Served]:
     process = subprocess.Popen(
         [
             sys.executable,
@@ -83,7 +93,7 @@ def serving(*arguments: str) -> Iterator[Served]:
     )
     with process:
         try:
-            yield Served(process)
+            yield Served(process, lines)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -147,6 +157,81 @@ def test_hosts_are_allowed_by_name() -> None:
         served.stop()
 
 
+def test_ports_are_allowed_by_number() -> None:
+    with serving("--webhook-port", "7001", "--webhook-url", "http://localhost:7002/") as served:
+        for port in (7001, 7002, 8791, 6379):
+            metadata = {"callbackUrl": f"http://127.0.0.1:{port}/"}
+            body = {"amount": 100, "currency": "KZT", "metadata": metadata}
+            _, link = served.ask("POST", "/v1/payment-links", body)
+            served.ask("POST", f"/_sandbox/payment-links/{link['id']}/pay")
+        _, page = served.ask("GET", "/_sandbox/deliveries")
+        states = [delivery["state"] for delivery in page["data"]]
+        assert states[:2] == ["refused"] * 2
+        assert "refused" not in states[2:]
+        assert "--webhook-port 6379" in page["data"][0]["reason"]
+        served.stop()
+
+
+def test_a_sandbox_that_others_reach_warns_and_makes_keys_of_its_own() -> None:
+    with serving("--host", "0.0.0.0", lines=5) as served:
+        token = served.greeting[4].removeprefix("export PLEXYPAY_SANDBOX_TOKEN=")
+        assert len({token, served.api_key, "sandbox-key"}) == 3
+        assert served.webhook_token == served.api_key
+        assert served.ask("GET", "/v1/payment-links")[0] == 200
+        assert served.ask("GET", "/v1/payment-links", authorization="sandbox-key")[0] == 401
+        assert served.ask("GET", "/_sandbox/clock")[0] == 401
+        assert served.ask("GET", "/_sandbox/clock", authorization=f"Bearer {token}")[0] == 200
+        told = served.stop()
+    assert told.startswith("plexypay: --host 0.0.0.0: others can reach this sandbox, by plain HTTP")
+    assert token not in told
+
+
+def test_keys_that_were_given_are_not_printed_where_others_reach_it() -> None:
+    given = ("--api-key", "key-of-mine", "--admin-token", "token-of-mine")
+    with serving("--host", "0.0.0.0", *given, lines=5) as served:
+        assert served.greeting[2:] == [
+            "# PLEXYPAY_API_KEY is what --api-key says",
+            "# PLEXYPAY_WEBHOOK_TOKEN is what --api-key says",
+            "# PLEXYPAY_SANDBOX_TOKEN is what --admin-token says",
+        ]
+        assert served.ask("GET", "/v1/payment-links", authorization="key-of-mine")[0] == 200
+        assert served.ask("GET", "/_sandbox/clock", authorization="Bearer token-of-mine")[0] == 200
+        told = served.stop()
+    assert "key-of-mine" not in told
+    assert "token-of-mine" not in told
+
+
+def test_names_are_allowed() -> None:
+    with serving("--allowed-host", "sandbox") as served:
+        port = served.base_url.rpartition(":")[2]
+        for name, status in (("sandbox", b"200"), ("elsewhere", b"403")):
+            with socket.create_connection(("127.0.0.1", int(port)), timeout=30) as connection:
+                connection.sendall(b"GET /_sandbox HTTP/1.1\r\nHost: %b:1\r\n\r\n" % name.encode())
+                assert connection.recv(65536).startswith(b"HTTP/1.1 " + status)
+        served.stop()
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False, None])
+def test_other_commands_say_that_they_talk_to_a_sandbox(
+    served: ServedSandbox,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_sandbox: bool | None,
+) -> None:
+    monkeypatch.setattr(AsyncPlexyPay, "is_sandbox", is_sandbox, raising=False)
+    orders, journal = tmp_path / "orders.csv", str(tmp_path / "orders.journal")
+    orders.write_text("amount,currency,order_reference\n100,KZT,S-1\n", encoding="utf-8")
+    assert main(["bulk-create", str(orders), "--journal", journal]) == 0
+    told = capsys.readouterr().err
+    assert ("this was a sandbox, not Plexy Pay" in told) == (is_sandbox is True)
+    assert main(["reconcile", str(orders), "--journal", journal]) == 0
+    told = capsys.readouterr().err
+    assert ("this is a sandbox's account, not one of Plexy Pay" in told) == (is_sandbox is True)
+    assert main(["reconcile", str(orders), "--journal", journal, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sandbox"] is is_sandbox
+
+
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [("--webhook-url", "shop", "http or https"), ("--webhook-host", "http://shop/", "host names")],
@@ -169,8 +254,8 @@ def test_a_hanging_request_does_not_delay_the_end() -> None:
     with serving("--fault", "hang=true") as served:
         host, port = served.base_url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=30) as connection:
-            request = f"GET /v1/payment-links HTTP/1.1\r\nHost: x\r\nAuthorization: {served.api_key}\r\n\r\n"
-            connection.sendall(request.encode())
+            head = f"Host: localhost\r\nAuthorization: {served.api_key}\r\n\r\n"
+            connection.sendall(b"GET /v1/payment-links HTTP/1.1\r\n" + head.encode())
             while served.ask("GET", "/_sandbox/requests")[1] in ({}, []):
                 time.sleep(0.01)
             assert "Traceback" not in served.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -367,7 +368,7 @@ async def test_what_is_pending_goes_on_after_a_restart(
             while len(receiver.received) < 2:
                 await asyncio.sleep(0.01)
         assert [len(delivery.attempts) for delivery in sandbox.deliveries][:2] == [1, 0]
-    async with sandbox_with(database=path, webhook_url=None) as (sandbox, _):
+    async with sandbox_with(database=path, webhook_url=None, webhook_ports=["*"]) as (sandbox, _):
         await sandbox.deliveries.settled()
         assert {delivery.state for delivery in sandbox.deliveries} == {DeliveryState.DELIVERED}
         assert receiver.names.count("transaction.created") == 2
@@ -500,3 +501,65 @@ async def test_the_admin_paths(sandbox_with: Any, receiver: Any, session: aiohtt
         assert (await ask("GET", "?page=4&size=1"))[1]["data"][0]["state"] == "delivered"
         assert (await ask("POST", f"/{refused['id']}/resend"))[0] == 422
         assert (await ask("POST", "/none/resend"))[0] == 404
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two names lead to this machine."""
+    real = socket.getaddrinfo
+
+    def find(host: Any, *arguments: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if host in ("evil.example", "shop.internal") else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+
+
+async def test_a_link_reaches_no_port_of_this_machine_that_was_not_allowed(
+    looked_up: None,
+) -> None:
+    arrived: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.append(await reader.read(1))
+        writer.close()
+
+    async with (
+        await asyncio.start_server(take, "127.0.0.1", 0) as database,
+        Sandbox(webhook_hosts=["*"]) as sandbox,
+        AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url) as plexy,
+    ):
+        port = database.sockets[0].getsockname()[1]
+        # By its addresses and by names that lead here, of which only a look-up knows.
+        for host in ("127.0.0.1", "localhost", "[::ffff:7f00:1]", "0.0.0.0", "evil.example"):
+            await pay(sandbox, plexy, callback_url=f"http://{host}:{port}/")
+        await sandbox.deliveries.settled()
+        for sent in sandbox.deliveries:
+            told = sent.reason or str(sent.attempts[-1].error)
+            assert f"port {port} of this machine is not open to webhooks; allow it with webhook_ports" in told
+        assert len(sandbox.deliveries) == 10
+        # Not even to steer the sandbox.
+        await pay(sandbox, plexy, callback_url=f"{sandbox.base_url}/_sandbox/reset")
+        assert [sent.reason for sent in sandbox.deliveries][-1] == (
+            f"port {sandbox.base_url.rpartition(':')[2]} of this machine is the sandbox itself"
+        )
+    assert arrived == []
+
+
+@pytest.mark.parametrize("ports", [["*"], "its own"])
+async def test_a_port_that_is_allowed(sandbox_with: Any, receiver: Any, ports: Any) -> None:
+    if ports == "its own":
+        ports = [int(receiver.base_url.rpartition(":")[2])]
+    async with sandbox_with(webhook_url=None, webhook_ports=ports) as (sandbox, plexy):
+        await pay(sandbox, plexy, callback_url=receiver.url)
+        await sandbox.deliveries.settled()
+    assert receiver.names == PAID
+
+
+async def test_a_host_that_was_named_is_taken_at_its_name(
+    sandbox_with: Any, receiver: Any, looked_up: None
+) -> None:
+    url = receiver.url.replace("127.0.0.1", "shop.internal")
+    async with sandbox_with(webhook_url=None, webhook_hosts=["shop.internal"]) as (sandbox, plexy):
+        await pay(sandbox, plexy, callback_url=url)
+        await sandbox.deliveries.settled()
+    assert receiver.names == PAID

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from plexypay_async.sandbox import Cut, Fault, Faults, Misdelivery, Work
+from plexypay_async.sandbox import Cut, Fault, Faults, ForeignBody, Misdelivery, Work
 
 WRITTEN = [
     ("code=1,rate=0.05", Fault(code=1, rate=0.05)),
@@ -18,6 +18,9 @@ WRITTEN = [
     ("hang=true,operation=payment_links.create", Fault(hang=True, operation="payment_links.create")),
     ("status=429,retry_after=3", Fault(status=429, retry_after="3")),
     ("capacity=50,latency=0.05", Fault(capacity=50, latency=0.05)),
+    ("status=408,work=after,body=html", Fault(status=408, body=ForeignBody.HTML, work=Work.AFTER)),
+    ("status=200,body=code", Fault(status=200, body=ForeignBody.CODE)),
+    ("cut=late,latency=3.0", Fault(cut=Cut.LATE, latency=3)),
     ("delivery=twice,rate=0.1", Fault(delivery=Misdelivery.TWICE, rate=0.1)),
     ("delivery=late,latency=90.0,times=2", Fault(delivery=Misdelivery.LATE, latency=90, times=2)),
     ("delivery=reordered", Fault(delivery=Misdelivery.REORDERED)),
@@ -69,7 +72,14 @@ def test_a_fault_is_frozen() -> None:
         ("code=1,rate=5", "rate", "from 0 to 1"),
         ("code=1,rate=5%", "rate", "a number"),
         ("code=1,times=0", "times", "from 1"),
-        ("cut=middle", "cut", "before, after, body"),
+        ("cut=middle", "cut", "before, after, body, late"),
+        ("cut=late", "latency", "give it with cut=late"),
+        ("status=200,body=json", "body", "html, empty, message, code, error, status"),
+        ("status=199,body=html", "status", "from 200 to 599"),
+        ("body=html", "body", "goes with status"),
+        ("code=1,body=html", "body", "goes with status"),
+        ("code=1,status=503,body=html", "body", "not with code"),
+        ("hang=true,body=html", "body", "goes with status"),
         ("code=1,work=never", "work", "before, after, random"),
         ("hang=yes", "hang", "true or false"),
         ("code=1,operation=create", "operation", "payment_links.create"),

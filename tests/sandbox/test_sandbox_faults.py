@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from plexypay_async.sandbox import Fault, Sandbox
+from plexypay_async.version import SANDBOX_HEADER
 
 pytestmark = pytest.mark.asyncio
 
@@ -98,7 +99,9 @@ async def test_an_answer_cut_in_its_body(sandbox: Sandbox, session: aiohttp.Clie
     # The same seen without an HTTP client: all headers, part of the body, and the end of the stream.
     host, _, port = sandbox.base_url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    request = f"GET {LINKS}/{link['id']} HTTP/1.1\r\nHost: x\r\nAuthorization: {sandbox.api_key}\r\n\r\n"
+    request = (
+        f"GET {LINKS}/{link['id']} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {sandbox.api_key}\r\n\r\n"
+    )
     writer.write(request.encode())
     head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
     writer.close()
@@ -245,3 +248,65 @@ async def test_every_cut_strikes_a_crowd_without_a_trace(
     assert outcomes[201] + outcomes[aiohttp.ClientPayloadError] <= made < 300
     # asyncio's debug mode also tells of slow steps, which say nothing but that the machine is busy.
     assert [record for record in caplog.records if not record.getMessage().startswith("Executing")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "content_type", "body"),
+    [
+        ("status=408,body=html", 408, "text/html", b"<h1>408 Request Timeout</h1>"),
+        ("status=302,body=empty", 302, "text/html", b""),
+        ("status=503,body=message", 503, "application/json", b'{"message":"busy"}'),
+        ("status=200,body=html", 200, "text/html", b"<h1>200 OK</h1>"),
+        ("status=204,body=empty", 204, None, b""),
+        ("status=200,body=empty", 200, "text/html", b""),
+        ("status=200,body=code", 200, "application/json", b'{"code":1,"message":"busy"}'),
+        ("status=200,body=error", 200, "application/json", b'{"error":"busy"}'),
+        ("status=201,body=status", 201, "application/json", b'{"status":"error"}'),
+        ("status=299,body=html", 299, "text/html", b"<h1>299 Unknown</h1>"),
+    ],
+)
+@pytest.mark.parametrize("work", ["before", "after"])
+async def test_an_answer_of_something_in_between(
+    sandbox: Sandbox,
+    session: aiohttp.ClientSession,
+    text: str,
+    status: int,
+    content_type: str | None,
+    body: bytes,
+    work: str,
+) -> None:
+    fault = sandbox.faults.add(f"{text},work={work},retry_after=3")
+    headers = {"Authorization": sandbox.api_key}
+    async with session.post(
+        sandbox.base_url + LINKS, json=LINK, headers=headers, allow_redirects=False
+    ) as response:
+        got = await response.read()
+        assert (response.status, response.headers["X-Sandbox-Fault"]) == (status, str(fault.id))
+        assert response.headers["Retry-After"] == "3"
+        assert content_type is None or response.content_type == content_type
+        assert got == body if body[:1] != b"<" else body in got
+    assert len(sandbox.payment_links()) == (1 if work == "after" else 0)
+
+
+async def test_a_request_that_is_late(ask: Any, sandbox: Sandbox) -> None:
+    loop = asyncio.get_running_loop()
+    sandbox.faults.add("cut=late,latency=0.3,times=1")
+    began = loop.time()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await ask("POST", LINKS, LINK)
+    assert loop.time() - began < 0.2
+    assert sandbox.requests.count("payment_links.create") == 1
+    assert (await ask("GET", LINKS)).body["data"] == []
+    async with asyncio.timeout(10):
+        while not sandbox.payment_links():
+            await asyncio.sleep(0.005)
+    assert loop.time() - began >= 0.3
+    assert (await ask("POST", LINKS, LINK)).status == 201
+
+
+async def test_every_answer_says_that_it_is_a_sandbox(ask: Any, sandbox: Sandbox) -> None:
+    for method, path in (("GET", LINKS), ("POST", LINKS), ("GET", "/nothing"), ("GET", "/_sandbox")):
+        assert (await ask(method, path)).headers[SANDBOX_HEADER] == "1"
+    for fault in ("code=2,times=1", "status=429,times=1"):
+        sandbox.faults.add(fault)
+        assert (await ask("GET", LINKS)).headers[SANDBOX_HEADER] == "1"

@@ -208,10 +208,12 @@ def test_a_process_that_is_told_to_stop_leaves_no_warning(without_slow_steps: Ca
             assert process.stdout is not None
             host, _, port = process.stdout.readline().strip().removeprefix("http://").partition(":")
             with socket.create_connection((host, int(port))) as hanging:
-                hanging.sendall(b"GET /v1/payment-links HTTP/1.1\r\nHost: x\r\n\r\n")
+                hanging.sendall(b"GET /v1/payment-links HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 with socket.create_connection((host, int(port))) as other:
                     # Answered, so the first has arrived.
-                    other.sendall(b"GET /_sandbox/requests HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    other.sendall(
+                        b"GET /_sandbox/requests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                    )
                     assert b"payment_links.list" in other.makefile("rb").read()
                 process.send_signal(signal.SIGTERM)
                 out, err = process.communicate(timeout=20)

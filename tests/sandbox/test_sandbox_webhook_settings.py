@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import pytest
 
+from plexypay_async.cli import listen
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.sandbox import Sandbox
-from plexypay_async.sandbox.webhook_settings import WebhookSettings
+from plexypay_async.sandbox.webhook_settings import DEVELOPMENT_PORTS, WebhookSettings
 
 
 def settings(**given: Any) -> WebhookSettings:
@@ -32,7 +34,52 @@ def settings(**given: Any) -> WebhookSettings:
     ],
 )
 def test_this_machine(url: str) -> None:
-    assert settings().refusal(url) is None
+    assert settings(ports=["*"]).refusal(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://127.0.0.1:6379/", 6379),
+        ("http://localhost:2375/containers/create", 2375),
+        ("http://[::1]:9200/", 9200),
+        ("http://[::ffff:127.0.0.1]:6379/", 6379),
+        ("http://0.0.0.0:6379/", 6379),
+        ("http://127.0.0.1/", 80),
+        ("https://shop.localhost/", 443),
+    ],
+)
+def test_ports_of_this_machine(url: str, port: int) -> None:
+    told = (
+        f"port {port} of this machine is not open to webhooks; allow it with webhook_ports=[{port}] or"
+        f" --webhook-port {port}"
+    )
+    # A host says nothing of its ports.
+    for given in ({}, {"hosts": ["*"]}, {"hosts": ["127.0.0.1", "::1", "localhost"]}, {"ports": [1]}):
+        assert settings(**given).refusal(url) == told
+    assert settings(ports=[port]).refusal(url) is None
+    assert settings(url=f"http://localhost:{port}/a").refusal(url) is None
+    # The port of another machine is none of this one.
+    assert settings(url=f"https://hooks.example:{port}/a").refusal(url) == told
+
+
+@pytest.mark.parametrize("port", DEVELOPMENT_PORTS)
+def test_ports_of_servers_under_development(port: int) -> None:
+    assert settings().refusal(f"http://127.0.0.1:{port}/hooks") is None
+
+
+def test_the_port_of_the_listening_command_is_open() -> None:
+    parser = argparse.ArgumentParser()
+    listen.configure(parser)
+    assert parser.parse_args([]).port in DEVELOPMENT_PORTS
+
+
+def test_nothing_is_sent_to_the_sandbox_itself() -> None:
+    given = settings(ports=["*"], hosts=["*"], url="http://localhost:8790/")
+    given.own_port = 8790
+    for host in ("localhost", "127.0.0.1", "[::1]", "0.0.0.0"):
+        assert given.refusal(f"http://{host}:8790/") == "port 8790 of this machine is the sandbox itself"
+    assert given.refusal("http://localhost:8791/") is None
 
 
 @pytest.mark.parametrize(
@@ -104,6 +151,11 @@ def test_hosts_that_are_allowed() -> None:
         ({"webhook_hosts": "shop.example"}, "webhook_hosts: expected several"),
         ({"webhook_hosts": ["http://shop.example/"]}, "webhook_hosts: expected host names"),
         ({"webhook_hosts": [""]}, "webhook_hosts: "),
+        ({"webhook_ports": 8000}, "webhook_ports: expected several"),
+        ({"webhook_ports": "*"}, "webhook_ports: expected several"),
+        ({"webhook_ports": [0]}, "webhook_ports: expected numbers from 1 to 65535 or '*', got 0"),
+        ({"webhook_ports": [True]}, "webhook_ports: "),
+        ({"webhook_ports": ["80"]}, "webhook_ports: "),
         ({"webhook_pauses": [-1]}, "webhook_pauses: expected seconds from 0, got -1"),
         ({"webhook_pauses": [float("inf")]}, "webhook_pauses: "),
         ({"webhook_pauses": ["5"]}, "webhook_pauses: "),

@@ -1,0 +1,156 @@
+"""The connections that a sandbox holds: so many at the most, and none for a request that does not arrive.
+
+aiohttp's server waits for the rest of a request as long as its client likes, and takes any number of
+connections. So each connection has a `_Watched` between itself and aiohttp's protocol, which sees when bytes
+come; `Connections.request` says when the whole of them was a request, and when that is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+__all__ = ["Connections"]
+
+
+class Connections:
+    """Watches a server's connections.
+
+    The beginning of a request that came in one piece with the end of the one before cannot be told from none:
+    its connection counts as idle, which aiohttp ends after an hour.
+
+    Args:
+        limit: How many are held. One more takes the place of the one that has waited longest without a
+            request under way; where all have one, it is closed.
+        timeout: Seconds for a request to arrive: from the first of its bytes, or from the beginning of the
+            connection, to the end of its body. The connection is closed after them.
+    """
+
+    def __init__(self, *, limit: int, timeout: float) -> None:
+        self._limit = limit
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._held: set[_Watched] = set()
+        # Both in the order in which they began to wait.
+        self._arriving: dict[_Watched, float] = {}
+        self._idle: dict[_Watched, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def watching(self, serve: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.Protocol]:
+        """Return a protocol factory of watched connections, given aiohttp's."""
+        return lambda: _Watched(self, serve())
+
+    @contextmanager
+    def request(self, request: web.Request) -> Generator[None]:
+        """Hold a connection while its request, which has arrived to the end, is answered."""
+        watched = None if request.transport is None else request.transport.get_protocol()
+        if not isinstance(watched, _Watched):
+            # The client has gone.
+            yield
+            return
+        watched.is_busy = True
+        self._arriving.pop(watched, None)
+        try:
+            yield
+        finally:
+            watched.is_busy = False
+            if watched in self._held:
+                if watched.has_more:
+                    # Whether it is a whole request, only aiohttp's parser knows.
+                    self._await(watched)
+                else:
+                    self._idle[watched] = None
+
+    def end(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def opened(self, watched: _Watched) -> None:
+        """Take a connection up."""
+        if len(self._held) >= self._limit:
+            longest_waiting = next(iter(self._idle), None) or next(iter(self._arriving), None)
+            if longest_waiting is None:
+                watched.close()
+                return
+            longest_waiting.close()
+        self._held.add(watched)
+        self._await(watched)
+
+    def received(self, watched: _Watched) -> None:
+        """Wait for the rest of the request whose bytes have come, if they are the first of it."""
+        if watched in self._idle:
+            del self._idle[watched]
+            self._await(watched)
+
+    def closed(self, watched: _Watched) -> None:
+        """Forget a connection."""
+        self._held.discard(watched)
+        self._arriving.pop(watched, None)
+        self._idle.pop(watched, None)
+
+    def _await(self, watched: _Watched) -> None:
+        self._arriving[watched] = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._let_go)
+
+    def _let_go(self) -> None:
+        self._timer = None
+        latest = self._loop.time() - self._timeout
+        for watched, since in list(self._arriving.items()):
+            if since > latest:
+                self._timer = self._loop.call_at(since + self._timeout, self._let_go)
+                return
+            watched.close()
+
+
+class _Watched(asyncio.Protocol):
+    """Passes all on between a connection and aiohttp's protocol of it."""
+
+    def __init__(self, connections: Connections, inner: asyncio.BaseProtocol) -> None:
+        assert isinstance(inner, asyncio.Protocol)  # noqa: S101
+        self._connections = connections
+        self._inner = inner
+        self._transport: asyncio.BaseTransport | None = None
+        self.is_busy = False
+        """Whether a request is being answered."""
+        self.has_more = False
+        """Whether bytes came while a request was being answered."""
+
+    def close(self) -> None:
+        """Close the connection at once, and forget it."""
+        self._connections.closed(self)
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._inner.connection_made(transport)
+        self._connections.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_busy:
+            self.has_more = True
+        else:
+            self._connections.received(self)
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.closed(self)
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()

@@ -1,0 +1,178 @@
+"""Whom the sandbox serves: by which names it is called, and whose pages may send it something.
+
+A page of the web can send requests to this machine, and can have its own name lead here after it was loaded
+(DNS rebinding), after which a browser takes the sandbox for a part of that page's site and lets it read. So
+each request must call the sandbox by a name that is its own, and what changes something must not come from a
+page of another site. Programs other than browsers say nothing of a site, and are served.
+
+The bank's page is the exception: a shop's page posts to it, as it does to a real bank's.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import attrs
+import yarl
+from aiohttp import hdrs, web
+
+from ..errors import ConfigurationError
+from ..secret import Secret
+
+__all__ = ["BANK_PAGES", "Site", "SiteRefusal", "is_cross_site", "is_loopback", "is_same_text"]
+
+BANK_PAGES = "/checkout/3ds/"
+_ADMIN = "/_sandbox"
+_SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
+
+
+@attrs.frozen
+class SiteRefusal:
+    """Why a request is not served."""
+
+    status: HTTPStatus
+    message: str
+
+
+class Site:
+    """The names of a sandbox, and the token of its own paths.
+
+    Args:
+        host: The address or name to listen on.
+        allowed_hosts: Further names by which it may be called.
+        admin_token: What the paths of `is_own_path` ask for; None: nothing.
+
+    Raises:
+        ConfigurationError: A name cannot be.
+    """
+
+    def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
+        if isinstance(allowed_hosts, str):
+            raise ConfigurationError("allowed_hosts: expected several, such as ['sandbox']")
+        self._names = {_plain(host)} | {_checked_name(name) for name in allowed_hosts}
+        # Nobody can make an address lead elsewhere; a loopback one is all that leads to a loopback one.
+        self._takes_addresses = not is_loopback(host)
+        self._admin_token = admin_token
+
+    def refusal(self, request: web.Request) -> SiteRefusal | None:
+        """Return why a request is not served, or None where it is."""
+        called = request.headers.getall(hdrs.HOST, [])
+        name = _host_name(called[0]) if len(called) == 1 else None
+        if name is None:
+            return SiteRefusal(HTTPStatus.FORBIDDEN, "Host: expected the name of this sandbox, once")
+        if not self._is_own(name):
+            return SiteRefusal(
+                HTTPStatus.FORBIDDEN,
+                f"Host: {name[:200]!r} is no name of this sandbox; if it is to be one, allow it with"
+                " allowed_hosts=[...] or --allowed-host",
+            )
+        changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
+        if changes and is_cross_site(request):
+            return SiteRefusal(HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
+        if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):
+            return SiteRefusal(
+                HTTPStatus.UNAUTHORIZED,
+                "Authorization: the sandbox's own paths need its admin token: Bearer <token>, or the token as"
+                " password",
+            )
+        return None
+
+    def _is_own(self, name: str) -> bool:
+        if name in self._names or _is_loopback_name(name):
+            return True
+        address = _address(name)
+        return address is not None and (self._takes_addresses or _leads_to_loopback(address))
+
+    def _has_token(self, request: web.Request) -> bool:
+        scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        if scheme.lower() == "basic":
+            # What a browser sends once its user was asked for a name and a password.
+            try:
+                given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+            except (binascii.Error, ValueError):
+                return False
+        elif scheme.lower() != "bearer":
+            return False
+        return self._admin_token is not None and is_same_text(given, self._admin_token)
+
+
+def is_cross_site(request: web.Request) -> bool:
+    """Whether a page of another site makes a browser send this request, whose Host is known to be right.
+
+    Programs other than browsers send neither of the headers that would say so.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site not in (None, "same-origin", "none"):
+        return True
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or (origin == "null" and site == "same-origin"):
+        # A page whose referrer is kept back is none in `Origin` either.
+        return False
+    called = request.headers.get(hdrs.HOST, "")
+    return origin not in (f"http://{called}", f"https://{called}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine to itself alone, as far as its text says; no name is looked up."""
+    name = _plain(host)
+    address = _address(name)
+    return _is_loopback_name(name) if address is None else _leads_to_loopback(address)
+
+
+def is_same_text(given: str, secret: Secret[str]) -> bool:
+    """Whether a header's text is the secret; how long that takes says nothing of it."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.reveal().encode())
+
+
+def _is_own_path(request: web.Request) -> bool:
+    path = request.path
+    return path in ("/", _ADMIN) or path.startswith(f"{_ADMIN}/")
+
+
+def _is_loopback_name(name: str) -> bool:
+    # RFC 6761: no resolver leads them elsewhere.
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _plain(host: str) -> str:
+    return host.partition("%")[0].strip("[]").rstrip(".").lower()
+
+
+def _host_name(called: str) -> str | None:
+    try:
+        url = yarl.URL(f"http://{called}")
+        name = url.host
+    except ValueError:
+        return None
+    if not name or url.user is not None or url.raw_path != "/" or url.query_string or url.fragment:
+        return None
+    return _plain(name)
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and name.isprintable():
+        try:
+            found = yarl.URL.build(scheme="http", host=name).host
+        except ValueError:
+            found = None
+        if found:
+            return _plain(found)
+    raise ConfigurationError(f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}")
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _leads_to_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from .errors import ConfigurationError
+from .hiding import masked_card_numbers
 
 __all__ = ["Model", "OpenEnum", "Request", "wire", "wire_name"]
 
@@ -161,9 +162,7 @@ def check_major_units(name: str, value: Any) -> None:
 def check_amount(name: str, value: Any) -> None:
     """Refuse anything but a positive `Decimal` or `int` that JSON carries without loss, in whatever unit."""
     if type(value) is not int and not isinstance(value, Decimal):
-        raise ConfigurationError(
-            f"{name}: expected a Decimal or an int, got {type(value).__name__} {value!r:.60}"
-        )
+        raise ConfigurationError(f"{name}: expected a Decimal or an int, got {_shown(value)}")
     check_major_units(name, value)
 
 
@@ -212,7 +211,7 @@ def check_bool(name: str, value: Any) -> None:
 def check_json_object(name: str, value: Any) -> None:
     """Refuse a mapping that JSON cannot carry as it is."""
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{name}: expected a mapping, got {_shown(value)}")
+        raise ConfigurationError(f"{name}: expected a mapping, got {type(value).__name__}")
     _check_json(name, value, 0)  # pyright: ignore[reportUnknownArgumentType]
 
 
@@ -243,7 +242,8 @@ def _check_json(name: str, value: Any, depth: int) -> None:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Masked first: a cut through a card's number would leave its beginning.
+    text = masked_card_numbers(repr(value))
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 

@@ -12,6 +12,7 @@ from .errors import ConfigurationError
 from .execution import Call, Execution
 from .fields import Request
 from .groups import Groups
+from .hiding import masked_card_numbers, without_own_frames
 from .limits import RetryBudget
 from .operation import Async, Bulk, Listing, Operation, Replay, Wait
 from .pagination import AsyncPages
@@ -148,15 +149,11 @@ class AsyncPlexyPay(Groups[Async]):
             ConfigurationError: An argument is unusable; nothing was sent.
             PlexyPayError: The call failed.
         """
-        verb = str(method).upper()
-        wire_request = raw_request(verb, path, params, json, headers)
-        if replay is None:
-            replay = Replay.MONEY if verb == "POST" else Replay.SAFE
-        if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
-        # A traceback that shows local variables would show it.
-        del json
-        return await Call(self._execution, _JSONDecoder(f"{verb} {path}"), wire_request, replay).run()
+        try:
+            return await raw_call(self._execution, method, path, params, json, headers, replay).run()
+        except BaseException as error:
+            without_own_frames(error)
+            raise
 
     async def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""
@@ -189,10 +186,11 @@ class AsyncCaller:
         execution, make = self.execution, operation.request
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            performed = execution.call(operation, make(*args, **kwargs))
-            # A traceback that shows local variables would show them.
-            del args, kwargs
-            return await performed.run()
+            try:
+                return await execution.call(operation, make(*args, **kwargs)).run()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -201,8 +199,12 @@ class AsyncCaller:
         execution, make = self.execution, listing.request
 
         def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
-            request: Request = make(*args, **kwargs)
-            return AsyncPages(execution, listing, request)
+            try:
+                request: Request = make(*args, **kwargs)
+                return AsyncPages(execution, listing, request)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -213,7 +215,11 @@ class AsyncCaller:
         def call(*args: Any, **kwargs: Any) -> AsyncGenerator[BulkResult]:
             from .bulk.job import BulkJob
 
-            return BulkJob(execution, make(*args, **kwargs)).results()
+            try:
+                return BulkJob(execution, make(*args, **kwargs)).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -224,7 +230,11 @@ class AsyncCaller:
         async def call(*args: Any, **kwargs: Any) -> Any:
             from .polling import Polling
 
-            return await Polling(execution, make(*args, **kwargs)).run()
+            try:
+                return await Polling(execution, make(*args, **kwargs)).run()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -237,6 +247,29 @@ class _JSONDecoder:
 
     def decode(self, response: WireResponse) -> Any:
         return decode_json(response, self.name)
+
+
+def raw_call(
+    execution: Execution,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None,
+    json: Any,
+    headers: Mapping[str, str] | None,
+    replay: Replay | None,
+) -> Call[Any]:
+    """Return the call that a client's `request` performs.
+
+    Raises:
+        ConfigurationError: An argument is unusable.
+    """
+    verb = str(method).upper()
+    wire_request = raw_request(verb, path, params, json, headers)
+    if replay is None:
+        replay = Replay.MONEY if verb == "POST" else Replay.SAFE
+    if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
+    return Call(execution, _JSONDecoder(masked_card_numbers(f"{verb} {path}")), wire_request, replay)
 
 
 def raw_request(

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async.api import every_group
-from plexypay_async.client import AsyncPlexyPay
+from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
+from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync, Wait
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import APIKey, RetryPolicy
@@ -152,9 +153,12 @@ class PlexyPay(Groups[Sync]):
             ConfigurationError: An argument is unusable; nothing was sent.
             PlexyPayError: The call failed.
         """
-        return portal.run(
-            self._client.request, method, path, params=params, json=json, headers=headers, replay=replay
-        )
+        try:
+            execution = self._client._execution  # pyright: ignore[reportPrivateUsage]
+            return portal.run(raw_call(execution, method, path, params, json, headers, replay).run)
+        except BaseException as error:
+            without_own_frames(error)
+            raise
 
     def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""
@@ -204,10 +208,11 @@ class SyncCaller:
         run, execution, make = self._portal.run, self._execution, operation.request
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            performed = execution.call(operation, make(*args, **kwargs))
-            # A traceback that shows local variables would show them.
-            del args, kwargs
-            return run(performed.run)
+            try:
+                return run(execution.call(operation, make(*args, **kwargs)).run)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -216,8 +221,12 @@ class SyncCaller:
         portal, execution, make = self._portal, self._execution, listing.request
 
         def call(*args: Any, **kwargs: Any) -> Pages[Any]:
-            request: Request = make(*args, **kwargs)
-            return Pages(portal, AsyncPages(execution, listing, request))
+            try:
+                request: Request = make(*args, **kwargs)
+                return Pages(portal, AsyncPages(execution, listing, request))
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -228,7 +237,11 @@ class SyncCaller:
         def call(*args: Any, **kwargs: Any) -> Generator[BulkResult]:
             from .bulk import SyncBulkJob
 
-            return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+            try:
+                return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -239,6 +252,10 @@ class SyncCaller:
         def call(*args: Any, **kwargs: Any) -> Any:
             from plexypay_async.polling import Polling
 
-            return run(Polling(execution, make(*args, **kwargs)).run)
+            try:
+                return run(Polling(execution, make(*args, **kwargs)).run)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call

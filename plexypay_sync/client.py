@@ -105,7 +105,8 @@ class PlexyPay(Groups[Sync]):
     ) -> Self:
         """Return a client with other options on the same connections and the same retry budget.
 
-        Closing the returned client does nothing; closing this one closes both.
+        Closing the returned client does nothing; closing this one closes both. What a subclass has set on
+        this one is on the returned one too; `__init__` is not called.
 
         Args:
             api_key: Another key, or a function that returns one.
@@ -117,7 +118,8 @@ class PlexyPay(Groups[Sync]):
         Raises:
             ConfigurationError: A value is unusable.
         """
-        derived = type(self).__new__(type(self))
+        derived = self._twin()
+        derived._transport = None
         derived._use(
             self._client.with_options(
                 api_key=api_key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
@@ -142,7 +144,8 @@ class PlexyPay(Groups[Sync]):
             path: The path, percent-encoded, such as ``/v1/anything``.
             params: The query; None values are left out, times are sent in UTC.
             json: The body.
-            headers: Further headers; the key is the client's own.
+            headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
+                the key is.
             replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
                 `Replay.SAFE`.
 

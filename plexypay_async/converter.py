@@ -20,7 +20,7 @@ from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .compiled import Structure, compiled
-from .fields import Model, OpenEnum, in_utc, wire_name, written_time
+from .fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 
 __all__ = ["Structure", "as_object", "converter", "each", "integer", "misfits", "reason"]
 
@@ -81,7 +81,7 @@ def _boolean(value: Any, _: Any) -> bool:
 def _time(value: Any, _: Any) -> datetime:
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
-    time = datetime.fromisoformat(value)
+    time = read_time(value)
     return time if time.tzinfo is UTC else in_utc(time)
 
 
@@ -251,7 +251,7 @@ def _make_converter() -> cattrs.Converter:
         (str, _text),
         (int, integer),
         (bool, _boolean),
-        (datetime, _time),
+        (real_time(), _time),
         (Decimal, _decimal),
     ):
         converter.register_structure_hook(kind, hook)
@@ -262,7 +262,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_optional, _optional_hook)
     converter.register_structure_hook_factory(_is_tuple, _tuple_hook)
     converter.register_unstructure_hook(Decimal, _number)
-    converter.register_unstructure_hook(datetime, written_time)
+    converter.register_unstructure_hook(real_time(), written_time)
     converter.register_unstructure_hook_func(_is_object, _plain_object)
     # cattrs calls no hook where it is its own identity.
     converter.register_unstructure_hook_func(_is_text_union, identity)

@@ -18,6 +18,7 @@ from .limits import RetryBudget
 from .operation import Async, Bulk, Listing, Operation, Replay, Wait
 from .pagination import AsyncPages
 from .settings import APIKey, RetryPolicy, Settings
+from .slots import loop_of_task
 from .transport import Transport
 from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
@@ -258,6 +259,7 @@ class AsyncCaller:
             from .polling import Polling
 
             try:
+                loop_of_task()
                 return await Polling(execution, make(*args, **kwargs)).run()
             except BaseException as error:
                 without_own_frames(error)

@@ -28,7 +28,7 @@ from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .sending import Body, Outbox, Sending, request_class
 from .settings import Settings
-from .slots import Slots
+from .slots import Slots, loop_of_task
 from .version import __version__
 from .wire import WireRequest, WireResponse
 
@@ -244,9 +244,10 @@ class Transport:
         """Return the running loop's connections, opened at the first call.
 
         Raises:
-            ConfigurationError: The client is closed, or a session given belongs to another loop.
+            ConfigurationError: The client is closed, a session given belongs to another loop, or the caller
+                is no task of asyncio's.
         """
-        loop = asyncio.get_running_loop()
+        loop = loop_of_task()
         return self.opened(loop) or await self._open(loop)
 
     def opened(self, loop: asyncio.AbstractEventLoop) -> Connections | None:

@@ -57,7 +57,8 @@ with freeze_time("2030-01-01"):
     write = converter.get_unstructure_hook(CreatePaymentLink)
     print(write(CreatePaymentLink(amount=1, currency="KZT", expires_at=frozen))["expiresAt"])
 assert type(read(LINK, PaymentLink).created_at) is datetime
-assert type(converter.get_structure_hook(PaymentLink)(dict(LINK, amount="1"), PaymentLink).expires_at) is datetime
+read = converter.get_structure_hook(PaymentLink)
+assert type(read(dict(LINK, amount="1"), PaymentLink).expires_at) is datetime
 real = datetime(2025, 1, 1).astimezone()
 print(write(CreatePaymentLink(amount=1, currency="KZT", expires_at=real))["expiresAt"][:4])
 """

@@ -12,7 +12,16 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 import orjson
 
-from .converter import Structure, as_object, converter, each, integer, reason
+from .converter import (
+    Structure,
+    as_object,
+    converter,
+    each,
+    holds_decimals,
+    integer,
+    read_exactly,
+    reason,
+)
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
@@ -108,6 +117,7 @@ class OperationCodec(Generic[R]):
         fields: Sequence[attrs.Attribute[Any]] = attrs.fields(answer.model)
         needs_none = operation.method != "GET" and all(f.default is not attrs.NOTHING for f in fields)
         self._body_if_empty = b"{}" if needs_none else b""
+        self._read: Callable[[bytes], Any] = read_exactly if holds_decimals(answer.model) else orjson.loads
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -117,7 +127,7 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = orjson.loads(response.body or self._body_if_empty)
+            value: Any = self._read(response.body or self._body_if_empty)
         except ValueError:
             value = decode_json(response, self.name, shown=not self._model.private)
         known_by = self._known_by
@@ -183,6 +193,7 @@ class ListingCodec(Generic[T]):
         # Its answer is assumed too, and may be an array alone.
         self._is_assumed = listing.evidence is Evidence.ASSUMED
         self._structure: Structure = converter.get_structure_hook(listing.item)
+        self._has_decimals = holds_decimals(listing.item)
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -203,6 +214,8 @@ class ListingCodec(Generic[T]):
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
         value = decode_json(response, self.name)
+        if self._has_decimals:
+            value = read_exactly(response.body or b"null")
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error

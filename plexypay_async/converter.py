@@ -6,6 +6,7 @@ and only changes are made that lose nothing, such as ``"100"`` to 100.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
@@ -16,16 +17,31 @@ from typing import Any, cast
 
 import attrs
 import cattrs
+import orjson
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .compiled import Structure, compiled
 from .fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 
-__all__ = ["Structure", "as_object", "converter", "each", "integer", "misfits", "reason"]
+__all__ = [
+    "Structure",
+    "as_object",
+    "converter",
+    "each",
+    "holds_decimals",
+    "integer",
+    "misfits",
+    "read_exactly",
+    "reason",
+]
 
 
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
+_LONG = re.compile(rb"[0-9][0-9.]{15}")
+"""A number of more digits than a float is sure to hold."""
+_LONGEST = 40
+_FIRST_ROUNDED = 2.0**53
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
@@ -50,6 +66,8 @@ def integer(value: Any, _: Any) -> int:
     """Read an integer, from digits as text too."""
     if type(value) is int:
         return value
+    if type(value) is float and abs(value) >= _FIRST_ROUNDED:
+        raise TypeError("expected an integer of at most 64 bits, which can be read exactly")
     if (type(value) is float and value.is_integer()) or (type(value) is str and _DIGITS.fullmatch(value)):
         return int(value)
     raise _expected("an integer", value)
@@ -61,9 +79,40 @@ def _decimal(value: Any, _: Any) -> Decimal:
     if type(value) is float:
         # The shortest text of a float is what the server wrote.
         return Decimal(repr(value))
+    if type(value) is Decimal and abs(value.adjusted()) <= _LONGEST:
+        return value
     if type(value) is str and _NUMBER.fullmatch(value):
         return Decimal(value)
     raise _expected("a number", value)
+
+
+def holds_decimals(model: type[Any]) -> bool:
+    """Tell whether a model has an amount of major units."""
+    attrs.resolve_types(model)
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    kinds = [kind for field in fields for kind in (field.type, *typing.get_args(field.type))]
+    return Decimal in kinds or any(_is_model(kind) and holds_decimals(kind) for kind in kinds)
+
+
+def read_exactly(body: bytes) -> Any:
+    """Read JSON; a number that neither an `int` nor a `float` holds as it is written is a `Decimal`.
+
+    Raises:
+        ValueError: The body is not JSON.
+    """
+    value = orjson.loads(body)
+    if _LONG.search(body) is None:
+        return value
+    try:
+        return json.loads(body, parse_float=_as_written)
+    except (ValueError, RecursionError):
+        # Python's own reader takes fewer digits, and less depth.
+        return value
+
+
+def _as_written(text: str) -> float | Decimal:
+    value, exact = float(text), Decimal(text)
+    return value if Decimal(repr(value)) == exact else exact
 
 
 def _number(value: Decimal) -> int | float:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome
+from plexypay_async import AsyncPlexyPay, ConfigurationError, CreatePaymentLink, Outcome
 from plexypay_sync import PlexyPay
 
 NOWHERE = "http://127.0.0.1:1"
@@ -21,7 +21,7 @@ async def listed(plexy: AsyncPlexyPay) -> None:
 
 
 async def created(plexy: AsyncPlexyPay) -> None:
-    links: list[dict[str, Any]] = [{"amount": 1, "currency": "KZT", "order_reference": "A"}]
+    links = [CreatePaymentLink(amount=1, currency="KZT", order_reference="A")]
     async for _ in plexy.payment_links.create_many(links):
         pass
 

@@ -91,7 +91,9 @@ def holds_decimals(model: type[Any]) -> bool:
     attrs.resolve_types(model)
     fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
     kinds = [kind for field in fields for kind in (field.type, *typing.get_args(field.type))]
-    return Decimal in kinds or any(_is_model(kind) and holds_decimals(kind) for kind in kinds)
+    return Decimal in kinds or any(
+        _is_model(kind) and holds_decimals(cast("type[Any]", kind)) for kind in kinds
+    )
 
 
 def read_exactly(body: bytes) -> Any:

@@ -214,8 +214,8 @@ class ListingCodec(Generic[T]):
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
         value = decode_json(response, self.name)
-        if self._has_decimals:
-            value = read_exactly(response.body or b"null")
+        if self._has_decimals and value is not None:
+            value = read_exactly(response.body)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error

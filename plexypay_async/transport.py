@@ -267,17 +267,23 @@ class Transport:
     def _new(self, loop: asyncio.AbstractEventLoop) -> Connections:
         limit = self._settings.max_connections
         given = self._session
+        # Only a loopback base URL may be plain http, and a proxy would take the key elsewhere in clear text.
+        plain = self._settings.base_url.startswith("http://")
         if given is None:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=limit, resolver=DaemonResolver()),
                 headers=_base_headers(),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=self._settings.trust_env,
+                trust_env=self._settings.trust_env and not plain,
                 request_class=request_class(),
             )
             return Connections(loop, session, limit, owned=True)
         if given.closed:
             raise ConfigurationError("session: it is closed")
+        if plain and (given.trust_env or getattr(given, "_default_proxy", None) is not None):
+            raise ConfigurationError(
+                "session: it has a proxy, and plain http would go through it in clear text"
+            )
         connector = given.connector
         # aiohttp offers no public way to ask a session for its loop without a deprecation warning.
         if getattr(connector, "_loop", loop) is not loop:

@@ -328,7 +328,7 @@ class LoopThread:
             ConfigurationError: The system gives no thread or no loop, the interpreter is exiting, or it is
                 not the process' main one.
         """
-        if _is_sub_interpreter():
+        if SUB_INTERPRETER:
             # One that ends while it has a thread ends the whole process with it.
             raise ConfigurationError(
                 "PlexyPay starts no thread in a sub-interpreter: use it in the main one (under mod_wsgi:"
@@ -459,6 +459,8 @@ def _import_uvloop() -> Any:
 
 
 uvloop = _import_uvloop()
+SUB_INTERPRETER = _is_sub_interpreter()
+"""Asked once, for a call must import nothing."""
 if uvloop is None:
     # Of all loops the first makes asyncio's policy, under a lock that a fork may leave held.
     asyncio.new_event_loop().close()

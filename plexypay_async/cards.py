@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import attrs
 
 from .errors import ConfigurationError
+from .secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -58,9 +59,10 @@ class CardPadding(enum.Enum):
 class Card:
     """A payment card in plain, to be given to `encrypt_card` and nothing else.
 
-    It never shows its values: not in repr or str, and it refuses to be pickled. Two cards are not compared. A
-    number that fails the Luhn check is taken, since one of the vendor's test cards does; the server judges
-    it, and whether the card has expired.
+    It never shows its values: not in repr or str, nor to what walks over its attributes, as error trackers
+    do; ask for each by its name. It refuses to be pickled. Two cards are not compared. A number that fails
+    the Luhn check is taken, since one of the vendor's test cards does; the server judges it, and whether the
+    card has expired.
 
     Args:
         number: 12 to 19 digits; spaces and dashes between them are dropped.
@@ -76,11 +78,11 @@ class Card:
         ConfigurationError: A value is of the wrong kind. It names the field and never shows a value.
     """
 
-    number: str = attrs.field(repr=False)
-    expiry_month: str = attrs.field(repr=False)
-    expiry_year: str = attrs.field(repr=False)
-    cvv: str | None = attrs.field(repr=False)
-    cardholder_name: str | None = attrs.field(repr=False)
+    _number: Secret[str] = attrs.field(repr=False)
+    _expiry_month: Secret[str] = attrs.field(repr=False)
+    _expiry_year: Secret[str] = attrs.field(repr=False)
+    _cvv: Secret[str] | None = attrs.field(repr=False)
+    _cardholder_name: Secret[str] | None = attrs.field(repr=False)
 
     def __init__(
         self,
@@ -100,14 +102,39 @@ class Card:
         )
         if wrong is None:
             keep = object.__setattr__
-            keep(self, "number", number)
-            keep(self, "expiry_month", expiry_month)
-            keep(self, "expiry_year", expiry_year)
-            keep(self, "cvv", cvv)
-            keep(self, "cardholder_name", cardholder_name)
+            keep(self, "_number", Secret(number))
+            keep(self, "_expiry_month", Secret(str(expiry_month)))
+            keep(self, "_expiry_year", Secret(str(expiry_year)))
+            keep(self, "_cvv", None if cvv is None else Secret(cvv))
+            keep(self, "_cardholder_name", None if cardholder_name is None else Secret(cardholder_name))
             return
         del number, expiry_month, expiry_year, cvv, cardholder_name
         raise ConfigurationError(wrong)
+
+    @property
+    def number(self) -> str:
+        """The number, its digits alone."""
+        return self._number.reveal()
+
+    @property
+    def expiry_month(self) -> str:
+        """The month in which it expires, as it is sent."""
+        return self._expiry_month.reveal()
+
+    @property
+    def expiry_year(self) -> str:
+        """The year in which it expires, as it is sent."""
+        return self._expiry_year.reveal()
+
+    @property
+    def cvv(self) -> str | None:
+        """Its code."""
+        return None if self._cvv is None else self._cvv.reveal()
+
+    @property
+    def cardholder_name(self) -> str | None:
+        """Its holder."""
+        return None if self._cardholder_name is None else self._cardholder_name.reveal()
 
     def __repr__(self) -> str:
         return "<Card: hidden>"

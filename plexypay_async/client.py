@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
@@ -10,12 +11,14 @@ from urllib.parse import quote
 
 from .errors import ConfigurationError
 from .execution import Call, Execution
-from .fields import Request
+from .fields import Request, check_json
 from .groups import Groups
+from .hiding import masked_card_numbers, without_own_frames
 from .limits import RetryBudget
 from .operation import Async, Bulk, Listing, Operation, Replay, Wait
 from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
+from .slots import loop_of_task
 from .transport import Transport
 from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
@@ -27,6 +30,25 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPlexyPay"]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+_OUT_OF_A_PATH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_FRAMING = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that tell where a message ends, how it is coded, or what becomes of the connection."""
 
 
 class AsyncPlexyPay(Groups[Async]):
@@ -116,7 +138,8 @@ class AsyncPlexyPay(Groups[Async]):
     ) -> Self:
         """Return a client with other options on the same connections and the same retry budget.
 
-        Closing the returned client does nothing; closing this one closes both.
+        Closing the returned client does nothing; closing this one closes both. What a subclass has set on
+        this one is on the returned one too; `__init__` is not called.
 
         Args:
             api_key: Another key, or a function that returns one.
@@ -133,7 +156,7 @@ class AsyncPlexyPay(Groups[Async]):
         settings = self._execution.settings.changed(
             api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
         )
-        client = type(self).__new__(type(self))
+        client = self._twin()
         client._use(self._execution.derived(settings), derived=True)
         return client
 
@@ -154,7 +177,8 @@ class AsyncPlexyPay(Groups[Async]):
             path: The path, percent-encoded, such as ``/v1/anything``.
             params: The query; None values are left out, times are sent in UTC.
             json: The body.
-            headers: Further headers; the key is the client's own.
+            headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
+                the key is.
             replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
                 `Replay.SAFE`.
 
@@ -165,15 +189,11 @@ class AsyncPlexyPay(Groups[Async]):
             ConfigurationError: An argument is unusable; nothing was sent.
             PlexyPayError: The call failed.
         """
-        verb = str(method).upper()
-        wire_request = raw_request(verb, path, params, json, headers)
-        if replay is None:
-            replay = Replay.MONEY if verb == "POST" else Replay.SAFE
-        if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
-        # A traceback that shows local variables would show it.
-        del json
-        return await Call(self._execution, _JSONDecoder(f"{verb} {path}"), wire_request, replay).run()
+        try:
+            return await raw_call(self._execution, method, path, params, json, headers, replay).run()
+        except BaseException as error:
+            without_own_frames(error)
+            raise
 
     @property
     def is_sandbox(self) -> bool | None:
@@ -186,7 +206,12 @@ class AsyncPlexyPay(Groups[Async]):
     async def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""
         if not self._derived:
-            await self._execution.transport.close()
+            transport = self._execution.transport
+            if asyncio._get_running_loop() is None:
+                # As under trio, where nothing can have been opened.
+                transport.close_outside()
+            else:
+                await transport.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -214,10 +239,11 @@ class AsyncCaller:
         execution, make = self.execution, operation.request
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            performed = execution.call(operation, make(*args, **kwargs))
-            # A traceback that shows local variables would show them.
-            del args, kwargs
-            return await performed.run()
+            try:
+                return await execution.call(operation, make(*args, **kwargs)).run()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -226,8 +252,12 @@ class AsyncCaller:
         execution, make = self.execution, listing.request
 
         def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
-            request: Request = make(*args, **kwargs)
-            return AsyncPages(execution, listing, request)
+            try:
+                request: Request = make(*args, **kwargs)
+                return AsyncPages(execution, listing, request)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -238,7 +268,11 @@ class AsyncCaller:
         def call(*args: Any, **kwargs: Any) -> AsyncGenerator[BulkResult]:
             from .bulk.job import BulkJob
 
-            return BulkJob(execution, make(*args, **kwargs)).results()
+            try:
+                return BulkJob(execution, make(*args, **kwargs)).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -249,7 +283,12 @@ class AsyncCaller:
         async def call(*args: Any, **kwargs: Any) -> Any:
             from .polling import Polling
 
-            return await Polling(execution, make(*args, **kwargs)).run()
+            try:
+                loop_of_task()
+                return await Polling(execution, make(*args, **kwargs)).run()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -262,6 +301,29 @@ class _JSONDecoder:
 
     def decode(self, response: WireResponse) -> Any:
         return decode_json(response, self.name)
+
+
+def raw_call(
+    execution: Execution,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None,
+    json: Any,
+    headers: Mapping[str, str] | None,
+    replay: Replay | None,
+) -> Call[Any]:
+    """Return the call that a client's `request` performs.
+
+    Raises:
+        ConfigurationError: An argument is unusable.
+    """
+    verb = str(method).upper()
+    wire_request = raw_request(verb, path, params, json, headers)
+    if replay is None:
+        replay = Replay.MONEY if verb == "POST" else Replay.SAFE
+    if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
+    return Call(execution, _JSONDecoder(masked_card_numbers(f"{verb} {path}")), wire_request, replay)
 
 
 def raw_request(
@@ -278,35 +340,72 @@ def raw_request(
     """
     if method not in METHODS:
         raise ConfigurationError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
-    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"path: expected a path such as /v1/anything, got {path!r}")
-    if "#" in path or any(part in (".", "..") for part in path.split("?")[0].split("/")):
-        raise ConfigurationError(f"path: {path!r} has a fragment or a dot segment")
     if json is not None and method == "GET":
         raise ConfigurationError("json: a GET carries no body")
+    target = checked_path(path)
+    if params is not None and not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"params: expected a mapping, got {type(params).__name__}")
     query = query_of(params) if params else ""
-    target = quote(path, safe="/?%:@!$&'()*+,;=~-._")
     if query:
         target = f"{target}{'&' if '?' in target else '?'}{query}"
-    body = None if json is None else encode_json(json)
+    body = None
+    if json is not None:
+        check_json("json", json)
+        body = encode_json(json)
     return WireRequest(method, target, body, checked_headers(headers))
 
 
-def checked_headers(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Refuse headers that are none, or that would replace the key.
+def checked_path(path: Any) -> str:
+    """Return a path, with a query or without, percent-encoded where the caller left that out.
+
+    Raises:
+        ConfigurationError: It is no path, or leads elsewhere than it seems to.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        raise ConfigurationError(f"path: expected a path such as /v1/anything, got {path!r:.60}")
+    if _OUT_OF_A_PATH.search(path) is not None:
+        raise ConfigurationError(f"path: {path!r:.60} has a backslash or a control character")
+    # A server may decode a path before it takes it apart.
+    segments = re.split("/|%2f|%5c", path.partition("?")[0], flags=re.IGNORECASE)
+    dots = [re.sub("%2e", ".", segment.partition(";")[0], flags=re.IGNORECASE) for segment in segments]
+    if "#" in path or "." in dots or ".." in dots:
+        raise ConfigurationError(f"path: {path!r:.60} has a fragment or a dot segment")
+    try:
+        return quote(path, safe="/?%:@!$&'()*+,;=~-._")
+    except UnicodeEncodeError:
+        raise ConfigurationError("path: not valid Unicode text") from None
+
+
+def checked_headers(headers: Any) -> Mapping[str, str] | None:
+    """Refuse headers that are none, that would replace the key, or that say how a message is sent.
 
     Raises:
         ConfigurationError: A name or a value is unusable.
     """
-    for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
+    checked: dict[str, str] = {}
+    names: set[str] = set()
+    for name, value in headers.items():  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError("headers: names and values must be strings")
-        if name.lower() == "authorization":
+        folded = name.lower()
+        if folded == "authorization":
             raise ConfigurationError(
                 "headers: Authorization is the client's own; use with_options(api_key=...)"
             )
         if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is None:
-            raise ConfigurationError(f"headers: {name!r} is no header name")
-        if re.search(r"[\x00\r\n]", value) is not None:
-            raise ConfigurationError(f"headers[{name!r}]: has a line break")
-    return headers
+            raise ConfigurationError(f"headers: {name!r:.60} is no header name")
+        if folded in _FRAMING or folded.startswith("proxy-"):
+            raise ConfigurationError(f"headers: {name} says how a message is sent, which is the client's own")
+        if folded in names:
+            raise ConfigurationError(f"headers: {name} is given twice")
+        if re.fullmatch(r"[\t -~]*", value) is None:
+            raise ConfigurationError(
+                f"headers[{name!r}]: has a line break, another control character or a letter outside ASCII"
+            )
+        names.add(folded)
+        checked[name] = value
+    return checked

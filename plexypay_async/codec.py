@@ -12,7 +12,16 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 import orjson
 
-from .converter import Structure, as_object, converter, each, integer, reason
+from .converter import (
+    Structure,
+    as_object,
+    converter,
+    each,
+    holds_decimals,
+    integer,
+    read_exactly,
+    reason,
+)
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
@@ -112,6 +121,7 @@ class OperationCodec(Generic[R]):
         self._proof = wire_names(fields["id"]) if "id" in fields else ()
         self._id = self._proof[0] if self._proof else ""
         self._says_success = "success" in fields
+        self._read: Callable[[bytes], Any] = read_exactly if holds_decimals(answer.model) else orjson.loads
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -122,7 +132,7 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = orjson.loads(response.body)
+            value: Any = self._read(response.body)
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:
                 return None  # type: ignore[return-value]
@@ -205,6 +215,7 @@ class ListingCodec(Generic[T]):
         # Its answer is assumed too, and may be an array alone.
         self._is_assumed = listing.evidence is Evidence.ASSUMED
         self._structure: Structure = converter.get_structure_hook(listing.item)
+        self._has_decimals = holds_decimals(listing.item)
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -225,6 +236,8 @@ class ListingCodec(Generic[T]):
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
         value = decode_json(response, self.name, outcome=Outcome.DONE)
+        if self._has_decimals and value is not None:
+            value = read_exactly(response.body)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from .fields import OpenEnum, in_utc, wire_name
+from .fields import OpenEnum, in_utc, read_time, wire_name
 
 __all__ = ["Structure", "compiled", "quickly_made"]
 
@@ -57,7 +57,7 @@ def compiled(
         "absent": object(),
         "in_utc": in_utc,
         "new": object.__new__,
-        "read_time": datetime.fromisoformat,
+        "read_time": read_time,
         "strict": strict,
     }
     lines = ["made = new(Draft)", "made.raw = body", "get = body.get"]
@@ -180,7 +180,7 @@ def _value(kind: Any, number: str, names: dict[str, Any], hook_of: Callable[[Any
     if check is not None:
         condition = f"v is not None and {check}" if optional else check
         return [f"if {condition}: return strict(body, Model)"]
-    if inner is datetime:
+    if isinstance(inner, type) and issubclass(inner, datetime):
         lines = ["v = read_time(v)", "if v.tzinfo is not UTC: v = in_utc(v)"]
     elif isinstance(inner, type) and issubclass(inner, OpenEnum):
         names[f"known{number}"] = {member.value: member for member in inner}

@@ -6,6 +6,7 @@ and only changes are made that lose nothing, such as ``"100"`` to 100.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
@@ -16,16 +17,31 @@ from typing import Any, cast
 
 import attrs
 import cattrs
+import orjson
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from .compiled import Structure, compiled
-from .fields import Model, OpenEnum, in_utc, wire_name, written_time
+from .fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 
-__all__ = ["Structure", "as_object", "converter", "each", "integer", "misfits", "reason"]
+__all__ = [
+    "Structure",
+    "as_object",
+    "converter",
+    "each",
+    "holds_decimals",
+    "integer",
+    "misfits",
+    "read_exactly",
+    "reason",
+]
 
 
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
+_LONG = re.compile(rb"[0-9][0-9.]{15}")
+"""A number of more digits than a float is sure to hold."""
+_LONGEST = 40
+_FIRST_ROUNDED = 2.0**53
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
@@ -50,6 +66,8 @@ def integer(value: Any, _: Any) -> int:
     """Read an integer, from digits as text too."""
     if type(value) is int:
         return value
+    if type(value) is float and abs(value) >= _FIRST_ROUNDED:
+        raise TypeError("expected an integer of at most 64 bits, which can be read exactly")
     if (type(value) is float and value.is_integer()) or (type(value) is str and _DIGITS.fullmatch(value)):
         return int(value)
     raise _expected("an integer", value)
@@ -61,9 +79,42 @@ def _decimal(value: Any, _: Any) -> Decimal:
     if type(value) is float:
         # The shortest text of a float is what the server wrote.
         return Decimal(repr(value))
+    if type(value) is Decimal and abs(value.adjusted()) <= _LONGEST:
+        return value
     if type(value) is str and _NUMBER.fullmatch(value):
         return Decimal(value)
     raise _expected("a number", value)
+
+
+def holds_decimals(model: type[Any]) -> bool:
+    """Tell whether a model has an amount of major units."""
+    attrs.resolve_types(model)
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    kinds = [kind for field in fields for kind in (field.type, *typing.get_args(field.type))]
+    return Decimal in kinds or any(
+        _is_model(kind) and holds_decimals(cast("type[Any]", kind)) for kind in kinds
+    )
+
+
+def read_exactly(body: bytes) -> Any:
+    """Read JSON; a number that neither an `int` nor a `float` holds as it is written is a `Decimal`.
+
+    Raises:
+        ValueError: The body is not JSON.
+    """
+    value = orjson.loads(body)
+    if _LONG.search(body) is None:
+        return value
+    try:
+        return json.loads(body, parse_float=_as_written)
+    except (ValueError, RecursionError):
+        # Python's own reader takes fewer digits, and less depth.
+        return value
+
+
+def _as_written(text: str) -> float | Decimal:
+    value, exact = float(text), Decimal(text)
+    return value if Decimal(repr(value)) == exact else exact
 
 
 def _number(value: Decimal) -> int | float:
@@ -81,7 +132,7 @@ def _boolean(value: Any, _: Any) -> bool:
 def _time(value: Any, _: Any) -> datetime:
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
-    time = datetime.fromisoformat(value)
+    time = read_time(value)
     return time if time.tzinfo is UTC else in_utc(time)
 
 
@@ -251,7 +302,7 @@ def _make_converter() -> cattrs.Converter:
         (str, _text),
         (int, integer),
         (bool, _boolean),
-        (datetime, _time),
+        (real_time(), _time),
         (Decimal, _decimal),
     ):
         converter.register_structure_hook(kind, hook)
@@ -262,7 +313,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_is_optional, _optional_hook)
     converter.register_structure_hook_factory(_is_tuple, _tuple_hook)
     converter.register_unstructure_hook(Decimal, _number)
-    converter.register_unstructure_hook(datetime, written_time)
+    converter.register_unstructure_hook(real_time(), written_time)
     converter.register_unstructure_hook_func(_is_object, _plain_object)
     # cattrs calls no hook where it is its own identity.
     converter.register_unstructure_hook_func(_is_text_union, identity)

@@ -11,6 +11,8 @@ import enum
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from .hiding import masked_card_numbers
+
 __all__ = [
     "APIError",
     "AuthenticationError",
@@ -104,6 +106,10 @@ class ConfigurationError(PlexyPayError, ValueError):
     """The caller's mistake, found before anything was sent."""
 
     default_outcome = Outcome.NOT_SENT
+
+    def __init__(self, message: str, **known: Any) -> None:
+        # It may quote what the caller gave in the wrong place.
+        super().__init__(masked_card_numbers(message), **known)
 
 
 class ConnectError(PlexyPayError):

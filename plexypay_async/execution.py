@@ -36,6 +36,7 @@ from .printable import log
 from .recovery import SETTLING, Recovery, confirmed
 from .sending import Sending
 from .settings import Settings
+from .slots import running_loop
 from .transport import Connections, Transport, Wire
 from .verdict import Judgement, Verdict, is_trouble, judge, may_repeat, retry_code
 from .wire import WireRequest, WireResponse, error_of
@@ -253,7 +254,7 @@ class Call(Generic[R]):
         Raises:
             PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
         """
-        execution, patience, loop = self.execution, self._patience, asyncio.get_running_loop()
+        execution, patience, loop = self.execution, self._patience, running_loop()
         connections = execution.transport.opened(loop) or await execution.transport.connections()
         self._connections: Connections = connections
         self._now = loop.time

@@ -5,20 +5,31 @@ A field's wire name is its own name in camelCase unless `wire` says otherwise.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import attrs
 
 from .errors import ConfigurationError
+from .hiding import masked_card_numbers
 
-__all__ = ["Model", "OpenEnum", "Request", "wire", "wire_name"]
+__all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
+
+
+def real_time() -> type[datetime]:
+    """Return Python's own `datetime`, also while a test has put a class of frozen times in its place."""
+    return next(kind for kind in datetime.__mro__ if kind.__module__ == "datetime")
+
+
+read_time = real_time().fromisoformat
+"""Reads a time of ISO 8601; a method, since freezing replaces what is known by the class itself."""
 
 
 class OpenEnum(enum.StrEnum):
@@ -161,16 +172,14 @@ def check_major_units(name: str, value: Any) -> None:
 def check_amount(name: str, value: Any) -> None:
     """Refuse anything but a positive `Decimal` or `int` that JSON carries without loss, in whatever unit."""
     if type(value) is not int and not isinstance(value, Decimal):
-        raise ConfigurationError(
-            f"{name}: expected a Decimal or an int, got {type(value).__name__} {value!r:.60}"
-        )
+        raise ConfigurationError(f"{name}: expected a Decimal or an int, got {_shown(value)}")
     check_major_units(name, value)
 
 
 def check_size(value: Any) -> None:
     """Refuse anything but None and a positive `int` as a listing's `size`."""
     if value is not None and (type(value) is not int or value <= 0):
-        raise ConfigurationError(f"size: expected a positive int, got {value!r}")
+        raise ConfigurationError(f"size: expected a positive int, got {_shown(value)}")
 
 
 def key_or_new(value: str | None) -> str:
@@ -212,15 +221,22 @@ def check_bool(name: str, value: Any) -> None:
 def check_json_object(name: str, value: Any) -> None:
     """Refuse a mapping that JSON cannot carry as it is."""
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{name}: expected a mapping, got {_shown(value)}")
-    _check_json(name, value, 0)  # pyright: ignore[reportUnknownArgumentType]
+        raise ConfigurationError(f"{name}: expected a mapping, got {type(value).__name__}")
+    _check_json(name, value, 0, others=False)  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _check_json(name: str, value: Any, depth: int) -> None:
+def check_json(name: str, value: Any) -> None:
+    """Refuse what JSON cannot carry as it is; times, UUIDs, enumerations and dataclasses may be in it."""
+    _check_json(name, value, 0, others=True)
+
+
+def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
     if depth > 100:
-        raise ConfigurationError(f"{name}: nested more than 100 deep")
+        raise ConfigurationError(f"{name:.200}: nested more than 100 deep")
     if value is None or isinstance(value, bool):
         return
+    if others and isinstance(value, enum.Enum):
+        value = value.value
     if isinstance(value, str):
         if not value.isascii() and _SURROGATE.search(value) is not None:
             raise ConfigurationError(f"{name}: not valid Unicode text")
@@ -233,17 +249,26 @@ def _check_json(name: str, value: Any, depth: int) -> None:
     elif isinstance(value, Mapping):
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(key, str):
-                raise ConfigurationError(f"{name}: keys must be strings, got {_shown(key)}")
-            _check_json(f"{name}[{key!r}]", inner, depth + 1)
+                raise ConfigurationError(f"{name}: keys must be strings, got {type(key).__name__}")  # pyright: ignore[reportUnknownArgumentType]
+            if not key.isascii() and _SURROGATE.search(key) is not None:
+                raise ConfigurationError(f"{name}: a key is not valid Unicode text")
+            _check_json(f"{name}[{key!r}]", inner, depth + 1, others=others)
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            _check_json(f"{name}[{index}]", inner, depth + 1)
-    else:
+            _check_json(f"{name}[{index}]", inner, depth + 1, others=others)
+    elif others and dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            _check_json(f"{name}.{field.name}", getattr(value, field.name), depth + 1, others=True)
+    elif not (others and isinstance(value, (date, time, uuid.UUID))):
         raise ConfigurationError(f"{name}: a {type(value).__name__} cannot be written as JSON")
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    # Masked first: a cut through a card's number would leave its beginning.
+    try:
+        text = masked_card_numbers(repr(value))
+    except Exception:  # noqa: BLE001 - an int too long for Python to write, or an object that has no repr
+        return type(value).__name__
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from .operation import Caller, F
@@ -28,6 +30,21 @@ class Groups(Generic[F]):
     """One attribute per API group, the same on both facades."""
 
     _caller: Caller
+
+    def _twin(self) -> Self:
+        """Return an object of the same class and with the same attributes, but for what is made of them.
+
+        API groups, and other cached properties, are made anew: they belong to one client.
+        """
+        kind = type(self)
+        twin = kind.__new__(kind)
+        for slot in (member for base in kind.__mro__ for member in vars(base).values()):
+            if isinstance(slot, MemberDescriptorType):
+                with suppress(AttributeError):
+                    slot.__set__(twin, slot.__get__(self))
+        made = {name for name in vars(self) if isinstance(getattr(kind, name, None), cached_property)}
+        vars(twin).update({name: value for name, value in vars(self).items() if name not in made})
+        return twin
 
     def __copy__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
-"""A client's slots: how many requests may be under way at once, first come first served.
+"""The running event loop, and a client's slots on it.
 
+The slots say how many requests may be under way at once, first come first served.
 aiohttp's own limit would count the wait for a connection against the time to connect. An `asyncio.Semaphore`
 takes five function calls for a slot that is free, which is as a rule; these take one.
 """
@@ -9,7 +10,37 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-__all__ = ["Slots"]
+from .errors import ConfigurationError
+
+__all__ = ["Slots", "loop_of_task", "running_loop"]
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the running event loop.
+
+    Raises:
+        ConfigurationError: There is none of asyncio's, as under trio.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise ConfigurationError(
+        "AsyncPlexyPay needs asyncio's event loop, and none is running here: use asyncio.run, or PlexyPay,"
+        " which needs none (under trio: trio.to_thread.run_sync)"
+    )
+
+
+def loop_of_task() -> asyncio.AbstractEventLoop:
+    """Return the running event loop of the task that calls this.
+
+    Raises:
+        ConfigurationError: There is no loop, or the caller is no task of it, as in trio's guest mode.
+    """
+    loop = running_loop()
+    if asyncio.current_task(loop) is None:
+        raise ConfigurationError("AsyncPlexyPay must be awaited in a task of asyncio's: other code drives it")
+    return loop
 
 
 class Slots:

@@ -37,7 +37,7 @@ from .resolver import DaemonResolver
 from .secret import Secret
 from .sending import LOOK_AFTER, Body, GuardedRequest, Outbox, Sending, StaleConnectionError
 from .settings import Settings
-from .slots import Slots
+from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
 from .wire import WireRequest, WireResponse
 
@@ -324,9 +324,10 @@ class Transport:
         """Return the running loop's connections, opened at the first call.
 
         Raises:
-            ConfigurationError: The client is closed, or a session given belongs to another loop.
+            ConfigurationError: The client is closed, a session given belongs to another loop, or the caller
+                is no task of asyncio's.
         """
-        loop = asyncio.get_running_loop()
+        loop = loop_of_task()
         return self.opened(loop) or await self._open(loop)
 
     def opened(self, loop: asyncio.AbstractEventLoop) -> Connections | None:
@@ -346,6 +347,8 @@ class Transport:
     def _new(self, loop: asyncio.AbstractEventLoop) -> Connections:
         settings, given = self._settings, self._session
         limit = settings.max_connections
+        # Only a loopback base URL may be plain http, and a proxy would take the key elsewhere in clear text.
+        plain = settings.base_url.startswith("http://")
         if given is None:
             connector: aiohttp.BaseConnector = aiohttp.TCPConnector(
                 limit=limit,
@@ -353,8 +356,14 @@ class Transport:
                 keepalive_timeout=settings.keepalive_timeout or None,
                 force_close=not settings.keepalive_timeout,
             )
-            return Connections(loop, self._session_over(connector, trust_env=settings.trust_env), limit)
+            return Connections(
+                loop, self._session_over(connector, trust_env=settings.trust_env and not plain), limit
+            )
         _check_open(given)
+        if plain and (given.trust_env or getattr(given, "_default_proxy", None) is not None):
+            raise ConfigurationError(
+                "session: it has a proxy, and plain http would go through it in clear text"
+            )
         shared = given.connector
         # aiohttp offers no public way to ask a session for its loop without a deprecation warning.
         if shared is None or getattr(shared, "_loop", loop) is not loop:

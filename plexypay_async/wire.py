@@ -6,6 +6,7 @@ No I/O and no models; `codec` goes between these and the models.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -27,7 +28,7 @@ from .errors import (
     UnprocessableError,
     UnreadableResponseError,
 )
-from .fields import written_time
+from .fields import check_json, written_time
 from .operation import parameters_of
 from .secret import Secret
 
@@ -160,7 +161,12 @@ def encode_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError as error:
-        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
+        told = str(error)
+    if isinstance(value, dict):
+        for name, inner in cast("dict[str, Any]", value).items():
+            # It names the place.
+            check_json(name, inner)
+    raise ConfigurationError(f"the request cannot be written as JSON: {told}")
 
 
 def decode_json(
@@ -226,6 +232,8 @@ def query_of(values: Mapping[str, Any]) -> str:
     """Write a query string, with times in UTC and booleans as JSON writes them."""
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("a query parameter's name must be a string")
         if value is None:
             continue
         many = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
@@ -245,8 +253,13 @@ def _query_value(name: str, value: Any) -> str:
         return written_time(value)
     if isinstance(value, enum.Enum):
         return str(value.value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{name}: {value} is no number")
     if isinstance(value, (str, int, float)):
-        return str(value)
+        try:
+            return str(value)
+        except ValueError:
+            raise ConfigurationError(f"{name}: a number too long to be written") from None
     raise ConfigurationError(f"{name}: a query parameter cannot be a {type(value).__name__}")
 
 

@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async.api import every_group
-from plexypay_async.client import AsyncPlexyPay
+from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
+from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync, Wait
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import (
@@ -127,7 +128,8 @@ class PlexyPay(Groups[Sync]):
     ) -> Self:
         """Return a client with other options on the same connections and the same retry budget.
 
-        Closing the returned client does nothing; closing this one closes both.
+        Closing the returned client does nothing; closing this one closes both. What a subclass has set on
+        this one is on the returned one too; `__init__` is not called.
 
         Args:
             api_key: Another key, or a function that returns one.
@@ -143,7 +145,8 @@ class PlexyPay(Groups[Sync]):
         del api_key
         if isinstance(key, ConfigurationError):
             raise key
-        derived = type(self).__new__(type(self))
+        derived = self._twin()
+        derived._transport = None
         derived._use(
             self._client.with_options(
                 api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
@@ -168,7 +171,8 @@ class PlexyPay(Groups[Sync]):
             path: The path, percent-encoded, such as ``/v1/anything``.
             params: The query; None values are left out, times are sent in UTC.
             json: The body.
-            headers: Further headers; the key is the client's own.
+            headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
+                the key is.
             replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
                 `Replay.SAFE`.
 
@@ -179,9 +183,12 @@ class PlexyPay(Groups[Sync]):
             ConfigurationError: An argument is unusable; nothing was sent.
             PlexyPayError: The call failed.
         """
-        return portal.run(
-            self._client.request, method, path, params=params, json=json, headers=headers, replay=replay
-        )
+        try:
+            execution = self._client._execution  # pyright: ignore[reportPrivateUsage]
+            return portal.run(raw_call(execution, method, path, params, json, headers, replay).run)
+        except BaseException as error:
+            without_own_frames(error)
+            raise
 
     @property
     def is_sandbox(self) -> bool | None:
@@ -239,10 +246,11 @@ class SyncCaller:
         run, execution, make = self._portal.run, self._execution, operation.request
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            performed = execution.call(operation, make(*args, **kwargs))
-            # A traceback that shows local variables would show them.
-            del args, kwargs
-            return run(performed.run)
+            try:
+                return run(execution.call(operation, make(*args, **kwargs)).run)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -251,8 +259,12 @@ class SyncCaller:
         portal, execution, make = self._portal, self._execution, listing.request
 
         def call(*args: Any, **kwargs: Any) -> Pages[Any]:
-            request: Request = make(*args, **kwargs)
-            return Pages(portal, AsyncPages(execution, listing, request))
+            try:
+                request: Request = make(*args, **kwargs)
+                return Pages(portal, AsyncPages(execution, listing, request))
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -263,7 +275,11 @@ class SyncCaller:
         def call(*args: Any, **kwargs: Any) -> Generator[BulkResult]:
             from .bulk import SyncBulkJob
 
-            return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+            try:
+                return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call
 
@@ -274,6 +290,10 @@ class SyncCaller:
         def call(*args: Any, **kwargs: Any) -> Any:
             from plexypay_async.polling import Polling
 
-            return run(Polling(execution, make(*args, **kwargs)).run)
+            try:
+                return run(Polling(execution, make(*args, **kwargs)).run)
+            except BaseException as error:
+                without_own_frames(error)
+                raise
 
         return call

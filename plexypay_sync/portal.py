@@ -201,6 +201,15 @@ def refuse_green_threads() -> None:
     )
 
 
+def _is_sub_interpreter() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        # Python 3.11 has no public way to ask, and the module has changed its name.
+        with contextlib.suppress(ImportError):
+            module = import_module(name)
+            return bool(module.get_current() != module.get_main())
+    return False
+
+
 def _interrupt_main() -> None:
     if hasattr(signal, "pthread_kill"):
         # Unlike the other, it ends what the thread waits in.
@@ -316,8 +325,15 @@ class LoopThread:
         """Return a new thread whose loop runs.
 
         Raises:
-            ConfigurationError: The system gives no thread or no loop, or the interpreter is exiting.
+            ConfigurationError: The system gives no thread or no loop, the interpreter is exiting, or it is
+                not the process' main one.
         """
+        if SUB_INTERPRETER:
+            # One that ends while it has a thread ends the whole process with it.
+            raise ConfigurationError(
+                "PlexyPay starts no thread in a sub-interpreter: use it in the main one (under mod_wsgi:"
+                " WSGIApplicationGroup %{GLOBAL}), or AsyncPlexyPay"
+            )
         started = cls()
         failure: Exception | None
         try:
@@ -443,6 +459,8 @@ def _import_uvloop() -> Any:
 
 
 uvloop = _import_uvloop()
+SUB_INTERPRETER = _is_sub_interpreter()
+"""Asked once, for a call must import nothing."""
 if uvloop is None:
     # Of all loops the first makes asyncio's policy, under a lock that a fork may leave held.
     asyncio.new_event_loop().close()

@@ -28,6 +28,7 @@ from ..fields import (
     in_capitals,
     wire,
 )
+from ..hiding import hiding_arguments
 from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
 
 __all__ = [
@@ -343,6 +344,7 @@ class RetrieveDirectPaymentKeys(Request):
     """
 
 
+@hiding_arguments
 @attrs.frozen(kw_only=True)
 class CreateDirectPayment(Request):
     """Pay with a card that the merchant's server has taken.
@@ -416,6 +418,7 @@ class CreateDirectPayment(Request):
         return self.order_details.order_reference
 
 
+@hiding_arguments
 @attrs.frozen(kw_only=True)
 class ContinueThreeDSecure(Request):
     """Go on with a payment once the customer is back from the bank's 3-D Secure page.

@@ -95,7 +95,7 @@ class ReconcileRun:
         unusable: str | None = None
         try:
             base_url = check_base_url(base_url)
-            async with AsyncPlexyPay(self._api_key.reveal(), base_url=base_url) as client:
+            async with AsyncPlexyPay(self._api_key, base_url=base_url) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)
                 if kept is not None:

@@ -176,15 +176,6 @@ async def test_what_lies_on_a_connection_already_is_no_answer(
         assert first.count(CREATE) == 2
 
 
-@pytest.mark.asyncio
-async def test_a_length_that_the_caller_gives_cuts_the_body_and_not_the_next_request() -> None:
-    async with scripted({"POST /v1/first": CREATED, "POST /v1/second": CREATED}) as (plexy, script):
-        await plexy.request("POST", "/v1/first", json={"a": "x" * 20}, headers={"Content-Length": "5"})
-        await plexy.request("POST", "/v1/second", json={})
-        assert script.counts == {"POST /v1/first": 1, "POST /v1/second": 1}
-        assert script.seen[0].body == b'{"a":'
-
-
 class Struck:
     """A request in whose writing a signal's exception strikes, and one as it should be."""
 
@@ -287,19 +278,3 @@ async def test_a_tracer_around_aiohttps_own_send_is_not_passed_by(monkeypatch: p
     monkeypatch.setattr(OWN, "send", send)
     await arrived("POST", {"a": 1})
     assert traced == ["POST"]
-
-
-@pytest.mark.asyncio
-async def test_a_body_that_is_to_be_asked_for_waits_until_it_is() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await reader.readexactly(2)
-        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"body":"%s"}' % body)
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with AsyncPlexyPay(KEY, base_url=url) as plexy:
-            answer = await plexy.request("POST", "/v1/a", json=[], headers={"Expect": "100-continue"})
-    assert answer == {"body": "[]"}

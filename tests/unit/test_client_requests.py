@@ -216,7 +216,7 @@ async def test_errors_of_a_request(mocked_http: MockedHTTP) -> None:
         (("GET", "/v1/x#y"), {}, "^path: "),
         (("GET", "/v1/x"), {"json": {}}, "^json: "),
         (("GET", "/v1/x"), {"params": {"a": {}}}, "^a: "),
-        (("POST", "/v1/x"), {"json": object()}, "cannot be written as JSON"),
+        (("POST", "/v1/x"), {"json": object()}, "^json: a object cannot be written as JSON"),
         (("GET", "/v1/x"), {"headers": {"authorization": "x"}}, "^headers: Authorization"),
         (("GET", "/v1/x"), {"headers": {"X": "a\r\nB: c"}}, r"^headers\['X'\]: has a line break"),
         (("GET", "/v1/x"), {"headers": {"X Y": "a"}}, "^headers: 'X Y' is no header name"),

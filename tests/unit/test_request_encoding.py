@@ -163,7 +163,7 @@ def test_what_json_cannot_carry_is_refused(value: Any) -> None:
         created(metadata={"key": value})
     with pytest.raises(ConfigurationError):
         created(extra={"key": [value]})
-    with pytest.raises(ConfigurationError, match="the request cannot be written as JSON"):
+    with pytest.raises(ConfigurationError, match=r"^key: "):
         encode_json({"key": value})
 
 

@@ -1,0 +1,97 @@
+"""Amounts beyond what a number of JSON is sure to hold are exact or refused, never rounded without a word."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from plexypay_async import ConfigurationError, CreatePaymentLink, OrderDetails, UnreadableResponseError
+from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.api.payments import Payments
+from plexypay_async.api.settlement_orders import SettlementOrders
+from plexypay_async.api.transactions import Transactions
+from plexypay_async.client import raw_request
+from plexypay_async.codec import ListingCodec, OperationCodec
+from plexypay_async.wire import WireResponse
+
+LONG = ["1234567890123456.78", "18446744073709551617", "18446744073709551617.5", "0.12345678901234567890123"]
+USUAL = ["22000", "56.41", "0.3", "56.410000000000004", "1e3", "9007199254740993", "18446744073709551615"]
+
+
+def transaction(amount: str, identifier: str = "t-1") -> bytes:
+    return f'{{"id": "{identifier}", "status": "charged", "amount": {amount}, "rate": 1.5}}'.encode()
+
+
+@pytest.mark.parametrize("amount", [*LONG, *USUAL])
+@pytest.mark.parametrize("identifier", ["t-1", "t-12345678901234567890"])
+def test_an_answers_amount_of_major_units_is_read_as_it_is_written(amount: str, identifier: str) -> None:
+    body = transaction(amount, identifier)
+    one = OperationCodec(Transactions.retrieve).decode(WireResponse(200, body))
+    page = WireResponse(200, b'{"data": [' + body + b'], "page": 1, "size": 10, "total": 1}')
+    (listed,) = ListingCodec(Transactions.list).decode(page).items
+    for read in (one, listed):
+        assert read.amount == Decimal(amount)
+        assert type(read.amount) is Decimal
+        assert type(read.raw["rate"]) is float
+        assert read.raw["amount"] == (Decimal(amount) if amount in LONG else read.amount) or amount in USUAL
+
+
+def test_other_answers_of_amounts_are_read_exactly_too() -> None:
+    refunded = OperationCodec(Payments.refund).decode(
+        WireResponse(200, b'{"id": "t-1", "success": true, "remainingBalance": 1234567890123456.78}')
+    )
+    assert refunded.remaining_balance == Decimal("1234567890123456.78")
+    order = OperationCodec(SettlementOrders.retrieve).decode(
+        WireResponse(200, b'{"id": "s-1", "status": "new", "amount": 18446744073709551617}')
+    )
+    assert order.amount == Decimal("18446744073709551617")
+
+
+@pytest.mark.parametrize(
+    "amount", ["18446744073709551617", "-9223372036854775809", "1e19", "9007199254740993.0"]
+)
+def test_an_answers_amount_of_minor_units_is_refused_where_it_would_be_rounded(amount: str) -> None:
+    body = f'{{"id": "pl_1", "amount": {amount}, "currency": "KZT", "status": "active", "url": "u"}}'
+    with pytest.raises(UnreadableResponseError, match="amount: expected an integer of at most 64 bits"):
+        OperationCodec(PaymentLinks.retrieve).decode(WireResponse(200, body.encode()))
+
+
+@pytest.mark.parametrize(
+    "amount", ["18446744073709551615", "9007199254740993", "100.0", '"18446744073709551617"']
+)
+def test_an_answers_amount_of_minor_units_is_read_exactly(amount: str) -> None:
+    body = f'{{"id": "pl_1", "amount": {amount}, "currency": "KZT", "status": "active", "url": "u"}}'
+    link = OperationCodec(PaymentLinks.retrieve).decode(WireResponse(200, body.encode()))
+    assert link.amount == Decimal(amount.strip('"'))
+
+
+def test_what_no_amount_is_so_small_or_large_is_refused() -> None:
+    with pytest.raises(UnreadableResponseError, match="amount"):
+        OperationCodec(Transactions.retrieve).decode(
+            WireResponse(200, transaction("1.00000000000000001e-90"))
+        )
+
+
+@pytest.mark.parametrize(
+    "amount", [Decimal("1234567890123456.78"), Decimal(LONG[1]), int(LONG[1]), 2**53 + 1]
+)
+def test_a_requests_amount_of_major_units_is_refused_where_it_would_be_rounded(amount: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^order_details\.amount: "):
+        OrderDetails(amount=amount, currency="KZT")
+
+
+@pytest.mark.parametrize("name", ["amount", "extra", "metadata"])
+def test_a_requests_number_of_more_than_64_bits_is_refused(name: str) -> None:
+    number = int(LONG[1])
+    fields: dict[str, Any] = {"amount": 1, name: number if name == "amount" else {"amount": number}}
+    with pytest.raises(ConfigurationError, match=rf"^{name}"):
+        CreatePaymentLink(currency="KZT", **fields)
+    with pytest.raises(ConfigurationError, match=r"^json\['amount'\]"):
+        raw_request("POST", "/v1/x", None, {"amount": number}, None)
+
+
+def test_numbers_of_64_bits_go_out_as_they_are() -> None:
+    body = raw_request("POST", "/v1/x", None, {"amount": 2**64 - 1, "other": 2**53 + 1}, None).body
+    assert body == b'{"amount":18446744073709551615,"other":9007199254740993}'

@@ -110,6 +110,7 @@ class Execution:
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        reached: bool = False,
         settled_at: float = 0.0,
     ) -> Call[R]:
         """Return the call that performs an operation; nothing is sent before it runs.
@@ -119,6 +120,8 @@ class Execution:
             request: Its request.
             patience: How a bulk job's call differs.
             look_first: Whether it may have been done before, so that it is looked up before it is sent.
+            reached: Whether an earlier run may have reached the server, so that a refusal may be of what that
+                one made; `look_first` implies it.
             settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier
                 run may still be at work on the server.
         """
@@ -138,6 +141,7 @@ class Execution:
             request,
             patience=patience,
             look_first=look_first,
+            reached=reached,
             settled_at=settled_at,
         )
 
@@ -188,6 +192,7 @@ class Call(Generic[R]):
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        reached: bool = False,
         settled_at: float = 0.0,
     ) -> None:
         self.execution = execution
@@ -195,7 +200,7 @@ class Call(Generic[R]):
         self.request = request
         self.order_reference: str | None = getattr(request, "order_reference", None)
         # What an earlier run has sent counts: a refusal may be of what that one made.
-        self._reached = look_first
+        self._reached = look_first or reached
         self._decoder = decoder
         self._wire_request = wire_request
         if replay is Replay.AFTER_LOOKUP and self.order_reference is None:

@@ -207,7 +207,7 @@ class _Crossing(Buffered):
         if self._pump is not None:
             await asyncio.wait([self._pump])
         failure, self._failure = self._failure, None
-        return failure
+        return None if failure is None else without_own_frames(failure, of_caller=True)
 
     async def stop(self) -> None:
         """Stop the job and wait until it has let go of its connections and its journal."""

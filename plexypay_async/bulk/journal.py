@@ -373,7 +373,8 @@ class Journal:
             for reference, answer in done:
                 self._keep(connection, reference, answer)
             connection.executemany(
-                "UPDATE links SET state = ?, error = ? WHERE reference = ?",
+                "UPDATE links SET state = ?, error = ?, answer = NULL, link = NULL, hash = NULL, seal = NULL"
+                " WHERE reference = ?",
                 [(State.FAILED, _shown(reason), reference) for reference, reason in failed],
             )
             return [self._claim(connection, *claim) for claim in claims]
@@ -449,6 +450,7 @@ class Journal:
                 (State.DONE, before),
             ).rowcount
             connection.execute("UPDATE links SET error = NULL WHERE error IS NOT NULL")
+            connection.execute("UPDATE links SET answer = NULL WHERE state <> ?", (State.DONE,))
         try:
             # What was removed is in the free pages and in the log until these are written anew.
             connection.execute("VACUUM")

@@ -200,8 +200,7 @@ def create_partition(
     failure: Exception
     try:
         _check_rows(rows)
-        partition = _Partition(PartitionSettings.of(settings), look_first=not assume_unique)
-        return _run(partition.create(rows))
+        return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
     except Exception as error:  # noqa: BLE001 - raised below
         failure = without_own_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.
@@ -474,7 +473,10 @@ def _run(work: Coroutine[Any, Any, list[PartitionRecord]]) -> list[PartitionReco
     """Run a coroutine to its end: on a loop of its own, and on a thread of its own where one runs here."""
     try:
         asyncio.get_running_loop()
+        runs = True
     except RuntimeError:
+        runs = False
+    if not runs:
         return asyncio.run(work)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
 

@@ -270,7 +270,9 @@ def _is_not_sent(error: PlexyPayError) -> bool:
 def _why(error: Exception, message: str) -> str:
     if isinstance(error, _REFUSALS):
         return f"the server refuses the API key: {message}"
-    return message if isinstance(error, (PlexyPayError, sqlite3.Error)) else f"{type(error).__name__}: {message}"
+    return (
+        message if isinstance(error, (PlexyPayError, sqlite3.Error)) else f"{type(error).__name__}: {message}"
+    )
 
 
 def _outcome_of(error: PlexyPayError) -> RowOutcome:

@@ -21,7 +21,7 @@ from .rows import BadRow, Row
 __all__ = ["BulkJob"]
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
-"""Errors that are told of their rows once another answer has come: else they are of the key, and told once."""
+"""Told of their rows once another answer has come: else they are of the key, and told once."""
 
 _ROWS_PER_TURN = 100
 """Bad rows after which other tasks get a turn: reading them waits for nothing."""

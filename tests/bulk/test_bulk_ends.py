@@ -1,4 +1,4 @@
-"""How a job ends that something foreign ends: with that error, after every row has been told, and never late."""
+"""How a job ends that something foreign ends: with that error, and after every row has been told."""
 
 from __future__ import annotations
 

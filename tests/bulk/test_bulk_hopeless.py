@@ -142,9 +142,11 @@ async def test_rows_that_are_refused_by_their_content_never_end_a_job() -> None:
 
 @pytest.mark.asyncio
 async def test_an_address_that_is_not_the_apis_ends_the_job() -> None:
-    async with ledger() as server:
-        async with AsyncPlexyPay("key", base_url=server.base_url + "/elsewhere", retry=QUICK) as plexy:
-            results, raised = await run_to_error(plexy, Source(5000))
+    async with (
+        ledger() as server,
+        AsyncPlexyPay("key", base_url=server.base_url + "/elsewhere", retry=QUICK) as plexy,
+    ):
+        results, raised = await run_to_error(plexy, Source(5000))
     assert isinstance(raised, PlexyPayError)
     assert getattr(raised, "status", None) == 404
     assert len(sent(results)) <= FEW

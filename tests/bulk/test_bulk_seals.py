@@ -1,4 +1,4 @@
-"""What a journal keeps of a link: sealed, so that it is believed; odd or purged, so that it is asked for again."""
+"""What a journal keeps of a link: believed where its seal is whole, and asked for again elsewhere."""
 
 from __future__ import annotations
 

@@ -190,9 +190,9 @@ async def test_an_error_of_the_source_keeps_the_callers_frames_and_no_others(tmp
 def test_the_sync_facade_shows_nothing(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("no journal")
     with SandboxThread() as served, PlexyPay(KEY, base_url=served.base_url, retry=QUICK) as plexy:
-        for options in ({"journal": tmp_path / "journal"}, {}):
+        for path in (tmp_path / "journal", None):
             with pytest.raises(PlexyPayError) as caught:
-                for _ in plexy.payment_links.create_many(customers(500), **options):
+                for _ in plexy.payment_links.create_many(customers(500), journal=path):
                     pass
             assert_hidden(caught.value)
 

@@ -81,6 +81,8 @@ class LastingFailures:
             error: Its error; None where it has a link.
             sent_in: The round in which it began.
         """
+        if error is None and not self._on_end and not self._looks:
+            return
         if error is None or not is_of_no_row(error):
             # An outage tells nothing of the key.
             if error is None or isinstance(error, APIError):

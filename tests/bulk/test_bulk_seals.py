@@ -172,8 +172,7 @@ async def test_a_journal_of_version_1_of_another_key_asks_for_a_link_first(path:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("code", [5, 3], ids=["422", "409"])
-async def test_a_failed_row_whose_reference_exists_is_recovered_in_a_later_run(path: Path, code: int) -> None:
+async def test_a_failed_row_whose_reference_exists_is_recovered_in_a_later_run(path: Path) -> None:
     """Such as one whose first request was late, and was done after the run had given it up."""
     async with ledger() as server, a_client(server) as plexy:
         await run(plexy, rows(3), journal=path)

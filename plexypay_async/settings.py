@@ -193,24 +193,27 @@ def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
     An error is returned, for the caller to raise it once its own arguments are gone: an error tracker shows
     the arguments of every frame that an exception passes.
     """
-    if api_key is None or isinstance(api_key, (Secret, ConfigurationError)):
-        return cast("KeySource | ConfigurationError | None", api_key)
-    return cast("Callable[[], str]", api_key) if callable(api_key) else _concealed_key(api_key)
+    if api_key is None or isinstance(api_key, ConfigurationError):
+        return api_key
+    return api_key if callable(api_key) else _concealed_key(api_key)
 
 
 def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
     # No message here shows the key, and nothing is raised.
+    key: Secret[str]
     if isinstance(api_key, Secret):
-        return cast("Secret[str]", api_key)
-    if not isinstance(api_key, str):
+        key = cast("Secret[str]", api_key)
+    elif isinstance(api_key, str):
+        key = Secret(api_key)
+    else:
         return ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
-    if not api_key:
+    if not key:
         return ConfigurationError("api_key: must not be empty")
-    if re.fullmatch(r"[ -~]+", api_key) is None:
+    if re.fullmatch(r"[ -~]+", key.reveal()) is None:
         return ConfigurationError("api_key: has a control character or a letter outside ASCII")
-    if api_key != api_key.strip():
+    if key.reveal() != key.reveal().strip():
         return ConfigurationError("api_key: begins or ends with a space")
-    return Secret(api_key)
+    return key
 
 
 def check_base_url(base_url: Any) -> str:

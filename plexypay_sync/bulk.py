@@ -14,8 +14,9 @@ from typing import cast
 import attrs
 
 from plexypay_async.api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
+from plexypay_async.bulk.frames import without_own_frames
 from plexypay_async.bulk.intake import Buffered
-from plexypay_async.bulk.job import BulkJob
+from plexypay_async.bulk.job import BulkJob, not_sent
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution
 
@@ -49,11 +50,13 @@ class SyncBulkJob:
     def results(self) -> Generator[BulkResult]:
         """Run the job, and yield a result for each request.
 
-        Leaving the generator stops the job and closes a source that is a generator.
+        Leaving the generator stops the job and closes a source that is a generator. What ends the job before
+        its source ends is raised once every row that was read has its result.
         """
         run, crossing = self._portal.run, self._crossing
         source = iter(self._links)
-        failure: Exception | None = None
+        result: BulkResult | None = None
+        failure: BaseException | None = None
         try:
             run(crossing.start, self._job)
             while True:
@@ -63,7 +66,11 @@ class SyncBulkJob:
                 if (result := crossing.next_result()) is not None:
                     yield result
                 elif done:
-                    run(crossing.end)
+                    # What the job ends with says more than what the source was at.
+                    failure = run(crossing.end) or failure
+                    if failure is not None and self._job.cut:
+                        for result in crossing.left(failure):
+                            yield result
                     break
                 elif crossing.takes_more:
                     try:
@@ -72,7 +79,7 @@ class SyncBulkJob:
                         crossing.put_last()
                     except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is settled
                         crossing.put_last()
-                        failure = error
+                        failure = without_own_frames(error, of_caller=True)
                 else:
                     run(crossing.wait_for_change)
         finally:
@@ -87,7 +94,12 @@ class SyncBulkJob:
             if isinstance(source, Generator):
                 cast("Generator[CreatePaymentLink]", source).close()
         if failure is not None:
-            raise failure
+            # Its traceback holds this frame, which must not hold rows.
+            del self, run, crossing, source, result
+            try:
+                raise failure
+            finally:
+                del failure
 
 
 class _Crossing(Buffered):
@@ -102,6 +114,10 @@ class _Crossing(Buffered):
         self.done = False
         """Whether no result will come any more, but those that are here."""
         self._ended = False
+        self._read = 0
+        """How many requests have crossed."""
+        self._failure: BaseException | None = None
+        """What the job has ended with."""
         self._requests: deque[CreatePaymentLink] = deque()
         self._results: deque[BulkResult] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,6 +141,7 @@ class _Crossing(Buffered):
     def put(self, request: CreatePaymentLink) -> None:
         """Hand a request over."""
         self._requests.append(request)
+        self._read += 1
         if self._hungry:
             self._wake()
 
@@ -141,6 +158,12 @@ class _Crossing(Buffered):
         if self._full and len(self._results) <= BATCH // 2:
             self._wake()
         return result
+
+    def left(self, failure: BaseException) -> Generator[BulkResult]:
+        """Yield a result for each request that the job has not taken before it ended."""
+        while self._requests:
+            index = self._read - len(self._requests)
+            yield not_sent(index, self._requests.popleft(), failure)
 
     def _wake(self) -> None:
         self._hungry = self._full = False
@@ -174,16 +197,17 @@ class _Crossing(Buffered):
             await self._wait()
         self._rest()
 
-    async def end(self) -> None:
-        """Wait until the job has let go of all.
+    async def end(self) -> BaseException | None:
+        """Wait until the job has let go of all; return what it ends with, if that is not its source's end.
 
         Raises:
             ConfigurationError: The job is another loop's.
-            Exception: What the job itself raises.
         """
         self._check_loop()
         if self._pump is not None:
-            await self._pump
+            await asyncio.wait([self._pump])
+        failure, self._failure = self._failure, None
+        return None if failure is None else without_own_frames(failure, of_caller=True)
 
     async def stop(self) -> None:
         """Stop the job and wait until it has let go of its connections and its journal."""
@@ -214,6 +238,9 @@ class _Crossing(Buffered):
                     # Those that were taken before it was said would wake nobody.
                     if len(self._results) >= BATCH:
                         await self._wait()
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+            # Not here, where a SystemExit would end the loop for all.
+            self._failure = error
         finally:
             self.done = True
             self._changed.set()

@@ -420,7 +420,9 @@ class CreateManyPaymentLinks:
 
     Only a window of the job is in memory. The source is read no further ahead than the consumer keeps up;
     leaving the loop stops the job, and closes a source that is a generator. An exception of the source
-    reaches the caller once the links under way are settled.
+    reaches the caller once the links under way are settled. What no row can survive, such as a key that is
+    refused, ends the job: once each row that was read has its result, those not sent with `NOT_SENT`, it is
+    raised.
 
     With a `journal` the job can be killed at any instant and run again: each order reference ends up with
     one link. Rows that are done come back from it without a request, rows that may have been sent are looked
@@ -441,7 +443,8 @@ class CreateManyPaymentLinks:
 
     Raises:
         ConfigurationError: An argument is unusable, or the journal is not this account's or damaged; nothing
-            was sent.
+            was sent. Or the journal cannot be written any more, or the client was closed.
+        PlexyPayError: What no row can survive.
     """
 
     links: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]

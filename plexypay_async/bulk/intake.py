@@ -41,6 +41,14 @@ class Item:
     request: CreatePaymentLink
     look_first: bool = False
     """Whether it may exist already."""
+    reached: bool = False
+    """Whether an earlier run may have sent it, so that a refusal may be of what that one made."""
+    link_id: str | None = None
+    """The link that the journal has for it, where it has no more than that."""
+    link_is_sealed: bool = False
+    """Whether the journal's seal proves it: then it is never created again."""
+    claimed_anew: bool = False
+    """Whether the journal has claimed it for this run alone, so that what is not sent does not exist."""
     settled_at: float = 0.0
     """The loop's time before which a look-up proves nothing: an earlier run may have just sent it."""
     result: BulkResult | None = None
@@ -72,6 +80,7 @@ class Source:
         self._async: AsyncIterator[CreatePaymentLink] | None = None
         self._lock = asyncio.Lock()
         self._ahead: asyncio.Future[CreatePaymentLink] | None = None
+        self._stopped = False
         self._buffered = requests if isinstance(requests, Buffered) else None
         if isinstance(requests, AsyncIterable):
             self._async = aiter(requests)
@@ -148,13 +157,15 @@ class Source:
             if self._ahead is None:
                 self._ahead = asyncio.ensure_future(_anext(self._async))
                 await asyncio.sleep(0)
+                if self._stopped:
+                    self._ahead.cancel()
             if not wait and not self._ahead.done():
                 return None
             ahead = self._ahead
             # Not awaited itself: a worker that is cancelled while it waits must not cancel it for the others.
             seconds = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
             await asyncio.wait([ahead], timeout=seconds)
-            if not ahead.done():
+            if not ahead.done() or self._stopped:
                 return None
             self._ahead = None
             if ahead.cancelled():
@@ -168,6 +179,21 @@ class Source:
             finally:
                 # An error of the source's has this frame in its traceback, and the task has the error.
                 del ahead
+
+    def stop(self) -> None:
+        """Read no more; whoever waits for a request is told that there is none."""
+        self._stopped = self.ended = True
+        if self._ahead is not None:
+            self._ahead.cancel()
+
+    def left(self) -> list[Item]:
+        """Return the request that was read, once it is stopped, and that nobody has taken."""
+        ahead = self._ahead
+        if ahead is None or not ahead.done() or ahead.cancelled() or ahead.exception() is not None:
+            return []
+        self._ahead = None
+        item = self._item(ahead.result())
+        return [] if item is None else [item]
 
     async def close(self) -> None:
         """Close a source that is a generator."""
@@ -211,6 +237,19 @@ class Intake:
         """Note a result; return all results that it settles."""
         return [result]
 
+    @property
+    def ended(self) -> bool:
+        """Whether no further request is to be read."""
+        return self._source.ended
+
+    def stop(self) -> None:
+        """Take no more."""
+        self._source.stop()
+
+    def left(self) -> list[Item]:
+        """Return what was read and not taken, once it is stopped."""
+        return self._source.left()
+
     async def close(self) -> None:
         """Write what is not written yet; there is nothing to write."""
 
@@ -233,19 +272,20 @@ class JournalIntake:
         self._fewer_repeats = asyncio.Event()
         self._writes: set[asyncio.Future[list[Entry]]] = set()
         self._flush: asyncio.Task[None] | None = None
-        self._failure: PlexyPayError | None = None
+        self._failure: Exception | None = None
+        self._stopped = False
         self._done: list[tuple[str, Any]] = []
         self._failed: list[tuple[str, str]] = []
 
     def take_now(self) -> Item | None:
         """Return the next request, whose claim is durable; None after the last, and where it takes a wait."""
-        if self._ready and not self._later and self._failure is None:
+        if self._ready and not self._later and self._failure is None and not self._stopped:
             return self._ready.popleft()
         return None
 
     async def take(self) -> Item | None:
         """Return the next request, whose claim is durable; None after the last."""
-        while True:
+        while not self._stopped:
             if self._failure is not None:
                 raise self._failure
             if self._later_is_due:
@@ -255,25 +295,43 @@ class JournalIntake:
             async with self._lock:
                 if not self._ready and not self._later_is_due:
                     await self._claim_batch()
-                if not self._ready and self._source.ended:
+                if not self._ready and self._source.ended and not self._stopped:
                     return self._later.popleft() if self._later else None
+        return None
 
     @property
     def _later_is_due(self) -> bool:
         return bool(self._later) and (len(self._later) >= MOST_LATER or self._now() >= self._settled_at)
 
     async def _claim_batch(self) -> None:
-        claimed: list[tuple[Item, str, bytes]] = []
-        settled: list[Item] = []
         if self._repeats >= CLAIM_BATCH and self._later:
             # The rows that are repeated may be among those put off, which nobody would settle.
             self._ready.extend(self._later)
             self._later.clear()
             return
-        while self._repeats >= CLAIM_BATCH:
+        while self._repeats >= CLAIM_BATCH and not self._stopped:
             # Their rows are all in the hands of workers, and settle.
             self._fewer_repeats.clear()
             await self._fewer_repeats.wait()
+        claimed: list[tuple[Item, str, bytes]] = []
+        settled: list[Item] = []
+        try:
+            await self._gather(claimed, settled)
+            if claimed:
+                settled += await self._exchange(claimed)
+        except BaseException:
+            # They were read, and are not sent.
+            settled += [item for item, _, _ in claimed]
+            self._ready.extend(sorted(settled, key=_index))
+            raise
+        # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
+        for item in sorted(settled, key=_index):
+            # Where the order does not matter, nobody waits for what an earlier run may be at.
+            later = item.settled_at > 0 and item.link_id is None and not self._ordered
+            (self._later if later else self._ready).append(item)
+
+    async def _gather(self, claimed: list[tuple[Item, str, bytes]], settled: list[Item]) -> None:
+        """Read the rows of a batch: those to be claimed, and those that are settled already."""
         while len(claimed) + len(settled) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
             # Rows that were put off do not wait for a source that is slow.
             until = self._settled_at if self._later else None
@@ -285,11 +343,13 @@ class JournalIntake:
                 settled.append(_refused(item, "a job with a journal needs an order reference on every row"))
                 continue
             try:
-                body = self._codec.encode(item.request).body
+                digest = digest_of(self._codec.encode(item.request).body or b"{}")
             except PlexyPayError as error:
-                settled.append(_with_error(item, error))
+                settled.append(_with_error(item, error.with_traceback(None)))
                 continue
-            digest = digest_of(body or b"{}")
+            except (TypeError, ValueError) as error:
+                settled.append(_refused(item, f"it cannot be read back as JSON ({error})"))
+                continue
             open_row = self._open.get(reference)
             if open_row is None:
                 self._open[reference] = _Open(item.index, digest)
@@ -299,13 +359,6 @@ class JournalIntake:
                 self._repeats += 1
             else:
                 settled.append(_refused(item, _differs(reference, open_row.row)))
-        if claimed:
-            settled += await self._exchange(claimed)
-        # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
-        for item in sorted(settled, key=lambda item: item.index):
-            # Where the order does not matter, nobody waits for what an earlier run may be at.
-            later = item.settled_at > 0 and not self._ordered
-            (self._later if later else self._ready).append(item)
 
     async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
         rows = [(item.index, reference, digest) for item, reference, digest in claimed]
@@ -315,28 +368,42 @@ class JournalIntake:
                 refused = [item, *self._closed(reference).repeats]
                 items += [_refused(each, _differs_from_journal(reference, entry.row)) for each in refused]
                 continue
-            if entry.state is State.DONE:
-                item.result = BulkResult(
-                    index=item.index,
-                    request=item.request,
-                    link=self._kept(entry),
-                    recovered=True,
-                    from_journal=True,
-                )
-            if entry.state is State.CLAIMED:
-                item.look_first = True
-                item.settled_at = self._settled_at
+            self._prepare(item, entry)
             items.append(item)
         return items
 
+    def _prepare(self, item: Item, entry: Entry) -> None:
+        """Tell a row how it is to be sent, by what the journal knew of it."""
+        item.claimed_anew = entry.state in (None, State.FAILED)
+        item.reached = entry.state is State.FAILED
+        if item.claimed_anew:
+            return
+        link = self._kept(entry)
+        if link is not None:
+            item.result = BulkResult(
+                index=item.index, request=item.request, link=link, recovered=True, from_journal=True
+            )
+            return
+        item.link_id, item.link_is_sealed = entry.link, entry.sealed
+        item.look_first = True
+        item.settled_at = self._settled_at
+
     async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
-        done, self._done = self._done, []
-        failed, self._failed = self._failed, []
-        writing = asyncio.ensure_future(self._journal.call(self._journal.exchange, done, failed, claims))
+        writing = asyncio.ensure_future(self._exchanged(claims))
         self._writes.add(writing)
         writing.add_done_callback(self._writes.discard)
         # What is being written is not to be cut where its worker is cancelled.
         return await asyncio.shield(writing)
+
+    async def _exchanged(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
+        done, self._done = self._done, []
+        failed, self._failed = self._failed, []
+        try:
+            return await self._journal.call(self._journal.exchange, done, failed, claims)
+        except BaseException:
+            # What could not be written now may be at the end.
+            self._done[:0], self._failed[:0] = done, failed
+            raise
 
     async def _write_soon(self) -> None:
         """Write what is settled even where no claim takes it along: a kill then leaves less to look up."""
@@ -344,7 +411,7 @@ class JournalIntake:
         self._flush = None
         try:
             await self._write([])
-        except PlexyPayError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not go on without a journal
             self._failure = error
 
     def _closed(self, reference: str) -> _Open:
@@ -353,8 +420,14 @@ class JournalIntake:
         self._fewer_repeats.set()
         return row
 
-    def _kept(self, entry: Entry) -> PaymentLink:
-        return self._codec.decode(WireResponse(200, entry.answer))
+    def _kept(self, entry: Entry) -> PaymentLink | None:
+        if entry.answer is None:
+            return None
+        try:
+            return self._codec.decode(WireResponse(200, entry.answer))
+        except PlexyPayError:
+            # Kept by a version that read answers otherwise.
+            return None
 
     def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Note a result for the journal; return it, and one for each row that repeats its reference."""
@@ -367,7 +440,9 @@ class JournalIntake:
         self._closed(reference)
         if item.result is None:
             if result.link is not None:
-                self._done.append((reference, result.link.raw))
+                # What was purged is not kept once more.
+                if not item.link_is_sealed:
+                    self._done.append((reference, result.link.raw))
             elif result.error is not None and nothing_exists(result.error):
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
             if self._flush is None:
@@ -378,12 +453,40 @@ class JournalIntake:
         ]
         return [result, *repeats]
 
+    @property
+    def ended(self) -> bool:
+        """Whether no further request is to be read."""
+        return self._source.ended
+
+    def stop(self) -> None:
+        """Take no more."""
+        self._stopped = True
+        self._source.stop()
+        self._fewer_repeats.set()
+
+    def left(self) -> list[Item]:
+        """Return what was read and not taken, once it is stopped."""
+        items = [*self._ready, *self._later, *self._source.left()]
+        self._release(items)
+        self._ready.clear()
+        self._later.clear()
+        return sorted(items, key=_index)
+
+    def _release(self, items: Iterable[Item]) -> None:
+        """Note for the journal that rows which were claimed are not sent: they need no look-up then."""
+        for item in items:
+            reference = item.request.order_reference
+            if item.claimed_anew and item.result is None and reference is not None:
+                self._failed.append((reference, "not sent: the job had ended"))
+
     async def close(self) -> None:
         """Write what is not written yet."""
         if self._flush is not None:
             self._flush.cancel()
+            await asyncio.gather(self._flush, return_exceptions=True)
         if self._writes:
             await asyncio.wait(self._writes)
+        self._release([*self._ready, *self._later])
         if self._done or self._failed:
             await self._write([])
         if self._failure is not None:
@@ -395,6 +498,10 @@ class _Open:
     row: int
     digest: bytes
     repeats: list[Item] = attrs.Factory(list["Item"])
+
+
+def _index(item: Item) -> int:
+    return item.index
 
 
 def nothing_exists(error: PlexyPayError) -> bool:

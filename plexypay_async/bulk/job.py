@@ -9,28 +9,42 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
+
+import attrs
 
 from ..api.payment_links import (
     BulkResult,
     CreateManyPaymentLinks,
+    CreatePaymentLink,
     PaymentLink,
     PaymentLinks,
     RetrievePaymentLink,
 )
-from ..errors import APIError, ConfigurationError, PlexyPayError
+from ..errors import (
+    APIError,
+    ConfigurationError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+)
 from ..execution import Call, Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
+from .frames import without_own_frames
 from .intake import Intake, Item, JournalIntake, Source
 from .journal import Journal, State
+from .lasting import LastingFailures
 
-__all__ = ["BulkJob"]
+__all__ = ["BulkJob", "not_sent"]
 
 T = TypeVar("T")
 
 _CREATE = PaymentLinks.create
+_RETRIEVE = PaymentLinks.retrieve
 
 ORDERED_WINDOW = 8
 """A job in order runs ahead of what it has yielded by this many times the number of its workers."""
@@ -63,102 +77,187 @@ class BulkJob:
             # More would spend their links' time in the queue for the rate.
             self._workers = min(self._workers, math.ceil(options.max_rate * self._timeout / 4))
         self._look_first = look_first
+        self.cut = False
+        """Whether it has ended before its source did."""
 
     async def results(self) -> AsyncGenerator[BulkResult]:
         """Run the job and yield a result for each request, as they come or in order.
 
-        Leaving the generator stops the workers and closes the source.
+        Leaving the generator stops the workers and closes the source. What ends the job before its source
+        ends is raised once the rows under way are settled, and every row that was read has its result.
+
+        Raises:
+            ConfigurationError: The journal is unusable; nothing was sent. Or it cannot be written any more.
+            PlexyPayError: What no row can survive, such as a key that is refused.
+            BaseException: What the source raises, or another's code that a call runs.
         """
-        connections = await self._execution.transport.connections()
-        options = self._options
+        run = _Run(self._execution, self._options, workers=self._workers, timeout=self._timeout)
+        result: BulkResult | None = None
+        failure: BaseException | None = None
+        try:
+            try:
+                await run.begin(look_first=self._look_first)
+            except Exception as error:  # noqa: BLE001 - raised below, without the frames that it came through
+                failure = error
+            while failure is None:
+                # What is ready is handed over without a coroutine for each.
+                while (result := run.outbox.take()) is not None:
+                    yield result
+                if not await run.more():
+                    break
+        finally:
+            self.cut = run.outbox.failure is not None
+            leaving = isinstance(sys.exception(), GeneratorExit)
+            failure = await _to_the_end(run.end(failure))
+            if leaving and failure is not None:
+                raise failure
+        if failure is not None:
+            # Its traceback holds this frame, which must not hold rows.
+            del self, run, result
+            try:
+                raise failure
+            finally:
+                del failure
+
+
+class _Run:
+    """What a job has while it runs."""
+
+    def __init__(
+        self, execution: Execution, options: CreateManyPaymentLinks, *, workers: int, timeout: float
+    ) -> None:
+        self._execution = execution
+        self._options = options
+        self._size = workers
+        self._timeout = timeout
+        self.outbox = _Outbox(workers, ordered=options.ordered, stop=self._stop)
+        self._source: Source | None = None
+        self._intake: Intake | JournalIntake | None = None
+        self._lasting: LastingFailures | None = None
+        self._workers: dict[asyncio.Task[Any] | None, _Worker] = {}
+        self._opened: Journal | None = None
+        self._held: Journal | None = None
+
+    async def begin(self, *, look_first: bool) -> None:
+        """Open the journal and start the workers."""
+        execution, options = self._execution, self._options
+        connections = await execution.transport.connections()
         pace: Pace = connections.pace if options.concurrency is None else OpenPace()
         if options.max_rate is not None:
             pace = RatedPace(options.max_rate, pace, connections.rate_clock)
-        patience = Patience(self._timeout, pace, connections.probes(self._execution.budget.jobs))
-        source = Source(options.links)
+        probes = connections.probes(execution.budget.jobs)
+        self._lasting = lasting = LastingFailures(
+            execution,
+            pace,
+            Patience(self._timeout, OpenPace(), probes),
+            refuse=self._refuse,
+            end=self.outbox.fail,
+        )
+        patience = Patience(self._timeout, lasting, probes)
+        self._source = source = Source(options.links)
         journal = options.journal
-        opened: Journal | None = None
-        held: Journal | None = None
         if journal is not None and not isinstance(journal, Journal):
-            journal = opened = Journal(journal)
-        try:
-            if journal is None:
-                intake: Intake | JournalIntake = Intake(source, look_first=self._look_first)
-            else:
-                journal.hold()
-                held = journal
-                await self._enter(journal)
-                intake = JournalIntake(source, journal, self._execution, ordered=options.ordered)
-            outbox = _Outbox(self._workers, ordered=options.ordered)
-            workers = [
-                asyncio.create_task(_Worker(self._execution, intake, outbox, patience).run())
-                for _ in range(self._workers)
-            ]
+            journal = self._opened = Journal(journal)
+        if journal is None:
+            intake: Intake | JournalIntake = Intake(source, look_first=look_first)
+        else:
+            journal.hold()
+            self._held = journal
+            await _enter(journal, execution)
+            intake = JournalIntake(source, journal, execution, ordered=options.ordered)
+        self._intake = intake
+        for _ in range(self._size):
+            worker = _Worker(execution, intake, self.outbox, patience, lasting)
+            self._workers[asyncio.create_task(worker.run())] = worker
+
+    def _refuse(self) -> bool:
+        worker = self._workers.get(asyncio.current_task())
+        return worker is not None and worker.refuse()
+
+    def _stop(self) -> None:
+        """Let the workers come to their end: rows that were not sent are not sent any more."""
+        if self._intake is not None:
+            self._intake.stop()
+        if self._lasting is not None:
+            self._lasting.close()
+
+    async def more(self) -> bool:
+        """Wait until a result is ready; False once every row that was read has had its result."""
+        if await self.outbox.more():
+            return True
+        failure, intake = self.outbox.failure, self._intake
+        if failure is None or intake is None:
+            return False
+        for item in intake.left():
+            result = item.result or not_sent(item.index, item.request, failure)
+            self.outbox.put(intake.settled(attrs.evolve(item, result=result), result))
+        return await self.outbox.more()
+
+    async def end(self, failure: BaseException | None) -> BaseException | None:
+        """Stop what is under way and let go of everything; return what the job ends with, if anything."""
+        # Where all went well the workers have ended by themselves.
+        self.outbox.closed = True
+        for task in self._workers:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*[task for task in self._workers if task is not None], return_exceptions=True)
+        source = self._source
+        failure = failure or self.outbox.failure
+        if failure is not None:
+            failure = without_own_frames(failure)
+        elif source is not None and source.failure is not None:
+            failure = without_own_frames(source.failure, of_caller=True)
+        closing: list[Callable[[], Awaitable[object]]] = []
+        if self._intake is not None:
+            closing.append(self._intake.close)
+        if source is not None:
+            closing.append(source.close)
+        if self._opened is not None:
+            closing.append(self._closed)
+        for close in closing:
             try:
-                while True:
-                    # What is ready is handed over without a coroutine for each.
-                    while (result := outbox.take()) is not None:
-                        yield result
-                    if not await outbox.more():
-                        break
-            finally:
-                ended = await _to_the_end(_wound_up(workers, intake, source))
-            for outcome in ended:
-                if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
-                    raise outcome
-            if source.failure is not None:
-                raise source.failure
-        finally:
-            if held is not None:
-                held.release()
-            if opened is not None:
-                await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, opened.close))
+                await close()
+            except BaseException as error:  # noqa: BLE001 - raised where nothing else was before it
+                failure = failure or without_own_frames(error, of_caller=True)
+        if self._held is not None:
+            self._held.release()
+        self._workers.clear()
+        return failure
 
-    async def _enter(self, journal: Journal) -> None:
-        """Open the journal, and make sure that it is of this account."""
-        await journal.call(journal.open)
-        settings = self._execution.settings
-        key = settings.current_key()
-        if await journal.call(journal.belongs_to, settings.base_url, key):
+    async def _closed(self) -> None:
+        if self._opened is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._opened.close)
+
+
+async def _enter(journal: Journal, execution: Execution) -> None:
+    """Open the journal, and make sure that it is of this account."""
+    await journal.call(journal.open)
+    settings = execution.settings
+    key = settings.current_key()
+    if await journal.call(journal.belongs_to, settings.base_url, key):
+        return
+    refused = f"journal {journal.path}: it was begun with another API key"
+    kept: str | None = await journal.call(journal.any_link)
+    if kept is None:
+        counts: dict[State, int] = await journal.call(journal.counts)
+        if not counts.get(State.CLAIMED):
+            # Nothing was created with the other key, which may have been a mistyped one.
+            await journal.call(journal.take_key, key)
             return
-        refused = f"journal {journal.path}: it was begun with another API key"
-        kept: Any = await journal.call(journal.any_done)
-        if kept is None:
-            counts: dict[State, int] = await journal.call(journal.counts)
-            if not counts.get(State.CLAIMED):
-                # Nothing was created with the other key, which may have been a mistyped one.
-                await journal.call(journal.take_key, key)
-                return
-            raise ConfigurationError(
-                f"{refused}, and holds no link that could show that this one is of the account;"
-                " run it with the first key once more"
-            )
-        call = self._execution.call(PaymentLinks.retrieve, RetrievePaymentLink(kept["id"]))
-        try:
-            found = await call.run()
-            if found.id != kept["id"]:
-                raise ConfigurationError(f"{refused}, and this one finds {found.id} for {kept['id']}")
-        except APIError as error:
-            if error.status not in (401, 403, 404):
-                raise
-            raise ConfigurationError(
-                f"{refused}, and this one does not find its link {kept['id']}"
-            ) from error
-        await journal.call(journal.take_key, key)
-
-
-async def _wound_up(
-    workers: list[asyncio.Task[None]], intake: Intake | JournalIntake, source: Source
-) -> list[BaseException | None]:
-    # Where all went well they have ended by themselves.
-    for worker in workers:
-        worker.cancel()
-    ended = await asyncio.gather(*workers, return_exceptions=True)
+        raise ConfigurationError(
+            f"{refused}, and holds no link that could show that this one is of the account;"
+            " run it with the first key once more"
+        )
+    call = execution.call(PaymentLinks.retrieve, RetrievePaymentLink(kept))
     try:
-        await intake.close()
-    finally:
-        await source.close()
-    return ended
+        found = await call.run()
+        if found.id != kept:
+            raise ConfigurationError(f"{refused}, and this one finds {found.id} for {kept}")
+    except APIError as error:
+        if error.status not in (401, 403, 404):
+            raise
+        raise ConfigurationError(f"{refused}, and this one does not find its link {kept}") from error
+    await journal.call(journal.take_key, key)
 
 
 async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
@@ -180,7 +279,12 @@ async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
 class _Outbox:
     """Results on their way to the consumer; workers wait where it does not keep up."""
 
-    def __init__(self, workers: int, *, ordered: bool) -> None:
+    def __init__(self, workers: int, *, ordered: bool, stop: Callable[[], None]) -> None:
+        self.failure: BaseException | None = None
+        """What has ended the job before its source did, if anything."""
+        self.closed = False
+        """Whether nobody takes results any more: the workers are cut."""
+        self._stop = stop
         self._working = workers
         self._room = workers
         self._ready: deque[BulkResult] = deque()
@@ -201,7 +305,7 @@ class _Outbox:
         return result
 
     async def more(self) -> bool:
-        """Wait until a result is ready; False once every worker has ended, or one has failed."""
+        """Wait until a result is ready; False once every worker has ended and all is taken."""
         while not self._ready:
             if not self._working:
                 if not self._early:
@@ -233,7 +337,7 @@ class _Outbox:
     async def room(self, results: list[BulkResult]) -> None:
         """Wait until there is room for more than these."""
         # Repeats may lie far ahead of their row, which is what the worker holds.
-        while self._is_full(results[0].index):
+        while self.failure is None and self._is_full(results[0].index):
             held = asyncio.get_running_loop().create_future()
             self._held.append(held)
             await held
@@ -248,10 +352,15 @@ class _Outbox:
         if not self._working:
             self._wake()
 
-    def fail(self) -> None:
-        """End now: a worker has failed in a way that is no result."""
-        self._working = 0
-        self._wake()
+    def fail(self, error: BaseException) -> None:
+        """End the job with an error, once the rows under way are settled."""
+        if self.closed:
+            return
+        if self.failure is None:
+            self.failure = error
+        self._stop()
+        # Those that wait for a row which may not come any more take nothing further.
+        self._release()
 
     def _release(self) -> None:
         held, self._held = self._held, deque()
@@ -268,48 +377,137 @@ class _Worker:
     """Takes a request, performs it, hands its result over, and takes the next."""
 
     def __init__(
-        self, execution: Execution, intake: Intake | JournalIntake, outbox: _Outbox, patience: Patience
+        self,
+        execution: Execution,
+        intake: Intake | JournalIntake,
+        outbox: _Outbox,
+        patience: Patience,
+        lasting: LastingFailures,
     ) -> None:
         self._execution = execution
         self._intake = intake
         self._outbox = outbox
         self._patience = patience
+        self._lasting = lasting
+        self._call: Call[PaymentLink] | None = None
+        self._refused = False
+
+    def refuse(self) -> bool:
+        """Send its row no more, where it has not been sent yet; tell whether that is so."""
+        self._refused = self._call is not None and not self._call.sent
+        return self._refused
 
     async def run(self) -> None:
-        """Work until there is no more to take."""
-        intake, outbox = self._intake, self._outbox
+        """Work until there is no more to take. Whatever ends it before ends the job."""
+        intake, outbox, lasting = self._intake, self._outbox, self._lasting
         try:
-            while (item := intake.take_now() or await intake.take()) is not None:
+            while True:
+                item = intake.take_now()
+                if item is None:
+                    if lasting.suspects and not intake.ended:
+                        # The next row may be long in coming.
+                        await lasting.look()
+                    item = await intake.take()
+                    if item is None:
+                        break
                 result = item.result or await self._perform(item)
                 results = intake.settled(item, result)
                 if not outbox.put(results):
                     await outbox.room(results)
-        except BaseException:
-            # Such as a journal that cannot be written: nothing more is to be sent.
-            outbox.fail()
-            raise
-        outbox.ended()
+        except BaseException as error:  # noqa: BLE001 - raised where the results are taken
+            # Not here, where a SystemExit would end the loop.
+            outbox.fail(error)
+        finally:
+            outbox.ended()
 
     async def _perform(self, item: Item) -> BulkResult:
         link: PaymentLink | None = None
         error: PlexyPayError | None = None
         call: Call[PaymentLink] | None = None
+        began = self._lasting.round
         try:
-            call = self._execution.call(
+            if item.link_id is not None and (known := await self._known(item, item.link_id)) is not None:
+                return known
+            call = self._call = self._execution.call(
                 _CREATE,
                 item.request,
                 patience=self._patience,
                 look_first=item.look_first,
+                reached=item.reached,
                 settled_at=item.settled_at,
             )
+        except PlexyPayError as failure:
+            return BulkResult(index=item.index, request=item.request, error=failure.with_traceback(None))
+        try:
             link = await call.run()
         except PlexyPayError as failure:
             error = failure.with_traceback(None)
+        except BaseException as foreign:
+            if self._outbox.closed:
+                raise
+            # The row's part in it; the job ends with the whole.
+            error = OutcomeUnknownError(
+                f"row {item.index}: it may have been sent: the job ended amid it ({type(foreign).__name__})",
+                operation=_CREATE.name,
+                order_reference=item.request.order_reference,
+            )
+            self._outbox.fail(foreign)
+        finally:
+            self._call = None
+        if self._refused:
+            return not_sent(item.index, item.request, self._outbox.failure)
+        self._lasting.note(error, began)
         return BulkResult(
             index=item.index,
             request=item.request,
             link=link,
             error=error,
-            recovered=call is not None and call.recovered,
-            retries=0 if call is None else call.retries,
+            recovered=call.recovered,
+            retries=call.retries,
         )
+
+    async def _known(self, item: Item, link_id: str) -> BulkResult | None:
+        """Retrieve the link that the journal has for a row; None where the row is to be looked up."""
+        request, found, cause = item.request, None, None
+        began = self._lasting.round
+        call = self._execution.call(_RETRIEVE, RetrievePaymentLink(link_id), patience=self._patience)
+        try:
+            found = await call.run()
+        except PlexyPayError as error:
+            cause = error.with_traceback(None)
+        self._lasting.note(cause, began)
+        if found is not None and _is_of(found, request):
+            return BulkResult(index=item.index, request=request, link=found, recovered=True)
+        if not item.link_is_sealed and (cause is None or isinstance(cause, NotFoundError)):
+            return None
+        told = "it is another now" if cause is None else str(cause)
+        unknown = OutcomeUnknownError(
+            f"row {item.index}: the journal has the link {link_id} for it, which cannot be read ({told});"
+            " it is not created again",
+            operation=_RETRIEVE.name,
+            order_reference=request.order_reference,
+        )
+        unknown.__cause__ = cause
+        return BulkResult(index=item.index, request=request, error=unknown)
+
+
+def _is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
+    return (link.order_reference, link.amount, link.currency.upper()) == (
+        request.order_reference,
+        request.amount,
+        request.currency,
+    )
+
+
+def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | None) -> BulkResult:
+    """Return the result of a row that was read and not sent, since its job ended before."""
+    told = type(failure).__name__
+    if isinstance(failure, PlexyPayError):
+        told += f": {failure}"
+    error = PlexyPayError(
+        f"row {index}: not sent: the job ended before ({told})",
+        outcome=Outcome.NOT_SENT,
+        operation=_CREATE.name,
+        order_reference=request.order_reference,
+    )
+    return BulkResult(index=index, request=request, error=error)

@@ -18,6 +18,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,13 +31,16 @@ import orjson
 from ..errors import ConfigurationError
 from ..private_files import connect, make_private_database, open_private
 from ..secret import Secret
+from .sealing import Kept, Seal, decoded, link_in
 
 __all__ = ["Entry", "Journal", "State"]
 
 T = TypeVar("T")
 
 APPLICATION_ID = 0x506C5842
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UNSEALED_VERSION = 1
+"""The format before, without seals: a job looks its rows up once, and seals them."""
 DIGEST_VERSION = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -49,9 +53,21 @@ CREATE TABLE links (
     digest BLOB NOT NULL,
     state INTEGER NOT NULL,
     answer BLOB,
-    error TEXT
+    error TEXT,
+    link TEXT,
+    hash BLOB,
+    seal BLOB,
+    done_at INTEGER
 );
 """
+UPGRADE = """
+ALTER TABLE links ADD COLUMN link TEXT;
+ALTER TABLE links ADD COLUMN hash BLOB;
+ALTER TABLE links ADD COLUMN seal BLOB;
+ALTER TABLE links ADD COLUMN done_at INTEGER;
+"""
+DAY = 86400
+LONGEST_REASON = 1000
 
 
 class State(enum.IntEnum):
@@ -60,7 +76,7 @@ class State(enum.IntEnum):
     CLAIMED = 1
     """Its request may have been sent: look it up before sending it."""
     DONE = 2
-    """Its link exists, and is kept."""
+    """Its link exists. Its answer is kept, unless it was purged or could not be."""
     FAILED = 3
     """Nothing was created: it may be sent."""
 
@@ -77,7 +93,12 @@ class Entry:
     state: State | None
     row: int
     digest: bytes
-    answer: Any = None
+    answer: bytes | None = None
+    """What a row that is done was answered with; None unless the journal's seal proves it."""
+    link: str | None = None
+    """The id of the link of a row that is done."""
+    sealed: bool = False
+    """Whether the seal proves that this link is the row's."""
 
 
 class Journal:
@@ -87,7 +108,8 @@ class Journal:
         path: The file; it is made if it is not there, and never overwritten if it is no journal.
 
     A journal belongs to one base URL and one account: a job with another API key must first retrieve one of
-    the journal's links with it. The key is kept as a salted digest only.
+    the journal's links with it. The key is kept as a salted digest only. What the journal keeps of a link is
+    sealed with the key: what was changed in the file is looked up again, and so is all after a change of key.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -97,6 +119,7 @@ class Journal:
         self._closed = False
         self._held = False
         self._file: tuple[int, int] | None = None
+        self._seal: Seal | None = None
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -236,13 +259,17 @@ class Journal:
                 f"journal {self.path}: this SQLite file belongs to another program; it was left as it is"
             )
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
+        if version not in (SCHEMA_VERSION, UNSEALED_VERSION):
             raise ConfigurationError(
                 f"journal {self.path}: its format is {version}, and this plexypay reads {SCHEMA_VERSION}"
             )
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise self._damaged(verdict)
+        if version == UNSEALED_VERSION:
+            for statement in UPGRADE.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _damaged(self, why: object) -> ConfigurationError:
         return ConfigurationError(f"journal {self.path}: the file is damaged ({why}); it was left as it is")
@@ -276,36 +303,58 @@ class Journal:
         Raises:
             ConfigurationError: The journal is of another base URL.
         """
+        self._seal = None
         known = self._about("base_url")
         if known is None:
-            salt = secrets.token_bytes(16)
-            with self._transaction() as connection:
-                connection.executemany(
-                    "INSERT INTO about VALUES (?, ?)",
-                    [("base_url", base_url), ("salt", salt), ("key", api_key.slow_digest(salt))],
-                )
+            self._take(api_key, base_url=base_url)
             return True
         if known != base_url:
             raise ConfigurationError(f"journal {self.path}: it belongs to {known}, not to {base_url}")
-        return hmac.compare_digest(self._about("key"), api_key.slow_digest(self._about("salt")))
+        salt, check = self._bytes_about("salt"), self._bytes_about("check")
+        if not check:
+            # Of the format before.
+            if not hmac.compare_digest(self._bytes_about("key"), api_key.slow_digest(salt)):
+                return False
+            self._take(api_key)
+            return True
+        seal = Seal(api_key, salt)
+        if not hmac.compare_digest(check, seal.check):
+            return False
+        self._seal = seal
+        return True
 
     def take_key(self, api_key: Secret[str]) -> None:
-        """Go on with another key, once it has shown that it is of the same account."""
+        """Go on with another key, once it has shown that it is of the same account.
+
+        What the first key has sealed cannot be proved with this one, so those rows are looked up again.
+        """
+        self._take(api_key)
+
+    def _take(self, api_key: Secret[str], **about: str) -> None:
         salt = secrets.token_bytes(16)
+        seal = Seal(api_key, salt)
         with self._transaction() as connection:
             connection.executemany(
-                "UPDATE about SET value = ? WHERE name = ?",
-                [(salt, "salt"), (api_key.slow_digest(salt), "key")],
+                "INSERT OR REPLACE INTO about VALUES (?, ?)",
+                [*about.items(), ("salt", salt), ("check", seal.check)],
             )
+            connection.execute("DELETE FROM about WHERE name = 'key'")
+        self._seal = seal
 
-    def any_done(self) -> Any:
-        """Return the kept answer of one row that is done, or None."""
-        row = self._open.execute("SELECT answer FROM links WHERE state = ? LIMIT 1", (State.DONE,)).fetchone()
-        return None if row is None else orjson.loads(row[0])
+    def any_link(self) -> str | None:
+        """Return the id of the link of one row that is done, or None."""
+        rows = self._open.execute(
+            "SELECT reference, digest, link, hash, answer FROM links WHERE state = ?", (State.DONE,)
+        )
+        return next((link for row in rows if (link := Kept.found(*row).link) is not None), None)
 
     def _about(self, name: str) -> Any:
         row = self._open.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
+
+    def _bytes_about(self, name: str) -> bytes:
+        value = self._about(name)
+        return value if isinstance(value, bytes) else b""
 
     # ------------------------------------------------------------------------------------------ the rows
 
@@ -318,7 +367,8 @@ class Journal:
         """Record what is settled and claim the next rows, durably and in one transaction.
 
         Args:
-            done: (reference, decoded link) of rows whose link exists.
+            done: (reference, decoded link) of rows whose link exists; an answer that is too large or too odd
+                to be kept leaves the link's id alone.
             failed: (reference, reason) of rows for which nothing was created.
             claims: (row, reference, digest) of rows about to be sent.
 
@@ -327,15 +377,97 @@ class Journal:
             digest; one that is claimed or done is left as it is.
         """
         with self._transaction() as connection:
+            for reference, answer in done:
+                self._keep(connection, reference, answer)
             connection.executemany(
-                "UPDATE links SET state = ?, answer = ?, error = NULL WHERE reference = ?",
-                [(State.DONE, orjson.dumps(answer), reference) for reference, answer in done],
+                "UPDATE links SET state = ?, error = ?, answer = NULL, link = NULL, hash = NULL, seal = NULL"
+                " WHERE reference = ?",
+                [(State.FAILED, _shown(reason), reference) for reference, reason in failed],
             )
-            connection.executemany(
-                "UPDATE links SET state = ?, error = ? WHERE reference = ?",
-                [(State.FAILED, reason, reference) for reference, reason in failed],
+            return [self._claim(connection, *claim) for claim in claims]
+
+    def _keep(self, connection: sqlite3.Connection, reference: str, answer: Any) -> None:
+        known = connection.execute("SELECT digest FROM links WHERE reference = ?", (reference,)).fetchone()
+        if known is None:
+            return
+        kept = Kept.of(reference, known[0], answer)
+        if kept.link is None:
+            # Nothing to find it by but its reference: it stays claimed.
+            return
+        seal = None
+        if self._seal is not None:
+            seal = self._seal.of(kept.reference, kept.digest, kept.link, kept.answer_hash)
+        connection.execute(
+            "UPDATE links SET state = ?, answer = ?, error = NULL, link = ?, hash = ?, seal = ?, done_at = ?"
+            " WHERE reference = ?",
+            (State.DONE, kept.answer, kept.link, kept.answer_hash, seal, int(time.time()), reference),
+        )
+
+    def _claim(self, connection: sqlite3.Connection, row: int, reference: str, digest: bytes) -> Entry:
+        known = connection.execute(
+            "SELECT state, row, digest, link, hash, answer, seal FROM links WHERE reference = ?", (reference,)
+        ).fetchone()
+        if known is None:
+            connection.execute(
+                "INSERT INTO links (reference, row, digest, state) VALUES (?, ?, ?, ?)",
+                (reference, row, digest, State.CLAIMED),
             )
-            return [_claim(connection, *claim) for claim in claims]
+            return Entry(None, row, digest)
+        state, first_row, first_digest, link, answer_hash, answer, seal = known
+        if state == State.FAILED:
+            # Nothing was created under it, so its row may have been mended meanwhile.
+            connection.execute(
+                "UPDATE links SET state = ?, row = ?, digest = ?, error = NULL WHERE reference = ?",
+                (State.CLAIMED, row, digest, reference),
+            )
+            return Entry(State.FAILED, first_row, first_digest)
+        if state != State.DONE:
+            return Entry(State.CLAIMED, first_row, first_digest)
+        kept = Kept.found(reference, first_digest, link, answer_hash, answer)
+        sealed = self._seal is not None and self._seal.proves(kept, seal)
+        return Entry(
+            State.DONE, first_row, first_digest, kept.answer if sealed else None, kept.link, sealed=sealed
+        )
+
+    def purge(self, *, older_than: float = 0.0) -> int:
+        """Remove what the journal has of customers' data from the rows that are settled, for good.
+
+        What is kept of a row that is done: its order reference, its number, its digest, its link's id and the
+        time. Run again, it retrieves its link by that id, and is never created again. The reasons of failed
+        rows are removed too, since a server may quote a request in them. Rows that are not settled stay as
+        they are: they hold nothing else.
+
+        Args:
+            older_than: Only rows that were done so many days ago; those of a version 1 journal, which has no
+                times, always.
+
+        Returns:
+            How many rows lost their answer.
+
+        Raises:
+            ConfigurationError: The file cannot be written.
+        """
+        connection, before = self._open, int(time.time() - older_than * DAY)
+        connection.create_function("link_in", 1, link_in)
+        connection.execute("PRAGMA secure_delete = ON")
+        with self._transaction():
+            purged = connection.execute(
+                "UPDATE links SET link = coalesce(link, link_in(answer)), answer = NULL"
+                " WHERE state = ? AND answer IS NOT NULL AND (done_at IS NULL OR done_at <= ?)",
+                (State.DONE, before),
+            ).rowcount
+            connection.execute("UPDATE links SET error = NULL WHERE error IS NOT NULL")
+            connection.execute("UPDATE links SET answer = NULL WHERE state <> ?", (State.DONE,))
+        try:
+            # What was removed is in the free pages and in the log until these are written anew.
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"journal {self.path}: its rows are purged, but what was removed may still be in the file,"
+                f" which cannot be written anew ({error})"
+            ) from None
+        return purged
 
     def counts(self) -> dict[State, int]:
         """Count the rows by what is known of them."""
@@ -347,10 +479,14 @@ class Journal:
         return list(self.iterate())
 
     def iterate(self) -> Iterator[tuple[str, State, Any]]:
-        """Yield (reference, state, decoded link or None) of every row, one at a time, in the same order."""
-        rows = self._open.execute("SELECT reference, state, answer FROM links ORDER BY id")
-        for reference, state, answer in rows:
-            yield reference, State(state), None if answer is None else orjson.loads(answer)
+        """Yield (reference, state, decoded link or None) of every row, one at a time, in the same order.
+
+        A link whose answer was purged is its `id` alone. The seals are not looked at.
+        """
+        rows = self._open.execute("SELECT reference, state, answer, link FROM links ORDER BY id")
+        for reference, state, answer, link in rows:
+            found = decoded(answer)
+            yield reference, State(state), found if found is not None or link is None else {"id": link}
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -405,31 +541,16 @@ class _Transaction:
         )
 
 
-def _claim(connection: sqlite3.Connection, row: int, reference: str, digest: bytes) -> Entry:
-    known = connection.execute(
-        "SELECT state, row, digest, answer FROM links WHERE reference = ?", (reference,)
-    ).fetchone()
-    if known is None:
-        connection.execute(
-            "INSERT INTO links (reference, row, digest, state) VALUES (?, ?, ?, ?)",
-            (reference, row, digest, State.CLAIMED),
-        )
-        return Entry(None, row, digest)
-    entry = Entry(State(known[0]), known[1], known[2], known[3])
-    if entry.state is State.FAILED:
-        # Nothing was created under it, so its row may have been mended meanwhile.
-        connection.execute(
-            "UPDATE links SET state = ?, row = ?, digest = ?, error = NULL WHERE reference = ?",
-            (State.CLAIMED, row, digest, reference),
-        )
-    return entry
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _shown(reason: str) -> str:
+    """Return a text that SQLite can keep, and that is not longer than helps."""
+    return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 def digest_of(body: bytes) -> bytes:

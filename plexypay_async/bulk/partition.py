@@ -13,18 +13,22 @@ import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict, TypeGuard
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict, TypeGuard, TypeVar
 
 import attrs
 
 from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
-from ..settings import API_KEY_VARIABLE, APIKey, RetryPolicy
+from ..secret import Secret
+from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
+from .frames import without_own_frames
 
 if TYPE_CHECKING:
     from ..client import AsyncPlexyPay
 
 __all__ = ["PartitionRecord", "PartitionSettings", "create_partition"]
+
+T = TypeVar("T")
 
 TAKEN_STATUS = 409
 ORDER_REFERENCE_TAKEN = 1153
@@ -35,9 +39,13 @@ _FIELDS = frozenset(field.name for field in attrs.fields(CreatePaymentLink))
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
+def _hidden(api_key: APIKey | Secret[str] | None) -> Secret[str] | Callable[[], str] | None:
+    return Secret(api_key) if isinstance(api_key, str) else api_key
+
+
 @attrs.frozen(kw_only=True)
 class PartitionSettings:
-    """What a worker needs to create links: it pickles, and `repr` does not show the key.
+    """What a worker needs to create links: it pickles, with its key, and shows the key nowhere else.
 
     Args:
         api_key: The key, or a picklable function that returns it. Given, it travels to the workers with every
@@ -50,13 +58,16 @@ class PartitionSettings:
         timeout: Seconds for one link; an outage is ridden out as long.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
+        keepalive_timeout: Seconds that an idle connection is kept.
         max_connections: Connections for each partition under way.
+        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
+        max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name.
         trust_env: Take proxies from the worker's environment.
     """
 
-    api_key: APIKey | None = attrs.field(default=None, repr=False)
+    api_key: Secret[str] | Callable[[], str] | None = attrs.field(default=None, repr=False, converter=_hidden)
     api_key_variable: str = API_KEY_VARIABLE
     base_url: str | None = None
     concurrency: int | None = None
@@ -64,7 +75,10 @@ class PartitionSettings:
     timeout: float = 600.0
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
+    keepalive_timeout: float = KEPT_ALIVE
     max_connections: int = 100
+    max_response_size: int = LARGEST_RESPONSE
+    max_header_size: int = LONGEST_HEADER
     retry: RetryPolicy = attrs.Factory(RetryPolicy)
     paths: Mapping[str, str] | None = None
     trust_env: bool = False
@@ -78,15 +92,23 @@ class PartitionSettings:
         """
         if isinstance(settings, cls):
             return settings
-        if not isinstance(settings, Mapping):
-            raise ConfigurationError(
-                f"settings: expected PartitionSettings or a mapping, got {type(settings).__name__}"
-            )
         known = [field.name for field in attrs.fields(cls)]
-        unknown = sorted(str(name) for name in settings if name not in known)
-        if unknown:
-            raise ConfigurationError(f"settings: unknown {', '.join(unknown)}; known are {', '.join(known)}")
-        return cls(**settings)
+        wrong = None
+        if not isinstance(settings, Mapping):
+            wrong = f"expected PartitionSettings or a mapping, got {type(settings).__name__}"
+        elif unknown := sorted(str(name) for name in settings if name not in known):
+            wrong = f"unknown {', '.join(unknown)}; known are {', '.join(known)}"
+        else:
+            return cls(**settings)
+        # A traceback that shows local variables would show the key.
+        del settings
+        raise ConfigurationError(f"settings: {wrong}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A secret does not pickle, and a worker needs its text.
+        options = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        key = options.pop("api_key")
+        return _restored, (type(self), options, key.reveal() if isinstance(key, Secret) else key)
 
     def client(self) -> AsyncPlexyPay:
         """Return a client with these settings.
@@ -98,7 +120,7 @@ class PartitionSettings:
 
         key = self.api_key
         if key is None:
-            key = os.environ.get(self.api_key_variable)
+            key = Secret(os.environ.get(self.api_key_variable, ""))
             if not key:
                 raise ConfigurationError(f"no API key: set {self.api_key_variable} on the worker")
         return AsyncPlexyPay(
@@ -106,7 +128,10 @@ class PartitionSettings:
             base_url=self.base_url,
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
+            keepalive_timeout=self.keepalive_timeout,
             max_connections=self.max_connections,
+            max_response_size=self.max_response_size,
+            max_header_size=self.max_header_size,
             retry=self.retry,
             paths=self.paths,
             trust_env=self.trust_env,
@@ -117,6 +142,12 @@ class PartitionSettings:
         return CreateManyPaymentLinks(
             links, concurrency=self.concurrency, max_rate=self.max_rate, timeout=self.timeout
         )
+
+
+def _restored(
+    cls: type[PartitionSettings], options: dict[str, Any], api_key: APIKey | None
+) -> PartitionSettings:
+    return cls(**options, api_key=api_key)
 
 
 class PartitionRecord(TypedDict):
@@ -168,22 +199,35 @@ def create_partition(
             left to protect it, and such rows are reported as ``failed``.
 
     Returns:
-        A `PartitionRecord` for each row, in the order of the rows.
+        A `PartitionRecord` for each row, in the order of the rows. Where no row can be created, for instance
+        since the key is refused, the rows that were not sent are ``failed``, and `error_message` says so.
 
     Raises:
         ConfigurationError: `settings` are unusable, or `rows` are no iterable of rows; nothing was sent.
         Exception: What iterating over `rows` raises, once the links under way are settled.
     """
-    given: Any = rows
-    if isinstance(given, (str, bytes, Mapping)) or hasattr(given, "columns"):
+    failure: Exception
+    try:
+        _check_rows(rows)
+        return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
+    except Exception as error:  # noqa: BLE001 - raised below
+        failure = without_own_frames(error, of_caller=not isinstance(error, PlexyPayError))
+    # A traceback that shows local variables would show rows, and the key of a mapping.
+    del rows, settings
+    try:
+        raise failure
+    finally:
+        del failure
+
+
+def _check_rows(rows: Any) -> None:
+    if isinstance(rows, (str, bytes, Mapping)) or hasattr(rows, "columns"):  # pyright: ignore[reportUnknownArgumentType]
         raise ConfigurationError(
-            f"rows: expected an iterable of rows, got {type(rows).__name__}; "
+            f"rows: expected an iterable of rows, got {type(rows).__name__}; "  # pyright: ignore[reportUnknownArgumentType]
             'a data frame gives them with to_dict("records")'
         )
-    if not isinstance(rows, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(rows, Iterable):
         raise ConfigurationError(f"rows: expected an iterable of rows, got {type(rows).__name__}")
-    partition = _Partition(PartitionSettings.of(settings), look_first=not assume_unique)
-    return _run(partition.create(rows))
 
 
 class _Partition:
@@ -198,12 +242,21 @@ class _Partition:
         self._first: dict[str, tuple[int, CreatePaymentLink]] = {}
         self._repeats: list[tuple[int, int]] = []
         """Rows that repeat another row."""
+        self._broken = False
+        """Whether iterating over the rows has raised."""
         self._refused: list[BulkResult] = []
         """Results that may mean that the order reference was taken meanwhile."""
 
     async def create(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> list[PartitionRecord]:
+        from .job import not_sent
+
         async with self._settings.client() as client:
-            await self._perform(client, self._requests(rows))
+            requests = self._requests(self._read(rows))
+            cut = await self._perform(client, requests)
+            if cut is not None:
+                for request in requests:
+                    row = self._sent[-1]
+                    self._record(row, not_sent(row, request, cut))
             refused, self._refused = self._refused, []
             if refused and self._look_first:
                 # A worker that is lost may still have sent requests when its rows were looked up here.
@@ -215,16 +268,35 @@ class _Partition:
             self._records[row] = repeated
         return [self._records[row] for row in sorted(self._records)]
 
-    async def _perform(self, client: AsyncPlexyPay, requests: Iterable[CreatePaymentLink]) -> None:
+    async def _perform(
+        self, client: AsyncPlexyPay, requests: Iterable[CreatePaymentLink]
+    ) -> PlexyPayError | None:
+        """Run a job; return what no row can survive, where that has ended it."""
         from .job import BulkJob
 
         execution = client._execution  # pyright: ignore[reportPrivateUsage]
-        job = BulkJob(execution, self._settings.job(requests), look_first=self._look_first)
-        async with contextlib.aclosing(job.results()) as results:
-            async for result in results:
-                if _may_be_taken(result.error):
-                    self._refused.append(result)
-                self._record(self._sent[result.index], result)
+        # A generator would be closed with the job, and what is left in it lost.
+        job = BulkJob(execution, self._settings.job(map(_unchanged, requests)), look_first=self._look_first)
+        try:
+            async with contextlib.aclosing(job.results()) as results:
+                async for result in results:
+                    if _may_be_taken(result.error):
+                        self._refused.append(result)
+                    self._record(self._sent[result.index], result)
+        except PlexyPayError as error:
+            if self._broken or not job.cut:
+                raise
+            return error
+        return None
+
+    def _read(self, rows: Iterable[T]) -> Iterator[T]:
+        try:
+            yield from rows
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._broken = True
+            raise
 
     def _requests(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> Iterator[CreatePaymentLink]:
         for row, given in enumerate(rows):
@@ -410,7 +482,10 @@ def _run(work: Coroutine[Any, Any, list[PartitionRecord]]) -> list[PartitionReco
     """Run a coroutine to its end: on a loop of its own, and on a thread of its own where one runs here."""
     try:
         asyncio.get_running_loop()
+        runs = True
     except RuntimeError:
+        runs = False
+    if not runs:
         return asyncio.run(work)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
 

@@ -37,6 +37,10 @@ journal:
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
   other content is refused. A journal belongs to one account and one address of the API.
 
+A job ends early where no row could become a link: a key that is refused, a certificate that proves
+nothing, an address that is not the API's. Rows that were read and not sent are "failed" in the results, and
+say so; the rows behind them are not in the file.
+
 Ctrl-C and SIGTERM end it within a second; with a journal they first finish what is under way, for 10
 seconds at the most, unless they come again.
 

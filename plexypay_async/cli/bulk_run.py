@@ -231,6 +231,9 @@ class BulkRun:
                 f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"
                 f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
             )
+            if job.not_sent:
+                where = "" if self._results_path is None else f": see {printable(self._results_path)}"
+                tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{where}")
             if self._journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or tally.unknown:

@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from . import bulk_create, listen, reconcile, sandbox
+from . import bulk_create, journal, listen, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of
 from .terminal import printable, show, tell
 
@@ -24,6 +24,7 @@ examples:
   plexypay bulk-create examples/links.csv --sandbox
   PLEXYPAY_API_KEY=... plexypay bulk-create orders.csv --results links.csv
   plexypay reconcile orders.csv --journal orders.journal
+  plexypay journal purge orders.journal
   plexypay sandbox --fault code=1,rate=0.05
   PLEXYPAY_WEBHOOK_TOKEN=... plexypay listen --port 8791
 
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, command in (
         ("bulk-create", bulk_create),
         ("reconcile", reconcile),
+        ("journal", journal),
         ("sandbox", sandbox),
         ("listen", listen),
     ):

@@ -21,8 +21,8 @@ from .rows import BadRow, Row
 
 __all__ = ["BulkJob"]
 
-_REFUSALS_IN_A_ROW = 3
-"""After so many 401 or 403 answers and no other answer between, the key and not the row is at fault."""
+_REFUSALS = AuthenticationError, PermissionDeniedError
+"""Told of their rows once another answer has come: else they are of the key, and told once."""
 
 _ROWS_PER_TURN = 100
 """Bad rows after which other tasks get a turn: reading them waits for nothing."""
@@ -71,7 +71,8 @@ class BulkJob:
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = False
         self._refusals: list[tuple[int, str]] = []
-        self._refused_key = False
+        self.not_sent = 0
+        """How many rows were read and not sent, since the job had ended."""
         self.ended_by: str | None = None
         """Why no more rows are taken, if that is so before the input's end."""
         self.last_line = 0
@@ -108,16 +109,23 @@ class BulkJob:
             ):
                 async for result in results:
                     self._settle(result)
-        except (PlexyPayError, sqlite3.Error) as error:
-            failure = without_secret(str(error), self._secret)
-            if self._begun:
-                self.end(f"stopped: {failure}")
+        except UnusableInputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, what became of the rows is told
+            message = without_secret(str(error), self._secret)
+            if not self._begun and isinstance(error, (PlexyPayError, sqlite3.Error)):
+                failure = message
+            else:
+                self.end(f"stopped: {_why(error, message)}")
+                if isinstance(error, _REFUSALS):
+                    # Every row would say the same: it is said once, with the job's end.
+                    self._refusals.clear()
         finally:
             self._abandon()
             self._tell_refusals()
             await self._stack.aclose()
         # Out of the handler, for the error not to have the other one, with its frames, as its context.
-        if failure is not None and not self._begun:
+        if failure is not None:
             raise UnusableInputError(failure)
 
     def end(self, reason: str) -> None:
@@ -209,8 +217,10 @@ class BulkJob:
         # Its line is told before it.
         message = without_secret(str(error), self._secret).removeprefix(f"row {index}: ")
         shown = message if reference is None else f"order {reference}: {message}"
-        if isinstance(error, (AuthenticationError, PermissionDeniedError)):
-            self._count_refusal(row.line, shown, message)
+        if _is_not_sent(error):
+            self.not_sent += 1
+        elif isinstance(error, _REFUSALS):
+            self._refusals.append((row.line, shown))
         else:
             if isinstance(error, APIError):
                 self._tell_refusals()
@@ -225,16 +235,6 @@ class BulkJob:
                 error_message=message,
             )
         )
-
-    def _count_refusal(self, line: int, shown: str, message: str) -> None:
-        if self._refused_key:
-            return
-        self._refusals.append((line, shown))
-        if len(self._refusals) >= _REFUSALS_IN_A_ROW:
-            # Every row would say the same: it is said once, when the job ends.
-            self._refused_key = True
-            self._refusals.clear()
-            self.end(f"stopped: the server refuses the API key: {message}")
 
     def _tell_refusals(self) -> None:
         """Tell the refusals that turned out to be about their rows."""
@@ -267,6 +267,18 @@ class BulkJob:
             # What happened must not be lost: the rows under way are told on the terminal instead.
             self._write(as_json(result))
             self.end(f"stopped: cannot write {self._results.path}: {error.strerror}")
+
+
+def _is_not_sent(error: PlexyPayError) -> bool:
+    return type(error) is PlexyPayError and error.outcome is Outcome.NOT_SENT
+
+
+def _why(error: Exception, message: str) -> str:
+    if isinstance(error, _REFUSALS):
+        return f"the server refuses the API key: {message}"
+    return (
+        message if isinstance(error, (PlexyPayError, sqlite3.Error)) else f"{type(error).__name__}: {message}"
+    )
 
 
 def _outcome_of(error: PlexyPayError) -> RowOutcome:

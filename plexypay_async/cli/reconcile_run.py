@@ -120,13 +120,13 @@ class ReconcileRun:
                     return None
                 known_key = journal.belongs_to(base_url, self._api_key)
                 reconciliation.add_journal(journal.iterate())
-                done = journal.any_done()
-                if not known_key and done is None:
+                link = journal.any_link()
+                if not known_key and link is None:
                     raise UnusableInputError(
                         f"journal {self._journal_path}: it was begun with another API key, and holds no link"
                         " that could show that this one is of the same account; use the first key"
                     )
-                return None if known_key else str(done["id"])
+                return None if known_key else link
         except sqlite3.Error as error:
             raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
 

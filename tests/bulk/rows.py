@@ -65,6 +65,20 @@ async def run(plexy: AsyncPlexyPay, links: Any, **options: Any) -> list[BulkResu
         return [result async for result in plexy.payment_links.create_many(links, **options)]
 
 
+async def run_to_error(
+    plexy: AsyncPlexyPay, links: Any, *, seconds: float = 60, **options: Any
+) -> tuple[list[BulkResult], BaseException | None]:
+    """Run a job to its end, a bounded time; return what it gave, and what it ended with."""
+    results: list[BulkResult] = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for result in plexy.payment_links.create_many(links, **options):
+                results.append(result)  # noqa: PERF401 - what came before the error counts
+    except BaseException as error:  # noqa: BLE001 - looked at by the test
+        return results, error
+    return results, None
+
+
 def amounts(stored: list[dict[str, Any]]) -> dict[str, int]:
     """The amounts of a sandbox's links by order reference, each of which is there once."""
     found = {link["orderReference"]: link["amount"] for link in stored}

@@ -89,10 +89,10 @@ async def test_a_journal_of_a_newer_version_is_refused_and_left(sandbox: Sandbox
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE later (id INTEGER)")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     content = path.read_bytes()
 
-    assert "its format is 2, and this plexypay reads 1" in await refused(sandbox, path)
+    assert "its format is 3, and this plexypay reads 2" in await refused(sandbox, path)
     assert path.read_bytes() == content
 
 

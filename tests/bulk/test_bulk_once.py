@@ -18,6 +18,7 @@ from plexypay_async import (
     OrderReferenceConflictError,
 )
 from plexypay_async.bulk.journal import State, digest_of
+from plexypay_async.secret import Secret
 
 from .ledger_server import Ledger, ledger
 from .rows import Source, a_client, row, rows, run
@@ -200,7 +201,7 @@ async def test_rows_put_off_are_bounded(path: Path, monkeypatch: pytest.MonkeyPa
     async with ledger() as server, a_client(server) as plexy:
         with Journal(path) as journal:
             journal.open()
-            journal.belongs_to(server.base_url, plexy._execution.settings.current_key())
+            journal.belongs_to(server.base_url, Secret("key"))
             journal.exchange([], [], claims)
         source = Source(1000)
         job = asyncio.create_task(run(plexy, source, journal=path, concurrency=5))

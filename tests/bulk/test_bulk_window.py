@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay, BulkResult, CreatePaymentLink
+from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, CreatePaymentLink
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger
-from .rows import CREATE, LOOK_UP, Source, a_client, row, rows, run
+from .rows import CREATE, LOOK_UP, Source, a_client, row, rows, run, run_to_error
 
 pytestmark = pytest.mark.asyncio
 
@@ -324,11 +324,13 @@ async def test_an_ordered_job_of_one_worker_passes_refused_rows_in_every_place(
 async def test_closing_the_client_ends_a_job_that_waits_for_the_server(sandbox: Sandbox) -> None:
     sandbox.faults.add("code=1")
     async with a_client(sandbox) as plexy:
-        job = asyncio.create_task(run(plexy, rows(8), concurrency=4))
+        job = asyncio.create_task(run_to_error(plexy, rows(8), concurrency=4))
         async with asyncio.timeout(30):
             while sandbox.requests.count() < 10:
                 await asyncio.sleep(0.001)
-    async with asyncio.timeout(30):
-        results = await job
+    results, error = await job
 
+    assert isinstance(error, ConfigurationError)
+    assert "closed" in str(error)
+    assert sorted(result.index for result in results) == list(range(8))
     assert all(result.error is not None for result in results)

@@ -316,7 +316,10 @@ def test_a_refused_key_ends_the_job_early(server: str, tmp_path: Path) -> None:
     assert "were not attempted" in done.stderr
     rows = table(results)
     assert 3 <= len(rows) < 500
-    assert {row["error"] for row in rows} == {"AuthenticationError"}
+    assert {row["outcome"] for row in rows} == {"failed"}
+    sent = [row for row in rows if row["error"] == "AuthenticationError"]
+    assert 3 <= len(sent) < 100
+    assert all("not sent" in row["error_message"] for row in rows if row not in sent)
     assert wrong not in done.stdout + done.stderr + results.read_text()
 
 

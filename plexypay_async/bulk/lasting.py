@@ -1,0 +1,187 @@
+"""What no row of a job can survive, such as a key that is refused or a certificate that proves nothing.
+
+A job would try all of its rows in vain, and tell each of them as failed. After a few failures on end that say
+nothing about their rows it looks once more, with a request of its own; where that fails so too, the job ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+
+from ..api.payment_links import ListPaymentLinks, PaymentLinks
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    PlexyPayError,
+)
+from ..execution import Call, Execution, Patience
+from ..limits import Pace
+from ..operation import Replay
+from ..transport import is_lasting
+
+__all__ = ["LastingFailures", "is_of_no_row"]
+
+FEW = 3
+"""So many failures on end are looked into."""
+MOST_LOOKS = 3
+"""So often in turn a look may find all well, while no row does: a key may read, and not create."""
+WRONG_PLACE = (404, 405)
+
+_LIST = PaymentLinks.list
+
+
+class LastingFailures:
+    """Counts a job's failures that say nothing about their rows, and keeps its pace.
+
+    As a pace it lets nothing out while such failures are looked into, and no row begin once the job ends.
+
+    Args:
+        execution: What the job's calls are performed by.
+        pace: The job's own.
+        patience: What a look's call is given: a pace that holds nothing back, and the job's probes.
+        refuse: Tells the running task that its row is not sent any more, and whether it had not been before.
+        end: Ends the job with an error that no row can survive.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        pace: Pace,
+        patience: Patience,
+        *,
+        refuse: Callable[[], bool],
+        end: Callable[[PlexyPayError], None],
+    ) -> None:
+        self._execution = execution
+        self._pace = pace
+        self._patience = patience
+        self._refuse = refuse
+        self._end = end
+        self.round = 0
+        """Goes up with each look that finds all well: what was sent before it tells nothing new."""
+        self._on_end = 0
+        self._looks = 0
+        self._last: PlexyPayError | None = None
+        self._held = False
+        self._lock = asyncio.Lock()
+        self._closed = False
+
+    # ---------------------------------------------------------------------------------------- how rows end
+
+    def note(self, error: PlexyPayError | None, sent_in: int) -> None:
+        """Note how a row ended.
+
+        Args:
+            error: Its error; None where it has a link.
+            sent_in: The round in which it began.
+        """
+        if error is None and not self._on_end and not self._looks:
+            return
+        if error is None or not is_of_no_row(error):
+            # An outage tells nothing of the key.
+            if error is None or isinstance(error, APIError):
+                self._on_end = self._looks = 0
+                self._held = self._closed
+        elif sent_in == self.round:
+            self._last = error
+            self._on_end += 1
+            self._held = self._closed or self._on_end >= FEW
+
+    def close(self) -> None:
+        """Let no row begin any more: the job ends. Those under way go on."""
+        self._closed = self._held = True
+
+    # ------------------------------------------------------------------------------------------- as a pace
+
+    def enter_now(self) -> int | None:
+        """Take a place where there is one, and nothing is to be looked into."""
+        return None if self._held else self._pace.enter_now()
+
+    async def enter(self) -> int:
+        """Wait for a place.
+
+        Raises:
+            ConfigurationError: The job ends, and the row has not been sent.
+        """
+        ticket = await self._pace.enter()
+        try:
+            if self._held:
+                await self.look()
+                if self._closed and self._refuse():
+                    raise ConfigurationError("not sent: the job ends")
+        except BaseException:
+            self._pace.leave(ticket, trouble=None)
+            raise
+        return ticket
+
+    def leave(self, ticket: int, *, trouble: bool | None) -> None:
+        """Give a place back."""
+        self._pace.leave(ticket, trouble=trouble)
+
+    @property
+    def suspects(self) -> bool:
+        """Whether a look is due."""
+        return self._held and not self._closed
+
+    async def look(self) -> None:
+        """Find out whether any row can be created, where that is in doubt; end the job where none can."""
+        async with self._lock:
+            if not self._held or self._closed:
+                return
+            error = await self._answer()
+            if error is None and self._last is not None:
+                self._looks += 1
+                if self._looks >= MOST_LOOKS:
+                    # Not the row's own, which somebody may keep.
+                    error = copy.copy(self._last)
+            if error is None or not is_of_no_row(error):
+                self.round += 1
+                self._on_end = 0
+                self._held = self._closed
+                return
+            error.add_note(
+                f"{FEW} rows on end failed so, and a further look did not help: the job sends no more rows."
+            )
+            self._end(error)
+
+    async def _answer(self) -> PlexyPayError | None:
+        """Ask for the smallest page of the listing; return what is wrong, if anything."""
+        codec = self._execution.listing_codec(_LIST)
+        request = ListPaymentLinks()
+        path, filters = codec.filters(request)
+        call = Call(
+            self._execution,
+            codec,
+            codec.encode(path, filters, 1, 1),
+            Replay.SAFE,
+            _LIST,
+            request,
+            patience=self._patience,
+        )
+        try:
+            await call.run()
+        except PlexyPayError as error:
+            return error.with_traceback(None)
+        return None
+
+
+def is_of_no_row(error: PlexyPayError) -> bool:
+    """Tell whether a call's error would have befallen any other row as well, now and for good."""
+    cause: BaseException | None = error
+    while isinstance(cause, OutcomeUnknownError):
+        cause = cause.__cause__
+    if isinstance(cause, ConnectError):
+        return is_lasting(cause)
+    if isinstance(cause, (AuthenticationError, PermissionDeniedError)):
+        return True
+    if isinstance(cause, APIError):
+        # Without the API's own error it is another server, or another place on it.
+        return cause.status in WRONG_PLACE and cause.code is None
+    # Such as a client that is closed, or a function for the key that raises.
+    return isinstance(cause, ConfigurationError)

@@ -1,0 +1,114 @@
+"""What a journal keeps of a link, and the seal by which it knows what it kept itself.
+
+The seal is keyed by the API key: who can write the file, and does not have the key, cannot make one. It
+binds the order reference, the row's digest, the link's id and the kept answer's hash to each other, and
+outlives the answer, so that a row whose answer was purged still tells which link is its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, cast
+
+import attrs
+import orjson
+
+from ..secret import Secret
+
+__all__ = ["Kept", "Seal", "decoded", "link_in"]
+
+LARGEST_KEPT = 64 * 1024
+"""Bytes of an answer that a journal keeps; a larger one is asked for again where it is wanted."""
+LONGEST_ID = 1024
+
+
+class Seal:
+    """Signs and proves what the journal of one account keeps.
+
+    Args:
+        api_key: The account's key.
+        salt: The journal's own.
+    """
+
+    def __init__(self, api_key: Secret[str], salt: bytes) -> None:
+        root = Secret(api_key.slow_digest(salt))
+        self._key = Secret(root.keyed_digest(b"plexypay journal: seal"))
+        self.check = root.keyed_digest(b"plexypay journal: key")
+        """By which a journal knows the key again; neither the key nor a seal can be made from it."""
+
+    def of(self, reference: str, digest: bytes, link: str, answer_hash: bytes) -> bytes:
+        """Return the seal of one row."""
+        parts = (reference.encode(), digest, link.encode(), answer_hash)
+        return self._key.keyed_digest(b"".join(len(part).to_bytes(8) + part for part in parts))
+
+    def proves(self, row: Kept, seal: Any) -> bool:
+        """Tell whether a row is as it was kept."""
+        if not isinstance(seal, bytes) or row.link is None or not isinstance(row.answer_hash, bytes):
+            return False
+        try:
+            made = self.of(row.reference, row.digest, row.link, row.answer_hash)
+        except (TypeError, ValueError):
+            return False
+        if not hmac.compare_digest(made, seal):
+            return False
+        return row.answer is None or hashlib.sha256(row.answer).digest() == row.answer_hash
+
+
+@attrs.frozen
+class Kept:
+    """What a journal has of a row that is done."""
+
+    reference: str
+    digest: bytes
+    link: str | None
+    """The link's id."""
+    answer_hash: Any
+    answer: bytes | None = None
+    """The answer as JSON; None where it was purged, or not fit to be kept."""
+
+    @classmethod
+    def of(cls, reference: str, digest: bytes, answer: Any) -> Kept:
+        """Return what to keep of a decoded answer, however odd it is."""
+        link = _id_of(answer)
+        try:
+            written = orjson.dumps(answer)
+        except (TypeError, ValueError, RecursionError):
+            # Such as one that is nested more deeply than can be written.
+            return cls(reference, digest, link, b"")
+        if len(written) > LARGEST_KEPT:
+            return cls(reference, digest, link, b"")
+        return cls(reference, digest, link, hashlib.sha256(written).digest(), written)
+
+    @classmethod
+    def found(cls, reference: str, digest: Any, link: Any, answer_hash: Any, answer: Any) -> Kept:
+        """Return what a file has, which others may have written."""
+        # The format before kept the id in the answer alone.
+        identity = link if isinstance(link, str) else link_in(answer)
+        return cls(reference, digest, identity, answer_hash, answer if isinstance(answer, bytes) else None)
+
+
+def decoded(answer: Any) -> Any:
+    """Return a kept answer as an object; None where it is none, or cannot be read."""
+    if not isinstance(answer, (bytes, str)):
+        return None
+    try:
+        return orjson.loads(answer)
+    except ValueError:
+        return None
+
+
+def link_in(answer: Any) -> str | None:
+    """Return the link's id in a kept answer, if there is one."""
+    return _id_of(decoded(answer))
+
+
+def _id_of(answer: Any) -> str | None:
+    found = cast("dict[str, Any]", answer).get("id") if isinstance(answer, dict) else None
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+        return None
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        return None
+    return found

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import random
 import re
-import socket
-import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
 
 import attrs
 
+from .loopback_front import PLACES, Front, cut, listening, reset_on_close, written
 from .recording_server import Answer, Asked, RecordingServer, api_error
 
 __all__ = ["Fate", "LossyProxy", "drawn_by_chance", "lossy_proxy"]
@@ -53,7 +52,6 @@ WITHOUT_THE_SERVER: tuple[tuple[str, int, bytes], ...] = (
     ("429 empty", 429, b""),
 )
 """What it answers before a request reaches the server at all."""
-PLACES = ("before the head", "in the head", "before the body", "in the body")
 
 
 @attrs.frozen
@@ -120,7 +118,7 @@ def drawn_by_chance(
             return Fate(f"silence, {when}", after, silent=True)
         reset = chances.random() < 0.5
         how = "reset" if reset else "closed"
-        place = chances.choice(PLACES) if after == 0.0 else PLACES[0]
+        place = chances.choice(PLACES[:-1]) if after == 0.0 else PLACES[0]
         return Fate(f"{how} {place}, {when}", after, place=place, reset=reset)
 
     return draw
@@ -136,50 +134,23 @@ def _work(chances: random.Random, latest: float) -> tuple[float | None, str]:
     return late, f"done {late:.2f} s late"
 
 
-class LossyProxy:
-    """Speaks HTTP/1.1 on a socket, and hands requests to the recording server or not."""
-
-    base_url: str
+class LossyProxy(Front):
+    """Hands requests to the recording server or not, and answers for it or not."""
 
     def __init__(self, server: RecordingServer, draw: Draw, seed: int) -> None:
-        self.server = server
+        super().__init__(server)
         self.seed = seed
         self.befallen: Counter[str] = Counter()
         """How often each kind of fate was met."""
         self._draw = draw
         self._requests: Counter[str] = Counter()
         self._late = 0
-        self._serving: set[asyncio.Task[None]] = set()
         self._began = asyncio.get_running_loop().time()
 
-    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Begin to serve one connection."""
-        # A task of its own, since asyncio's own reports every one that is cancelled.
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        start, *lines = head.split("\r\n")
-        method, target, _ = start.split(" ")
-        headers = {
-            name.strip().lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines if line)
-        }
-        body = await reader.readexactly(int(headers.get("content-length", "0")))
-        asked = self.server.asked(method, target, headers, body)
+    async def exchange(
+        self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Let befall one request what is drawn for it."""
         number = self._requests[asked.marker] = self._requests[asked.marker] + 1
         fate = self._draw(random.Random(f"{self.seed}:{asked.marker}:{number}"), asked)
         self._note(asked, fate)
@@ -191,19 +162,19 @@ class LossyProxy:
             await reader.read()
             return False
         if fate.place is not None:
-            content = _cut(_written(answer), fate.place)
+            content = cut(written(answer), fate.place)
             if content:
                 writer.write(content)
                 await writer.drain()
             if fate.reset:
-                _reset_on_close(writer)
+                reset_on_close(writer)
             return False
-        writer.write(_written(answer))
+        writer.write(written(answer))
         await writer.drain()
         # An error names nothing by which it could be told from that of another request.
         if fate.again_after is not None and isinstance(answer, Answer) and answer.status < 300:
             await asyncio.sleep(fate.again_after)
-            writer.write(_written(answer))
+            writer.write(written(answer))
             await writer.drain()
         return True
 
@@ -237,54 +208,12 @@ class LossyProxy:
         while self._late:
             await asyncio.sleep(0.05)
 
-    async def close(self) -> None:
-        """Drop all connections."""
-        serving = list(self._serving)
-        for task in serving:
-            task.cancel()
-        failed = [error for error in await asyncio.gather(*serving, return_exceptions=True) if error]
-        assert not failed, failed
-
 
 _LENGTH = re.compile(r"[0-9.]+ s late")
-
-
-def _written(answer: Answer | tuple[int, bytes]) -> bytes:
-    status, body = (answer.status, answer.body) if isinstance(answer, Answer) else answer
-    further = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
-    kind = "text/html" if body.startswith(b"<") else "application/json"
-    head = f"HTTP/1.1 {status} Told\r\nContent-Type: {kind}\r\n{further}Content-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _cut(content: bytes, place: str) -> bytes:
-    head = content.index(b"\r\n\r\n") + 4
-    match place:
-        case "before the head":
-            return b""
-        case "in the head":
-            return content[: head // 2]
-        case "before the body":
-            return content[:head]
-        case _:
-            return content[: (head + len(content)) // 2]
-
-
-def _reset_on_close(writer: asyncio.StreamWriter) -> None:
-    connection: socket.socket = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 @contextlib.asynccontextmanager
 async def lossy_proxy(server: RecordingServer, draw: Draw, seed: int) -> AsyncGenerator[LossyProxy]:
     """Stand before a server on loopback."""
-    proxy = LossyProxy(server, draw, seed)
-    listening = await asyncio.start_server(proxy.connected, "127.0.0.1", 0, backlog=1024)
-    host, port = listening.sockets[0].getsockname()[:2]
-    proxy.base_url = f"http://{host}:{port}"
-    try:
+    async with listening(LossyProxy(server, draw, seed)) as proxy:
         yield proxy
-    finally:
-        listening.close()
-        await proxy.close()
-        await listening.wait_closed()

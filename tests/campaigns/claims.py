@@ -19,6 +19,7 @@ __all__ = ["Claim", "Lie", "lies_of", "told_of"]
 SUCCESS = "success"
 CANCELLED = "cancelled"
 FOREIGN = "foreign exception"
+HUNG = "hung"
 
 
 @attrs.frozen
@@ -80,6 +81,8 @@ def _contradicted(claim: Claim, record: Record) -> Iterable[str]:
     done = record.done[claim.marker]
     if claim.ended == FOREIGN:
         yield "no PlexyPayError"
+    if claim.ended == HUNG:
+        yield "a call that never ends"
     if claim.ended == SUCCESS and not claim.own:
         yield "success by an answer that is not its own"
     if claim.call.is_read:
@@ -113,7 +116,7 @@ def told_of(claims: Iterable[Claim], lies: Sequence[Lie]) -> str:
     for claim in claims:
         end = claim.ended.name if isinstance(claim.ended, Outcome) else str(claim.ended)
         ends.setdefault(claim.call.title, Counter())[end] += 1
-    columns = (SUCCESS, "NOT_SENT", "REJECTED", "UNKNOWN", "DONE", CANCELLED, FOREIGN)
+    columns = (SUCCESS, "NOT_SENT", "REJECTED", "UNKNOWN", "DONE", CANCELLED, FOREIGN, HUNG)
     width = max(len(title) for title in ends)
     lines = [f"{'':{width}} " + " ".join(f"{column:>{max(9, len(column))}}" for column in columns)]
     for title, counted in ends.items():

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
@@ -217,3 +218,15 @@ async def lossy_proxy(server: RecordingServer, draw: Draw, seed: int) -> AsyncGe
     """Stand before a server on loopback."""
     async with listening(LossyProxy(server, draw, seed)) as proxy:
         yield proxy
+
+
+async def main(seed: int) -> None:
+    """Serve until the standard input ends; print the address."""
+    draw = drawn_by_chance(0.4, 0.15)
+    async with lossy_proxy(RecordingServer(keeps_history=False), draw, seed) as proxy:
+        print(proxy.base_url, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,120 @@
+"""How a campaign makes its calls: under short time-outs, cancelled and closed upon at random."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from plexypay_async import AsyncPlexyPay, RetryPolicy
+
+from .campaign_calls import CALLS, CampaignCall
+from .claims import CANCELLED, HUNG, Claim, claim_of
+
+__all__ = ["LATEST", "READ_TIMEOUT", "SETTLING", "Clients", "make_calls"]
+
+KEY = "pr_0123456789abcdef0123456789abcdef"
+SHORT = RetryPolicy(max_attempts=4, base=0.005, cap=0.05)
+READ_TIMEOUT = 0.3
+SETTLING = 0.3
+LATEST = 0.4
+"""Less than READ_TIMEOUT and SETTLING together, after which a request cannot be at work any more."""
+TIMEOUTS = (0.05, 0.3, 1.5, 4.0)
+GRACE = 10.0
+"""Seconds after its deadline within which a call has ended, even on a busy machine."""
+LIFE = 400
+"""So many calls a client lives at the most, until it is closed in the midst of some."""
+
+
+class Clients:
+    """Clients that are closed with calls under way, now and then, and replaced."""
+
+    def __init__(self, url: str, chances: random.Random) -> None:
+        self._url = url
+        self._chances = chances
+        self._left = 0
+        self._client: AsyncPlexyPay | None = None
+        self._derived: list[AsyncPlexyPay] = []
+
+    async def one(self, timeout: int) -> AsyncPlexyPay:
+        """Return a client with one of the time-outs."""
+        if not self._left:
+            self._left = self._chances.randrange(LIFE // 2, LIFE)
+            await self.close()
+            client = AsyncPlexyPay(
+                KEY, base_url=self._url, read_timeout=READ_TIMEOUT, max_connections=150, retry=SHORT
+            )
+            self._client = client
+            self._derived = [client.with_options(timeout=each) for each in TIMEOUTS]
+        self._left -= 1
+        return self._derived[timeout]
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+async def make_calls(
+    numbers: Iterable[int],
+    concurrency: int,
+    seed: int,
+    take: Callable[[Claim], None],
+    *,
+    named: Sequence[Clients],
+    unnamed: Sequence[Clients],
+) -> None:
+    """Make the calls of these numbers and close the clients.
+
+    Args:
+        numbers: Each call's number says what it calls, on which client, and when it is cancelled.
+        concurrency: How many are under way at once.
+        seed: What chance is drawn from.
+        take: Takes what each call claims when it ends.
+        named: The clients of the calls whose answers name whose they are.
+        unnamed: The clients of the other calls.
+    """
+    waiting = iter(numbers)
+
+    async def work() -> None:
+        for number in waiting:
+            chances = random.Random(f"{seed}:{number}")
+            call = CALLS[number % len(CALLS)]
+            take(await _claim(call, number, chances, chances.choice(named if call.named else unnamed)))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
+    finally:
+        for clients in (*named, *unnamed):
+            await clients.close()
+
+
+async def _claim(call: CampaignCall, number: int, chances: random.Random, clients: Clients) -> Claim:
+    marker = call.marker(number)
+    plexy = await clients.one(chances.randrange(len(TIMEOUTS)))
+    calling = asyncio.ensure_future(call.make(plexy, marker, number))
+    if chances.random() < 0.15:
+        await asyncio.wait([calling], timeout=chances.random() ** 4 * 2 * READ_TIMEOUT)
+        calling.cancel()
+    await asyncio.wait([calling], timeout=max(TIMEOUTS) + GRACE)
+    if not calling.done():
+        waits = ", ".join(_waiting_at(calling))
+        calling.cancel()
+        return Claim(call, marker, HUNG, f"it waits at {waits}")
+    if calling.cancelled():
+        return Claim(call, marker, CANCELLED)
+    return claim_of(call, marker, calling.exception() or calling.result())
+
+
+def _waiting_at(task: asyncio.Future[Any]) -> list[str]:
+    """Tell where a task waits, from the outside in."""
+    frames: list[str] = []
+    coroutine: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        frames.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        coroutine = coroutine.cr_await
+    return frames

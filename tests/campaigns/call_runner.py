@@ -21,7 +21,7 @@ READ_TIMEOUT = 0.3
 SETTLING = 0.3
 LATEST = 0.4
 """Less than READ_TIMEOUT and SETTLING together, after which a request cannot be at work any more."""
-TIMEOUTS = (0.05, 0.3, 1.5, 4.0)
+TIMEOUTS = (0.1, 0.5, 1.5, 4.0)
 GRACE = 10.0
 """Seconds after its deadline within which a call has ended, even on a busy machine."""
 LIFE = 400
@@ -40,16 +40,19 @@ class Clients:
 
     async def one(self, timeout: int) -> AsyncPlexyPay:
         """Return a client with one of the time-outs."""
-        if not self._left:
-            self._left = self._chances.randrange(LIFE // 2, LIFE)
-            await self.close()
-            client = AsyncPlexyPay(
-                KEY, base_url=self._url, read_timeout=READ_TIMEOUT, max_connections=150, retry=SHORT
-            )
-            self._client = client
-            self._derived = [client.with_options(timeout=each) for each in TIMEOUTS]
         self._left -= 1
+        if self._left <= 0:
+            self._left = self._chances.randrange(LIFE // 2, LIFE)
+            before, self._client = self._client, self._new()
+            self._derived = [self._client.with_options(timeout=each) for each in TIMEOUTS]
+            if before is not None:
+                await before.close()
         return self._derived[timeout]
+
+    def _new(self) -> AsyncPlexyPay:
+        return AsyncPlexyPay(
+            KEY, base_url=self._url, read_timeout=READ_TIMEOUT, max_connections=150, retry=SHORT
+        )
 
     async def close(self) -> None:
         client, self._client = self._client, None

@@ -15,7 +15,7 @@ from .groups import Groups
 from .limits import RetryBudget
 from .operation import Async, Bulk, Listing, Operation, Replay, Wait
 from .pagination import AsyncPages
-from .settings import APIKey, RetryPolicy, Settings
+from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
 from .transport import Transport
 from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
@@ -42,12 +42,18 @@ class AsyncPlexyPay(Groups[Async]):
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
+        keepalive_timeout: Seconds that an idle connection is kept; 0 makes one for each request. Calls that
+            must not be repeated take none that has been idle for two seconds.
         max_connections: How many connections each event loop may have, and so how many requests are under
             way at once; further calls wait, within their `timeout`.
+        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
+        max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
-        session: An `aiohttp.ClientSession` of yours to use on its own loop; it is not closed. Its default
-            headers and cookies go out with every request.
+        session: An `aiohttp.ClientSession` of yours, on its own loop, whose connections are used and not
+            closed. Its default headers, trace configs, middlewares and proxy are taken over; whatever else
+            it does by default, such as raising for a status, sending cookies or timing out, it does not do
+            to the library's requests. One with an `auth` of its own is refused.
         trust_env: Take proxies from the environment.
 
     Raises:
@@ -62,19 +68,28 @@ class AsyncPlexyPay(Groups[Async]):
         timeout: float = 60.0,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        keepalive_timeout: float = KEPT_ALIVE,
         max_connections: int = 100,
+        max_response_size: int = LARGEST_RESPONSE,
+        max_header_size: int = LONGEST_HEADER,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         paths: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
         trust_env: bool = False,
     ) -> None:
+        # An error tracker shows the arguments of every frame that an exception passes.
+        key = concealed(api_key)
+        del api_key
         settings = Settings.of(
-            api_key,
+            key,
             base_url=base_url,
             timeout=timeout,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
+            keepalive_timeout=keepalive_timeout,
             max_connections=max_connections,
+            max_response_size=max_response_size,
+            max_header_size=max_header_size,
             retry=retry,
             paths=paths,
             trust_env=trust_env,
@@ -113,8 +128,10 @@ class AsyncPlexyPay(Groups[Async]):
         Raises:
             ConfigurationError: A value is unusable.
         """
+        key = concealed(api_key)
+        del api_key
         settings = self._execution.settings.changed(
-            api_key=api_key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
+            api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
         )
         client = type(self).__new__(type(self))
         client._use(self._execution.derived(settings), derived=True)
@@ -157,6 +174,14 @@ class AsyncPlexyPay(Groups[Async]):
         # A traceback that shows local variables would show it.
         del json
         return await Call(self._execution, _JSONDecoder(f"{verb} {path}"), wire_request, replay).run()
+
+    @property
+    def is_sandbox(self) -> bool | None:
+        """Whether what answers is a sandbox: no money moves there. None before the first answer.
+
+        Evidence: the `Sandbox` of this library says so in a header of every answer.
+        """
+        return self._execution.transport.is_sandbox
 
     async def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""

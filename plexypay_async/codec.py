@@ -14,10 +14,13 @@ import orjson
 
 from .converter import Structure, as_object, converter, each, integer, reason
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
-from .fields import Request, wire_name
+from .fields import Request, wire_name, wire_names
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
 from .wire import (
+    API_ERROR_TYPES,
     BODY_METHODS,
+    LONGEST_MESSAGE,
+    SHOWN,
     WireRequest,
     WireResponse,
     decode_json,
@@ -32,7 +35,7 @@ __all__ = ["ListingCodec", "OperationCodec", "PageBody"]
 R = TypeVar("R")
 T = TypeVar("T")
 
-_ERROR_TYPES = ("apiError", "validationError")
+NO_CONTENT = 204
 
 
 class RequestEncoder:
@@ -100,53 +103,65 @@ class OperationCodec(Generic[R]):
         self.encode = self._encoder.encode
         answer: Answer[R] = operation.answer
         self._model = answer.model
-        self._known_by = answer.known_by
+        self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
+        self._reads = operation.method == "GET"
         self._may_refuse = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
         self._pending = operation.pending
-        # What needs no field of the answer needs no answer either, where something was done.
-        fields: Sequence[attrs.Attribute[Any]] = attrs.fields(answer.model)
-        needs_none = operation.method != "GET" and all(f.default is not attrs.NOTHING for f in fields)
-        self._body_if_empty = b"{}" if needs_none else b""
+        fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
+        self._proof = wire_names(fields["id"]) if "id" in fields else ()
+        self._says_success = "success" in fields
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
 
         Raises:
-            UnreadableResponseError: The answer is not JSON, or does not fit the model.
+            UnreadableResponseError: The answer is not JSON, or does not fit the model, or nothing in it says
+                that the work was done: what comes from something in between has a success status too.
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = orjson.loads(response.body or self._body_if_empty)
+            value: Any = orjson.loads(response.body)
         except ValueError:
-            value = decode_json(response, self.name, shown=not self._model.private)
-        known_by = self._known_by
-        if self._may_refuse:
-            self._check_refused(value, response)
-        if known_by is not None and (type(value) is not dict or known_by not in value):
-            return None  # type: ignore[return-value]
+            if self._may_be_empty and response.status == NO_CONTENT:
+                return None  # type: ignore[return-value]
+            value = decode_json(
+                response,
+                self.name,
+                shown=not self._model.private,
+                outcome=Outcome.DONE if self._reads else Outcome.UNKNOWN,
+            )
+        if not self._reads:
+            self._check_done(value, response)
         try:
             model: R = self._structure(value, self._model)
         except Exception as error:  # noqa: BLE001 - any document gives a model or this error
             raise misfit(error, self._model, response, self.name) from None
         return model
 
-    def _check_refused(self, document: Any, response: WireResponse) -> None:
-        if not isinstance(document, dict):
+    def _check_done(self, value: Any, response: WireResponse) -> None:
+        """Refuse what has neither the id that the work gave, nor the field that says so."""
+        document = cast("dict[str, Any]", value) if type(value) is dict else {}
+        success = document.get("success")
+        if success is False and self._may_refuse:
+            self._refuse(document, response)
             return
-        value = cast("dict[str, Any]", document)
-        success = value.get("success")
-        if success is True or (success is None and value.get("type") not in _ERROR_TYPES):
+        if success is True and self._says_success:
             return
+        if success is None and document.get("type") not in API_ERROR_TYPES:
+            for name in self._proof:
+                if document.get(name) is not None:
+                    return
+        shown = not self._model.private
+        message = document.get("message")
+        told = f": {response.hidden(message)[:SHOWN]}" if type(message) is str and message else ""
+        raise unreadable(
+            response, f"{self.name}: nothing in the answer says that it was done{told}", shown=shown
+        )
+
+    def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
         message = value.get("message")
         told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
-        if success is not False:
-            # An error's body, or what is neither true nor false, says nothing certain with a success status.
-            raise UnreadableResponseError(
-                f"{self.name}: neither a success nor a refusal (HTTP {response.status}): {told}",
-                status=response.status,
-                outcome=Outcome.UNKNOWN,
-            )
         try:
             answer = self._structure(value, self._model)
         except Exception:  # noqa: BLE001 - a refusal may be poorer than a success
@@ -155,8 +170,8 @@ class OperationCodec(Generic[R]):
             return
         code = next((value[name] for name in ("code", "responseCode") if value.get(name) is not None), None)
         raise RefusedError(
-            told,
-            code=None if isinstance(code, (bool, dict, list, type(None))) else response.hidden(str(code)),
+            told[:LONGEST_MESSAGE],
+            code=response.hidden(str(code))[:SHOWN] if type(code) in (str, int, float) else None,
             answer=answer,
             operation=self.name,
         )
@@ -202,7 +217,7 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
-        value = decode_json(response, self.name)
+        value = decode_json(response, self.name, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error
@@ -243,4 +258,5 @@ def misfit(error: Exception, kind: Any, response: WireResponse, what: str) -> Un
         response,
         f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
         shown=not getattr(kind, "private", False),
+        outcome=Outcome.DONE,
     )

@@ -2,8 +2,11 @@
 
 A timer of its own costs a call several microseconds, which at thousands of calls a second is a tenth of the
 throughput. Here a call is an entry in a bucket of 50 ms, and one tick looks at the buckets that are due; a
-call therefore ends up to 100 ms late, never early. What a server's silence moves is not the entry, which is
-looked at again when it comes due.
+call therefore ends up to 100 ms late, never early. A call that has heard from the server meanwhile is put
+into a later bucket when its old one comes due.
+
+A loop that was busy for seconds finds calls overdue whose answers lie in the kernel, unread. So what is due
+is cut some turns of the loop later, when those answers have been taken.
 """
 
 from __future__ import annotations
@@ -15,6 +18,13 @@ from typing import Any
 __all__ = ["Deadlines", "Watch"]
 
 TICK = 0.05
+TURNS = 4
+"""Turns of the loop between being due and being cut: one reads what has come (under uvloop the timers run
+before it), one hands it to the task, and two are for a middleware's sake."""
+STEP_BACK = 1.0
+"""Seconds that a loop's clock never steps back by itself."""
+LEAP = 86_400.0
+"""Seconds that no call and no pause of the machine lasts: a clock that was set, such as by freezegun."""
 
 
 class Watch:
@@ -22,7 +32,6 @@ class Watch:
 
     __slots__ = (
         "_cancelling",
-        "_deadline",
         "_deadlines",
         "_expired",
         "_heard",
@@ -30,6 +39,7 @@ class Watch:
         "_patience",
         "_silent",
         "_task",
+        "deadline",
     )
 
     def __init__(self, deadlines: Deadlines, deadline: float, patience: float) -> None:
@@ -41,32 +51,57 @@ class Watch:
         self._expired = False
         self._silent = False
         self._heard: float | None = None
-        self._deadline = deadline
+        self.deadline = deadline
+        """By the loop's clock; it moves along where that clock is set."""
         self._patience = patience
         self._deadlines = deadlines
-        due = deadlines.now() + patience
-        self._key = deadlines.add(self, due if due < deadline else deadline)
+        now = deadlines.now()
+        due = now + patience
+        self._key = deadlines.add(self, due if due < deadline else deadline, now)
 
-    def heard(self) -> None:
+    def now(self) -> float:
+        """Return the loop's time."""
+        return self._deadlines.now()
+
+    def heard(self) -> float:
         """Count the silence from now on: the request is written, or a part of its answer has come."""
-        self._heard = self._deadlines.now()
+        now = self._heard = self._deadlines.now()
+        return now
 
-    def come_due(self, now: float) -> None:
-        """Cut what lasts too long, or be looked at again."""
-        silent = self._heard is not None and self._heard + self._patience <= min(now, self._deadline)
-        if silent:
-            self._silent = True
-        elif self._deadline <= now:
-            self._expired = True
-        else:
-            self._key = self._deadlines.add(self, self._due(now))
+    def is_due(self, now: float) -> bool:
+        """Tell whether its deadline or its silence is over; else it is looked at again later."""
+        if self.deadline <= now or self._is_silent(now):
+            return True
+        self._key = self._deadlines.add(self, self.due(now), now)
+        return False
+
+    def cut(self, now: float) -> None:
+        """Cancel what lasts too long, unless it has ended or heard something meanwhile."""
+        if self._task is None or not self.is_due(now):
             return
-        if self._task is not None:
-            self._task.cancel()
+        # The silence first: an attempt that it ends may be followed by another.
+        if self._is_silent(now):
+            self._silent = True
+        else:
+            self._expired = True
+        self._task.cancel()
 
-    def _due(self, now: float) -> float:
+    def _is_silent(self, now: float) -> bool:
+        return self._heard is not None and self._heard + self._patience <= min(now, self.deadline)
+
+    def due(self, now: float) -> float:
         """Return the earliest time at which either can be over."""
-        return min(self._deadline, (now if self._heard is None else self._heard) + self._patience)
+        return min(self.deadline, (now if self._heard is None else self._heard) + self._patience)
+
+    def move(self, seconds: float) -> None:
+        """Go along with a clock that was set."""
+        self.deadline += seconds
+        if self._heard is not None:
+            self._heard += seconds
+
+    def rekey(self, key: int) -> None:
+        """Note the bucket that it was moved to."""
+        self._key = key
 
     def end_silence(self) -> bool:
         """Count it no longer; tell whether it was this, and nobody else, that cancelled the task."""
@@ -74,7 +109,8 @@ class Watch:
         if not self._silent:
             return False
         self._silent = False
-        self._key = self._deadlines.add(self, self._due(self._deadlines.now()))
+        now = self._deadlines.now()
+        self._key = self._deadlines.add(self, self.due(now), now)
         return self._task is not None and self._task.uncancel() <= self._cancelling
 
     def done(self) -> bool:
@@ -100,6 +136,7 @@ class Deadlines:
         self.now = loop.time
         self.buckets: dict[int, set[Watch]] = {}
         self._next = 0
+        self._seen_at = self.now()
         self._tick: asyncio.TimerHandle | None = None
 
     def watch(self, deadline: float, patience: float = math.inf) -> Watch:
@@ -109,10 +146,12 @@ class Deadlines:
         """
         return Watch(self, deadline, patience)
 
-    def add(self, watch: Watch, due: float) -> int:
+    def add(self, watch: Watch, due: float, now: float) -> int:
         """Look at a watch when it is due; return its bucket's key."""
+        seen_at, self._seen_at = self._seen_at, now
+        if (now < seen_at - STEP_BACK or now > seen_at + LEAP) and self.buckets:
+            self._move(now - seen_at)
         if self._tick is None:
-            now = self.now()
             self._next = int(now / TICK)
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
         key = int(due / TICK) + 1
@@ -127,15 +166,49 @@ class Deadlines:
 
     def _on_tick(self) -> None:
         now = self.now()
+        seen_at, self._seen_at = self._seen_at, now
+        if now < seen_at - STEP_BACK or now > seen_at + LEAP:
+            self._move(now - seen_at)
         latest = int(now / TICK)
-        due = range(self._next, latest + 1)
+        # After hours of sleep there are more ticks to catch up on than buckets.
+        passed = latest + 1 - self._next
+        keys = range(self._next, latest + 1) if passed <= len(self.buckets) else sorted(self.buckets)
         # First, so that what is to be looked at again comes into a bucket of the next ticks.
         self._next = latest + 1
-        for key in due:
-            for watch in self.buckets.pop(key, ()):
-                watch.come_due(now)
+        due = [
+            watch
+            for key in list(keys)
+            if key <= latest
+            for watch in self.buckets.pop(key, ())
+            if watch.is_due(now)
+        ]
+        if due:
+            self._loop.call_soon(self._turn, due, TURNS)
         # With no call under way the timer stops: an idle client wakes nobody.
         self._tick = self._loop.call_at(now + TICK, self._on_tick) if self.buckets else None
+
+    def _turn(self, due: list[Watch], turns: int) -> None:
+        if turns > 1:
+            self._loop.call_soon(self._turn, due, turns - 1)
+            return
+        now = self.now()
+        for watch in due:
+            watch.cut(now)
+
+    def _move(self, seconds: float) -> None:
+        """Go along with a clock that was set, so that no deadline is passed over or comes at once."""
+        watches = [watch for bucket in self.buckets.values() for watch in bucket]
+        self.buckets.clear()
+        now = self.now()
+        self._next = int(now / TICK)
+        for watch in watches:
+            watch.move(seconds)
+            key = max(self._next, int(watch.due(now) / TICK) + 1)
+            self.buckets.setdefault(key, set()).add(watch)
+            watch.rekey(key)
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = self._loop.call_at(now + TICK, self._on_tick)
 
     def close(self) -> None:
         """Stop the timer; no call is in flight any more."""

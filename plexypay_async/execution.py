@@ -1,16 +1,18 @@
 """One call: its deadline, its attempts, and what may be repeated after a failure.
 
-A call sends its request, judges what came of it, and repeats it as far as its replay class allows. Whether
-the work may have been done by an attempt that failed is kept in `unsettled` until something settles it: a
-success, or a look-up. No call ends in an error that says less than what is known.
+A call sends its request, judges what came of it, and repeats it as far as its replay class allows. Once an
+attempt may have done the work, the call is in doubt until something proves what became of it: a success, or a
+look-up that was asked when no request could still be at work. No call ends in an error that says less than
+what is known, or more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import backoff
@@ -30,11 +32,11 @@ from .errors import (
 )
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Declaration, Evidence, Listing, Operation, Replay
-from .recovery import Recovery, confirmed
+from .recovery import SETTLING, Recovery, confirmed
 from .sending import Sending
 from .settings import Settings
 from .transport import Connections, Transport, Wire
-from .verdict import Verdict, is_trouble, judge, may_repeat, retry_code
+from .verdict import Judgement, Verdict, is_trouble, judge, may_repeat, retry_code
 from .wire import WireRequest, WireResponse, error_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ D = TypeVar("D", covariant=True)
 
 log = logging.getLogger("plexypay")
 
+MOST_MISFITS = 2
+"""So many answers of another request a read passes over; another one is what the server means."""
+
 
 class Decoder(Protocol[D]):
     """What reads an answer."""
@@ -57,6 +62,17 @@ class Decoder(Protocol[D]):
     def decode(self, response: WireResponse) -> D:
         """Return the model of a 2xx answer."""
         ...
+
+
+class Doubt(enum.IntEnum):
+    """Whether the work of a call may have been done by an attempt that did not say so."""
+
+    NONE = 0
+    """No attempt may have done it."""
+    SETTLED = 1
+    """One may have, and has been proved not to; a refusal may yet be of what it, or an earlier run, made."""
+    OPEN = 2
+    """One may have."""
 
 
 class Execution:
@@ -110,6 +126,7 @@ class Execution:
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        reached: bool = False,
         settled_at: float = 0.0,
     ) -> Call[R]:
         """Return the call that performs an operation; nothing is sent before it runs.
@@ -119,6 +136,8 @@ class Execution:
             request: Its request.
             patience: How a bulk job's call differs.
             look_first: Whether it may have been done before, so that it is looked up before it is sent.
+            reached: Whether an earlier run may have reached the server, so that a refusal may be of what that
+                one made; `look_first` implies it.
             settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier
                 run may still be at work on the server.
         """
@@ -138,6 +157,7 @@ class Execution:
             request,
             patience=patience,
             look_first=look_first,
+            reached=reached,
             settled_at=settled_at,
         )
 
@@ -170,7 +190,8 @@ class Call(Generic[R]):
     """Whether the result was found by a look-up after its answer was lost."""
     sent = 0
     """How often the operation itself was sent."""
-    _unsettled = False
+    _proof_at = 0.0
+    _misfits = 0
     _sending: Sending | None = None
     _pauses: Generator[float, Any, None] | None = None
     _debt = 0
@@ -188,14 +209,20 @@ class Call(Generic[R]):
         *,
         patience: Patience | None = None,
         look_first: bool = False,
+        reached: bool = False,
         settled_at: float = 0.0,
+        misfit: Callable[[R], str | None] | None = None,
     ) -> None:
         self.execution = execution
         self.declaration = declaration
         self.request = request
         self.order_reference: str | None = getattr(request, "order_reference", None)
         # What an earlier run has sent counts: a refusal may be of what that one made.
-        self._reached = look_first
+        self._reached = look_first or reached
+        self._doubt = Doubt.SETTLED if look_first or reached else Doubt.NONE
+        if misfit is None and declaration is not None and declaration.echoes:
+            misfit = self._misfit
+        self._misfit_of = misfit
         self._decoder = decoder
         self._wire_request = wire_request
         if replay is Replay.AFTER_LOOKUP and self.order_reference is None:
@@ -209,6 +236,10 @@ class Call(Generic[R]):
         self._timeout = execution.settings.timeout if patience is None else patience.timeout
         most = execution.settings.retry.max_attempts
         self._max_attempts: float = most if patience is None or most == 1 else math.inf
+
+    def now(self) -> float:
+        """Return the loop's time."""
+        return self._now()
 
     @property
     def retries(self) -> int:
@@ -231,11 +262,11 @@ class Call(Generic[R]):
             patience.calls += 1
         # Waiting for an earlier run's requests is no time of this one's.
         now = loop.time()
-        self._deadline = (now if now > self._settled_at else self._settled_at) + self._timeout
-        watch = self._watch = Watch(connections.deadlines, self._deadline, execution.settings.read_timeout)
+        deadline = (now if now > self._settled_at else self._settled_at) + self._timeout
+        watch = self._watch = Watch(connections.deadlines, deadline, execution.settings.read_timeout)
         failed: BaseException
         try:
-            result = await self._perform()
+            result = await self._performed()
         except asyncio.CancelledError as error:
             failed = self._finished(self._deadline_error()) if watch.done() else error
         except ConfigurationError as error:
@@ -245,6 +276,9 @@ class Call(Generic[R]):
         except PlexyPayError as error:
             watch.done()
             failed = self._finished(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has an outcome
+            watch.done()
+            failed = self._finished(self._foreign(error))
         except BaseException:
             watch.done()
             raise
@@ -266,8 +300,30 @@ class Call(Generic[R]):
             unknown = OutcomeUnknownError(str(failed))
             unknown.__cause__ = failed
             failed = self._finished(unknown)
-        # Raised outside the handlers: the frames of an attempt hold the API key and what the server sent.
+        # Raised outside the handlers: the frames of an attempt hold what the server sent.
         raise failed from failed.__cause__
+
+    async def _performed(self) -> R:
+        try:
+            return await self._perform()
+        except PlexyPayError as error:
+            failure = error
+        # A job has the time to prove what became of a row; a single call's user rather hears of it now.
+        if (
+            self._patience is None
+            or self._doubt is not Doubt.OPEN
+            or not self.execution.recovery.may_find(self)
+        ):
+            raise failure
+        wait = self._proof_at - self._now()
+        if self._proof_at >= self._watch.deadline:
+            raise failure
+        self._give_place_back(trouble=None)
+        await asyncio.sleep(max(wait, 0.0))
+        found = await self._find(failure)
+        if found is not None:
+            return self._recovered(found)
+        raise self._final(self._last(failure))
 
     async def _perform(self) -> R:
         patience = self._patience
@@ -276,48 +332,62 @@ class Call(Generic[R]):
             self._probing = await patience.probes.wait(0)
         if self._look_first:
             earlier = OutcomeUnknownError(f"{self.name}: an earlier run may have done it")
-            self._unsettled = True
+            self._doubt = Doubt.OPEN
             if (wait := self._settled_at - self._now()) > 0:
                 self._give_place_back(trouble=None)
                 await asyncio.sleep(wait)
             found: R | None = await self._find(earlier)
             if found is not None:
                 return self._recovered(found)
-            self._unsettled = False
+        once = self._replay not in (Replay.SAFE, Replay.SAME_KEY)
+        fresh = self._replay in (Replay.MONEY, Replay.CREATE)
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            once = self._replay not in (Replay.SAFE, Replay.SAME_KEY)
-            sending = self._sending = Sending(self._watch, once=once)
+            sending = self._sending = Sending(self._watch, once=once, fresh=fresh)
             result = await self._send(self._wire_request, sending)
             self._sending = None
             self.sent += 1
             if type(result) is WireResponse and result.is_success and result.complete:
-                value = self._decoded(result)
-                self._answered()
-                if self.execution.recovery.known is None:
-                    self.execution.recovery.note_created(self, value)
-                return value
-            again = self._reached or sending.repeated
+                try:
+                    value = self._decoder.decode(result)
+                except RefusedError as refused:
+                    # What is refused now may have been done by an attempt before.
+                    raise self._final(refused) from None
+                except UnreadableResponseError as unreadable:
+                    if self._is_final(unreadable):
+                        raise
+                    result = unreadable
+                else:
+                    misfit = None if self._misfit_of is None else self._misfit_of(value)
+                    if misfit is None:
+                        self._answered()
+                        if self.execution.recovery.known is None:
+                            self.execution.recovery.note_created(self, value)
+                        return value
+                    result = self._of_another_request(misfit, sending)
+            if sending.repeated:
+                # aiohttp sent it once before by itself, and nobody knows what became of that.
+                self._may_have_done(sending)
+            judgement = self._judged(result)
+            error, verdict = judgement.error, judgement.verdict
             # A connection that was refused and a 429 have done nothing that a repeat could meet.
-            self._reached = again or not isinstance(result, ConnectError)
-            error, verdict = self._judge(result, again=again)
-            if isinstance(error, RateLimitedError):
-                self._reached = again
+            self._reached = self._reached or not isinstance(error, (ConnectError, RateLimitedError))
+            if judgement.may_have_done:
+                self._may_have_done(sending)
             self._failures.append(error)
             if verdict is Verdict.GONE:
                 self._answered()
                 return None  # type: ignore[return-value]
             if verdict is Verdict.CONFIRM:
-                state = await confirmed(self)
-                if state is not None and state.as_wanted:
-                    return state.found
-                self._unsettled = self._unsettled and state is None
-                raise self._final(error)
+                confirmed_now = await self._confirmed(error)
+                if confirmed_now is not None:
+                    return confirmed_now
+                if not judgement.may_have_done or self.sent >= self._max_attempts:
+                    raise self._final(error)
             if verdict is Verdict.LOOK_UP:
                 found = await self._find(error)
                 if found is not None:
                     return self._recovered(found)
-                self._unsettled = False
                 if (
                     not may_repeat(error, self._replay, self.execution.settings.retry)
                     or self.sent >= self._max_attempts
@@ -332,18 +402,64 @@ class Call(Generic[R]):
                 raise self._final(error)
             await self.pause(error)
 
-    def _decoded(self, answer: WireResponse) -> R:
-        try:
-            return self._decoder.decode(answer)
-        except RefusedError as error:
-            refused: PlexyPayError = error
-        except UnreadableResponseError as error:
-            if error.outcome is not Outcome.UNKNOWN or self._replay is Replay.SAFE:
-                raise
-            self._unsettled = True
-            refused = error
-        # What is refused now may have been done by an attempt before.
-        raise self._final(refused)
+    def _is_final(self, error: UnreadableResponseError) -> bool:
+        """Tell whether an answer that cannot be read ends the call: it is whole, or the work is done."""
+        return not error.cut and (error.outcome is Outcome.DONE or self._wire_request.method == "GET")
+
+    def _may_have_done(self, sending: Sending) -> None:
+        """Note that an attempt may have done the work, or may be about to do it."""
+        self._doubt, self._reached = Doubt.OPEN, True
+        sent_at = self._now() if sending.written_at is None else sending.written_at
+        # So long an answer would have been waited for, and so long a job waits for what was lost.
+        self._proof_at = max(self._proof_at, sent_at + self.execution.settings.read_timeout + SETTLING)
+
+    def _found_nothing(self, asked_at: float) -> None:
+        """Note that what the work would have made was not there; too early, that proves nothing."""
+        if asked_at >= self._proof_at:
+            self._doubt = Doubt.SETTLED
+
+    async def _confirmed(self, error: PlexyPayError) -> R | None:
+        """Return what the call was to bring about, where reading it shows that it has."""
+        asked_at = self._now()
+        state = await confirmed(self)
+        if state is None:
+            return None
+        if state.as_wanted:
+            self._answered()
+            return state.found
+        if state.is_final:
+            self._doubt = Doubt.SETTLED
+        else:
+            self._found_nothing(asked_at)
+        return None
+
+    def _misfit(self, value: R) -> str | None:
+        """Tell what an answer names that is not what was asked for."""
+        declaration = self.declaration
+        if declaration is None or value is None:
+            return None
+        return declaration.misfit(self.request, value)
+
+    def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
+        """Return the error of an answer to another request, and give up the connection that it came on."""
+        sending.drop_connection()
+        self._misfits += 1
+        told = f"{self.name}: the answer is of another request: {misfit}"
+        if self._wire_request.method == "GET" and self._misfits > MOST_MISFITS:
+            # No stale answer, for it came on several connections: this is what the server answers.
+            raise UnreadableResponseError(told, status=200)
+        return OutcomeUnknownError(told)
+
+    def _foreign(self, error: Exception) -> PlexyPayError:
+        """Return the error for an exception that is not the library's own, which stays its cause."""
+        sent = self._sending is not None and self._sending.begun
+        told = f"{self.name}: {type(error).__name__}: {error}"
+        if (sent or self._doubt is Doubt.OPEN) and self._wire_request.method != "GET":
+            failure: PlexyPayError = self.unknown(PlexyPayError(told))
+        else:
+            failure = PlexyPayError(told, outcome=Outcome.REJECTED if self.answered else Outcome.NOT_SENT)
+        failure.__cause__ = bare(error)
+        return failure
 
     def _recovered(self, found: R) -> R:
         self.recovered = True
@@ -359,9 +475,13 @@ class Call(Generic[R]):
 
     async def _find(self, error: PlexyPayError) -> R | None:
         try:
-            return await self.execution.recovery.find(self, error)
+            found: R | None
+            found, asked_at = await self.execution.recovery.find(self, error)
+            if found is None:
+                self._found_nothing(asked_at)
+            return found
         except OutcomeUnknownError as unknown:
-            if self._unsettled and error.outcome is not Outcome.DONE:
+            if self._doubt is Doubt.OPEN and error.outcome is not Outcome.DONE:
                 raise
             # What the last answer said stands where the look-up cannot tell more.
             for note in getattr(unknown, "__notes__", ()):
@@ -382,56 +502,75 @@ class Call(Generic[R]):
         try:
             result = await connections.send(wire_request, self.execution.wire, sending)
             if patience is not None:
-                trouble = not result.is_success and is_trouble(result)
-            return result
-        except (ConnectError, OutcomeUnknownError) as error:
-            if patience is not None:
-                trouble = is_trouble(error)
-            return error
+                trouble = is_trouble(result)
         finally:
             slots.give()
             if patience is not None:
                 self._give_place_back(trouble=trouble)
+        if isinstance(result, ConfigurationError):
+            raise result
+        return result
 
     def _give_place_back(self, *, trouble: bool | None) -> None:
         place, self._place = self._place, None
         if place is not None and self._patience is not None:
             self._patience.pace.leave(place, trouble=trouble)
 
-    def _judge(self, result: WireResponse | PlexyPayError, *, again: bool) -> tuple[PlexyPayError, Verdict]:
-        judgement = judge(
+    def _judged(self, result: WireResponse | PlexyPayError) -> Judgement:
+        declaration = self.declaration
+        return judge(
             result,
             self.name,
             self._replay,
-            again=again,
+            again=self._reached,
+            doubted=self._doubt is not Doubt.NONE,
             policy=self.execution.settings.retry,
-            confirmable=getattr(self.declaration, "confirmation", None) is not None,
-            deletes=getattr(self.declaration, "deletes", False),
+            confirmable=getattr(declaration, "confirmation", None) is not None,
+            deletes=getattr(declaration, "deletes", False),
         )
-        self._unsettled = self._unsettled or judgement.unsettled
-        return judgement.error, judgement.verdict
 
     # ------------------------------------------------------------------------- reads on behalf of a call
 
-    async def ask(self, codec: Decoder[A], wire_request: WireRequest) -> A:
-        """Read something within this call, asking until an answer comes.
+    async def ask(
+        self, codec: Decoder[A], wire_request: WireRequest, misfit: Callable[[A], str | None] | None = None
+    ) -> A:
+        """Read something within this call, asking until an answer comes that is one to this question.
 
         Raises:
             APIError: The answer was no success, and asking again would not change it.
             UnreadableResponseError: The answer does not decode.
             PlexyPayError: The deadline or the budget ended the call.
         """
+        misfits = 0
         while True:
-            result = await self._send(wire_request, Sending(self._watch))
+            sending = Sending(self._watch)
+            result = await self._send(wire_request, sending)
+            if isinstance(result, UnreadableResponseError):
+                raise result
+            error: PlexyPayError
             if isinstance(result, WireResponse) and result.complete:
                 if result.is_success:
-                    return codec.decode(result)
-                error: PlexyPayError = error_of(result, codec.name)
-                code = retry_code(error)
-                if not isinstance(error, RateLimitedError) and code not in (1, 2):
-                    raise error
+                    try:
+                        found = codec.decode(result)
+                    except UnreadableResponseError as unreadable:
+                        if not unreadable.cut:
+                            raise
+                        error = unreadable
+                    else:
+                        told = None if misfit is None else misfit(found)
+                        if told is None or misfits >= MOST_MISFITS:
+                            return found
+                        misfits += 1
+                        sending.drop_connection()
+                        error = OutcomeUnknownError(f"{codec.name}: the answer is of another request: {told}")
+                else:
+                    error = error_of(result, codec.name)
+                    code = retry_code(error)
+                    if not isinstance(error, RateLimitedError) and code not in (1, 2):
+                        raise error
             elif isinstance(result, WireResponse):
                 error = UnreadableResponseError(f"{codec.name}: the answer was cut", status=result.status)
+                error.__cause__ = result.cause
             else:
                 error = result
             await self.pause(error)
@@ -450,14 +589,14 @@ class Call(Generic[R]):
         wait = backoff.full_jitter(next(self._pauses))
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
-            # Never earlier than told, and not all callers at the same instant.
-            wait = retry_after + backoff.full_jitter(policy.base)
+            # Never earlier than told, not all callers at the same instant, and no faster for a zero.
+            wait = max(wait, retry_after + backoff.full_jitter(policy.base))
         patience = self._patience
         if patience is None or not patience.is_outage:
-            if self._now() + wait >= self._deadline:
+            if self._now() + wait >= self._watch.deadline:
                 raise self._final(self._last(error))
             waited = await self._pay(error)
-            if waited and retry_after is None:
+            if waited and not retry_after:
                 # The queue for the budget was the pause.
                 return
             log.debug("%s: attempt %d failed (%s); pausing %.3f s", self.name, self.sent, error, wait)
@@ -511,10 +650,14 @@ class Call(Generic[R]):
 
     def _final(self, error: PlexyPayError) -> PlexyPayError:
         """Return what to raise for the last error, given what is known of all attempts."""
-        if not self._unsettled or self._wire_request.method == "GET":
+        if self._doubt is not Doubt.OPEN or self._wire_request.method == "GET":
             return error
-        if self._replay is Replay.SAFE and error.outcome is Outcome.UNKNOWN:
-            return error
+        if error.outcome is Outcome.UNKNOWN:
+            if self._replay is Replay.SAFE:
+                return error
+            if self._replay is Replay.AFTER_LOOKUP and isinstance(error, APIError):
+                error.add_note(self._advice())
+                return error
         if isinstance(error, UnreadableResponseError) and error.outcome is Outcome.DONE:
             return error
         return self.unknown(error)
@@ -548,7 +691,7 @@ class Call(Generic[R]):
 
     def _deadline_error(self) -> DeadlineExceededError:
         cut = self._sending is not None and self._sending.begun
-        unknown = self._unsettled or cut
+        unknown = self._doubt is Doubt.OPEN or cut
         outcome = Outcome.UNKNOWN if unknown else Outcome.REJECTED if self.answered else Outcome.NOT_SENT
         told = {
             Outcome.UNKNOWN: self._advice(),
@@ -563,8 +706,9 @@ class Call(Generic[R]):
         return error
 
     def _finished(self, error: PlexyPayError) -> PlexyPayError:
-        earlier = [failure for failure in self._failures if failure is not error]
-        error.attempts = tuple(failure.with_traceback(None) for failure in earlier)
+        error.attempts = tuple(failure for failure in self._failures if failure is not error)
+        for failure in error.attempts:
+            _without_frames(failure)
         error.operation = self.name
         _without_frames(error)
         error.order_reference = self.order_reference
@@ -586,6 +730,15 @@ def _without_frames(error: BaseException | None) -> None:
         if error.__suppress_context__:
             error.__context__ = None
         error = error.__cause__
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an exception of somebody else's without any frame, of those that it came from too."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
 
 
 def assumed_path_note(declaration: Declaration[...]) -> str:

@@ -118,12 +118,18 @@ class LookUp(Generic[T]):
 
 
 class Confirmation:
-    """How a repeat that is answered with a 4xx is settled: the resource is already as wanted."""
+    """How a call is settled by reading the resource: as wanted, or in a `final` state that it never leaves.
 
-    def __init__(self, retrieve: Operation[..., Any], *, attribute: str, wanted: str) -> None:
+    Read after a repeat that was answered with a 4xx, and after a success status that says nothing.
+    """
+
+    def __init__(
+        self, retrieve: Operation[..., Any], *, attribute: str, wanted: str, final: tuple[str, ...]
+    ) -> None:
         self.retrieve = retrieve
         self.attribute = attribute
         self.wanted = wanted
+        self.final = final
 
 
 class SettledBy:
@@ -201,8 +207,17 @@ class Declaration(Generic[P]):
     name: str
     """The full name, such as ``payment_links.create``."""
 
+    echoes: Mapping[str, tuple[str, ...]]
+    """For fields of the request, the fields of the answer that name the same thing, if they name any."""
+
     def __init__(
-        self, method: str, path: str, request: Callable[P, Any], evidence: Evidence, replay: Replay
+        self,
+        method: str,
+        path: str,
+        request: Callable[P, Any],
+        evidence: Evidence,
+        replay: Replay,
+        echoes: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -210,6 +225,31 @@ class Declaration(Generic[P]):
         self.evidence = evidence
         self.replay = replay
         self.path_parameters = parameters_of(path)
+        self.echoes = {
+            asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
+        }
+
+    def misfit(self, request: Any, answer: Any) -> str | None:
+        """Tell what an answer names that is not what was asked for; None where it fits.
+
+        It may be the answer to another request: a proxy that sends an answer twice is one answer behind on
+        that connection from then on.
+        """
+        for asked, fields in self.echoes.items():
+            wanted = getattr(request, asked)
+            if wanted is None:
+                continue
+            named: list[Any] = []
+            for field in fields:
+                found = getattr(answer, field)
+                if found == wanted or (asked == "currency" and _folded(found) == _folded(wanted)):
+                    break
+                if found is not None:
+                    named.append(found)
+            else:
+                if named:
+                    return f"{fields[0]} {named[0]!r} instead of {wanted!r}"
+        return None
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{group_name(owner)}.{name}"
@@ -257,7 +297,8 @@ class Operation(Declaration[P], Generic[P, R]):
     go there; the others go to the body of a POST, PUT or PATCH and to the query of a GET or DELETE.
 
     `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` is the call
-    that tells what became of an unknown outcome. Where money moves or a key is sent, an answer that says
+    that tells what became of an unknown outcome. `echoes` names the answer's fields that must be as the
+    request's, where the answer has them. Where money moves or a key is sent, an answer that says
     ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
     """
 
@@ -275,6 +316,7 @@ class Operation(Declaration[P], Generic[P, R]):
         key: str | None = None,
         settled_by: SettledBy | None = None,
         pending: str | None = None,
+        echoes: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
         if (replay is Replay.SAME_KEY) != (key is not None):
             raise TypeError(f"{method} {path}: an idempotency key goes with Replay.SAME_KEY")
@@ -282,7 +324,7 @@ class Operation(Declaration[P], Generic[P, R]):
             if method == "POST":
                 raise TypeError(f"POST {path}: a replay class must be given")
             replay = Replay.SAFE
-        super().__init__(method, path, request, evidence, replay)
+        super().__init__(method, path, request, evidence, replay, echoes)
         self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
         self.look_up = look_up
         self.confirmation = confirmation
@@ -383,6 +425,10 @@ class Wait(Composite[P], Generic[P, R]):
             return self
         call = instance._caller.bind_wait(self)  # pyright: ignore[reportPrivateUsage]
         return bound_to(instance, self._attribute, call, self.options, self.result.__name__)
+
+
+def _folded(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 def parameters_of(path: str) -> tuple[str, ...]:

@@ -176,11 +176,9 @@ class AsyncPages(Generic[T]):
             await _cancel([task for _, task in ahead])
 
     def _check(self, body: PageBody[T], position: _Position, repeats: _RepeatDetector) -> None:
-        """Refuse a page that is not the one asked for, or that goes round."""
+        """Refuse a page that goes round."""
         wrong: str | None = None
-        if body.page is not None and body.page != position.page:
-            wrong = f"page {body.page} when asked for page {position.page}"
-        elif repeats.seen(body):
+        if repeats.seen(body):
             wrong = f"the same items again and again, the last time as page {position.page}"
         elif repeats.empty >= EMPTY_BEFORE_ERROR:
             wrong = f"{repeats.empty} empty pages on end below a total of {body.total}"
@@ -208,7 +206,15 @@ class AsyncPages(Generic[T]):
 
     async def _fetch(self, position: _Position) -> PageBody[T]:
         wire_request = self._codec.encode(self._path, self._filters, position.page, position.size)
-        return await Call(self._execution, self._codec, wire_request, Replay.SAFE, self._listing).run()
+        call = Call(
+            self._execution,
+            self._codec,
+            wire_request,
+            Replay.SAFE,
+            self._listing,
+            misfit=lambda body: _misfit(body, position),
+        )
+        return await call.run()
 
     def _counted(self, body: PageBody[T]) -> _Position:
         """Return where the first answer is, by the size that the server gives: it may clamp the one asked.
@@ -258,6 +264,13 @@ class AsyncPages(Generic[T]):
         )
         error.operation = self._listing.name
         return error
+
+
+def _misfit(body: PageBody[Any], position: _Position) -> str | None:
+    """Tell that an answer is of another page than the one asked for."""
+    if body.page is None or body.page == position.page:
+        return None
+    return f"page {body.page} when asked for page {position.page}"
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

@@ -23,13 +23,16 @@ from .errors import (
 from .operation import Confirmation, LookUp
 
 if TYPE_CHECKING:
+    from .codec import PageBody
     from .execution import Call
 
-__all__ = ["Confirmed", "Recovery", "confirmed"]
+__all__ = ["SETTLING", "Confirmed", "Recovery", "confirmed"]
 
 R = TypeVar("R")
 
 PROOF_PAGE_SIZE = 100
+SETTLING = 5.0
+"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for."""
 
 
 class Standing(enum.Enum):
@@ -53,8 +56,19 @@ class Recovery:
         if self.known is None and _look_up_of(call) is not None:
             self.known = call.order_reference
 
-    async def find(self, call: Call[R], error: PlexyPayError) -> R | None:
-        """Find what a call with a lost answer has created; None means that it has created nothing.
+    def may_find(self, call: Call[Any]) -> bool:
+        """Tell whether what a call has created can be looked up."""
+        look_up = _look_up_of(call)
+        return look_up is not None and call.order_reference is not None and not self._is_disproved
+
+    @property
+    def _is_disproved(self) -> bool:
+        return self._standing is Standing.DISPROVED
+
+    async def find(self, call: Call[Any], error: PlexyPayError) -> tuple[Any, float]:
+        """Find what a call with a lost answer has created, and tell at what time it was looked for.
+
+        None means that it was not there then; what is late may come yet.
 
         Raises:
             OrderReferenceConflictError: The reference belongs to something else.
@@ -65,11 +79,12 @@ class Recovery:
         reference = call.order_reference
         if look_up is None or reference is None:
             raise call.unknown(error)
-        if self._standing is Standing.DISPROVED:
+        if self._is_disproved:
             raise self._disproved(call, error, look_up)
         if call.sent:
             # What was sent may still be at work on the server.
             await call.pause(error)
+        asked_at = call.now()
         found = await self._look(call, look_up, reference, error)
         if found is not None:
             self._standing = Standing.PROVED
@@ -77,7 +92,7 @@ class Recovery:
             found = await self._prove(call, look_up, reference, error)
         if found is not None:
             _check_same(call, look_up, found, error)
-        return found
+        return found, asked_at
 
     async def _look(
         self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
@@ -86,7 +101,9 @@ class Recovery:
         codec = call.execution.codec(look_up.find)
         request = look_up.find.request(reference)
         try:
-            found: R = await call.ask(codec, codec.encode(request))
+            found: R = await call.ask(
+                codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
+            )
         except NotFoundError:
             return None
         except (APIError, UnreadableResponseError) as failure:
@@ -139,7 +156,7 @@ class Recovery:
         codec = call.execution.listing_codec(look_up.listing)
         path, filters = codec.filters(look_up.listing.request())
         try:
-            body = await call.ask(codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE))
+            body = await call.ask(codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE), first_page_misfit)
         except (APIError, UnreadableResponseError) as failure:
             raise call.unknown(failure) from failure
         if not body.items and (body.total or (body.total is None and body.raw["data"] is None)):
@@ -149,7 +166,10 @@ class Recovery:
     async def _retrieved(self, call: Call[R], look_up: LookUp[R], id: str) -> R:
         codec = call.execution.codec(look_up.retrieve)
         try:
-            found: R = await call.ask(codec, codec.encode(look_up.retrieve.request(id)))
+            request = look_up.retrieve.request(id)
+            found: R = await call.ask(
+                codec, codec.encode(request), lambda answer: look_up.retrieve.misfit(request, answer)
+            )
         except (APIError, UnreadableResponseError) as failure:
             raise call.unknown(failure) from failure
         return found
@@ -162,6 +182,11 @@ class Recovery:
 
     def _disproved(self, call: Call[Any], error: PlexyPayError, look_up: LookUp[Any]) -> PlexyPayError:
         return call.unknown(error, f"The look-up did not find a link known to exist. {_override(look_up)}")
+
+
+def first_page_misfit(body: PageBody[Any]) -> str | None:
+    """Tell that an answer is not the first page."""
+    return None if body.page in (None, 1) else f"page {body.page} when asked for page 1"
 
 
 def _look_up_of(call: Call[Any]) -> LookUp[Any] | None:
@@ -201,7 +226,9 @@ class Confirmed(Generic[R]):
 
     found: R
     as_wanted: bool
-    """Whether it is as the call wanted it; else the refusal itself is the answer."""
+    """Whether it is as the call wanted it."""
+    is_final: bool
+    """Whether it is in a state that it never leaves, so that what is late can change nothing."""
 
 
 async def confirmed(call: Call[R]) -> Confirmed[R] | None:
@@ -212,7 +239,11 @@ async def confirmed(call: Call[R]) -> Confirmed[R] | None:
     codec = call.execution.codec(confirmation.retrieve)
     parameters = {name: getattr(call.request, name) for name in confirmation.retrieve.path_parameters}
     try:
-        found = await call.ask(codec, codec.encode(confirmation.retrieve.request(**parameters)))
+        request = confirmation.retrieve.request(**parameters)
+        found = await call.ask(
+            codec, codec.encode(request), lambda answer: confirmation.retrieve.misfit(request, answer)
+        )
     except (APIError, UnreadableResponseError):
         return None
-    return Confirmed(found, getattr(found, confirmation.attribute) == confirmation.wanted)
+    state = getattr(found, confirmation.attribute)
+    return Confirmed(found, state == confirmation.wanted, state in confirmation.final)

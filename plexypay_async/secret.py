@@ -1,8 +1,8 @@
 """A secret as a type of its own: what holds it shows nothing of it.
 
 Error trackers write out the local variables of every frame, with what those refer to. A `Secret` keeps its
-text where no such walk comes: in the closure of a function. So an API key, a webhook's token or a card's field
-is text in the one line that writes it out, and a `Secret` everywhere else.
+text where no such walk comes: in the closure of a function. So an API key, a webhook's token or a card's
+field is text in the one line that writes it out, and a `Secret` everywhere else.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -16,32 +17,69 @@ from multidict import CIMultiDict
 from .deadlines import Watch
 
 if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-__all__ = ["Body", "CheckedRequest", "Outbox", "Sending", "request_class"]
+__all__ = ["Body", "GuardedRequest", "Outbox", "Sending", "StaleConnectionError"]
 
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
-TOGETHER = sys.version_info < (3, 12)
-"""Whether requests go out by the outbox: from Python 3.12 on aiohttp writes without waiting for a task."""
+FRESH = 2.0
+"""Seconds of idleness after which what must not be repeated takes another connection: servers close theirs
+after five and more, and a request that meets the close on its way has an outcome that nobody knows."""
+LOOK_AFTER = 0.02
+"""Seconds of idleness after which a connection is looked at before it is used. The event loop has just done
+it where it was not busy, and a busy one is late by more."""
 _SEND = aiohttp.ClientRequest.send
 """aiohttp's own, as it was when this was loaded."""
+TOGETHER = (
+    sys.version_info < (3, 12)
+    and aiohttp.__version__.startswith("3.14.")
+    and not hasattr(_SEND, "__wrapped__")
+)
+"""Whether requests may go out by the outbox: from Python 3.12 on aiohttp writes without waiting for a task,
+and another version of it may make its responses of other parts."""
+
+
+class StaleConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection from the pool is of no use, and nothing was sent on it: another one is to be taken."""
 
 
 class Sending:
     """What is known of one attempt's request while it is under way."""
 
-    __slots__ = ("begun", "once", "watch", "writings")
+    __slots__ = ("begun", "fresh", "once", "parts", "protocol", "response", "watch", "writings", "written_at")
 
-    def __init__(self, watch: Watch, *, once: bool = False) -> None:
+    def __init__(self, watch: Watch, *, once: bool = False, fresh: bool = False) -> None:
         self.watch = watch
         """The call's; it cuts an attempt that hears nothing for too long."""
         self.once = once
         """Whether aiohttp's own second sending, of a PUT or DELETE after a disconnect, must not happen."""
+        self.fresh = fresh
+        """Whether it takes no connection that has been idle for so long that the server may close it now."""
         self.begun = False
         """Whether a byte of the request may have left."""
         self.writings = 0
         """How often the writing of its body began."""
+        self.written_at: float | None = None
+        """The loop's time at which its body was written."""
+        self.protocol: ResponseHandler | None = None
+        """The connection that it went out on; None for a GET, which has no body."""
+        self.response: aiohttp.ClientResponse | None = None
+        """The response as it is made, which a hook's exception may keep from coming back."""
+        self.parts: list[bytes] = []
+        """What has come of a body that came in several parts."""
+
+    def drop_connection(self) -> None:
+        """Close the connection that it went out on, which is not to be trusted with another request."""
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.close()
+
+    def answered(self) -> None:
+        """Note that its connection is idle from now on."""
+        if self.protocol is not None:
+            _note_idle(self.protocol, self.watch.now())
 
     @property
     def repeated(self) -> bool:
@@ -68,7 +106,7 @@ class Body(Payload):
         self.outbox = outbox
         self._value = content
         self._size = len(content)
-        self._sending = sending
+        self.sending = sending
 
     def __deepcopy__(self, _: dict[int, Any]) -> Body:
         # aioresponses copies what a request is given, and must not come by way of this to the event loop.
@@ -89,7 +127,7 @@ class Body(Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Note the writing, and write the body, or as much of it as the headers say."""
         transport = writer.transport
-        sending = self._sending
+        sending = self.sending
         if transport is not None and not transport.is_closing():
             if sending.writings and sending.once:
                 # Headers wait for the body's first byte, so nothing has left this second time.
@@ -97,7 +135,7 @@ class Body(Payload):
             sending.writings += 1
             sending.begun = True
         await writer.write(self._value if content_length is None else self._value[:content_length])
-        sending.watch.heard()
+        sending.written_at = sending.watch.heard()
 
 
 class Outbox:
@@ -109,10 +147,10 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[tuple[CheckedRequest, StreamWriter, Connection, int | None]] = deque()
+        self._waiting: deque[tuple[GuardedRequest, StreamWriter, Connection, int | None]] = deque()
 
     def add(
-        self, request: CheckedRequest, writer: StreamWriter, conn: Connection, length: int | None
+        self, request: GuardedRequest, writer: StreamWriter, conn: Connection, length: int | None
     ) -> None:
         """Write a request's body, and the headers that the writer holds, with those of the others."""
         if not self._waiting:
@@ -142,24 +180,34 @@ class Outbox:
                 self._waiting.extendleft(reversed(waiting))
 
 
-class CheckedRequest(aiohttp.ClientRequest):
+class GuardedRequest(aiohttp.ClientRequest):
     """A request that goes out on a clean connection only, and by its body's outbox where that is faster."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Begin the request, and return the response to be read.
 
         Raises:
-            ServerDisconnectedError: The connection is of no use, and nothing was sent: what lies there
-                already, such as a 408 for having been idle, is no answer to this request.
+            StaleConnectionError: The connection is of no use, and nothing was sent: the server has closed it
+                or may do so now, or what lies there already, such as a 408 for having been idle, is no
+                answer to this request.
         """
         body, protocol = self._body, conn.protocol
-        if protocol is not None and protocol.should_close:
-            raise aiohttp.ServerDisconnectedError
-        # What may have to wait for the connection, or is to be traced, is left to aiohttp.
+        ours = type(body) is Body
+        if protocol is not None:
+            sending = body.sending if ours else None  # type: ignore[union-attr]
+            if protocol.should_close or not _is_usable(
+                protocol, self.loop.time(), fresh=sending is not None and sending.fresh
+            ):
+                raise StaleConnectionError
+            if sending is not None:
+                sending.protocol = protocol
+        # What may have to wait for the connection, or is to be traced, is left to aiohttp, and so is all
+        # where something, such as a tracer, has been put around its `send`.
         if (
             not TOGETHER
-            or type(body) is not Body
-            or (body.size or 0) > LARGEST_AT_ONCE
+            or aiohttp.ClientRequest.send is not _SEND
+            or not ours
+            or (body.size or 0) > LARGEST_AT_ONCE  # type: ignore[union-attr]
             or protocol is None
             or protocol.writing_paused
             or self.proxy is not None
@@ -168,10 +216,13 @@ class CheckedRequest(aiohttp.ClientRequest):
             or self._continue is not None
             or self._traces
         ):
-            return await super().send(conn)
+            response = await super().send(conn)
+            if ours:
+                body.sending.response = response  # type: ignore[union-attr]
+            return response
         writer = StreamWriter(protocol, self.loop)
         await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        body.outbox.add(self, writer, conn, self._get_content_length())
+        body.outbox.add(self, writer, conn, self._get_content_length())  # type: ignore[union-attr]
         response = self.response_class(
             self.method,
             self.original_url,
@@ -185,15 +236,37 @@ class CheckedRequest(aiohttp.ClientRequest):
             stream_writer=writer,
         )
         self.response = response  # type: ignore[assignment] # its own class leaves it without a type
+        body.sending.response = response  # type: ignore[union-attr]
         return response
 
 
-def request_class() -> type[aiohttp.ClientRequest]:
-    """Return what a client's own session makes its requests of.
+def _note_idle(protocol: ResponseHandler, since: float) -> None:
+    protocol._plexypay_idle_since = since  # type: ignore[attr-defined]
 
-    Another version of aiohttp may make its responses of other parts, and what has been put around aiohttp's
-    own `send`, such as a tracer, must not be passed by: then it keeps its own class.
-    """
-    known = aiohttp.__version__.startswith("3.14.")
-    as_it_was = aiohttp.ClientRequest.send is _SEND and not hasattr(_SEND, "__wrapped__")
-    return CheckedRequest if known and as_it_was else aiohttp.ClientRequest
+
+def _is_usable(protocol: ResponseHandler, now: float, *, fresh: bool) -> bool:
+    """Tell whether a request may go out on a connection, and note when it does."""
+    idle_since: float | None = getattr(protocol, "_plexypay_idle_since", None)
+    _note_idle(protocol, now)
+    if idle_since is None:
+        return True
+    idle = now - idle_since
+    if idle < LOOK_AFTER:
+        return True
+    return not (fresh and idle >= FRESH) and not _has_news(protocol)
+
+
+def _has_news(protocol: ResponseHandler) -> bool:
+    """Tell whether something lies on an idle connection that the event loop has not read: an end, mostly."""
+    transport = protocol.transport
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if socket is None:
+        return False
+    descriptor = socket.fileno()
+    if descriptor < 0:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import attrs
 
 from .errors import ConfigurationError
+from .secret import Secret
 
-__all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings"]
+__all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
 
 DEFAULT_BASE_URL = "https://api.plexypay.com"
 LONGEST = 1e9
@@ -20,8 +21,17 @@ LONGEST = 1e9
 API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
 BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
 
-APIKey = str | Callable[[], str]
+KEPT_ALIVE = 15.0
+"""Seconds that an idle connection is kept, unless told; aiohttp's own time."""
+LARGEST_RESPONSE = 32 * 2**20
+"""Bytes of an answer's body, decompressed; a page of a thousand links has less than one million."""
+LONGEST_HEADER = 8190
+"""Bytes of one header of an answer, unless told; aiohttp's own limit."""
+
+APIKey = str | Callable[[], str] | Secret[str]
 """A key, or a function that returns the one to use now; it must not block."""
+KeySource = Secret[str] | Callable[[], str]
+"""The same as the library keeps it."""
 
 
 def _codes(codes: Iterable[int]) -> frozenset[int]:
@@ -74,12 +84,15 @@ class RetryPolicy:
 class Settings:
     """The checked settings of one client; `repr` does not show the key."""
 
-    api_key: APIKey = attrs.field(repr=False)
+    api_key: KeySource = attrs.field(repr=False)
     base_url: str
     timeout: float
     connect_timeout: float
     read_timeout: float
+    keepalive_timeout: float
     max_connections: int
+    max_response_size: int
+    max_header_size: int
     retry: RetryPolicy
     paths: Mapping[str, str]
     trust_env: bool
@@ -94,39 +107,47 @@ class Settings:
     @classmethod
     def of(
         cls,
-        api_key: APIKey | None,
+        api_key: APIKey | ConfigurationError | None,
         *,
         base_url: str | None,
         timeout: float,
         connect_timeout: float,
         read_timeout: float,
+        keepalive_timeout: float = KEPT_ALIVE,
         max_connections: int,
+        max_response_size: int = LARGEST_RESPONSE,
+        max_header_size: int = LONGEST_HEADER,
         retry: RetryPolicy,
         paths: Mapping[str, str] | None,
         trust_env: bool,
     ) -> Settings:
         """Check what the caller gave, and fill in from the environment what was not given.
 
+        `api_key` is best given as `concealed` makes it, for the sake of the caller's own frame.
+
         Raises:
             ConfigurationError: A value is missing or unusable; the message names it.
         """
-        if api_key is None:
-            api_key = os.environ.get(API_KEY_VARIABLE)
-            if not api_key:
+        key = concealed(api_key)
+        del api_key
+        if key is None:
+            key = concealed(os.environ.get(API_KEY_VARIABLE) or None)
+            if key is None:
                 raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
+        if isinstance(key, ConfigurationError):
+            raise key
         if base_url is None:
             base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
-        if type(max_connections) is not int or max_connections < 1:
-            raise ConfigurationError(
-                f"max_connections: expected an int of at least 1, got {max_connections!r}"
-            )
         return cls(
-            api_key=check_api_key(api_key),
+            api_key=key,
             base_url=check_base_url(base_url),
             timeout=_check_seconds("timeout", timeout),
             connect_timeout=_check_seconds("connect_timeout", connect_timeout),
             read_timeout=_check_seconds("read_timeout", read_timeout),
-            max_connections=max_connections,
+            keepalive_timeout=_check_seconds("keepalive_timeout", keepalive_timeout, zero=True),
+            max_connections=_check_count("max_connections", max_connections),
+            max_response_size=_check_count("max_response_size", max_response_size),
+            max_header_size=_check_count("max_header_size", max_header_size),
             retry=_check_retry(retry),
             paths=check_paths(paths or {}),
             trust_env=bool(trust_env),
@@ -138,36 +159,65 @@ class Settings:
         Raises:
             ConfigurationError: A value is unusable.
         """
+        if options.get("api_key") is not None:
+            options["api_key"] = concealed(options["api_key"])
         given = {name: value for name, value in options.items() if value is not None}
         for name, value in given.items():
             given[name] = _CHECKS[name](value)
         return attrs.evolve(self, **given)
 
-    def current_key(self) -> str:
+    def current_key(self) -> Secret[str]:
         """Return the key to send now.
 
         Raises:
-            ConfigurationError: The caller's function returned something that is no key.
+            ConfigurationError: The caller's function raised, or returned something that is no key.
         """
-        return self.api_key if isinstance(self.api_key, str) else _check_key_text(self.api_key())
+        if isinstance(self.api_key, Secret):
+            return self.api_key
+        try:
+            found = _concealed_key(self.api_key())
+        except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
+            raise ConfigurationError(
+                f"api_key: the function that returns it raised {type(error).__name__}"
+            ) from _without_frames(error)
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
 
 
-def check_api_key(api_key: Any) -> APIKey:
-    """Refuse what cannot be a key: it must be printable ASCII, or a function."""
-    return cast("APIKey", api_key) if callable(api_key) else _check_key_text(api_key)
+def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
+    """Return a key that was given as the library keeps it; None where none was given.
+
+    An error is returned, for the caller to raise it once its own arguments are gone: an error tracker shows
+    the arguments of every frame that an exception passes.
+    """
+    if api_key is None or isinstance(api_key, (Secret, ConfigurationError)):
+        return cast("KeySource | ConfigurationError | None", api_key)
+    return cast("Callable[[], str]", api_key) if callable(api_key) else _concealed_key(api_key)
 
 
-def _check_key_text(api_key: Any) -> str:
-    # No message here shows the key.
+def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
+    # No message here shows the key, and nothing is raised.
+    if isinstance(api_key, Secret):
+        return cast("Secret[str]", api_key)
     if not isinstance(api_key, str):
-        raise ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
+        return ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
     if not api_key:
-        raise ConfigurationError("api_key: must not be empty")
+        return ConfigurationError("api_key: must not be empty")
     if re.fullmatch(r"[ -~]+", api_key) is None:
-        raise ConfigurationError("api_key: has a control character or a letter outside ASCII")
+        return ConfigurationError("api_key: has a control character or a letter outside ASCII")
     if api_key != api_key.strip():
-        raise ConfigurationError("api_key: begins or ends with a space")
-    return api_key
+        return ConfigurationError("api_key: begins or ends with a space")
+    return Secret(api_key)
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Return an exception of the caller's without the frames, whose locals may hold the key."""
+    seen: BaseException | None = error
+    while seen is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
 
 
 def check_base_url(base_url: Any) -> str:
@@ -246,6 +296,12 @@ def _check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
     return float(value)
 
 
+def _check_count(name: str, value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{name}: expected an int of at least 1, got {value!r}")
+    return value
+
+
 def _check_retry(retry: Any) -> RetryPolicy:
     if not isinstance(retry, RetryPolicy):
         raise ConfigurationError(f"retry: expected a RetryPolicy, got {type(retry).__name__}")
@@ -260,8 +316,14 @@ def _read_timeout(value: Any) -> float:
     return _check_seconds("read_timeout", value)
 
 
+def _api_key(value: Any) -> Any:
+    if isinstance(value, ConfigurationError):
+        raise value
+    return value
+
+
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "api_key": check_api_key,
+    "api_key": _api_key,
     "timeout": _timeout,
     "read_timeout": _read_timeout,
     "retry": _check_retry,

@@ -22,17 +22,25 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from .deadlines import Deadlines, Watch
-from .errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
+from .deadlines import Deadlines
+from .errors import (
+    ConfigurationError,
+    ConnectError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    UnreadableResponseError,
+)
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
-from .sending import Body, Outbox, Sending, request_class
+from .secret import Secret
+from .sending import Body, GuardedRequest, Outbox, Sending, StaleConnectionError
 from .settings import Settings
 from .slots import Slots
-from .version import __version__
+from .version import SANDBOX_HEADER, __version__
 from .wire import WireRequest, WireResponse
 
-__all__ = ["Connections", "Transport", "Wire", "is_lasting"]
+__all__ = ["Connections", "Transport", "Wire", "check_session", "is_lasting"]
 
 CLOSING_ELSEWHERE = 5.0
 """Seconds that a loop in another thread gets to close its connections; it may be at something that lasts."""
@@ -47,7 +55,7 @@ class Wire:
     """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
     timeout_of_get: aiohttp.ClientTimeout
     """For a GET: without a body nothing notes when it is written."""
-    fixed_headers: CIMultiDict[str] | None = attrs.field(repr=False)
+    _fixed_headers: Callable[[], CIMultiDict[str]] | None = attrs.field(repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
@@ -56,23 +64,30 @@ class Wire:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
-        # Of aiohttp's own kind, or it would make one of them for each request.
-        fixed_headers = CIMultiDict({"Authorization": key}) if isinstance(key, str) else None
-        return cls(settings, timeout, timeout_of_get, fixed_headers)
+        return cls(settings, timeout, timeout_of_get, _headers_of(key) if isinstance(key, Secret) else None)
 
-    def headers(self, further: Mapping[str, str] | None) -> CIMultiDict[str]:
-        """Return the headers of one request."""
-        fixed = self.fixed_headers
-        if fixed is None:
-            fixed = CIMultiDict({"Authorization": self.settings.current_key()})
-        return fixed if further is None else CIMultiDict({**further, **fixed})
+    def prepared(self, key: Secret[str], further: Mapping[str, str] | None) -> Callable[[], CIMultiDict[str]]:
+        """Return what gives the headers of one request; as a `Secret` does, it hides the key in them."""
+        if further is None and self._fixed_headers is not None:
+            return self._fixed_headers
+        return _headers_of(key, further)
+
+
+def _headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
+    # Of aiohttp's own kind, or it would make one of them for each request.
+    headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
+    return lambda: headers
 
 
 class Connections:
     """One event loop's session, its slots and its deadlines."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, limit: int, *, owned: bool
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: aiohttp.ClientSession,
+        limit: int,
+        given: aiohttp.ClientSession | None = None,
     ) -> None:
         self.loop = loop
         self.slots = Slots(loop, limit)
@@ -81,9 +96,15 @@ class Connections:
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
+        self.is_sandbox: bool | None = None
+        """Whether the server is a sandbox; None before its first answer."""
         self._session = session
+        self._given = given
+        self._traced = bool(session.trace_configs)
+        # So many connections of the pool may turn out to be of no use, one after the other.
+        self._tries = range((0 if session.connector is None else session.connector.limit) or 100, -1, -1)
         self._outbox = Outbox(loop)
-        self._keeper = _kept_open(session, self.deadlines) if owned else None
+        self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
         """Return the queue of bulk jobs for the client's one retry budget."""
@@ -93,80 +114,130 @@ class Connections:
 
     async def open(self) -> None:
         """Tie the session to the life of its loop."""
-        if self._keeper is not None:
-            # Started, the generator is known to the loop, which closes it when it shuts down.
-            await anext(self._keeper)
+        # Started, the generator is known to the loop, which closes it when it shuts down.
+        await anext(self._keeper)
 
     async def close(self) -> None:
-        """Close the session, unless it is the caller's."""
+        """Close the session; a connector of the caller's stays open."""
         if self._probes is not None:
             self._probes.close()
-        if self._keeper is None:
-            self.deadlines.close()
-        else:
-            with contextlib.suppress(RuntimeError):
-                # Its loop may be closing it at this moment.
-                await self._keeper.aclose()
+        with contextlib.suppress(RuntimeError):
+            # Its loop may be closing it at this moment.
+            await self._keeper.aclose()
 
     @property
     def is_open(self) -> bool:
         """Whether there is a session to close."""
-        return self._keeper is not None and not self._session.closed
+        return not self._session.closed
+
+    @property
+    def _is_closed(self) -> bool:
+        return (
+            self.loop.is_closed() or self._session.closed or (self._given is not None and self._given.closed)
+        )
 
     def forget(self) -> None:
         """Leave the session, whose loop is closed, to the garbage collector."""
         self.loop.set_exception_handler(_ignore)
         _open_sessions.pop(self._session, None)
 
-    async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse:
-        """Send a request once and return its answer.
+    async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse | PlexyPayError:
+        """Send a request once and return its answer, or the error that says what became of it.
 
         Raises:
-            ConnectError: Nothing was sent.
-            OutcomeUnknownError: It may have been sent, and no status came back.
+            ConfigurationError: The function that gives the key has raised, or gave no key.
         """
-        method = request.method
-        body: Body | None = None
-        timeout = wire.timeout
-        if method == "GET":
+        timeout, body = wire.timeout, None
+        if request.method == "GET":
             sending.begun = True
             timeout = wire.timeout_of_get
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)
-        headers = wire.fixed_headers
-        if headers is None or request.headers is not None:
-            headers = wire.headers(request.headers)
-        failure: tuple[PlexyPayError, BaseException | None]
+        settings = wire.settings
+        key = settings.current_key()
+        headers = wire.prepared(key, request.headers)
         handled = sys.exception()
+        response: aiohttp.ClientResponse | None = None
         try:
-            response = await self._session.request(
-                method,
-                _url(wire.settings.base_url + request.target),
-                data=body,
-                headers=headers,
-                skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
-                allow_redirects=False,
-                timeout=timeout,
-            )
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            failure = _failure(error, request, sending), _bare(error, handled)
+            for left in self._tries:
+                try:
+                    response = await self._session.request(
+                        request.method,
+                        _url(settings.base_url + request.target),
+                        data=body,
+                        headers=headers(),
+                        skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
+                        allow_redirects=False,
+                        timeout=timeout,
+                    )
+                    break
+                except StaleConnectionError:
+                    # Nothing was sent, and the pool has one connection less.
+                    if not left:
+                        raise
+            assert response is not None  # noqa: S101
+            if self.is_sandbox is None:
+                self.is_sandbox = SANDBOX_HEADER in response.headers
+            stream = response.content
+            # As a rule all of it is here by now, and aiohttp has given the connection back.
+            if stream.is_eof() and stream.exception() is None:
+                content = await response.read() if self._traced else stream.read_nowait()
+                too_large = len(content) > settings.max_response_size
+            else:
+                content, too_large = await _read(response, sending, settings.max_response_size)
         except asyncio.CancelledError:
             if not sending.watch.end_silence():
+                if response is not None:
+                    response.close()
                 raise
             silence = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
-            failure = _failure(silence, request, sending), silence
-        else:
-            key, stream = headers["Authorization"], response.content
-            # As a rule all of it is here by now, and aiohttp has given the connection back. A session of the
-            # caller's may trace what is read.
-            if stream.is_eof() and stream.exception() is None and self._keeper is not None:
-                return WireResponse(response.status, stream.read_nowait(), _retry_after(response), key=key)
-            return await _read(response, key, sending.watch)
+            return self._broken(silence, request, sending, response, key, handled)
+        except Exception as error:  # noqa: BLE001 - hooks and middlewares may raise anything
+            return self._broken(error, request, sending, response, key, handled)
         finally:
             sending.watch.end_silence()
-        # Raised outside the handler, so that aiohttp's own error is not its context.
-        raise failure[0] from failure[1]
+        if too_large:
+            return _too_large(response, request, settings)
+        sending.answered()
+        return WireResponse(response.status, content, response.headers, key=key)
+
+    def _broken(
+        self,
+        error: BaseException,
+        request: WireRequest,
+        sending: Sending,
+        response: aiohttp.ClientResponse | None,
+        key: Secret[str],
+        handled: BaseException | None,
+    ) -> WireResponse | PlexyPayError:
+        """Return what became of an attempt that ended in an exception: whoever raised it, and wherever."""
+        seen = sending.response if response is None else response
+        cause = _bare(error, handled)
+        if seen is not None and seen.status:
+            # A hook or a middleware may have raised after the answer had come.
+            stream = seen.content
+            whole = stream.is_eof() and stream.exception() is None
+            content = b"".join(sending.parts) or getattr(seen, "_body", None) or b""
+            if not content:
+                # What a broken stream holds it gives to nobody; whether it began as a success is to be told.
+                content = stream.read_nowait() if whole else b"".join(getattr(stream, "_buffer", ()))
+            if not seen.closed:
+                seen.close()
+            return WireResponse(seen.status, content, seen.headers, complete=whole, cause=cause, key=key)
+        failure = self._failure(error, request, sending)
+        failure.__cause__ = cause
+        return failure
+
+    def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
+        call = f"{request.method} {request.target}"
+        if self._is_closed and (not sending.begun or request.method == "GET"):
+            return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
+        connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+        # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
+        if not sending.begun or (request.method == "GET" and connecting):
+            return ConnectError(f"{call}: no connection: {_told(error)}")
+        return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 
 
 @functools.lru_cache(256)
@@ -176,39 +247,33 @@ def _url(text: str) -> URL:
 
 
 _NO_CONTENT_TYPE = ("Content-Type",)
-_FIRST_FAILURE = 300
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> str | None:
-    return None if response.status < _FIRST_FAILURE else response.headers.get("Retry-After")
+async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> tuple[bytes, bool]:
+    """Read a body that is still coming, and tell the watch of each part; whether it is too large to read."""
+    content, parts, size = response.content, sending.parts, 0
+    while not content.at_eof():
+        sending.watch.heard()
+        part = await content.readany()
+        size += len(part)
+        if size > most:
+            response.close()
+            return b"", True
+        parts.append(part)
+    # aiohttp's own read tells tracers of the end, and waits for the writer.
+    await response.read()
+    return b"".join(parts), False
 
 
-async def _read(response: aiohttp.ClientResponse, key: str, watch: Watch) -> WireResponse:
-    status, retry_after = response.status, _retry_after(response)
-    try:
-        content = await (response.read() if response.content.is_eof() else _heard(response, watch))
-    except (aiohttp.ClientError, OSError):
-        return WireResponse(status, b"", retry_after, complete=False)
-    except asyncio.CancelledError:
-        if not watch.end_silence():
-            raise
-        return WireResponse(status, b"", retry_after, complete=False)
-    return WireResponse(status, content, retry_after, key=key)
-
-
-async def _heard(response: aiohttp.ClientResponse, watch: Watch) -> bytes:
-    """Read a body that is still coming, and tell the watch of each part."""
-    parts: list[bytes] = []
-    try:
-        while not response.content.at_eof():
-            watch.heard()
-            parts.append(await response.content.readany())
-    except BaseException:
-        response.close()
-        raise
-    # aiohttp's own read also gives the connection back.
-    parts.append(await response.read())
-    return b"".join(parts)
+def _too_large(
+    response: aiohttp.ClientResponse, request: WireRequest, settings: Settings
+) -> UnreadableResponseError:
+    return UnreadableResponseError(
+        f"{request.method} {request.target}: the answer is larger than {settings.max_response_size} bytes;"
+        " max_response_size allows for more",
+        status=response.status,
+        outcome=Outcome.UNKNOWN,
+    )
 
 
 # The garbage collector must not meet an open session: it would warn before the keeper could close it.
@@ -235,10 +300,18 @@ class Transport:
     """The connections of a client and of all clients derived from it, for each loop that uses them."""
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
+        if session is not None:
+            check_session(session)
         self._settings = settings
         self._session = session
         self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
         self.closed = False
+
+    @property
+    def is_sandbox(self) -> bool | None:
+        """Whether the server is a sandbox; None before the first answer."""
+        told = [connections.is_sandbox for connections in self._by_loop.values()]
+        return next((answer for answer in told if answer is not None), None)
 
     async def connections(self) -> Connections:
         """Return the running loop's connections, opened at the first call.
@@ -264,26 +337,52 @@ class Transport:
         return connections
 
     def _new(self, loop: asyncio.AbstractEventLoop) -> Connections:
-        limit = self._settings.max_connections
-        given = self._session
+        settings, given = self._settings, self._session
+        limit = settings.max_connections
         if given is None:
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=limit, resolver=DaemonResolver()),
-                headers=_base_headers(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=self._settings.trust_env,
-                request_class=request_class(),
+            connector: aiohttp.BaseConnector = aiohttp.TCPConnector(
+                limit=limit,
+                resolver=DaemonResolver(),
+                keepalive_timeout=settings.keepalive_timeout or None,
+                force_close=not settings.keepalive_timeout,
             )
-            return Connections(loop, session, limit, owned=True)
-        if given.closed:
-            raise ConfigurationError("session: it is closed")
-        connector = given.connector
+            return Connections(loop, self._session_over(connector, trust_env=settings.trust_env), limit)
+        _check_open(given)
+        shared = given.connector
         # aiohttp offers no public way to ask a session for its loop without a deprecation warning.
-        if getattr(connector, "_loop", loop) is not loop:
+        if shared is None or getattr(shared, "_loop", loop) is not loop:
             raise ConfigurationError("session: it belongs to another event loop; give none to use several")
-        if connector is not None and connector.limit:
-            limit = min(limit, connector.limit)
-        return Connections(loop, given, limit, owned=False)
+        if shared.limit:
+            limit = min(limit, shared.limit)
+        session = self._session_over(
+            shared,
+            trust_env=given.trust_env,
+            headers=given.headers,
+            trace_configs=given.trace_configs,
+            middlewares=getattr(given, "_middlewares", ()),
+            proxy=getattr(given, "_default_proxy", None),
+            connector_owner=False,
+        )
+        return Connections(loop, session, limit, given)
+
+    def _session_over(
+        self,
+        connector: aiohttp.BaseConnector,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> aiohttp.ClientSession:
+        """Return a session whose defaults are what the library needs, whoever made its connector."""
+        own = {name: value for name, value in (headers or {}).items() if name.lower() not in _NOT_TAKEN}
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers={**own, **_base_headers()},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=GuardedRequest,
+            max_line_size=self._settings.max_header_size,
+            max_field_size=self._settings.max_header_size,
+            **options,
+        )
 
     async def close(self) -> None:
         """Close the connections of every loop that is still there."""
@@ -362,21 +461,36 @@ def _close_there(
 _closing: set[asyncio.Task[None]] = set()
 
 
+_NOT_TAKEN = frozenset(
+    ("authorization", "cookie", "content-length", "content-type", "transfer-encoding", "host", "connection")
+)
+"""Default headers of a given session that do not go out: they are the request's own, or the client's."""
+
+
+def _check_open(session: aiohttp.ClientSession) -> None:
+    if session.closed:
+        raise ConfigurationError("session: it is closed")
+
+
+def check_session(session: Any) -> None:
+    """Refuse what is no session, or one with a default that is not used and may be meant to matter.
+
+    Raises:
+        ConfigurationError: It is not an open `aiohttp.ClientSession`, or it has a default `auth`.
+    """
+    if not isinstance(session, aiohttp.ClientSession):
+        raise ConfigurationError(f"session: expected an aiohttp.ClientSession, got {type(session).__name__}")
+    _check_open(session)
+    if session.auth is not None:
+        raise ConfigurationError(
+            "session: it has an auth of its own, and the API key takes that header; make it without"
+        )
+
+
 def _base_headers() -> dict[str, str]:
     agent = f"plexypay/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
-    return {"User-Agent": agent, "Accept": "application/json"}
-
-
-def _failure(error: Exception, request: WireRequest, sending: Sending) -> PlexyPayError:
-    call = f"{request.method} {request.target}"
-    if isinstance(error, RuntimeError):
-        # aiohttp raises it before it sends anything: the session or its loop is closed.
-        return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
-    connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
-    if not sending.begun or (request.method == "GET" and connecting):
-        return ConnectError(f"{call}: no connection: {_told(error)}")
-    return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
+    # What aiohttp reads without another package: an old Brotli beside it is not to be relied on.
+    return {"User-Agent": agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 
 
 def _told(error: BaseException) -> str:
@@ -403,5 +517,12 @@ def _bare(error: BaseException, handled: BaseException | None) -> BaseException 
 
 
 def is_lasting(error: ConnectError) -> bool:
-    """Tell whether trying again cannot help: the server's certificate does not prove who it is."""
-    return isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError)
+    """Tell whether trying again cannot help.
+
+    The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or
+    a middleware of the caller's.
+    """
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        return True
+    return cause is not None and not isinstance(cause, (aiohttp.ClientError, OSError))

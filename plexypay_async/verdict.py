@@ -26,9 +26,9 @@ from .errors import (
 from .operation import Replay
 from .settings import RetryPolicy
 from .transport import is_lasting
-from .wire import WireResponse, error_of
+from .wire import WireResponse, error_of, is_of_the_api
 
-__all__ = ["Judgement", "Verdict", "is_trouble", "judge", "may_repeat", "retry_code"]
+__all__ = ["NEVER_AT_WORK", "Judgement", "Verdict", "is_trouble", "judge", "may_repeat", "retry_code"]
 
 
 class Verdict(enum.Enum):
@@ -48,8 +48,14 @@ class Judgement:
 
     error: PlexyPayError
     verdict: Verdict
-    unsettled: bool = False
+    may_have_done: bool = False
     """Whether the attempt may have done the work."""
+
+
+NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431))
+"""Statuses that by their meaning are given before any work: nothing was done, whoever answers with them."""
+MISLEADING_KEYS = ("code", "detail", "error", "errors", "fault", "message", "status", "statusCode", "title")
+"""What the body of a failure begins with; an answer of the API's own begins with what was done."""
 
 
 def judge(
@@ -58,6 +64,7 @@ def judge(
     replay: Replay,
     *,
     again: bool,
+    doubted: bool,
     policy: RetryPolicy,
     confirmable: bool,
     deletes: bool = False,
@@ -65,48 +72,76 @@ def judge(
     """Judge an attempt that was no success.
 
     Args:
-        result: The answer, or the failure of the connection.
+        result: The answer, or what became of the attempt otherwise.
         name: The operation's name, for the error's message.
         replay: The operation's replay class.
-        again: Whether an earlier sending may have reached the server, so that a refusal may be of its work.
+        again: Whether an earlier sending has reached the server, so that a refusal may be of its work.
+        doubted: Whether an earlier sending may have done the work.
         policy: Which codes may be repeated.
-        confirmable: Whether a refusal of a repeated call can be settled by reading the resource.
+        confirmable: Whether what a call has done can be settled by reading the resource.
         deletes: Whether the operation is done when the resource is not there.
     """
     if isinstance(result, ConnectError):
         return Judgement(result, Verdict.RAISE if is_lasting(result) else Verdict.REPEAT)
+    if isinstance(result, UnreadableResponseError):
+        return _judge_unproved(result, replay, confirmable=confirmable)
     if isinstance(result, PlexyPayError):
-        return Judgement(result, _where_unknown(replay), unsettled=True)
+        return Judgement(result, _where_unknown(replay), may_have_done=True)
     if result.is_success:
         return _judge_cut_success(result, name, replay)
     error = error_of(result, name)
-    unsettled = error.outcome is Outcome.UNKNOWN or (
-        replay is not Replay.SAFE and error.code is None and _proves_nothing(error.status)
-    )
+    of_the_api = is_of_the_api(error)
+    may_have_done = error.outcome is Outcome.UNKNOWN or not (of_the_api or error.status in NEVER_AT_WORK)
     if isinstance(error, RateLimitedError):
         return Judgement(error, Verdict.REPEAT)
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return Judgement(error, Verdict.RAISE)
     looks_up = replay is Replay.AFTER_LOOKUP
     if may_repeat(error, replay, policy):
-        return Judgement(error, Verdict.LOOK_UP if looks_up and unsettled else Verdict.REPEAT, unsettled)
-    if unsettled:
-        return Judgement(error, Verdict.LOOK_UP if looks_up else Verdict.RAISE, unsettled)
+        return Judgement(
+            error, Verdict.LOOK_UP if looks_up and may_have_done else Verdict.REPEAT, may_have_done
+        )
+    if may_have_done:
+        return Judgement(error, Verdict.LOOK_UP if looks_up else Verdict.RAISE, may_have_done)
     if again and looks_up and _may_be_taken(error):
         return Judgement(error, Verdict.LOOK_UP)
-    if again and deletes and isinstance(error, NotFoundError):
+    if doubted and deletes and isinstance(error, NotFoundError):
         return Judgement(error, Verdict.GONE)
     if again and 400 <= error.status < 500 and confirmable:
         return Judgement(error, Verdict.CONFIRM)
     return Judgement(error, Verdict.RAISE)
 
 
+def _judge_unproved(error: UnreadableResponseError, replay: Replay, *, confirmable: bool) -> Judgement:
+    """Judge a whole 2xx in which nothing says that the work was done, or that is too large to be read."""
+    if confirmable:
+        return Judgement(error, Verdict.CONFIRM, may_have_done=True)
+    return Judgement(error, _where_unknown(replay), may_have_done=True)
+
+
 def _judge_cut_success(result: WireResponse, name: str, replay: Replay) -> Judgement:
+    done = result.status == CREATED or not _may_be_a_failure(result.body)
     error = UnreadableResponseError(
-        f"{name}: the answer (HTTP {result.status}) was cut in its body", status=result.status
+        f"{name}: the answer (HTTP {result.status}) was cut in its body",
+        status=result.status,
+        body=result.beginning,
+        outcome=Outcome.DONE if done else Outcome.UNKNOWN,
     )
     error.cut = True
-    return Judgement(error, _where_unknown(replay), unsettled=True)
+    error.__cause__ = result.cause
+    return Judgement(error, _where_unknown(replay), may_have_done=True)
+
+
+def _may_be_a_failure(body: bytes) -> bool:
+    """Tell whether the beginning of a body may be that of a page, or of an error with a success status."""
+    text = body[:200].lstrip()
+    if not text.startswith(b"{"):
+        return True
+    first_key = text[1:].lstrip()
+    if not first_key.startswith(b'"'):
+        return True
+    key = first_key[1:].partition(b'"')[0].decode("utf-8", "replace")
+    return any(misleading.startswith(key) for misleading in MISLEADING_KEYS)
 
 
 def _where_unknown(replay: Replay) -> Verdict:
@@ -121,6 +156,9 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
         return False
     if not isinstance(error, APIError) or isinstance(error, RateLimitedError):
         return True
+    if replay in (Replay.MONEY, Replay.CREATE) and not is_of_the_api(error):
+        # What is in between may have handed the work on.
+        return False
     codes = policy.money_codes if replay is Replay.MONEY else policy.codes
     return retry_code(error) in codes
 
@@ -131,7 +169,9 @@ def is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
         return True if isinstance(result.__cause__, TimeoutError) else None
     if result.is_success:
         return False
-    return isinstance(error_of(result, ""), (ServiceUnavailableError, RateLimitedError))
+    return result.status == OVERLOADED or isinstance(
+        error_of(result, ""), (ServiceUnavailableError, RateLimitedError)
+    )
 
 
 def retry_code(error: PlexyPayError) -> int | None:
@@ -141,11 +181,8 @@ def retry_code(error: PlexyPayError) -> int | None:
     return type(error).api_code if error.api_code is not None else error.code
 
 
-def _proves_nothing(status: int) -> bool:
-    """Tell a redirect, with which a POST that was done may be answered, and a proxy's time-out."""
-    return 300 <= status < 400 or status == 408
-
-
+CREATED = 201
+OVERLOADED = 503
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""
 

@@ -29,23 +29,34 @@ from .errors import (
 )
 from .fields import written_time
 from .operation import parameters_of
+from .secret import Secret
 
 __all__ = [
     "BODY_METHODS",
     "WireRequest",
     "WireResponse",
+    "date_of",
     "decode_json",
     "encode_json",
     "error_of",
+    "is_of_the_api",
     "path_of",
     "query_of",
     "seconds_to_wait",
     "unreadable",
+    "without_key",
 ]
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 SHOWN = 500
 """How many characters of a body an error carries."""
+LOOKED_AT = 2**13
+"""So many bytes of a body are looked at for its beginning."""
+LARGEST_ERROR = 2**16
+"""Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
+LONGEST_MESSAGE = 2000
+"""How many characters of a server's message an error carries."""
+API_ERROR_TYPES = ("apiError", "validationError")
 
 
 class WireRequest:
@@ -70,44 +81,71 @@ class WireRequest:
 class WireResponse:
     """An answer as it came in."""
 
-    __slots__ = ("_key", "body", "complete", "is_success", "retry_after", "status")
+    __slots__ = ("_key", "body", "cause", "complete", "headers", "is_success", "status")
 
     def __init__(
         self,
         status: int,
         body: bytes,
-        retry_after: str | None = None,
+        headers: Mapping[str, str] | None = None,
         *,
         complete: bool = True,
-        key: str = "",
+        cause: BaseException | None = None,
+        key: Secret[str] | None = None,
     ) -> None:
         self._key = key
         self.status = status
         self.is_success = 200 <= status < 300
         """Whether the status is a 2xx."""
         self.body = body
-        self.retry_after = retry_after
+        self.headers = headers
         self.complete = complete
         """False where the connection ended before the body did."""
+        self.cause = cause
+        """What ended it."""
 
     def __repr__(self) -> str:
         return f"<WireResponse {self.status}, {len(self.body)} bytes>"
 
+    @property
+    def hides_a_cut(self) -> bool:
+        """Whether a body that was cut looks whole: its end is that of the connection, or it is compressed."""
+        headers = self.headers
+        if headers is None:
+            return False
+        if "Content-Encoding" in headers:
+            return True
+        return "Content-Length" not in headers and "Transfer-Encoding" not in headers
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asked to wait, by its own clock where it gave a date."""
+        headers = self.headers
+        if headers is None or (text := headers.get("Retry-After")) is None:
+            return None
+        return seconds_to_wait(text, date_of(headers.get("Date")))
+
     def hidden(self, text: str) -> str:
         """Return a text of the server's without the API key that it may have sent back."""
-        key = self._key
-        if not key:
-            return text
-        quoted = orjson.dumps(key)[1:-1].decode()
-        for spelt in (key, quoted, quoted.replace("/", "\\/")):
-            text = text.replace(spelt, "[the API key]")
-        return text
+        return text if self._key is None else without_key(text, self._key)
 
     @property
     def beginning(self) -> str:
         """The beginning of the body, for an error."""
         # Hidden first: a cut through the key would leave its beginning.
-        return self.hidden(self.body.decode("utf-8", "replace"))[:SHOWN]
+        return self.hidden(self.body[:LOOKED_AT].decode("utf-8", "replace"))[:SHOWN]
+
+
+def without_key(text: str, key: Secret[str]) -> str:
+    """Return a text without an API key, in any of the ways in which JSON spells it."""
+    return _replaced(text, key.reveal())
+
+
+def _replaced(text: str, key: str) -> str:
+    quoted = orjson.dumps(key)[1:-1].decode()
+    for spelt in (key, quoted, quoted.replace("/", "\\/")):
+        text = text.replace(spelt, "[the API key]")
+    return text
 
 
 # ------------------------------------------------------------------------------------------------- JSON
@@ -125,8 +163,12 @@ def encode_json(value: Any) -> bytes:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
 
 
-def decode_json(response: WireResponse, what: str, *, shown: bool = True) -> Any:
+def decode_json(
+    response: WireResponse, what: str, *, shown: bool = True, outcome: Outcome = Outcome.UNKNOWN
+) -> Any:
     """Read a body as JSON; an empty one is None. Unless `shown`, an error holds nothing of it.
+
+    `outcome` is that of an answer that cannot be read.
 
     Raises:
         UnreadableResponseError: The body is not JSON.
@@ -136,11 +178,15 @@ def decode_json(response: WireResponse, what: str, *, shown: bool = True) -> Any
     try:
         return orjson.loads(response.body)
     except ValueError:
-        raise unreadable(response, f"{what}: the answer is not JSON", shown=shown) from None
+        error = unreadable(response, f"{what}: the answer is not JSON", shown=shown, outcome=outcome)
+    error.cut = response.hides_a_cut
+    raise error from None
 
 
-def unreadable(response: WireResponse, message: str, *, shown: bool = True) -> UnreadableResponseError:
-    """Return the error of an answer that cannot be read; after a 2xx the work itself is done.
+def unreadable(
+    response: WireResponse, message: str, *, shown: bool = True, outcome: Outcome = Outcome.UNKNOWN
+) -> UnreadableResponseError:
+    """Return the error of an answer that cannot be read: the work is done where that is proved.
 
     Unless `shown`, it holds nothing of the body, which may have a customer's data.
     """
@@ -150,7 +196,7 @@ def unreadable(response: WireResponse, message: str, *, shown: bool = True) -> U
         f"{message} (HTTP {response.status}){told}",
         status=response.status,
         body=beginning,
-        outcome=Outcome.DONE if response.is_success else Outcome.UNKNOWN,
+        outcome=outcome,
     )
 
 
@@ -225,17 +271,19 @@ _STATUS_ALONE: dict[int, type[APIError]] = {
 }
 
 
-def error_of(response: WireResponse, what: str, now: datetime | None = None) -> APIError:
+def error_of(response: WireResponse, what: str) -> APIError:
     """Return the error that an answer which is no 2xx stands for.
 
     By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
-    else by the status; 401, 403 and 429 always go by the status. `now` is what a `Retry-After` date is
-    measured from, the local clock unless given.
+    else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
+    may be of a gateway that had handed the work on.
     """
-    try:
-        body: Any = orjson.loads(response.body)
-    except ValueError:
-        body = None
+    body: Any = None
+    if len(response.body) <= LARGEST_ERROR:
+        try:
+            body = orjson.loads(response.body)
+        except ValueError:
+            body = None
     fields = cast("dict[str, Any]", body) if type(body) is dict else {}
     code = _code_of(fields.get("code"))
     message = fields.get("message")
@@ -245,8 +293,6 @@ def error_of(response: WireResponse, what: str, now: datetime | None = None) -> 
         kind = _BY_CODE.get(code)
     if kind is None:
         kind = _BY_STATUS.get(status)
-    if kind is None and status == 503 and type(message) is str:
-        kind = ServiceUnavailableError
     if kind is None:
         kind = SomethingWentWrongError if status >= 500 else APIError
     if type(message) is not str or not message:
@@ -254,14 +300,22 @@ def error_of(response: WireResponse, what: str, now: datetime | None = None) -> 
         message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
     source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
     return kind(
-        response.hidden(message),
+        response.hidden(message)[:LONGEST_MESSAGE],
         status=status,
         code=code,
-        source=source and response.hidden(source),
-        type=origin and response.hidden(origin),
-        retry_after=seconds_to_wait(response.retry_after, now),
+        source=source and response.hidden(source)[:SHOWN],
+        type=origin and response.hidden(origin)[:SHOWN],
+        retry_after=response.retry_after,
         operation=what,
     )
+
+
+def is_of_the_api(error: APIError) -> bool:
+    """Tell whether an answer has the API's own error body, and not that of something in between.
+
+    Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
+    """
+    return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
 
 
 def _code_of(value: Any) -> int | None:
@@ -276,10 +330,11 @@ def _optional_text(value: Any) -> str | None:
     return value if type(value) is str else None
 
 
-def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> float | None:
-    """Read a `Retry-After` header: seconds or an HTTP date; None where it is absent or unreadable."""
-    if retry_after is None:
-        return None
+def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float | None:
+    """Read a `Retry-After` header: seconds or an HTTP date; None where it is unreadable.
+
+    A date is measured from `now`, the local clock unless the answer had a date of its own.
+    """
     text = retry_after.strip()
     try:
         seconds = float(text)
@@ -287,11 +342,18 @@ def seconds_to_wait(retry_after: str | None, now: datetime | None = None) -> flo
         pass
     else:
         return max(0.0, seconds) if seconds == seconds else None
+    at = date_of(text)
+    return None if at is None else max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def date_of(text: str | None) -> datetime | None:
+    """Read an HTTP date; None where it is absent or unreadable."""
+    if text is None:
+        return None
     from email.utils import parsedate_to_datetime
 
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at

@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async.api import every_group
 from plexypay_async.client import AsyncPlexyPay
+from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
 from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync, Wait
 from plexypay_async.pagination import AsyncPages
-from plexypay_async.settings import APIKey, RetryPolicy
+from plexypay_async.settings import (
+    KEPT_ALIVE,
+    LARGEST_RESPONSE,
+    LONGEST_HEADER,
+    APIKey,
+    RetryPolicy,
+    concealed,
+)
 from plexypay_async.transport import Transport
 
 from .pagination import Pages
@@ -42,6 +50,8 @@ class PlexyPay(Groups[Sync]):
         read_timeout: Seconds of silence after which an attempt is given up.
         max_connections: How many connections there may be, and so how many requests are under way at once;
             further calls wait, within their `timeout`.
+        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
+        max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
         trust_env: Take proxies from the environment.
@@ -59,19 +69,30 @@ class PlexyPay(Groups[Sync]):
         timeout: float = 60.0,
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
+        keepalive_timeout: float = KEPT_ALIVE,
         max_connections: int = 100,
+        max_response_size: int = LARGEST_RESPONSE,
+        max_header_size: int = LONGEST_HEADER,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         paths: Mapping[str, str] | None = None,
         trust_env: bool = False,
     ) -> None:
+        # An error tracker shows the arguments of every frame that an exception passes.
+        key = concealed(api_key)
+        del api_key
         refuse_green_threads()
+        if isinstance(key, ConfigurationError):
+            raise key
         client = AsyncPlexyPay(
-            api_key,
+            key,
             base_url=base_url,
             timeout=timeout,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
+            keepalive_timeout=keepalive_timeout,
             max_connections=max_connections,
+            max_response_size=max_response_size,
+            max_header_size=max_header_size,
             retry=retry,
             paths=paths,
             trust_env=trust_env,
@@ -116,10 +137,14 @@ class PlexyPay(Groups[Sync]):
         Raises:
             ConfigurationError: A value is unusable.
         """
+        key = concealed(api_key)
+        del api_key
+        if isinstance(key, ConfigurationError):
+            raise key
         derived = type(self).__new__(type(self))
         derived._use(
             self._client.with_options(
-                api_key=api_key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
+                api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
             )
         )
         return derived
@@ -155,6 +180,14 @@ class PlexyPay(Groups[Sync]):
         return portal.run(
             self._client.request, method, path, params=params, json=json, headers=headers, replay=replay
         )
+
+    @property
+    def is_sandbox(self) -> bool | None:
+        """Whether what answers is a sandbox: no money moves there. None before the first answer.
+
+        Evidence: the `Sandbox` of this library says so in a header of every answer.
+        """
+        return self._client.is_sandbox
 
     def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""

@@ -219,6 +219,7 @@ class Beneficiaries(Resource[F]):
         UpdateBeneficiary,
         Beneficiary,
         evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )
     retrieve = Operation(
         "GET",
@@ -226,6 +227,7 @@ class Beneficiaries(Resource[F]):
         RetrieveBeneficiary,
         Beneficiary,
         evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )
     list = Listing("/v1/merchants/beneficiaries", ListBeneficiaries, Beneficiary, evidence=Evidence.ASSUMED)
     transfer = Operation(

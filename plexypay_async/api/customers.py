@@ -188,7 +188,14 @@ class Customers(Resource[F]):
         replay=Replay.CREATE,
         settled_by=SettledBy("customers.list"),
     )
-    retrieve = Operation("GET", "/v1/customers/{id}", RetrieveCustomer, Customer, evidence=Evidence.ASSUMED)
+    retrieve = Operation(
+        "GET",
+        "/v1/customers/{id}",
+        RetrieveCustomer,
+        Customer,
+        evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
+    )
     card_tokens = Operation(
         "GET",
         "/v1/customers/{id}/card-tokens",

@@ -550,6 +550,7 @@ class DirectPayments(Resource[F]):
         DirectPayment,
         evidence=Evidence.PUBLISHED,
         replay=Replay.MONEY,
+        echoes={"order_reference": "order_reference"},
         settled_by=SettledBy(
             "transactions.retrieve_by_order_reference", by="order_reference", otherwise="transactions.list"
         ),
@@ -562,6 +563,7 @@ class DirectPayments(Resource[F]):
         DirectPayment,
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
+        echoes={"id": "id"},
         settled_by=SettledBy("transactions.retrieve", by="id"),
         pending="requires_3ds",
     )

@@ -492,6 +492,7 @@ class PaymentLinks(Resource[F]):
         RetrievePaymentLink,
         PaymentLink,
         evidence=Evidence.PUBLISHED,
+        echoes={"external_id": "id"},
     )
     retrieve_by_order_reference = Operation(
         "GET",
@@ -499,6 +500,7 @@ class PaymentLinks(Resource[F]):
         RetrievePaymentLinkByOrderReference,
         PaymentLink,
         evidence=Evidence.ASSUMED,
+        echoes={"order_reference": "order_reference"},
     )
     create = Operation(
         "POST",
@@ -507,6 +509,7 @@ class PaymentLinks(Resource[F]):
         PaymentLink,
         evidence=Evidence.PUBLISHED,
         replay=Replay.AFTER_LOOKUP,
+        echoes={"order_reference": "order_reference", "amount": "amount", "currency": "currency"},
         look_up=LookUp(
             retrieve_by_order_reference,
             by="order_reference",
@@ -523,6 +526,7 @@ class PaymentLinks(Resource[F]):
         UpdatePaymentLinkExpiration,
         PaymentLink,
         evidence=Evidence.PUBLISHED,
+        echoes={"external_id": "id"},
     )
     cancel = Operation(
         "DELETE",
@@ -530,7 +534,10 @@ class PaymentLinks(Resource[F]):
         CancelPaymentLink,
         optionally(PaymentLink, known_by="id"),
         evidence=Evidence.PUBLISHED,
-        confirmation=Confirmation(retrieve, attribute="status", wanted="cancelled"),
+        confirmation=Confirmation(
+            retrieve, attribute="status", wanted="cancelled", final=("paid", "expired")
+        ),
+        echoes={"external_id": "id"},
     )
     statistics = Operation(
         "GET",

@@ -163,6 +163,7 @@ class Payments(Resource[F]):
         PaymentResult,
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
+        echoes={"id": "id"},
         settled_by=SettledBy("transactions.retrieve", by="id"),
     )
     capture = Operation(
@@ -172,6 +173,7 @@ class Payments(Resource[F]):
         PaymentResult,
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
+        echoes={"id": "id"},
         settled_by=SettledBy("transactions.retrieve", by="id"),
     )
     refund = Operation(
@@ -181,5 +183,6 @@ class Payments(Resource[F]):
         RefundResult,
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
+        echoes={"id": "original_transaction_id", "order_reference": "order_reference"},
         settled_by=SettledBy("transactions.history", by="id"),
     )

@@ -85,5 +85,6 @@ class RecurringPayments(Resource[F]):
         RecurringPayment,
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
+        echoes={"amount": "amount", "currency": "currency"},
         settled_by=SettledBy("transactions.list"),
     )

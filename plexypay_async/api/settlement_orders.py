@@ -165,6 +165,7 @@ class SettlementOrders(Resource[F]):
         SettlementOrder,
         evidence=Evidence.PUBLISHED,
         replay=Replay.SAME_KEY,
+        echoes={"amount": "amount", "currency": "currency"},
         key="request_id",
     )
     retrieve = Operation(
@@ -173,6 +174,7 @@ class SettlementOrders(Resource[F]):
         RetrieveSettlementOrder,
         SettlementOrder,
         evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )
     list = Listing(
         "/v1/merchants/settlement-payment-orders",

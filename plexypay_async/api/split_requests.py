@@ -159,10 +159,20 @@ class SplitRequests(Resource[F]):
     )
     list = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)
     retrieve = Operation(
-        "GET", "/v1/split-requests/{id}", RetrieveSplitRequest, SplitRequest, evidence=Evidence.ASSUMED
+        "GET",
+        "/v1/split-requests/{id}",
+        RetrieveSplitRequest,
+        SplitRequest,
+        evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )
     update = Operation(
-        "PUT", "/v1/split-requests/{id}", UpdateSplitRequest, SplitRequest, evidence=Evidence.ASSUMED
+        "PUT",
+        "/v1/split-requests/{id}",
+        UpdateSplitRequest,
+        SplitRequest,
+        evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )
     delete = Operation(
         "DELETE",
@@ -170,4 +180,5 @@ class SplitRequests(Resource[F]):
         DeleteSplitRequest,
         optionally(SplitRequest, known_by="id"),
         evidence=Evidence.ASSUMED,
+        echoes={"id": "id"},
     )

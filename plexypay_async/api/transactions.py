@@ -167,6 +167,15 @@ class TransactionHistory(Model):
         data = self.raw.get("data")
         return tuple(cast("Sequence[Any]", data)) if isinstance(data, list) else ()
 
+    @property
+    def transaction_id(self) -> str | None:
+        """The transaction that the answer is of, where the answer names it."""
+        for name in ("transactionId", "id"):
+            found = self.raw.get(name)
+            if isinstance(found, str):
+                return found
+        return None
+
 
 @attrs.frozen
 class RetrieveTransaction(Request):
@@ -331,7 +340,12 @@ class Transactions(Resource[F]):
 
     list = Listing("/v1/transactions", ListTransactions, Transaction, evidence=Evidence.OBSERVED)
     retrieve = Operation(
-        "GET", "/v1/transactions/{id}", RetrieveTransaction, Transaction, evidence=Evidence.OBSERVED
+        "GET",
+        "/v1/transactions/{id}",
+        RetrieveTransaction,
+        Transaction,
+        evidence=Evidence.OBSERVED,
+        echoes={"id": ("id", "payment_id")},
     )
     retrieve_by_payment_link = Operation(
         "GET",
@@ -339,6 +353,7 @@ class Transactions(Resource[F]):
         RetrieveTransactionByPaymentLink,
         Transaction,
         evidence=Evidence.PUBLISHED,
+        echoes={"payment_link_id": "payment_link_id"},
     )
     retrieve_by_order_reference = Operation(
         "GET",
@@ -346,6 +361,7 @@ class Transactions(Resource[F]):
         RetrieveTransactionByOrderReference,
         Transaction,
         evidence=Evidence.ASSUMED,
+        echoes={"order_reference": "order_reference"},
     )
     history = Operation(
         "GET",
@@ -353,5 +369,6 @@ class Transactions(Resource[F]):
         RetrieveTransactionHistory,
         TransactionHistory,
         evidence=Evidence.ASSUMED,
+        echoes={"id": "transaction_id"},
     )
     wait = Wait(WaitForTransaction, Transaction)

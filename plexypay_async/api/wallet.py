@@ -257,6 +257,7 @@ class Wallet(Resource[F]):
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
         replay=Replay.SAME_KEY,
+        echoes={"order_reference": "order_reference", "amount": "amount"},
         key="idempotency_key",
     )
     capture = Operation(
@@ -265,6 +266,7 @@ class Wallet(Resource[F]):
         CaptureWalletPayment,
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
+        echoes={"wallet_transaction_id": "id"},
         replay=Replay.MONEY,
         settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
     )
@@ -283,6 +285,7 @@ class Wallet(Resource[F]):
         CancelWalletPayment,
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
+        echoes={"wallet_transaction_id": "id"},
         replay=Replay.MONEY,
         settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
     )
@@ -292,6 +295,7 @@ class Wallet(Resource[F]):
         RetrieveWalletTransaction,
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
+        echoes={"wallet_transaction_id": "id"},
     )
     # Plural and with a slash at its end, as the vendor prints it.
     list = Listing(

@@ -28,6 +28,7 @@ import attrs
 import orjson
 
 from ..errors import ConfigurationError
+from ..secret import Secret
 
 __all__ = ["Entry", "Journal", "State"]
 
@@ -262,7 +263,7 @@ class Journal:
 
     # -------------------------------------------------------------------------------- whose journal it is
 
-    def belongs_to(self, base_url: str, api_key: str) -> bool:
+    def belongs_to(self, base_url: str, api_key: Secret[str]) -> bool:
         """Tell whether this key has used the journal before; a new journal takes it.
 
         Raises:
@@ -274,20 +275,20 @@ class Journal:
             with self._transaction() as connection:
                 connection.executemany(
                     "INSERT INTO about VALUES (?, ?)",
-                    [("base_url", base_url), ("salt", salt), ("key", _key_digest(salt, api_key))],
+                    [("base_url", base_url), ("salt", salt), ("key", api_key.slow_digest(salt))],
                 )
             return True
         if known != base_url:
             raise ConfigurationError(f"journal {self.path}: it belongs to {known}, not to {base_url}")
-        return hmac.compare_digest(self._about("key"), _key_digest(self._about("salt"), api_key))
+        return hmac.compare_digest(self._about("key"), api_key.slow_digest(self._about("salt")))
 
-    def take_key(self, api_key: str) -> None:
+    def take_key(self, api_key: Secret[str]) -> None:
         """Go on with another key, once it has shown that it is of the same account."""
         salt = secrets.token_bytes(16)
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE about SET value = ? WHERE name = ?",
-                [(salt, "salt"), (_key_digest(salt, api_key), "key")],
+                [(salt, "salt"), (api_key.slow_digest(salt), "key")],
             )
 
     def any_done(self) -> Any:
@@ -422,10 +423,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _key_digest(salt: bytes, api_key: str) -> bytes:
-    return hashlib.scrypt(api_key.encode(), salt=salt, n=2**14, r=8, p=1)
 
 
 def digest_of(body: bytes) -> bytes:

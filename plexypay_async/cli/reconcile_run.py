@@ -19,6 +19,7 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
+from ..secret import Secret
 from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
 from .account import without_secret
 from .exits import Exit, UnusableInputError, exit_code_of
@@ -111,7 +112,7 @@ class ReconcileRun:
                 journal.open(make=False)
                 if not journal.counts():
                     return None
-                known_key = journal.belongs_to(base_url, self._api_key)
+                known_key = journal.belongs_to(base_url, Secret(self._api_key))
                 reconciliation.add_journal(journal.iterate())
                 done = journal.any_done()
                 if not known_key and done is None:

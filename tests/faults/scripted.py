@@ -134,7 +134,7 @@ TAKEN = code(5, 422, "Payment link with provided Order Reference already exists"
 def link(reference: str | None = "ORD-1", **fields: Any) -> dict[str, Any]:
     """A payment link as the server shows it."""
     return {
-        "id": "pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f",
+        "id": "pl_1",
         "amount": 2_200_000,
         "currency": "KZT",
         "orderReference": reference,

@@ -13,7 +13,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, OutcomeUnknownError
 from plexypay_async.deadlines import Deadlines
-from plexypay_async.sending import LARGEST_AT_ONCE, Body, CheckedRequest, Outbox, Sending, request_class
+from plexypay_async.sending import LARGEST_AT_ONCE, Body, Outbox, Sending
 
 from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 
@@ -68,7 +68,7 @@ async def test_a_request_takes_no_task_of_its_own() -> None:
 @pytest.mark.asyncio
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="aiohttp starts its tasks at once there")
 async def test_aiohttp_makes_one_for_each_on_this_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.transport.request_class", lambda: OWN)
+    monkeypatch.setattr("plexypay_async.transport.GuardedRequest", OWN)
     assert await tasks_of_ten_calls() == 20
 
 
@@ -88,7 +88,7 @@ async def test_what_arrives_is_what_aiohttp_sends(
 ) -> None:
     body = None if size is None or method == "DELETE" else {"description": "x" * size}
     ours = await arrived(method, body)
-    monkeypatch.setattr("plexypay_async.transport.request_class", lambda: OWN)
+    monkeypatch.setattr("plexypay_async.transport.GuardedRequest", OWN)
     theirs = await arrived(method, body)
     assert (ours.route, ours.body) == (theirs.route, theirs.body)
     assert {**ours.headers, "host": ""} == {**theirs.headers, "host": ""}
@@ -262,18 +262,25 @@ async def test_a_body_is_what_it_was_made_of() -> None:
     sending.watch.done()
 
 
-def test_other_versions_keep_their_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert request_class() is CheckedRequest
-    monkeypatch.setattr("aiohttp.__version__", "3.15.0")
-    assert request_class() is OWN
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="aiohttp starts its tasks at once there")
+async def test_with_another_version_aiohttp_sends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plexypay_async.sending.TOGETHER", False)
+    assert await tasks_of_ten_calls() == 20
 
 
-def test_a_tracer_around_aiohttps_own_class_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def traced(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
-        return await OWN.send(self, conn)
+@pytest.mark.asyncio
+async def test_a_tracer_around_aiohttps_own_send_is_not_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced: list[str] = []
+    own = OWN.send
 
-    monkeypatch.setattr(OWN, "send", traced)
-    assert request_class() is OWN
+    async def send(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
+        traced.append(self.method)
+        return await own(self, conn)
+
+    monkeypatch.setattr(OWN, "send", send)
+    await arrived("POST", {"a": 1})
+    assert traced == ["POST"]
 
 
 @pytest.mark.asyncio

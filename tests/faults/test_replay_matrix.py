@@ -83,7 +83,7 @@ code 1             | 3/2 ServiceUnavailable | 3/2 ServiceUnavailable | rejected
 429                | 3/2 RateLimited        | 3/2 RateLimited        | rejected
 401                | 1/- Authentication     | 1/- Authentication     | rejected
 code 2             | 3/2 OutcomeUnknown     | 1/- OutcomeUnknown     | unknown
-500 without code   | 3/2 OutcomeUnknown     | 1/- OutcomeUnknown     | unknown
+500 without code   | 1/- OutcomeUnknown     | 1/- OutcomeUnknown     | unknown
 silent server      | 1/- OutcomeUnknown     | 1/- OutcomeUnknown     | unknown
 closed             | 1/- OutcomeUnknown     | 1/- OutcomeUnknown     | unknown
 reset              | 1/- OutcomeUnknown     | 1/- OutcomeUnknown     | unknown

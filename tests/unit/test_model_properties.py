@@ -341,7 +341,8 @@ def test_bodies_that_break_readers(body: bytes) -> None:
 @settings(max_examples=60)
 @given(status=st.integers(300, 599), body=BODIES, retry_after=st.none() | st.text(max_size=40))
 def test_an_error_answer_is_an_error(status: int, body: bytes, retry_after: str | None) -> None:
-    error = error_of(WireResponse(status, body, retry_after), "payment_links.create")
+    headers = None if retry_after is None else {"Retry-After": retry_after}
+    error = error_of(WireResponse(status, body, headers), "payment_links.create")
 
     assert isinstance(error, APIError)
     assert error.status == status

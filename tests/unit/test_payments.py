@@ -30,6 +30,7 @@ from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.payments import Payments, RefundPayment, RefundResult
 from plexypay_async.codec import OperationCodec
 from plexypay_async.operation import Operation, SettledBy
+from plexypay_async.secret import Secret
 from plexypay_async.wire import WireResponse
 from plexypay_sync import PlexyPay
 
@@ -58,7 +59,7 @@ each_advising = pytest.mark.parametrize("operation", ADVISING, ids=named_by)
 
 
 def decode(operation: Operation[..., Any], document: Any) -> Any:
-    return OperationCodec(operation).decode(WireResponse(200, json.dumps(document).encode(), key=KEY))
+    return OperationCodec(operation).decode(WireResponse(200, json.dumps(document).encode(), key=Secret(KEY)))
 
 
 def refused(operation: Operation[..., Any], **document: Any) -> RefusedError:

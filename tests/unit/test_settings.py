@@ -56,7 +56,7 @@ def test_the_environment_is_asked_for_what_is_not_given(monkeypatch: pytest.Monk
     monkeypatch.setenv("PLEXYPAY_API_KEY", "from-the-environment")
     monkeypatch.setenv("PLEXYPAY_BASE_URL", "https://env.example/api/")
 
-    assert settings(api_key=None).current_key() == "from-the-environment"
+    assert settings(api_key=None).current_key().reveal() == "from-the-environment"
     assert settings().current_key() == KEY
     assert settings().base_url == "https://env.example/api"
     assert settings(base_url="https://given.example").base_url == "https://given.example"
@@ -157,7 +157,7 @@ def test_loopback(host: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("key", ["k", KEY, "!~", "Bearer:x"])
 def test_keys(key: str) -> None:
-    assert settings(api_key=key).current_key() == key
+    assert settings(api_key=key).current_key().reveal() == key
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from plexypay_async import AsyncPlexyPay, RetryPolicy
 
 from .campaign_calls import CALLS, CampaignCall
 from .claims import CANCELLED, HUNG, Claim, claim_of
 
-__all__ = ["LATEST", "READ_TIMEOUT", "SETTLING", "Clients", "make_calls"]
+__all__ = ["LATEST", "READ_TIMEOUT", "SETTLING", "Clients", "MeddledClients", "make_calls"]
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
 SHORT = RetryPolicy(max_attempts=4, base=0.005, cap=0.05)
@@ -50,14 +52,68 @@ class Clients:
         return self._derived[timeout]
 
     def _new(self) -> AsyncPlexyPay:
-        return AsyncPlexyPay(
-            KEY, base_url=self._url, read_timeout=READ_TIMEOUT, max_connections=150, retry=SHORT
-        )
+        return AsyncPlexyPay(KEY, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self._url,
+            "read_timeout": READ_TIMEOUT,
+            "max_connections": 150,
+            "retry": SHORT,
+        }
 
     async def close(self) -> None:
+        """Close the client that is in use."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+
+class MeddledClients(Clients):
+    """Clients whose key function and whose tracer, on a session of the caller's, raise now and then."""
+
+    def __init__(self, url: str, chances: random.Random) -> None:
+        super().__init__(url, chances)
+        self._sessions: list[aiohttp.ClientSession] = []
+
+    def _new(self) -> AsyncPlexyPay:
+        tracing = aiohttp.TraceConfig()
+        for hook in (
+            tracing.on_request_start,
+            tracing.on_request_headers_sent,
+            tracing.on_request_chunk_sent,
+            tracing.on_response_chunk_received,
+            tracing.on_request_end,
+            tracing.on_connection_reuseconn,
+        ):
+            hook.append(self._meddle)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=150),
+            trace_configs=[tracing],
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        self._sessions.append(session)
+        return AsyncPlexyPay(self._key, session=session, **self._options)
+
+    def _key(self) -> str:
+        self._raise_now_and_then()
+        return KEY
+
+    async def _meddle(self, *_: object) -> None:
+        self._raise_now_and_then()
+
+    def _raise_now_and_then(self) -> None:
+        if self._chances.random() < 0.02:
+            kind = self._chances.choice((RuntimeError, KeyError, RecursionError, OSError))
+            raise kind("not the library's")
+
+    async def close(self) -> None:
+        """Close the client that is in use, and the sessions of all."""
+        await super().close()
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            await session.close()
 
 
 async def make_calls(
@@ -85,15 +141,16 @@ async def make_calls(
         for number in waiting:
             chances = random.Random(f"{seed}:{number}")
             call = CALLS[number % len(CALLS)]
-            take(await _claim(call, number, chances, chances.choice(named if call.named else unnamed)))
+            clients = chances.choice(named if call.named else unnamed)
+            take(await _claim(call, number, chances, clients))
 
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(work())
     finally:
-        for clients in (*named, *unnamed):
-            await clients.close()
+        for each in (*named, *unnamed):
+            await each.close()
 
 
 async def _claim(call: CampaignCall, number: int, chances: random.Random, clients: Clients) -> Claim:
@@ -107,6 +164,7 @@ async def _claim(call: CampaignCall, number: int, chances: random.Random, client
     if not calling.done():
         waits = ", ".join(_waiting_at(calling))
         calling.cancel()
+        await asyncio.wait([calling], timeout=GRACE)
         return Claim(call, marker, HUNG, f"it waits at {waits}")
     if calling.cancelled():
         return Claim(call, marker, CANCELLED)

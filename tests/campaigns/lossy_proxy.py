@@ -114,7 +114,9 @@ def drawn_by_chance(
         after, when = _work(chances, latest)
         if kind < 0.60:
             name, status, body = chances.choice(FOR_THE_SERVER)
-            return Fate(f"{name}, {when}", after, (status, body))
+            cuts = bool(body) and chances.random() < 0.15
+            told = f"{name}{', cut in the body' * cuts}, {when}"
+            return Fate(told, after, (status, body), place="in the body" if cuts else None)
         if kind < 0.68:
             return Fate(f"silence, {when}", after, silent=True)
         reset = chances.random() < 0.5

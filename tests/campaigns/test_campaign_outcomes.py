@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections import Counter
 
 import pytest
 
-from .call_runner import LATEST, READ_TIMEOUT, SETTLING, Clients, make_calls
+from .call_runner import LATEST, READ_TIMEOUT, SETTLING, Clients, MeddledClients, make_calls
 from .claims import Claim, lies_of, told_of
 from .lossy_proxy import drawn_by_chance, lossy_proxy
 from .recording_server import RecordingServer
 
-SHOWN = 2
-"""So many lies of each kind are told at length."""
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+
+SHOWN = 1
+"""So many lies of each kind and operation are told at length."""
 
 
 async def _campaign(calls: int, concurrency: int, seed: int) -> None:
@@ -33,10 +36,13 @@ async def _campaign(calls: int, concurrency: int, seed: int) -> None:
             for proxy in (plain, doubling)
         )
 
+        named.append(MeddledClients(plain.base_url, random.Random(f"{seed}:meddled")))
         numbers = range(1, calls + 1)
         await make_calls(numbers, concurrency, seed, claims.append, named=named, unnamed=unnamed)
         await plain.settled()
         await doubling.settled()
+    # Of a connection that aiohttp has lost to a tracer's exception it warns here, and in no other test.
+    gc.collect()
     took = time.perf_counter() - began
     lies = lies_of(claims, server.record)
     print(f"\n{calls} calls in {took:.1f} s, seed {seed}")
@@ -44,10 +50,10 @@ async def _campaign(calls: int, concurrency: int, seed: int) -> None:
     print(
         ", ".join(f"{count} x {kind}" for kind, count in sorted((plain.befallen + doubling.befallen).items()))
     )
-    shown: Counter[str] = Counter()
+    shown: Counter[tuple[str, str]] = Counter()
     for lie in lies:
-        shown[lie.kind] += 1
-        if shown[lie.kind] <= SHOWN:
+        shown[lie.kind, lie.claim.call.title] += 1
+        if shown[lie.kind, lie.claim.call.title] <= SHOWN:
             print(lie)
     assert len(claims) == calls
     assert not lies, f"{len(lies)} lies in {calls} calls, seed {seed}"
@@ -55,7 +61,7 @@ async def _campaign(calls: int, concurrency: int, seed: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.recovery.SETTLING", SETTLING, raising=False)
+    monkeypatch.setattr("plexypay_async.execution.SETTLING", SETTLING)
 
 
 @pytest.mark.asyncio

@@ -46,7 +46,7 @@ class HungError(AssertionError):
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.recovery.SETTLING", 0.01, raising=False)
+    monkeypatch.setattr("plexypay_async.execution.SETTLING", 0.01)
 
 
 @pytest.fixture(autouse=True)

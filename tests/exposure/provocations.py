@@ -43,6 +43,7 @@ from plexypay_async import (
 from plexypay_async.api.direct_payments import BrowserDetails, OrderDetails
 from plexypay_async.bulk.journal import Journal
 from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_card
+from plexypay_async.secret import Secret
 from plexypay_async.seen import SeenWebhooks
 from plexypay_async.webhooks import WebhookReceiver
 from tests.faults.scripted import (
@@ -231,10 +232,10 @@ def _no_journal(plexy: Any, folder: Path) -> Any:
     return plexy.payment_links.create_many(_rows(), journal=folder / "no.journal")
 
 
-def _of_another_key(plexy: Any, folder: Path) -> Any:
+def _of_another_server(plexy: Any, folder: Path) -> Any:
     journal = Journal(folder / "other.journal")
     journal.open()
-    journal.belongs_to(plexy.base_url if hasattr(plexy, "base_url") else "https://elsewhere.example", "pr_x")
+    journal.belongs_to("https://elsewhere.example", Secret(API_KEY[::-1]))
     journal.close()
     return plexy.payment_links.create_many(_rows(), journal=folder / "other.journal")
 
@@ -316,7 +317,10 @@ def provocations(folder: Path) -> list[Provocation]:
         Provocation("a journal in use", lambda plexy: _in_use(plexy, folder), ConfigurationError),
         Provocation("no journal", lambda plexy: _no_journal(plexy, folder), ConfigurationError),
         Provocation(
-            "a journal of another key", lambda plexy: _of_another_key(plexy, folder), None, {"*": NOT_FOUND}
+            "a journal of another server",
+            lambda plexy: _of_another_server(plexy, folder),
+            ConfigurationError,
+            {"*": NOT_FOUND},
         ),
         *_wrong_arguments(),
         *_wrong_configuration(),

@@ -148,7 +148,7 @@ class OperationCodec(Generic[R]):
             return
         if success is True and self._says_success:
             return
-        if success is None and document.get("type") not in API_ERROR_TYPES:
+        if success in (None, True) and document.get("type") not in API_ERROR_TYPES:
             for name in self._proof:
                 if document.get(name) is not None:
                     return

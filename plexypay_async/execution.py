@@ -30,6 +30,7 @@ from .errors import (
     RefusedError,
     UnreadableResponseError,
 )
+from .foreign import bare
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, RetryBudget
 from .operation import Declaration, Evidence, Listing, Operation, Replay
 from .recovery import SETTLING, Recovery, confirmed
@@ -192,6 +193,7 @@ class Call(Generic[R]):
     """How often the operation itself was sent."""
     _proof_at = 0.0
     _misfits = 0
+    _misfit_given: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
     _pauses: Generator[float, Any, None] | None = None
     _debt = 0
@@ -220,9 +222,8 @@ class Call(Generic[R]):
         # What an earlier run has sent counts: a refusal may be of what that one made.
         self._reached = look_first or reached
         self._doubt = Doubt.SETTLED if look_first or reached else Doubt.NONE
-        if misfit is None and declaration is not None and declaration.echoes:
-            misfit = self._misfit
-        self._misfit_of = misfit
+        if misfit is not None:
+            self._misfit_given = misfit
         self._decoder = decoder
         self._wire_request = wire_request
         if replay is Replay.AFTER_LOOKUP and self.order_reference is None:
@@ -358,7 +359,7 @@ class Call(Generic[R]):
                         raise
                     result = unreadable
                 else:
-                    misfit = None if self._misfit_of is None else self._misfit_of(value)
+                    misfit = self._misfit(value)
                     if misfit is None:
                         self._answered()
                         if self.execution.recovery.known is None:
@@ -435,10 +436,10 @@ class Call(Generic[R]):
 
     def _misfit(self, value: R) -> str | None:
         """Tell what an answer names that is not what was asked for."""
+        if self._misfit_given is not None:
+            return self._misfit_given(value)
         declaration = self.declaration
-        if declaration is None or value is None:
-            return None
-        return declaration.misfit(self.request, value)
+        return None if declaration is None or value is None else declaration.misfit(self.request, value)
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""
@@ -730,15 +731,6 @@ def _without_frames(error: BaseException | None) -> None:
         if error.__suppress_context__:
             error.__context__ = None
         error = error.__cause__
-
-
-def bare(error: BaseException) -> BaseException:
-    """Return an exception of somebody else's without any frame, of those that it came from too."""
-    seen: BaseException | None = error
-    while seen is not None:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
-    return error
 
 
 def assumed_path_note(declaration: Declaration[...]) -> str:

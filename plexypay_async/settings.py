@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, PlexyPayError
+from .foreign import bare
 from .secret import Secret
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
@@ -177,9 +178,10 @@ class Settings:
         try:
             found = _concealed_key(self.api_key())
         except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
+            told = f": {error}" if isinstance(error, PlexyPayError) else ""
             raise ConfigurationError(
-                f"api_key: the function that returns it raised {type(error).__name__}"
-            ) from _without_frames(error)
+                f"api_key: the function that returns it raised {type(error).__name__}{told}"
+            ) from bare(error)
         if isinstance(found, ConfigurationError):
             raise found
         return found
@@ -209,15 +211,6 @@ def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
     if api_key != api_key.strip():
         return ConfigurationError("api_key: begins or ends with a space")
     return Secret(api_key)
-
-
-def _without_frames(error: BaseException) -> BaseException:
-    """Return an exception of the caller's without the frames, whose locals may hold the key."""
-    seen: BaseException | None = error
-    while seen is not None:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
-    return error
 
 
 def check_base_url(base_url: Any) -> str:

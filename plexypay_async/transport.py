@@ -31,6 +31,7 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from .foreign import bare
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .secret import Secret
@@ -213,7 +214,7 @@ class Connections:
     ) -> WireResponse | PlexyPayError:
         """Return what became of an attempt that ended in an exception: whoever raised it, and wherever."""
         seen = sending.response if response is None else response
-        cause = _bare(error, handled)
+        cause = _shown(error, handled)
         if seen is not None and seen.status:
             # A hook or a middleware may have raised after the answer had come.
             stream = seen.content
@@ -502,18 +503,9 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _bare(error: BaseException, handled: BaseException | None) -> BaseException | None:
-    """Return an error as a cause that shows no frame of aiohttp's, whose locals hold the API key.
-
-    What the caller was handling when it made the call is the caller's, and keeps its frames.
-    """
-    if isinstance(error, aiohttp.ClientResponseError):
-        return None
-    seen: BaseException | None = error
-    while seen is not None and seen is not handled:
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
-    return error
+def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request."""
+    return None if isinstance(error, aiohttp.ClientResponseError) else bare(error, handled)
 
 
 def is_lasting(error: ConnectError) -> bool:

@@ -48,6 +48,8 @@ class PlexyPay(Groups[Sync]):
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
+        keepalive_timeout: Seconds that an idle connection is kept; 0 makes one for each request. Calls that
+            must not be repeated take none that has been idle for two seconds.
         max_connections: How many connections there may be, and so how many requests are under way at once;
             further calls wait, within their `timeout`.
         max_response_size: Bytes of an answer's body, decompressed, above which it is not read.

@@ -21,6 +21,7 @@ from plexypay_async.cli.reconciliation import Finding, Reconciliation
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
+from plexypay_async.secret import Secret
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -82,7 +83,7 @@ async def test_everything_that_can_be_reported(
     files.write("1,KZT,A", "2,KZT,B", "3,KZT,C")
     with Journal(files.journal) as journal:
         journal.open()
-        journal.belongs_to(served.base_url, served.environment["PLEXYPAY_API_KEY"])
+        journal.belongs_to(served.base_url, Secret(served.environment["PLEXYPAY_API_KEY"]))
         async with AsyncPlexyPay(base_url=served.base_url) as client:
             links = client.payment_links
             made = {

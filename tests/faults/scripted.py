@@ -151,7 +151,20 @@ def page(*items: Mapping[str, Any]) -> Answer:
 
 
 CREATED = Answer(201, link())
+"""Of a create, it names what was asked for."""
 FOUND = Answer(200, link())
+"""It names the id or the order reference that was asked for."""
+
+
+def fitting(answer: Answer, seen: Seen) -> Answer:
+    """What `CREATED` and `FOUND` are to one request."""
+    if seen.path.startswith(f"{BY_REFERENCE}/"):
+        return Answer(answer.status, link(seen.path.rpartition("/")[2]))
+    if seen.path.startswith(f"{LINKS}/"):
+        return Answer(answer.status, link(id=seen.path.rpartition("/")[2]))
+    asked = seen.json if seen.route == f"POST {LINKS}" else {}
+    names = {name: asked[name] for name in ("amount", "currency") if name in asked}
+    return Answer(answer.status, link(asked.get("orderReference"), **names))
 
 
 def now() -> float:
@@ -188,6 +201,8 @@ class Script:
         for route, steps in self._steps.items():
             if _matches(route, seen.route):
                 step = steps.pop(0) if len(steps) > 1 else steps[0]
+                if step is CREATED or step is FOUND:
+                    return fitting(step, seen)
                 return (
                     step if isinstance(step, (Answer, Cut, Trickle, Parts, Raw, Late, Play)) else step(seen)
                 )

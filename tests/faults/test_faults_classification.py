@@ -23,7 +23,20 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 
-from .scripted import CODE_1, CREATED, LINKS, ONCE, Answer, Cut, Raw, code, link, scripted
+from .scripted import (
+    BY_REFERENCE,
+    CODE_1,
+    CREATED,
+    FOUND,
+    LINKS,
+    ONCE,
+    Answer,
+    Cut,
+    Raw,
+    code,
+    link,
+    scripted,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -93,7 +106,10 @@ async def test_without_a_code_the_status_decides(status: int, kind: type[APIErro
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ({"message": "service unavailable"}, ServiceUnavailableError),
+        ({"code": 1, "message": "service unavailable"}, ServiceUnavailableError),
+        ({"code": "0001"}, ServiceUnavailableError),
+        ({"code": 503, "message": "service unavailable"}, SomethingWentWrongError),
+        ({"message": "service unavailable"}, SomethingWentWrongError),
         ({"error": "service unavailable"}, SomethingWentWrongError),
         ({"message": {"en": "no"}}, SomethingWentWrongError),
         ([{"message": "service unavailable"}], SomethingWentWrongError),
@@ -102,7 +118,7 @@ async def test_without_a_code_the_status_decides(status: int, kind: type[APIErro
     ],
     ids=repr,
 )
-async def test_a_503_is_code_1_only_where_the_service_itself_says_so(body: Any, kind: type[APIError]) -> None:
+async def test_a_503_is_code_1_only_where_a_code_says_so(body: Any, kind: type[APIError]) -> None:
     assert type(await _error(Answer(503, body))) is kind
 
 
@@ -206,19 +222,48 @@ UNREADABLE = {
 }
 
 
+PROVED = ("amount is text", "amount is fractional", "amount is a boolean")
+"""Those that name the link, which proves that it was made."""
+
+
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_a_whole_answer_that_does_not_decode_is_never_asked_for_again(name: str) -> None:
     async with scripted({"*": UNREADABLE[name]}) as (plexy, script):
         with pytest.raises(UnreadableResponseError) as read:
             await plexy.payment_links.retrieve("pl_1")
+        assert script.counts == {ROUTE: 1}
+    assert read.value.outcome is Outcome.DONE
+    assert read.value.status in (200, 204)
+    assert read.value.attempts == ()
+
+
+@pytest.mark.parametrize("name", PROVED)
+async def test_a_create_whose_answer_names_the_link_and_does_not_decode_is_done(name: str) -> None:
+    async with scripted({"*": UNREADABLE[name]}) as (plexy, script):
         with pytest.raises(UnreadableResponseError) as created:
             await plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1")
-        assert script.counts == {ROUTE: 1, f"POST {LINKS}": 1}
-    for error in (read.value, created.value):
-        assert error.outcome is Outcome.DONE
-        assert error.status in (200, 204)
-        assert error.attempts == ()
+        assert script.counts == {f"POST {LINKS}": 1}
+    assert created.value.outcome is Outcome.DONE
     assert created.value.order_reference == "ORD-1"
+    assert created.value.attempts == ()
+
+
+@pytest.mark.parametrize("name", [name for name in UNREADABLE if name not in PROVED])
+async def test_a_create_whose_answer_proves_nothing_is_looked_up(name: str) -> None:
+    find = f"GET {BY_REFERENCE}/ORD-1"
+    async with scripted({f"POST {LINKS}": UNREADABLE[name], find: FOUND}) as (plexy, script):
+        made = await plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1")
+        assert made.order_reference == "ORD-1"
+        assert script.counts == {f"POST {LINKS}": 1, find: 1}
+
+
+@pytest.mark.parametrize("name", [name for name in UNREADABLE if name not in PROVED])
+async def test_a_create_without_a_reference_whose_answer_proves_nothing_is_unknown(name: str) -> None:
+    async with scripted({"*": UNREADABLE[name]}) as (plexy, script):
+        with pytest.raises(OutcomeUnknownError) as created:
+            await plexy.payment_links.create(amount=2_200_000, currency="KZT")
+        assert script.counts == {f"POST {LINKS}": 1}
+    assert created.value.outcome is Outcome.UNKNOWN
 
 
 async def test_an_unreadable_answer_keeps_the_errors_of_earlier_attempts() -> None:

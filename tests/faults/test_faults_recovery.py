@@ -170,7 +170,7 @@ async def test_a_link_that_only_the_listing_shows_is_recovered_whole() -> None:
 async def test_an_empty_listing_settles_one_reference_and_proves_nothing() -> None:
     routes = {POST: [DROP, code(5, 422, "no"), DROP, CREATED], LOOK_UPS: NOT_FOUND, LIST: page()}
     async with scripted(routes) as (plexy, script):
-        with pytest.raises(UnprocessableError):
+        with pytest.raises(OutcomeUnknownError):
             await create(plexy)
         assert script.count(LIST) >= 1
         listed = script.count(LIST)
@@ -232,7 +232,8 @@ async def test_a_look_up_that_answers_with_another_reference_is_not_believed(oth
     async with scripted({POST: [DROP, CREATED], LOOK_UP: Answer(200, link(other))}) as (plexy, script):
         with pytest.raises(OutcomeUnknownError) as caught:
             await create(plexy)
-        assert script.counts == {POST: 1, LOOK_UP: 1}
+        # Asked three times, on a connection of its own each time: an answer may be of another request.
+        assert script.counts == {POST: 1, LOOK_UP: 3 if other is not None else 1}
     assert OVERRIDE in notes(caught.value)
 
 
@@ -440,7 +441,7 @@ async def test_calls_at_once_make_one_proof() -> None:
 # -------------------------------------------------------------------------------------- taken references
 
 
-@pytest.mark.parametrize("answer", [TAKEN, Answer(409), code(1153, 400), code(5, 409)], ids=str)
+@pytest.mark.parametrize("answer", [TAKEN, code(1153, 400), code(5, 409)], ids=str)
 async def test_a_reference_taken_at_the_first_sending_is_raised_as_it_is(answer: Answer) -> None:
     async with scripted({POST: answer, LOOK_UP: FOUND}) as (plexy, script):
         with pytest.raises(PlexyPayError) as caught:
@@ -448,6 +449,12 @@ async def test_a_reference_taken_at_the_first_sending_is_raised_as_it_is(answer:
         assert script.counts == {POST: 1}
     assert caught.value.outcome is Outcome.REJECTED
     assert caught.value.attempts == ()
+
+
+async def test_a_409_that_is_not_the_apis_may_come_after_the_work() -> None:
+    async with scripted({POST: Answer(409), LOOK_UP: FOUND}) as (plexy, script):
+        assert isinstance(await create(plexy), PaymentLink)
+        assert script.counts == {POST: 1, LOOK_UP: 1}
 
 
 @pytest.mark.parametrize("answer", [TAKEN, Answer(409), code(1153, 400), code(5, 409)], ids=str)

@@ -126,7 +126,7 @@ async def test_a_dead_link_is_never_taken_for_the_one_asked_for(first: Any, stat
 
 async def test_a_request_without_a_body_says_nothing_of_its_type() -> None:
     route = f"DELETE {LINKS}/pl_1"
-    async with scripted({route: Answer(200), "POST /v1/empty": Answer(200)}) as (plexy, script):
+    async with scripted({route: Answer(204), "POST /v1/empty": Answer(200)}) as (plexy, script):
         await plexy.payment_links.cancel("pl_1")
         await plexy.request("POST", "/v1/empty")
         assert [seen.headers.get("content-type") for seen in script.seen] == [None, None]

@@ -55,8 +55,8 @@ BY_REFERENCE = "GET /v1/transactions/by-order-reference/ORD-1"
 Waiting: TypeAlias = Callable[..., Awaitable[Any]]
 
 
-def seen(status: str) -> Answer:
-    return Answer(200, {"transactionId": "t", "status": status, "amount": 56.41})
+def seen(status: str, transaction_id: str | None = "t") -> Answer:
+    return Answer(200, {"transactionId": transaction_id, "status": status, "amount": 56.41})
 
 
 CREATED, AUTHORIZED, CHARGED = seen("created"), seen("TRANSACTION_STATUS_AUTHED"), seen("charged")
@@ -136,7 +136,10 @@ async def test_a_final_state_ends_the_wait_for_another(waiting: Waiting) -> None
 
 
 async def test_several_wait_at_once_on_one_client() -> None:
-    routes = {f"GET /v1/transactions/t{n}": [*[CREATED] * n, CHARGED] for n in range(20)}
+    routes = {
+        f"GET /v1/transactions/t{n}": [*[seen("created", f"t{n}")] * n, seen("charged", f"t{n}")]
+        for n in range(20)
+    }
     async with scripted(routes) as (plexy, script):
         found = await asyncio.gather(*(plexy.transactions.wait(f"t{n}", interval=0.002) for n in range(20)))
         assert [one.status for one in found] == ["charged"] * 20
@@ -319,7 +322,9 @@ async def test_a_wait_that_is_cancelled_leaves_nothing_behind(steps: list[Step])
 
 
 async def test_a_cancelled_wait_leaves_the_client_as_it_was() -> None:
-    async with scripted({BY_ID: SILENCE, "GET /v1/transactions/u": CHARGED}, max_connections=1) as (plexy, _):
+    async with scripted(
+        {BY_ID: SILENCE, "GET /v1/transactions/u": seen("charged", "u")}, max_connections=1
+    ) as (plexy, _):
         asking = asyncio.create_task(plexy.transactions.wait("t"))
         await asyncio.sleep(0.02)
         asking.cancel()

@@ -193,7 +193,7 @@ def test_what_the_callers_function_raises_does_not_end_the_thread(
     with client_of(sandbox) as plexy:
         plexy.payment_links.statistics()
         before = threading.enumerate()
-        expected = RuntimeError if kind is StopIteration else kind
+        expected = ConfigurationError if kind is StopIteration else kind
         with pytest.raises(expected):
             plexy.with_options(api_key=key).payment_links.statistics()
         plexy.payment_links.statistics()

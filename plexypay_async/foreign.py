@@ -1,0 +1,42 @@
+"""Exceptions that are not the library's own, made fit to be the cause of one that is.
+
+The frames of an exception that has passed aiohttp, a tracer's hook or a function of the caller's hold the API
+key and what the server sent, and error trackers write them out. So the cause of an error has none; a note
+says where it was raised.
+"""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+__all__ = ["bare"]
+
+_OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio")
+
+
+def bare(error: BaseException, handled: BaseException | None = None) -> BaseException:
+    """Return an exception without any frame, of those that it came from too.
+
+    What was `handled` when the call was made is the caller's own, and keeps its frames.
+    """
+    place = _place(error.__traceback__)
+    if place is not None:
+        error.add_note(place)
+    seen: BaseException | None = error
+    while seen is not None and seen is not handled:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+    return error
+
+
+def _place(raised: TracebackType | None) -> str | None:
+    """Say where the caller's own code raised it; None where nobody but the library and aiohttp did."""
+    frames = [
+        (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(raised)
+    ]
+    if not frames or str(frames[-1][0]).partition(".")[0] in _OURS:
+        return None
+    _, file, line, name = frames[-1]
+    return f"raised in {file}, line {line}, in {name}"

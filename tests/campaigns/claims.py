@@ -102,12 +102,16 @@ def _contradicted(claim: Claim, record: Record) -> Iterable[str]:
 
 
 def _gone(claim: Claim, record: Record) -> bool:
-    """Whether a deletion found nothing after an attempt that may have deleted it, which counts as done."""
+    """Whether a deletion found nothing after an attempt that may have deleted it, which counts as done.
+
+    After attempts that by their answers did nothing, a repeat that finds nothing has not deleted it.
+    """
     if claim.call.operation != "split_requests.delete" or "-absent-" not in claim.marker:
         return False
-    by_contract = ("code 1", "400", "403", "413", "429", "passed", "a pause")
+    undone = ("code 1", "400", "403", "404", "413", "429")
     events = [event.partition(": ")[2] for event in record.history.get(claim.marker, ())]
-    return any(event and not event.startswith(by_contract) for event in events)
+    *earlier, _ = [event for event in events if event] or [""]
+    return any(not event.startswith(undone) for event in earlier)
 
 
 def told_of(claims: Iterable[Claim], lies: Sequence[Lie]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import logging
 import threading
@@ -243,6 +244,7 @@ class ForeignError(RuntimeError):
     """What a tracer of the caller's raises."""
 
 
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 @pytest.mark.parametrize("called", [*CALLS, *BULK])
 def test_a_foreign_exception_hides_every_secret(called: str, tmp_path: Path) -> None:
     import aiohttp
@@ -270,9 +272,14 @@ def test_a_foreign_exception_hides_every_secret(called: str, tmp_path: Path) -> 
     ):
         with scripted_apart({"*": CREATED}) as url:
             errors = asyncio.run(fail(event, url))
+        exposed = _exposed(event, errors)
+        hung = [str(error) for error in errors if isinstance(error, HungError)]
         assert errors, event
-        assert not [error for error in errors if isinstance(error, HungError)]
-        assert not _exposed(event, errors)
+        # Of a connection that aiohttp has lost to a tracer's exception it warns here, and in no other test.
+        errors.clear()
+        gc.collect()
+        assert not exposed
+        assert not hung
 
 
 @FACADES
@@ -286,10 +293,12 @@ def test_no_client_shows_its_key(facade: type[Any], tmp_path: Path) -> None:
         "call": plexy.payment_links.create,
         "listing": plexy.payment_links.list(),
         "job": plexy.payment_links.create_many([]),
-        "partition settings": PartitionSettings(api_key=API_KEY),
     }
     for name, each in held.items():
         assert not _exposed(name, [_holding(each)])
+    # Given a key, they travel with it, so their pickle is another matter.
+    settings = _exposed("partition settings", [_holding(PartitionSettings(api_key=API_KEY))])
+    assert not [place for place in settings if not place[1].endswith("its pickle")]
     assert not exposures(_holding(derived), [f"{API_KEY[:-1]}1"])
     if facade is PlexyPay:
         plexy.close()

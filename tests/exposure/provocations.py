@@ -506,8 +506,7 @@ def _webhooks(folder: Path) -> list[Provocation]:
 @contextmanager
 def scripted_apart(routes: Mapping[str, Any], *, listening: bool = True) -> Iterator[str]:
     """Serve a script from a thread of its own; give its address."""
-    ready: Future[str] = Future()
-    loop = asyncio.new_event_loop()
+    ready: Future[tuple[str, asyncio.AbstractEventLoop]] = Future()
     ended = asyncio.Event()
 
     async def serve() -> None:
@@ -515,16 +514,19 @@ def scripted_apart(routes: Mapping[str, Any], *, listening: bool = True) -> Iter
         try:
             if listening:
                 await server.listen()
-            ready.set_result(server.url)
+            ready.set_result((server.url, asyncio.get_running_loop()))
             await ended.wait()
         finally:
+            # What was taken last is served before, to be closed with the others; sockets close a turn later.
+            await asyncio.sleep(0.01)
             await server.close()
+            await asyncio.sleep(0.01)
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="script")
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="script")
     thread.start()
+    url, loop = ready.result(30)
     try:
-        yield ready.result(30)
+        yield url
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join(30)
-        loop.close()

@@ -186,7 +186,9 @@ class RecordingServer:
                     },
                 )
             case "payments.capture" | "payments.cancel":
-                return Answer(200, {"success": True, "id": marker, "responseCode": "00"})
+                # The amount is the payment's: each call has one of its own, by its marker's number.
+                amount = int(marker.rpartition("-")[2])
+                return Answer(200, {"success": True, "id": marker, "amount": amount, "responseCode": "00"})
             case "recurring.charge":
                 return Answer(
                     200,

@@ -6,6 +6,7 @@ that importing the client stays cheap.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,6 +25,7 @@ from .converter import (
 )
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
+from .hiding import masked
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
 from .wire import (
     API_ERROR_TYPES,
@@ -118,9 +120,17 @@ class OperationCodec(Generic[R]):
         self._may_refuse = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
-        self._proof = wire_names(fields["id"]) if "id" in fields else ()
+        proof = answer.model.proof
+        self._proof = wire_names(fields["id"]) if "id" in fields and "id" in proof else ()
         self._id = self._proof[0] if self._proof else ""
-        self._says_success = "success" in fields
+        self._says_success = "success" in fields and "success" in proof
+        self._echoed = [
+            (asked, name)
+            for asked, named in operation.echoes.items()
+            for field in named
+            if field in fields
+            for name in wire_names(fields[field])
+        ]
         self._read: Callable[[bytes], Any] = read_exactly if holds_decimals(answer.model) else orjson.loads
 
     def decode(self, response: WireResponse) -> R:
@@ -176,11 +186,25 @@ class OperationCodec(Generic[R]):
             response, f"{self.name}: nothing in the answer says that it was done{told}", shown=shown
         )
 
+    def proves(self, request: Request, body: bytes) -> bool:
+        """Tell whether an answer that cannot be read, or was cut, says that this request was done.
+
+        It must name what the request asked for, or say success; what asks for nothing that is named takes the
+        id alone.
+        """
+        text = body.decode("utf-8", "replace")
+        if self._says_success and re.search(r'"success"\s*:\s*true\b', text) is not None:
+            return True
+        if self._echoed:
+            wanted = ((name, getattr(request, asked)) for asked, name in self._echoed)
+            return any(re.search(_spelt(name, value), text) for name, value in wanted if value is not None)
+        return any(re.search(rf'"{name}"\s*:\s*["0-9]', text) for name in self._proof)
+
     def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
         message = value.get("message")
         told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
         try:
-            answer = self._structure(value, self._model)
+            answer = self._structure(masked(value), self._model)
         except Exception:  # noqa: BLE001 - a refusal may be poorer than a success
             answer = None
         if self._pending is not None and getattr(answer, self._pending, False):
@@ -192,6 +216,13 @@ class OperationCodec(Generic[R]):
             answer=answer,
             operation=self.name,
         )
+
+
+def _spelt(name: str, value: Any) -> str:
+    """Return a pattern of a field of JSON with this value, as text or as a number."""
+    text = orjson.dumps(str(value))[1:-1].decode()
+    number = rf"|{re.escape(text)}(?![0-9.])" if not isinstance(value, str) else ""
+    return rf'"{re.escape(name)}"\s*:\s*("{re.escape(text)}"{number})'
 
 
 @attrs.frozen

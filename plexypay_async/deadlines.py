@@ -32,6 +32,7 @@ class Watch:
 
     __slots__ = (
         "_cancelling",
+        "_closed",
         "_deadlines",
         "_expired",
         "_heard",
@@ -50,6 +51,7 @@ class Watch:
         self._cancelling = task.cancelling()
         self._expired = False
         self._silent = False
+        self._closed = False
         self._heard: float | None = None
         self.deadline = deadline
         """By the loop's clock; it moves along where that clock is set."""
@@ -85,6 +87,20 @@ class Watch:
         else:
             self._expired = True
         self._task.cancel()
+
+    def close(self) -> None:
+        """Cut the call, whatever it is at: its client is closed."""
+        if self._task is not None:
+            self._closed = self._silent = True
+            self._task.cancel()
+
+    def was_closed(self) -> bool:
+        """Tell whether it was the closing of the client, and nobody else, that cancelled the task."""
+        task = self._task
+        if not self._closed or not self._silent or task is None:
+            return False
+        self._silent = False
+        return task.uncancel() <= self._cancelling
 
     def _is_silent(self, now: float) -> bool:
         return self._heard is not None and self._heard + self._patience <= min(now, self.deadline)
@@ -208,8 +224,11 @@ class Deadlines:
             self._tick = self._loop.call_at(now + TICK, self._on_tick)
 
     def close(self) -> None:
-        """Stop the timer; no call is in flight any more."""
+        """Cut the calls under way, and stop the timer, which starts again for those that still end."""
+        watches = [watch for bucket in self.buckets.values() for watch in bucket]
+        self.buckets.clear()
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
-        self.buckets.clear()
+        for watch in watches:
+            watch.close()

@@ -19,11 +19,13 @@ import backoff
 from .deadlines import Watch
 from .errors import (
     APIError,
+    AuthenticationError,
     ConfigurationError,
     ConnectError,
     DeadlineExceededError,
     Outcome,
     OutcomeUnknownError,
+    PermissionDeniedError,
     PlexyPayError,
     RateLimitedError,
     RefusedError,
@@ -276,7 +278,11 @@ class Call(Generic[R]):
                 # A job has the time to prove what became of a row; a single call's user rather hears of it.
                 result = await self._proved_late(error)
         except asyncio.CancelledError as error:
-            failed = self._finished(self._deadline_error()) if watch.done() else error
+            if watch.was_closed():
+                watch.done()
+                failed = self._finished(self._final(ConfigurationError("this client is closed")))
+            else:
+                failed = self._finished(self._deadline_error()) if watch.done() else error
         except ConfigurationError as error:
             # The client was closed or its key failed in mid-call; an earlier attempt may have done the work.
             watch.done()
@@ -313,10 +319,14 @@ class Call(Generic[R]):
 
     async def _proved_late(self, failure: PlexyPayError) -> R:
         """Look once more when no request can be at work any more; else raise the failure."""
-        if not self.execution.recovery.may_find(self) or self._proof_at >= self._watch.deadline:
+        if (
+            not self.execution.recovery.may_find(self)
+            or not self._now() < self._proof_at < self._watch.deadline
+            or isinstance(failure.__cause__, (AuthenticationError, PermissionDeniedError))
+        ):
             raise failure
         self._give_place_back(trouble=None)
-        await asyncio.sleep(max(self._proof_at - self._now(), 0.0))
+        await asyncio.sleep(self._proof_at - self._now())
         found = await self._find(failure)
         if found is not None:
             return self._recovered(found)
@@ -342,7 +352,6 @@ class Call(Generic[R]):
                 self._watch, once=self._replay.sent_once, fresh=self._replay.takes_fresh
             )
             result = await self._send(self._wire_request, sending)
-            self._sending = None
             self.sent += 1
             if type(result) is WireResponse and result.is_success and result.complete:
                 try:
@@ -351,6 +360,9 @@ class Call(Generic[R]):
                     # What is refused now may have been done by an attempt before.
                     raise self._final(refused) from None
                 except UnreadableResponseError as unreadable:
+                    # It may be the answer to another request, whose own is still to come.
+                    sending.drop_connection()
+                    self._check_proof(unreadable, result)
                     if self._is_final(unreadable):
                         raise
                     result = unreadable
@@ -371,10 +383,13 @@ class Call(Generic[R]):
                             self.execution.recovery.note_created(self, value)
                         return value
                     result = self._of_another_request(misfit, sending)
+            self._sending = None
             if sending.repeated:
                 # aiohttp sent it once before by itself, and nobody knows what became of that.
                 self._may_have_done(sending)
             judgement = self._judged(result)
+            if isinstance(judgement.error, UnreadableResponseError) and isinstance(result, WireResponse):
+                self._check_proof(judgement.error, result)
             error, verdict = judgement.error, judgement.verdict
             # A connection that was refused and a 429 have done nothing that a repeat could meet.
             self._reached = self._reached or not isinstance(error, (ConnectError, RateLimitedError))
@@ -407,6 +422,14 @@ class Call(Generic[R]):
                     self._answered(credit=False)
                 raise self._final(error)
             await self.pause(error)
+
+    def _check_proof(self, error: UnreadableResponseError, answer: WireResponse) -> None:
+        """Let an error say that the work is done only where the answer names what this call asked for."""
+        if error.outcome is not Outcome.DONE or self._wire_request.method == "GET":
+            return
+        proves = getattr(self._decoder, "proves", None)
+        if proves is None or not proves(self.request, answer.body):
+            error.outcome = Outcome.UNKNOWN
 
     def _is_final(self, error: UnreadableResponseError) -> bool:
         """Tell whether an answer that cannot be read ends the call: it is whole, or the work is done."""
@@ -559,7 +582,9 @@ class Call(Generic[R]):
                     try:
                         found = codec.decode(result)
                     except UnreadableResponseError as unreadable:
-                        if not unreadable.cut:
+                        sending.drop_connection()
+                        misfits += 1
+                        if not unreadable.cut and misfits > MOST_MISFITS:
                             raise
                         error = unreadable
                     else:

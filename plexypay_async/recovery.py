@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -21,6 +22,7 @@ from .errors import (
     UnreadableResponseError,
 )
 from .operation import Confirmation, LookUp
+from .wire import is_of_the_api
 
 if TYPE_CHECKING:
     from .codec import PageBody
@@ -41,6 +43,10 @@ class Standing(enum.Enum):
     UNPROVED = enum.auto()
     PROVED = enum.auto()
     DISPROVED = enum.auto()
+
+
+class _GatewaysNotFound(Exception):
+    """A 404 that has not the API's body."""
 
 
 class Recovery:
@@ -85,7 +91,11 @@ class Recovery:
             # What was sent may still be at work on the server.
             await call.pause(error)
         asked_at = call.now()
-        found = await self._look(call, look_up, reference, error)
+        try:
+            found = await self._look(call, look_up, reference, error)
+        except _GatewaysNotFound:
+            # Of the server's knowledge that says nothing; a repeat may follow, which the reference protects.
+            found, asked_at = None, -math.inf
         if found is not None:
             self._standing = Standing.PROVED
         elif self._standing is not Standing.PROVED:
@@ -104,7 +114,9 @@ class Recovery:
             found: R = await call.ask(
                 codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
             )
-        except NotFoundError:
+        except NotFoundError as missing:
+            if call.sent and self._standing is Standing.PROVED and not is_of_the_api(missing):
+                raise _GatewaysNotFound from None
             return None
         except (APIError, UnreadableResponseError) as failure:
             wrong_path = isinstance(failure, UnreadableResponseError) or failure.status in (400, 405, 422)

@@ -75,7 +75,7 @@ class Sending:
 
     def drop_connection(self) -> None:
         """Close the connection that it went out on, which is not to be trusted with another request."""
-        protocol, self.protocol = self.protocol, None
+        protocol: ResponseHandler | None = self.protocol or getattr(self.response, "_protocol", None)
         if protocol is not None:
             protocol.close()
 

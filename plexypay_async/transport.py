@@ -32,6 +32,7 @@ from .errors import (
     UnreadableResponseError,
 )
 from .foreign import bare
+from .hiding import masked_card_numbers, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .secret import Secret
@@ -184,7 +185,7 @@ class Connections:
                         raise
             if self.is_sandbox is None:
                 self.is_sandbox = SANDBOX_HEADER in response.headers
-            stream = response.content
+            sending.response, stream = response, response.content
             # As a rule all of it is here by now, and aiohttp has given the connection back.
             if stream.is_eof() and stream.exception() is None:
                 content = await response.read() if self._traced else stream.read_nowait()
@@ -196,7 +197,9 @@ class Connections:
                 if response is not None:
                     response.close()
                 raise
-            silence = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+            silence: aiohttp.ClientError = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+            if self._is_closed:
+                silence = aiohttp.ClientConnectionError("the client was closed")
             return self._broken(silence, request, sending, response, key, handled)
         except Exception as error:  # noqa: BLE001 - hooks and middlewares may raise anything
             return self._broken(error, request, sending, response, key, handled)
@@ -236,7 +239,7 @@ class Connections:
         return failure
 
     def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
-        call = f"{request.method} {request.target}"
+        call = masked_card_numbers(f"{request.method} {request.target}")
         if self._is_closed and (not sending.begun or request.method == "GET"):
             return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
         connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
@@ -276,8 +279,8 @@ def _too_large(
     response: aiohttp.ClientResponse, request: WireRequest, settings: Settings
 ) -> UnreadableResponseError:
     return UnreadableResponseError(
-        f"{request.method} {request.target}: the answer is larger than {settings.max_response_size} bytes;"
-        " max_response_size allows for more",
+        f"{masked_card_numbers(request.target)}: the answer is larger than"
+        f" {settings.max_response_size} bytes; max_response_size allows for more",
         status=response.status,
         outcome=Outcome.UNKNOWN,
     )
@@ -517,6 +520,7 @@ def _told(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message.partition(":")[0]
+    text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

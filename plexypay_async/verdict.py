@@ -54,8 +54,8 @@ class Judgement:
 
 NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431))
 """Statuses that by their meaning are given before any work: nothing was done, whoever answers with them."""
-MISLEADING_KEYS = ("code", "detail", "error", "errors", "fault", "message", "status", "statusCode", "title")
-"""What the body of a failure begins with; an answer of the API's own begins with what was done."""
+PASSING = frozenset((408, 425, 499))
+"""Statuses of something in between that ran out of time or patience: as good as no answer."""
 
 
 def judge(
@@ -105,7 +105,7 @@ def judge(
         return Judgement(error, Verdict.LOOK_UP if looks_up else Verdict.RAISE, may_have_done)
     if again and looks_up and _may_be_taken(error):
         return Judgement(error, Verdict.LOOK_UP)
-    if doubted and deletes and isinstance(error, NotFoundError):
+    if doubted and deletes and isinstance(error, NotFoundError) and of_the_api:
         return Judgement(error, Verdict.GONE)
     if again and 400 <= error.status < 500 and confirmable:
         return Judgement(error, Verdict.CONFIRM)
@@ -120,28 +120,14 @@ def _judge_unproved(error: UnreadableResponseError, replay: Replay, *, confirmab
 
 
 def _judge_cut_success(result: WireResponse, name: str, replay: Replay) -> Judgement:
-    done = result.status == CREATED or not _may_be_a_failure(result.body)
     error = UnreadableResponseError(
         f"{name}: the answer (HTTP {result.status}) was cut in its body",
         status=result.status,
         body=result.beginning,
-        outcome=Outcome.DONE if done else Outcome.UNKNOWN,
     )
     error.cut = True
     error.__cause__ = result.cause
     return Judgement(error, _where_unknown(replay), may_have_done=True)
-
-
-def _may_be_a_failure(body: bytes) -> bool:
-    """Tell whether the beginning of a body may be that of a page, or of an error with a success status."""
-    text = body[:200].lstrip()
-    if not text.startswith(b"{"):
-        return True
-    first_key = text[1:].lstrip()
-    if not first_key.startswith(b'"'):
-        return True
-    key = first_key[1:].partition(b'"')[0].decode("utf-8", "replace")
-    return any(misleading.startswith(key) for misleading in MISLEADING_KEYS)
 
 
 def _where_unknown(replay: Replay) -> Verdict:
@@ -159,6 +145,8 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
     if replay in (Replay.MONEY, Replay.CREATE) and not is_of_the_api(error):
         # What is in between may have handed the work on.
         return False
+    if error.status in PASSING and replay not in (Replay.MONEY, Replay.CREATE) and not is_of_the_api(error):
+        return True
     codes = policy.money_codes if replay is Replay.MONEY else policy.codes
     return retry_code(error) in codes
 
@@ -181,7 +169,6 @@ def retry_code(error: PlexyPayError) -> int | None:
     return type(error).api_code if error.api_code is not None else error.code
 
 
-CREATED = 201
 OVERLOADED = 503
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""

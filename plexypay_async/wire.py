@@ -29,6 +29,7 @@ from .errors import (
     UnreadableResponseError,
 )
 from .fields import check_json, written_time
+from .hiding import masked_card_numbers
 from .operation import parameters_of
 from .secret import Secret
 
@@ -76,7 +77,7 @@ class WireRequest:
 
     def __repr__(self) -> str:
         # The body may hold card data.
-        return f"<WireRequest {self.method} {self.target}>"
+        return f"<WireRequest {self.method} {masked_card_numbers(self.target)}>"
 
 
 class WireResponse:
@@ -127,8 +128,9 @@ class WireResponse:
         return seconds_to_wait(text, date_of(headers.get("Date")))
 
     def hidden(self, text: str) -> str:
-        """Return a text of the server's without the API key that it may have sent back."""
-        return text if self._key is None else without_key(text, self._key)
+        """Return the beginning of a server's text, without the key and the cards that it has sent back."""
+        text = text[:LOOKED_AT]
+        return masked_card_numbers(text if self._key is None else without_key(text, self._key))
 
     @property
     def beginning(self) -> str:

@@ -497,6 +497,7 @@ class DirectPayment(Model):
     """
 
     private: ClassVar[bool] = True
+    proof: ClassVar[tuple[str, ...]] = ("success",)
 
     id: str | None = None
     order_reference: str | None = None

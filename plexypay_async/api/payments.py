@@ -8,6 +8,7 @@ observed for refunds. Only an authorized payment can be captured or cancelled, o
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import ClassVar
 
 import attrs
 
@@ -128,6 +129,8 @@ class PaymentResult(Model):
     Evidence: from 2023; ``{"success": true}`` alone is observed too, so that every field may be None.
     """
 
+    proof: ClassVar[tuple[str, ...]] = ("success",)
+
     success: bool | None = None
     id: str | None = None
     amount: Decimal | None = None
@@ -183,6 +186,6 @@ class Payments(Resource[F]):
         RefundResult,
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
-        echoes={"id": "original_transaction_id", "order_reference": "order_reference"},
+        echoes={"id": "original_transaction_id", "amount": "amount"},
         settled_by=SettledBy("transactions.history", by="id"),
     )

@@ -18,6 +18,7 @@ import pytest
 
 from plexypay_async.cli.background import iterate_in_thread
 from plexypay_async.cli.signals import run_until_signal
+from tests.cli.conftest import SANDBOX_TOLD
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -196,7 +197,7 @@ def test_with_a_journal_what_is_under_way_is_finished(
     served.behave()
     with start_with_journal(tmp_path, count=count) as process:
         _, error = process.communicate(timeout=60)
-    assert (process.returncode, without_slow_steps(error)) == (0, "")
+    assert (process.returncode, without_slow_steps(error)) == (0, SANDBOX_TOLD)
     found = outcomes(results)
     assert (found.count("journal"), found.count("created")) == (created, count - created)
     assert served.references() == [f"R-{n:05}" for n in range(count)]
@@ -226,7 +227,7 @@ def test_a_second_signal_does_not_wait(
     assert "Traceback" not in error
     with start_with_journal(tmp_path, count=300) as process:
         _, error = process.communicate(timeout=60)
-    assert (process.returncode, without_slow_steps(error)) == (0, "")
+    assert (process.returncode, without_slow_steps(error)) == (0, SANDBOX_TOLD)
     assert outcomes(results).count("recovered") >= 4
     assert served.references() == [f"R-{n:05}" for n in range(300)]
 

@@ -22,6 +22,7 @@ from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
 from plexypay_async.secret import Secret
+from tests.cli.conftest import SANDBOX_ACCOUNT_TOLD
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -105,7 +106,7 @@ async def test_everything_that_can_be_reported(
     done = subprocess.run(
         [*command, "--journal", str(files.journal)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, SANDBOX_ACCOUNT_TOLD)
     lines = [line.removeprefix(str(files.orders)) for line in done.stdout.splitlines()]
     assert lines[:8] == [
         ":7: invalid: order BAD: column amount: 0 is not an amount: write a number of minor units greater"

@@ -246,7 +246,9 @@ async def test_a_look_up_that_fails_for_good_settles_nothing(answer: Answer) -> 
     async with scripted({POST: [DROP, CREATED], LOOK_UP: answer}) as (plexy, script):
         with pytest.raises(OutcomeUnknownError) as caught:
             await create(plexy)
-        assert script.counts == {POST: 1, LOOK_UP: 1}
+        # What cannot be read may be the answer to another request, so it is asked for on other connections.
+        asked = 3 if answer.status == 200 else 1
+        assert script.counts == {POST: 1, LOOK_UP: asked}
     assert isinstance(caught.value.__cause__, PlexyPayError)
 
 

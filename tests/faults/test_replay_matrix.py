@@ -129,7 +129,15 @@ SUBJECTS = {
     "same key": Subject(
         "wallet.authorize",
         "POST /v1/wallet/authorize",
-        Answer(200, {"walletTransactionId": "w", "walletTransactionStatus": "NEW"}),
+        Answer(
+            200,
+            {
+                "orderReference": "ORD-1",
+                "amount": 2_200_000,
+                "walletTransactionId": "w",
+                "walletTransactionStatus": "NEW",
+            },
+        ),
         lambda plexy: plexy.wallet.authorize(amount=2_200_000, order_reference="ORD-1"),
     ),
     "after look-up": Subject(
@@ -143,7 +151,8 @@ SUBJECTS = {
     "money": Subject(
         "payments.refund",
         "POST /v1/payments/t/refund",
-        Answer(200, {"success": True}),
+        # Cut in half, it still says so.
+        Answer(200, {"success": True, "message": "Successfully refunded the transaction"}),
         lambda plexy: plexy.payments.refund("t", amount=Decimal("15.55")),
     ),
 }
@@ -371,7 +380,7 @@ async def test_the_key_of_a_settlement_order_stays_over_all_attempts() -> None:
 async def test_the_callers_key_is_the_one_that_is_sent() -> None:
     route = SUBJECTS["same key"].route
     async with scripted({route: [DROP, SUBJECTS["same key"].success]}) as (plexy, script):
-        await plexy.wallet.authorize(amount=1, idempotency_key="mine")
+        await plexy.wallet.authorize(amount=2_200_000, order_reference="ORD-1", idempotency_key="mine")
         assert [seen.headers["idempotency-key"] for seen in script.seen] == ["mine", "mine"]
     async with scripted({route: DROP}, retry=THREE) as (plexy, script):
         with pytest.raises(OutcomeUnknownError, match="idempotency_key='mine' is safe to repeat") as caught:

@@ -102,20 +102,25 @@ class AsyncPlexyPay(Groups[Async]):
         # An error tracker shows the arguments of every frame that an exception passes.
         key = concealed(api_key)
         del api_key
-        settings = Settings.of(
-            key,
-            base_url=base_url,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            keepalive_timeout=keepalive_timeout,
-            max_connections=max_connections,
-            max_response_size=max_response_size,
-            max_header_size=max_header_size,
-            retry=retry,
-            paths=paths,
-            trust_env=trust_env,
-        )
+        try:
+            settings = Settings.of(
+                key,
+                base_url=base_url,
+                timeout=timeout,
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+                keepalive_timeout=keepalive_timeout,
+                max_connections=max_connections,
+                max_response_size=max_response_size,
+                max_header_size=max_header_size,
+                retry=retry,
+                paths=paths,
+                trust_env=trust_env,
+            )
+        except ConfigurationError as error:
+            # An address may have a password in it.
+            without_own_frames(error)
+            raise
         budget = RetryBudget(settings.retry.max_attempts, settings.max_connections)
         self._use(Execution(settings, Transport(settings, session), budget), derived=False)
 

@@ -25,7 +25,6 @@ from .converter import (
 )
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
-from .hiding import masked
 from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
 from .wire import (
     API_ERROR_TYPES,
@@ -204,7 +203,7 @@ class OperationCodec(Generic[R]):
         message = value.get("message")
         told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
         try:
-            answer = self._structure(masked(value), self._model)
+            answer = self._structure(response.hidden_in(value), self._model)
         except Exception:  # noqa: BLE001 - a refusal may be poorer than a success
             answer = None
         if self._pending is not None and getattr(answer, self._pending, False):

@@ -40,7 +40,7 @@ from .sending import Sending
 from .settings import Settings
 from .slots import running_loop
 from .transport import Connections, Transport, Wire
-from .verdict import Judgement, Verdict, is_trouble, judge, may_repeat, retry_code
+from .verdict import Judgement, Verdict, is_passing, is_trouble, judge, may_repeat
 from .wire import WireRequest, WireResponse, error_of
 
 if TYPE_CHECKING:
@@ -596,8 +596,7 @@ class Call(Generic[R]):
                         error = OutcomeUnknownError(f"{codec.name}: the answer is of another request: {told}")
                 else:
                     error = error_of(result, codec.name)
-                    code = retry_code(error)
-                    if not isinstance(error, RateLimitedError) and code not in (1, 2):
+                    if not is_passing(error):
                         raise error
             elif isinstance(result, WireResponse):
                 error = UnreadableResponseError(f"{codec.name}: the answer was cut", status=result.status)
@@ -737,6 +736,8 @@ class Call(Generic[R]):
         return error
 
     def _finished(self, error: PlexyPayError) -> PlexyPayError:
+        # Its response knows the headers of the request.
+        self._sending = None
         error.attempts = tuple(failure for failure in self._failures if failure is not error)
         for failure in error.attempts:
             _without_frames(failure)
@@ -757,9 +758,7 @@ class Call(Generic[R]):
 
 def _without_frames(error: BaseException | None) -> None:
     while error is not None:
-        error.__traceback__ = None
-        if error.__suppress_context__:
-            error.__context__ = None
+        error.__traceback__ = error.__context__ = None
         error = error.__cause__
 
 

@@ -28,7 +28,7 @@ from .settings import RetryPolicy
 from .transport import is_lasting
 from .wire import WireResponse, error_of, is_of_the_api
 
-__all__ = ["NEVER_AT_WORK", "Judgement", "Verdict", "is_trouble", "judge", "may_repeat", "retry_code"]
+__all__ = ["NEVER_AT_WORK", "Judgement", "Verdict", "is_passing", "is_trouble", "judge", "may_repeat"]
 
 
 class Verdict(enum.Enum):
@@ -160,6 +160,12 @@ def is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
     return result.status == OVERLOADED or isinstance(
         error_of(result, ""), (ServiceUnavailableError, RateLimitedError)
     )
+
+
+def is_passing(error: APIError) -> bool:
+    """Tell whether a read that was answered so may be answered otherwise later."""
+    passing = error.status in PASSING and not is_of_the_api(error)
+    return passing or isinstance(error, RateLimitedError) or retry_code(error) in (1, 2)
 
 
 def retry_code(error: PlexyPayError) -> int | None:

@@ -29,7 +29,7 @@ from .errors import (
     UnreadableResponseError,
 )
 from .fields import check_json, written_time
-from .hiding import masked_card_numbers
+from .hiding import masked, masked_card_numbers
 from .operation import parameters_of
 from .secret import Secret
 
@@ -58,6 +58,8 @@ LARGEST_ERROR = 2**16
 """Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
 LONGEST_MESSAGE = 2000
 """How many characters of a server's message an error carries."""
+DEEPEST = 100
+"""How deep an answer may be nested of which an error keeps the whole."""
 API_ERROR_TYPES = ("apiError", "validationError")
 
 
@@ -132,6 +134,11 @@ class WireResponse:
         text = text[:LOOKED_AT]
         return masked_card_numbers(text if self._key is None else without_key(text, self._key))
 
+    def hidden_in(self, value: Any) -> Any:
+        """Return a value of JSON with all of its texts as `hidden` returns them."""
+        value = masked(value)
+        return value if self._key is None else _without_key_in(value, self._key, 0)
+
     @property
     def beginning(self) -> str:
         """The beginning of the body, for an error."""
@@ -142,6 +149,19 @@ class WireResponse:
 def without_key(text: str, key: Secret[str]) -> str:
     """Return a text without an API key, in any of the ways in which JSON spells it."""
     return _replaced(text, key.reveal())
+
+
+def _without_key_in(value: Any, key: Secret[str], depth: int) -> Any:
+    if isinstance(value, str):
+        return without_key(value, key)
+    if depth > DEEPEST:
+        return None
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {without_key(name, key): _without_key_in(inner, key, depth + 1) for name, inner in items}
+    if isinstance(value, list):
+        return [_without_key_in(inner, key, depth + 1) for inner in value]
+    return value
 
 
 def _replaced(text: str, key: str) -> str:

@@ -86,20 +86,25 @@ class PlexyPay(Groups[Sync]):
         refuse_green_threads()
         if isinstance(key, ConfigurationError):
             raise key
-        client = AsyncPlexyPay(
-            key,
-            base_url=base_url,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            keepalive_timeout=keepalive_timeout,
-            max_connections=max_connections,
-            max_response_size=max_response_size,
-            max_header_size=max_header_size,
-            retry=retry,
-            paths=paths,
-            trust_env=trust_env,
-        )
+        try:
+            client = AsyncPlexyPay(
+                key,
+                base_url=base_url,
+                timeout=timeout,
+                connect_timeout=connect_timeout,
+                read_timeout=read_timeout,
+                keepalive_timeout=keepalive_timeout,
+                max_connections=max_connections,
+                max_response_size=max_response_size,
+                max_header_size=max_header_size,
+                retry=retry,
+                paths=paths,
+                trust_env=trust_env,
+            )
+        except ConfigurationError as error:
+            # An address may have a password in it.
+            without_own_frames(error)
+            raise
         import_what_calls_need()
         self._use(client)
         self._transport = client._execution.transport  # pyright: ignore[reportPrivateUsage]

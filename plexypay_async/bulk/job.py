@@ -34,6 +34,7 @@ from ..errors import (
 )
 from ..execution import Call, Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
+from ..slots import running_loop
 from .frames import without_own_frames
 from .intake import Intake, Item, JournalIntake, Source
 from .journal import Journal, State
@@ -91,6 +92,7 @@ class BulkJob:
             PlexyPayError: What no row can survive, such as a key that is refused.
             BaseException: What the source raises, or another's code that a call runs.
         """
+        running_loop()
         run = _Run(self._execution, self._options, workers=self._workers, timeout=self._timeout)
         result: BulkResult | None = None
         failure: BaseException | None = None

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
+from .call import Call
 from .errors import ConfigurationError
-from .execution import Call, Execution
+from .execution import Execution
 from .fields import Request, check_json
 from .groups import Groups
 from .hiding import masked_card_numbers, without_own_frames

@@ -154,7 +154,7 @@ class OperationCodec(Generic[R]):
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
         if not self._reads and not (
             type(value) is dict
-            and value.get(self._id) is not None
+            and value.get(self._id) is not None  # pyright: ignore[reportUnknownMemberType]
             and "success" not in value
             and "type" not in value
         ):
@@ -167,7 +167,7 @@ class OperationCodec(Generic[R]):
 
     def _check_done(self, value: Any, response: WireResponse) -> None:
         """Refuse what has neither the id that the work gave, nor the field that says so."""
-        document: dict[str, Any] = value if type(value) is dict else {}
+        document = cast("dict[str, Any]", value) if type(value) is dict else {}
         success = document.get("success")
         if success is False and self._may_refuse:
             self._refuse(document, response)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 import orjson
 
+from .call import Call
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
-from .execution import Call, Execution
+from .execution import Execution
 from .fields import Request
 from .operation import Listing, Replay
 from .wire import query_of

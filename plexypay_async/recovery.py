@@ -25,8 +25,8 @@ from .operation import Confirmation, LookUp
 from .wire import is_of_the_api
 
 if TYPE_CHECKING:
+    from .call import Call
     from .codec import PageBody
-    from .execution import Call
 
 __all__ = ["SETTLING", "Confirmed", "Recovery", "confirmed"]
 

@@ -173,10 +173,11 @@ class Settings:
         Raises:
             ConfigurationError: The caller's function raised, or returned something that is no key.
         """
-        if isinstance(self.api_key, Secret):
-            return self.api_key
+        source = self.api_key
+        if not callable(source):
+            return source
         try:
-            found = _concealed_key(self.api_key())
+            found = _concealed_key(source())
         except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
             told = f": {error}" if isinstance(error, PlexyPayError) else ""
             raise ConfigurationError(
@@ -195,7 +196,7 @@ def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
     """
     if api_key is None or isinstance(api_key, ConfigurationError):
         return api_key
-    return api_key if callable(api_key) else _concealed_key(api_key)
+    return cast("Callable[[], str]", api_key) if callable(api_key) else _concealed_key(api_key)
 
 
 def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:

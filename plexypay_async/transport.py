@@ -68,7 +68,8 @@ class Wire:
         connect, read = settings.connect_timeout, settings.read_timeout
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
-        key = settings.api_key if isinstance(settings.api_key, Secret) else None
+        source = settings.api_key
+        key = None if callable(source) else source
         return cls(settings, timeout, timeout_of_get, key, None if key is None else _headers_of(key))
 
 

@@ -160,7 +160,7 @@ def _without_key_in(value: Any, key: Secret[str], depth: int) -> Any:
         items = cast("dict[str, Any]", value).items()
         return {without_key(name, key): _without_key_in(inner, key, depth + 1) for name, inner in items}
     if isinstance(value, list):
-        return [_without_key_in(inner, key, depth + 1) for inner in value]
+        return [_without_key_in(inner, key, depth + 1) for inner in value]  # pyright: ignore[reportUnknownVariableType]
     return value
 
 

@@ -24,6 +24,7 @@ from ..api.payment_links import (
     PaymentLinks,
     RetrievePaymentLink,
 )
+from ..call import Call
 from ..errors import (
     APIError,
     ConfigurationError,
@@ -32,7 +33,7 @@ from ..errors import (
     OutcomeUnknownError,
     PlexyPayError,
 )
-from ..execution import Call, Execution, Patience
+from ..execution import Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
 from ..slots import running_loop
 from .frames import without_own_frames

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable
 
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
+from ..call import Call
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -20,7 +21,7 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
-from ..execution import Call, Execution, Patience
+from ..execution import Execution, Patience
 from ..limits import Pace
 from ..operation import Replay
 from ..transport import is_lasting

@@ -25,8 +25,8 @@ from plexypay_async import (
     RetryPolicy,
 )
 from plexypay_async.bulk.journal import Journal
+from plexypay_async.call import Call
 from plexypay_async.codec import OperationCodec
-from plexypay_async.execution import Call
 from plexypay_sync import PlexyPay
 
 from .ledger_server import Ledger, ledger

@@ -12,7 +12,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Journal, PlexyPayError
 from plexypay_async.bulk import PartitionSettings, create_partition
-from plexypay_async.execution import Call
+from plexypay_async.call import Call
 from plexypay_sync import PlexyPay
 
 from .ledger_server import ledger

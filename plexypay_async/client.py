@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from .call import Call
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Outcome
 from .execution import Execution
 from .fields import Request, check_json
 from .groups import Groups
@@ -306,7 +306,8 @@ class _JSONDecoder:
         self.name = name
 
     def decode(self, response: WireResponse) -> Any:
-        return decode_json(response, self.name)
+        reads = self.name.startswith("GET ")
+        return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
 
 
 def raw_call(

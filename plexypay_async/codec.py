@@ -121,7 +121,7 @@ class OperationCodec(Generic[R]):
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
         self._proof = wire_names(fields["id"]) if "id" in fields and "id" in proof else ()
-        self._id = self._proof[0] if self._proof else ""
+        self._id = self._proof[0] if self._proof else None
         self._says_success = "success" in fields and "success" in proof
         self._echoed = [
             (asked, name)
@@ -153,7 +153,8 @@ class OperationCodec(Generic[R]):
             )
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
         if not self._reads and not (
-            type(value) is dict
+            self._id is not None
+            and type(value) is dict
             and value.get(self._id) is not None  # pyright: ignore[reportUnknownMemberType]
             and "success" not in value
             and "type" not in value
@@ -178,12 +179,21 @@ class OperationCodec(Generic[R]):
             for name in self._proof:
                 if document.get(name) is not None:
                     return
+        if self._pending is not None and self._is_pending(document):
+            return
         shown = not self._model.private
         message = document.get("message")
         told = f": {response.hidden(message)[:SHOWN]}" if type(message) is str and message else ""
         raise unreadable(
             response, f"{self.name}: nothing in the answer says that it was done{told}", shown=shown
         )
+
+    def _is_pending(self, document: dict[str, Any]) -> bool:
+        """Tell whether an answer asks for something more, such as 3-D Secure."""
+        try:
+            return bool(getattr(self._structure(document, self._model), str(self._pending)))
+        except Exception:  # noqa: BLE001 - what does not fit the model asks for nothing
+            return False
 
     def proves(self, request: Request, body: bytes) -> bool:
         """Tell whether an answer that cannot be read, or was cut, says that this request was done.

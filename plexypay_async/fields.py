@@ -297,9 +297,9 @@ class Model:
     """
 
     private: ClassVar[bool] = False
+    """Whether an answer holds a customer's card data, so that no error shows a part of it or pickles it."""
     proof: ClassVar[tuple[str, ...]] = ("id", "success")
     """The fields that prove that the work was done, each by itself: an id, or a success that is true."""
-    """Whether an answer holds a customer's card data, so that no error shows a part of it or pickles it."""
     list_under: ClassVar[str | None] = None
     """The wire name of the field that an answer is read as, where it is an array and no object."""
 

@@ -35,7 +35,7 @@ from ..errors import (
 )
 from ..execution import Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
-from ..slots import running_loop
+from ..slots import loop_of_task
 from .frames import without_own_frames
 from .intake import Intake, Item, JournalIntake, Source
 from .journal import Journal, State
@@ -93,7 +93,7 @@ class BulkJob:
             PlexyPayError: What no row can survive, such as a key that is refused.
             BaseException: What the source raises, or another's code that a call runs.
         """
-        running_loop()
+        loop_of_task()
         run = _Run(self._execution, self._options, workers=self._workers, timeout=self._timeout)
         result: BulkResult | None = None
         failure: BaseException | None = None

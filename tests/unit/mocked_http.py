@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from re import Pattern
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ class Method(Protocol):
         status: int = 200,
         body: str | bytes = "",
         payload: Any = None,
+        headers: Mapping[str, str] | None = None,
         callback: Callable[..., Any] | None = None,
         repeat: bool = False,
     ) -> None:

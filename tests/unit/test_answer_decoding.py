@@ -246,9 +246,36 @@ def test_a_body_is_shown_only_by_its_beginning() -> None:
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("body", [b"", b" ", b"null", b"{}", b'{"success": true}', b"[]"])
-def test_cancel_answers_none_where_there_is_no_link(body: bytes) -> None:
-    assert CANCEL.decode(response(body)) is None
+def test_cancel_answers_none_where_there_is_no_content() -> None:
+    assert CANCEL.decode(response(b"", 204)) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 200),
+        (b"", 201),
+        (b" ", 200),
+        (b"null", 200),
+        (b"null", 204),
+        (b"{}", 200),
+        (b"{}", 204),
+        (b'{"success": true}', 200),
+        (b'{"success": true}', 204),
+        (b"[]", 200),
+        (b'{"id": null}', 200),
+        (b'{"code": 1, "message": "busy"}', 200),
+        (b"<html>", 200),
+    ],
+)
+def test_no_other_answer_without_a_link_says_that_it_is_cancelled(body: bytes, status: int) -> None:
+    with pytest.raises(UnreadableResponseError) as caught:
+        CANCEL.decode(response(body, status))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert caught.value.status == status
+    if body != b"<html>":
+        told = "payment_links.cancel: nothing in the answer says that it was done"
+        assert str(caught.value).startswith(told)
 
 
 def test_cancel_answers_the_link_where_there_is_one() -> None:
@@ -256,8 +283,9 @@ def test_cancel_answers_the_link_where_there_is_one() -> None:
 
 
 def test_a_broken_link_in_the_answer_of_cancel_is_an_error() -> None:
-    with pytest.raises(UnreadableResponseError):
+    with pytest.raises(UnreadableResponseError, match="does not fit") as caught:
         CANCEL.decode(response({"id": "pl_1"}))
+    assert caught.value.outcome is Outcome.DONE
 
 
 def test_statistics_are_read_from_raw() -> None:

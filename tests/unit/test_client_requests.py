@@ -166,11 +166,30 @@ async def test_an_empty_answer_is_none(mocked_http: MockedHTTP) -> None:
 
 
 async def test_an_answer_that_is_not_json(mocked_http: MockedHTTP) -> None:
-    mocked_http.get(f"{BASE}/v1/x", body=b"<html>")
+    mocked_http.get(f"{BASE}/v1/x", body=b"<html>", headers={"Content-Length": "6"})
+    mocked_http.get(f"{BASE}/v1/x", payload="asked again")
 
     async with a_client() as plexy:
-        with pytest.raises(UnreadableResponseError, match=r"GET /v1/x: the answer is not JSON \(HTTP 200\)"):
+        with pytest.raises(
+            UnreadableResponseError, match=r"GET /v1/x: the answer is not JSON \(HTTP 200\)"
+        ) as caught:
             await plexy.request("GET", "/v1/x")
+    assert caught.value.outcome is Outcome.DONE
+    assert len(sent(mocked_http)) == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Length": "6", "Content-Encoding": "gzip"}], ids=["to the end", "compressed"]
+)
+async def test_an_answer_that_may_be_cut_is_asked_for_again(
+    mocked_http: MockedHTTP, headers: dict[str, str]
+) -> None:
+    mocked_http.get(f"{BASE}/v1/x", body=b'{"ok": ', headers=headers)
+    mocked_http.get(f"{BASE}/v1/x", payload="whole")
+
+    async with a_client() as plexy:
+        assert await plexy.request("GET", "/v1/x") == "whole"
+    assert len(sent(mocked_http)) == 2
 
 
 async def test_a_post_is_taken_to_move_money(mocked_http: MockedHTTP) -> None:

@@ -260,14 +260,65 @@ async def test_many_deadlines_share_one_timer(timers: list[asyncio.TimerHandle])
     assert len(timers) <= 4
 
 
-async def test_closing_stops_the_timer(timers: list[asyncio.TimerHandle]) -> None:
-    deadlines = Deadlines(asyncio.get_running_loop())
-    deadlines.watch(asyncio.get_running_loop().time() + 30)
+async def test_closing_cuts_the_calls_under_way_and_stops_the_timer(
+    timers: list[asyncio.TimerHandle],
+) -> None:
+    loop = asyncio.get_running_loop()
+    deadlines = Deadlines(loop)
+    watches: list[Watch] = []
 
+    async def call() -> str:
+        watch = deadlines.watch(loop.time() + 30)
+        watches.append(watch)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not watch.was_closed():
+                raise
+            # Told once, and no deadline of its own has passed.
+            ended = (watch.was_closed(), watch.done())
+            return f"closed, {ended}"
+        return "went on"
+
+    calls = [asyncio.ensure_future(call()) for _ in range(3)]
+    await asyncio.sleep(0)
+    watches[2].done()
     deadlines.close()
     deadlines.close()
 
+    assert await asyncio.gather(*calls[:2]) == ["closed, (False, False)"] * 2
+    assert [one.cancelling() for one in calls[:2]] == [0, 0]
+    # A call that had ended is not cut.
+    assert not calls[2].done()
     assert [timer.cancelled() for timer in timers] == [True]
+    assert not deadlines.buckets
+    calls[2].cancel()
+
+
+async def test_a_cancellation_of_the_callers_is_no_closing() -> None:
+    deadlines = Deadlines(asyncio.get_running_loop())
+    told: list[bool] = []
+
+    async def call() -> None:
+        watch = deadlines.watch(asyncio.get_running_loop().time() + 30)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.append(watch.was_closed())
+            watch.done()
+            raise
+
+    for closes_too in (False, True):
+        running = asyncio.ensure_future(call())
+        await asyncio.sleep(0)
+        running.cancel()
+        if closes_too:
+            deadlines.close()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    assert told == [False, False]
+    deadlines.close()
 
 
 async def test_a_deadline_needs_a_task() -> None:

@@ -483,23 +483,35 @@ def test_a_decline_is_raised_with_its_code_and_answer(operation: Any, decline: d
 
 
 def test_an_unknown_3d_secure_status_equals_its_string() -> None:
-    payment = answered({"id": "t-1", "threeDS": {"status": "I"}})
+    payment = answered({"id": "t-1", "success": True, "threeDS": {"status": "I"}})
 
     assert payment.three_ds.status == "I"
     assert not payment.requires_3ds
 
 
-def test_an_answer_with_nulls_alone() -> None:
-    names = ("id", "amount", "success", "threeDS", "action", "code", "cardTokenId")
+def test_an_answer_with_a_success_alone() -> None:
+    names = ("id", "amount", "threeDS", "action", "code", "cardTokenId")
 
-    assert answered(dict.fromkeys(names)) == DirectPayment()
+    assert answered({**dict.fromkeys(names), "success": True}) == DirectPayment(success=True)
     assert answered({"success": True}) == DirectPayment(success=True)
 
 
-@pytest.mark.parametrize("document", [{"id": 5}, {"threeDS": "C"}, {"amount": "many"}, []], ids=repr)
-def test_an_answer_that_does_not_fit_is_unreadable(document: Any) -> None:
-    with pytest.raises(UnreadableResponseError) as caught:
+@pytest.mark.parametrize(
+    "document", [{}, {"id": None, "success": None}, {"amount": 1.5}, {"threeDS": "C"}, [], None], ids=repr
+)
+def test_an_answer_that_says_nothing_of_the_payment_leaves_it_unknown(document: Any) -> None:
+    with pytest.raises(
+        UnreadableResponseError, match="nothing in the answer says that it was done"
+    ) as caught:
         answered(document)
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("document", [{"id": 5}, {"threeDS": "C"}, {"amount": "many"}], ids=repr)
+def test_a_success_that_does_not_fit_is_done(document: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableResponseError, match="the answer does not fit DirectPayment") as caught:
+        answered({"success": True, **document})
 
     assert caught.value.outcome is Outcome.DONE
 

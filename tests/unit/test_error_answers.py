@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+from multidict import CIMultiDict
 
-from plexypay_async.errors import Outcome
-from plexypay_async.wire import WireResponse, error_of, seconds_to_wait
+from plexypay_async.errors import Outcome, UnreadableResponseError
+from plexypay_async.wire import WireResponse, date_of, decode_json, error_of, is_of_the_api, seconds_to_wait
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -58,7 +59,9 @@ def test_three_statuses_decide_even_with_a_code(status: int, expected: str, body
         (502, b"<html>Bad Gateway</html>", "SomethingWentWrongError"),
         (504, b"", "SomethingWentWrongError"),
         (507, {"message": "m"}, "SomethingWentWrongError"),
-        (503, {"message": "busy"}, "ServiceUnavailableError"),
+        (503, {"message": "busy"}, "SomethingWentWrongError"),
+        (503, {"message": "busy", "code": None}, "SomethingWentWrongError"),
+        (503, {"message": "busy", "type": "apiError"}, "SomethingWentWrongError"),
         (503, {"message": 5}, "SomethingWentWrongError"),
         (503, {}, "SomethingWentWrongError"),
         (503, [{"message": "busy"}], "SomethingWentWrongError"),
@@ -137,6 +140,58 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert WireResponse(503, b"", headers).retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        # Whatever the local clock says, and however wrong the server's is.
+        ("Thu, 01 Jan 2026 12:00:30 GMT", 30.0),
+        ("Thu, 01 Jan 2026 12:01:00 GMT", 0.0),
+        ("Thu, 01 Jan 2026 13:00:00 GMT", 0.0),
+        ("Wed, 01 Jan 2020 00:00:00 GMT", 189_432_060.0),
+        ("Thu, 01 Jan 2026 15:00:30 +0300", 30.0),
+        ("Thu, 01 Jan 2026 12:00:30", 30.0),
+    ],
+)
+def test_a_retry_after_date_is_measured_from_the_answers_own(date: str, seconds: float) -> None:
+    headers = {"Retry-After": "Thu, 01 Jan 2026 12:01:00 GMT", "Date": date}
+
+    assert WireResponse(503, b"", headers).retry_after == seconds
+    assert error_of(WireResponse(503, b"", headers), "x").retry_after == seconds
+
+
+def test_seconds_to_wait_need_no_date() -> None:
+    for date in ("Thu, 01 Jan 2026 12:00:00 GMT", "yesterday", ""):
+        assert WireResponse(503, b"", {"Retry-After": "7", "Date": date}).retry_after == 7.0
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Thu, 01 Jan 99999 11:59:00 GMT"])
+def test_without_a_date_of_the_answers_own_the_clock_counts(date: str | None) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    headers = {"Retry-After": later.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+    if date is not None:
+        headers["Date"] = date
+
+    seconds = WireResponse(503, b"", headers).retry_after
+
+    assert seconds is not None
+    assert 290 < seconds <= 300
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("Thu, 01 Jan 2026 12:00:00 GMT", NOW),
+        ("Thu, 01 Jan 2026 12:00:00", NOW),
+        ("Thu, 01 Jan 2026 15:00:00 +0300", NOW),
+    ],
+)
+def test_a_date(text: str | None, at: datetime | None) -> None:
+    assert date_of(text) == at
+
+
 def test_retry_after_is_measured_from_the_clock() -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
 
@@ -150,3 +205,87 @@ def test_retry_after_is_on_the_error() -> None:
     error = error_of(WireResponse(429, b"", {"Retry-After": "3"}), "x")
 
     assert error.retry_after == 3.0
+
+
+# --------------------------------------------------------------------------------------- whose answer it is
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"code": 2, "message": "m"}, True),
+        ({"code": "0001"}, True),
+        ({"code": 0}, True),
+        ({"code": 1153, "message": "exists"}, True),
+        ({"type": "apiError"}, True),
+        ({"type": "validationError", "message": "m"}, True),
+        ({"code": "x", "type": "apiError"}, True),
+        ({"message": "m"}, False),
+        ({"code": None, "message": "m"}, False),
+        ({"code": "busy", "message": "m"}, False),
+        ({"code": True, "message": "m"}, False),
+        ({"type": "about:blank", "title": "Bad Gateway", "status": 502}, False),
+        ({"type": "apierror"}, False),
+        ({"type": ["apiError"]}, False),
+        ({"error": {"code": 2}}, False),
+        ({}, False),
+        ([{"code": 2}], False),
+        (b"", False),
+        (b"<html>Bad Gateway</html>", False),
+        (b'{"code": 2', False),
+        (b'{"code": 2, "message": "' + b"x" * 2**16 + b'"}', False),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+@pytest.mark.parametrize("status", [302, 400, 404, 408, 409, 422, 500, 502, 503, 504])
+def test_an_answer_is_of_the_api_where_it_has_its_body(body: Any, expected: bool, status: int) -> None:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+
+    assert is_of_the_api(error_of(WireResponse(status, content), "x")) is expected
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 500, 502, 503, 504])
+@pytest.mark.parametrize("spelling", [int, str])
+def test_a_code_that_is_the_status_is_a_gateways(status: int, spelling: Any) -> None:
+    def of_the_api(**body: Any) -> bool:
+        return is_of_the_api(error_of(WireResponse(status, orjson.dumps(body)), "x"))
+
+    assert not of_the_api(code=spelling(status), message="m")
+    assert of_the_api(code=spelling(status + 1), message="m")
+    assert of_the_api(code=spelling(status), type="apiError")
+
+
+# ---------------------------------------------------------------------------------------------------- cuts
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (None, False),
+        ({}, True),
+        ({"Content-Type": "application/json"}, True),
+        ({"Content-Length": "7"}, False),
+        ({"Transfer-Encoding": "chunked"}, False),
+        ({"Content-Encoding": "gzip"}, True),
+        ({"Content-Length": "7", "Content-Encoding": "gzip"}, True),
+        ({"Transfer-Encoding": "chunked", "Content-Encoding": "deflate"}, True),
+    ],
+    ids=repr,
+)
+def test_whether_a_cut_would_be_hidden(headers: dict[str, str] | None, expected: bool) -> None:
+    shown = None if headers is None else CIMultiDict(headers)
+
+    assert WireResponse(200, b'{"id": ', shown).hides_a_cut is expected
+    lower = None if headers is None else CIMultiDict({name.lower(): headers[name] for name in headers})
+    assert WireResponse(200, b'{"id": ', lower).hides_a_cut is expected
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "7"}, {"Content-Encoding": "gzip"}], ids=repr)
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.UNKNOWN])
+def test_what_is_no_json_is_cut_where_that_may_be_hidden(headers: dict[str, str], outcome: Outcome) -> None:
+    response = WireResponse(200, b'{"id": ', CIMultiDict(headers))
+    with pytest.raises(UnreadableResponseError) as caught:
+        decode_json(response, "x", outcome=outcome)
+
+    assert caught.value.cut is response.hides_a_cut is ("Content-Length" not in headers)
+    assert caught.value.outcome is outcome

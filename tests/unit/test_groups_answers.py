@@ -59,9 +59,18 @@ OF_UNKNOWN_FIELDS: list[Any] = [
     Beneficiaries.settle,
     MerchantAccount.retrieve,
 ]
-each_of_unknown_fields = pytest.mark.parametrize(
-    "operation", OF_UNKNOWN_FIELDS, ids=lambda operation: operation.name
-)
+READS = [operation for operation in OF_UNKNOWN_FIELDS if operation.method == "GET"]
+WRITES = [operation for operation in OF_UNKNOWN_FIELDS if operation.method != "GET"]
+SAYING_SUCCESS = (Beneficiaries.transfer, Beneficiaries.settle)
+
+
+def named(operation: Any) -> str:
+    return str(operation.name)
+
+
+each_of_unknown_fields = pytest.mark.parametrize("operation", OF_UNKNOWN_FIELDS, ids=named)
+each_read = pytest.mark.parametrize("operation", READS, ids=named)
+each_write = pytest.mark.parametrize("operation", WRITES, ids=named)
 
 
 @each_of_unknown_fields
@@ -69,32 +78,100 @@ each_of_unknown_fields = pytest.mark.parametrize(
     ("body", "id_"),
     [
         ({"id": "i-1", "name": "Ы", "amount": 1.5}, "i-1"),
-        ({"id": None, "name": None}, None),
-        ({"name": "x"}, None),
         ({"id": 17}, "17"),
-        ({}, None),
+        ({"id": "i-1", "success": None, "type": None}, "i-1"),
+        ({"id": "i-1", "type": "split"}, "i-1"),
     ],
 )
-def test_what_is_not_typed_is_in_raw(operation: Any, body: Any, id_: str | None) -> None:
+def test_what_is_not_typed_is_in_raw(operation: Any, body: Any, id_: str) -> None:
     answer = read(operation, body)
 
     assert (answer.id, answer.raw) == (id_, body)
 
 
+@each_read
+@pytest.mark.parametrize("body", [{"id": None, "name": None}, {"name": "x"}, {}])
+def test_what_is_read_may_have_no_id(operation: Any, body: Any) -> None:
+    answer = read(operation, body)
+
+    assert (answer.id, answer.raw) == (None, body)
+
+
+@each_write
 @pytest.mark.parametrize(
-    "operation",
-    [operation for operation in OF_UNKNOWN_FIELDS if operation.method != "GET"],
-    ids=lambda operation: operation.name,
+    "body",
+    [
+        b"",
+        b" \n",
+        b"{}",
+        b"[]",
+        b"null",
+        b'"done"',
+        b'[{"id": "i-1"}]',
+        b'{"id": null, "name": null}',
+        b'{"name": "x"}',
+        b'{"ID": "i-1"}',
+        b'{"data": {"id": "i-1"}}',
+        b'{"code": 1, "message": "busy"}',
+        b'{"error": "x"}',
+        b'{"status": "error"}',
+        b'{"success": null}',
+        b'{"success": 1}',
+        b'{"success": "true"}',
+        b'{"id": "i-1", "success": "false"}',
+        b'{"id": "i-1", "type": "apiError"}',
+        b'{"id": "i-1", "type": "validationError"}',
+    ],
 )
-def test_an_empty_answer_of_what_was_done_is_an_empty_model(operation: Any) -> None:
-    answer = read(operation, b"")
+def test_a_write_is_done_where_its_answer_has_the_id_alone(operation: Any, body: bytes) -> None:
+    with pytest.raises(UnreadableResponseError) as caught:
+        read(operation, body)
 
-    assert (answer.id, answer.raw) == (None, {})
+    told = f"{operation.name}: nothing in the answer says that it was done"
+    assert str(caught.value).startswith(told)
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert body.decode().strip()[:100] in caught.value.body
 
 
-@each_of_unknown_fields
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'"done"', b'{"id": [5]}', b'{"id"'])
-def test_what_is_no_such_object_is_unreadable(operation: Any, body: bytes) -> None:
+@each_write
+def test_a_success_proves_a_write_where_the_api_says_it(operation: Any) -> None:
+    if operation in SAYING_SUCCESS:
+        answer = read(operation, {"success": True})
+        assert (answer.id, answer.success) == (None, True)
+        return
+    with pytest.raises(
+        UnreadableResponseError, match="nothing in the answer says that it was done"
+    ) as caught:
+        read(operation, {"success": True})
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+def test_the_message_of_what_is_no_success_is_told() -> None:
+    with pytest.raises(UnreadableResponseError, match=r"says that it was done: busy \(HTTP 200\)"):
+        read(Customers.create, {"code": 1, "message": "busy"})
+
+
+@each_write
+@pytest.mark.parametrize("body", [b"<html>", b'{"id"', b'{"id": "i-1"', b"\xff"])
+def test_a_write_whose_answer_is_no_json_is_unknown(operation: Any, body: bytes) -> None:
+    with pytest.raises(UnreadableResponseError, match="the answer is not JSON") as caught:
+        read(operation, body)
+
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@each_write
+@pytest.mark.parametrize("body", [b'{"id": [5]}', b'{"id": {}}', b'{"id": true}'])
+def test_a_write_that_has_an_id_and_does_not_fit_is_done(operation: Any, body: bytes) -> None:
+    with pytest.raises(UnreadableResponseError, match="the answer does not fit") as caught:
+        read(operation, body)
+
+    assert caught.value.outcome is Outcome.DONE
+
+
+@each_read
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b"", b'"done"', b'{"id": [5]}', b'{"id"'])
+def test_what_was_read_and_is_no_such_object_is_unreadable(operation: Any, body: bytes) -> None:
     with pytest.raises(UnreadableResponseError) as caught:
         read(operation, body)
 
@@ -116,9 +193,20 @@ def test_the_items_of_a_list(listing: Any) -> None:
     assert items(listing, {"data": None}) == items(listing, []) == ()
 
 
-@pytest.mark.parametrize(("body"), [b"", b"{}", b"null", b'{"deleted": true}', b"[]"])
-def test_a_deletion_may_answer_nothing(body: bytes) -> None:
-    assert read(SplitRequests.delete, body) is None
+def test_a_deletion_may_answer_no_content() -> None:
+    assert OperationCodec(SplitRequests.delete).decode(WireResponse(204, b"")) is None
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+@pytest.mark.parametrize("body", [b"", b"{}", b"null", b'{"deleted": true}', b'{"success": true}', b"[]"])
+def test_a_deletion_that_answers_anything_else_is_unknown(status: int, body: bytes) -> None:
+    if (status, body) == (204, b""):
+        return
+    with pytest.raises(
+        UnreadableResponseError, match="nothing in the answer says that it was done"
+    ) as caught:
+        OperationCodec(SplitRequests.delete).decode(WireResponse(status, body))
+    assert caught.value.outcome is Outcome.UNKNOWN
 
 
 def test_a_deletion_may_answer_what_was_deleted() -> None:
@@ -203,7 +291,8 @@ def test_a_recurring_payment_without_a_field_is_unreadable(missing: str) -> None
     for changed in ({**body, missing: None}, {name: body[name] for name in body if name != missing}):
         with pytest.raises(UnreadableResponseError) as caught:
             read(RecurringPayments.charge, changed)
-        assert caught.value.outcome is Outcome.DONE
+        # Its id says that the card was charged, and nothing else does.
+        assert caught.value.outcome is (Outcome.UNKNOWN if missing == "id" else Outcome.DONE)
 
 
 @pytest.mark.parametrize("name", ["payment_order_id", "id"])
@@ -309,5 +398,10 @@ def test_a_success_that_says_false_is_a_refusal(operation: Any) -> None:
 @pytest.mark.parametrize(
     "operation", [Customers.create, SplitRequests.create, Payouts.save_card], ids=lambda value: value.name
 )
-def test_where_no_money_moves_nothing_is_known_of_success(operation: Any) -> None:
-    assert read(operation, {"id": "i-1", "success": False}).raw["success"] is False
+def test_where_no_money_moves_a_success_that_says_false_leaves_it_unknown(operation: Any) -> None:
+    with pytest.raises(
+        UnreadableResponseError, match="nothing in the answer says that it was done"
+    ) as caught:
+        read(operation, {"id": "i-1", "success": False})
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert read(operation, {"id": "i-1", "success": True}).raw["success"] is True

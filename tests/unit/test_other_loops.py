@@ -71,7 +71,7 @@ def test_a_coroutine_that_no_task_drives_says_so(name: str) -> None:
 
         async with AsyncPlexyPay("key", base_url=NOWHERE) as plexy:
             asyncio.get_running_loop().call_soon(drive)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
         with pytest.raises(ConfigurationError, match="in a task of asyncio's"):
             raise raised[0]
 

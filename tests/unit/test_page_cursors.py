@@ -13,7 +13,6 @@ from plexypay_async import (
     ConfigurationError,
     NotFoundError,
     PlexyPayError,
-    ServiceUnavailableError,
     SomethingWentWrongError,
 )
 
@@ -187,7 +186,7 @@ async def test_the_first_page_marks_its_error(mocked_http: MockedHTTP) -> None:
     server.answer = lambda page, size: 503 if page == 1 else 404
 
     async with a_client() as plexy:
-        with pytest.raises(ServiceUnavailableError) as caught:
+        with pytest.raises(SomethingWentWrongError) as caught:
             await plexy.payment_links.list(size=10).first_page()
 
     assert caught.value.cursor is not None

@@ -12,13 +12,23 @@ import pytest
 from aioresponses import CallbackResult
 from yarl import URL
 
-from plexypay_async import ConfigurationError, NotFoundError, Outcome, Page, UnreadableResponseError
+from plexypay_async import (
+    ConfigurationError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    Page,
+    PlexyPayError,
+    RetryPolicy,
+    UnreadableResponseError,
+)
 
 from .listing_server import BASE, ListingServer, a_client, ids
 from .mocked_http import MockedHTTP
 
 pytestmark = pytest.mark.asyncio
 
+PATIENT = RetryPolicy(max_attempts=8, base=0, cap=0)
 MISBEHAVING_LIMIT = 60
 """How many requests a listing may make before it notices that its server goes round."""
 
@@ -309,20 +319,59 @@ async def test_one_honest_shift_is_not_taken_for_a_loop(
 
 
 @pytest.mark.parametrize("window", [1, 8])
-async def test_a_server_that_ignores_the_page_is_noticed_at_once(
+async def test_a_server_that_ignores_the_page_is_asked_twice_more(
     mocked_http: MockedHTTP, window: int
 ) -> None:
     server = ListingServer(mocked_http, 20)
     server.answer = lambda page, size: server.page(1, size)
 
-    async with a_client() as plexy:
+    async with a_client(retry=PATIENT) as plexy:
         links = aiter(plexy.payment_links.list(size=10).prefetch(window))
         assert [(await anext(links)).id for _ in range(10)] == ids(0, 10)
-        with pytest.raises(UnreadableResponseError, match="page 1 when asked for page 2") as caught:
+        with pytest.raises(
+            UnreadableResponseError, match=r"the answer is of another request: page 1 when asked for page 2$"
+        ) as caught:
             await anext(links)
 
+    assert server.asked == [1, 2, 2, 2]
+    assert [type(error) for error in caught.value.attempts] == [OutcomeUnknownError] * 2
     assert caught.value.cursor is not None
     assert caught.value.cursor.startswith("p2-s10-")
+
+
+@pytest.mark.parametrize("most", [1, 2])
+async def test_no_page_is_asked_for_more_often_than_the_policy_allows(
+    mocked_http: MockedHTTP, most: int
+) -> None:
+    server = ListingServer(mocked_http, 20)
+    server.answer = lambda page, size: server.page(1, size)
+
+    async with a_client(retry=RetryPolicy(max_attempts=most, base=0, cap=0)) as plexy:
+        links = aiter(plexy.payment_links.list(size=10))
+        assert [(await anext(links)).id for _ in range(10)] == ids(0, 10)
+        with pytest.raises(
+            PlexyPayError, match=r"the answer is of another request: page 1 when asked for page 2$"
+        ) as caught:
+            await anext(links)
+
+    assert server.asked == [1, *[2] * most]
+    assert caught.value.cursor is not None
+    assert caught.value.cursor.startswith("p2-s10-")
+
+
+@pytest.mark.parametrize("window", [1, 8])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_page_that_came_late_is_passed_over(mocked_http: MockedHTTP, window: int, times: int) -> None:
+    server = ListingServer(mocked_http, 30)
+    server.answer = lambda page, size: server.page(
+        1 if page == 2 and server.asked.count(2) <= times else page, size
+    )
+
+    async with a_client(retry=PATIENT) as plexy:
+        read = [link.id async for link in plexy.payment_links.list(size=10).prefetch(window)]
+
+    assert read == ids(0, 30)
+    assert sorted(server.asked) == [1, *[2] * (times + 1), 3]
 
 
 @pytest.mark.parametrize("window", [1, 8])

@@ -97,9 +97,27 @@ def test_anything_but_false_is_no_refusal(operation: Operation[..., Any], succes
 
 @pytest.mark.parametrize("success", [0, "false", "", [], {}], ids=repr)
 def test_what_is_not_a_boolean_proves_nothing(success: Any) -> None:
-    with pytest.raises(UnreadableResponseError, match="neither a success nor a refusal") as caught:
-        decode(Payments.refund, {"success": success})
+    for document in ({"success": success}, {"success": success, "id": "t-1"}):
+        with pytest.raises(
+            UnreadableResponseError, match="nothing in the answer says that it was done"
+        ) as caught:
+            decode(Payments.refund, document)
+        assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("operation", [Payments.cancel, Payments.capture, Payments.refund], ids=named_by)
+@pytest.mark.parametrize(
+    "document", [{}, {"id": "t-1"}, {"": "x"}, {"amount": 1, "": []}, {"error": "x"}], ids=repr
+)
+def test_nothing_but_its_success_proves_a_payments_change(
+    operation: Operation[..., Any], document: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        UnreadableResponseError, match="nothing in the answer says that it was done"
+    ) as caught:
+        decode(operation, document)
     assert caught.value.outcome is Outcome.UNKNOWN
+    assert decode(operation, {**document, "success": True}).success is True
 
 
 @pytest.mark.parametrize("kind", ["apiError", "validationError"])

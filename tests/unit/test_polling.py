@@ -305,12 +305,27 @@ async def test_what_asking_again_does_not_change_is_raised_at_once(
 async def test_an_answer_that_is_no_transaction_is_raised_at_once(
     mocked_http: MockedHTTP, pauses: list[float], body: bytes
 ) -> None:
-    mocked_http.get(BY_ID, body=body, repeat=True)
+    mocked_http.get(BY_ID, body=body, headers={"Content-Length": str(len(body))}, repeat=True)
 
     async with a_client() as plexy:
         with pytest.raises(UnreadableResponseError):
             await plexy.transactions.wait("t")
     assert (asked(mocked_http), pauses) == (1, [])
+
+
+@pytest.mark.parametrize("body", [b'{"transactionId": "t", "sta', b"<html>"], ids=repr)
+@pytest.mark.asyncio
+async def test_an_answer_that_was_cut_is_asked_for_again(
+    mocked_http: MockedHTTP, pauses: list[float], body: bytes
+) -> None:
+    # Without a length its end is that of the connection.
+    mocked_http.get(BY_ID, body=body)
+    answering(mocked_http, BY_ID, "charged")
+
+    async with a_client() as plexy:
+        transaction = await plexy.transactions.wait("t")
+    assert transaction.status is TransactionStatus.CHARGED
+    assert (asked(mocked_http), len(pauses)) == (2, 1)
 
 
 @pytest.mark.asyncio
@@ -438,13 +453,20 @@ async def test_a_timeout_around_a_wait_is_the_callers_own(mocked_http: MockedHTT
 
 @pytest.mark.asyncio
 async def test_a_timeout_of_the_callers_key_is_not_taken_for_the_end_of_the_time(
-    mocked_http: MockedHTTP,
+    mocked_http: MockedHTTP, pauses: list[float]
 ) -> None:
+    vault = TimeoutError("the vault is silent")
+
     def key() -> str:
-        raise TimeoutError("the vault is silent")
+        raise vault
 
     async with AsyncPlexyPay(key, base_url=BASE, retry=ONCE) as plexy:
-        with pytest.raises(TimeoutError, match="the vault is silent") as caught:
+        with pytest.raises(
+            ConfigurationError, match=r"api_key: the function that returns it raised TimeoutError$"
+        ) as caught:
             await plexy.transactions.wait("t")
-    assert not isinstance(caught.value, PlexyPayError)
-    assert asked(mocked_http) == 0
+    assert caught.value.__cause__ is vault
+    # Its frames would hold what the vault gave.
+    assert vault.__traceback__ is None
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert (asked(mocked_http), pauses) == (0, [])

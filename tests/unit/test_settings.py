@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay, ConfigurationError, RetryPolicy
+from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome, RetryPolicy
 from plexypay_async.settings import DEFAULT_BASE_URL, Settings, check_base_url, check_paths, is_loopback
 from plexypay_sync import PlexyPay
+from tests.frames import exposures
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
 Client = Callable[..., Any]
@@ -57,7 +59,7 @@ def test_the_environment_is_asked_for_what_is_not_given(monkeypatch: pytest.Monk
     monkeypatch.setenv("PLEXYPAY_BASE_URL", "https://env.example/api/")
 
     assert settings(api_key=None).current_key().reveal() == "from-the-environment"
-    assert settings().current_key() == KEY
+    assert settings().current_key().reveal() == KEY
     assert settings().base_url == "https://env.example/api"
     assert settings(base_url="https://given.example").base_url == "https://given.example"
 
@@ -176,7 +178,46 @@ def test_a_key_function_is_asked_each_time() -> None:
     keys = iter(["first", "second"])
     rotating = settings(api_key=lambda: next(keys))
 
-    assert [rotating.current_key(), rotating.current_key()] == ["first", "second"]
+    assert [rotating.current_key().reveal(), rotating.current_key().reveal()] == ["first", "second"]
+
+
+def test_what_a_key_function_raises_is_the_cause_of_a_configuration_error() -> None:
+    raised = LookupError("no vault")
+
+    def from_vault() -> str:
+        held = KEY
+        raise raised from KeyError(len(held))
+
+    with pytest.raises(
+        ConfigurationError, match=r"^api_key: the function that returns it raised LookupError$"
+    ) as caught:
+        settings(api_key=from_vault).current_key()
+    assert caught.value.__cause__ is raised
+    assert caught.value.outcome is Outcome.NOT_SENT
+    # Their frames hold what the vault gave: what is left says where it was.
+    assert raised.__traceback__ is None
+    assert isinstance(raised.__cause__, KeyError)
+    assert raised.__cause__.__traceback__ is None
+    (place,) = raised.__notes__
+    assert re.fullmatch(r"raised in .*test_settings\.py, line \d+, in from_vault", place)
+    assert exposures(caught.value, [KEY]) == []
+
+
+def test_an_error_of_the_librarys_in_a_key_function_is_told() -> None:
+    def from_vault() -> str:
+        raise ConfigurationError("no such profile")
+
+    with pytest.raises(ConfigurationError, match=r"raised ConfigurationError: no such profile$"):
+        settings(api_key=from_vault).current_key()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_passes_a_key_function(kind: type[BaseException]) -> None:
+    def ended() -> str:
+        raise kind
+
+    with pytest.raises(kind):
+        settings(api_key=ended).current_key()
 
 
 @both_facades
@@ -316,7 +357,7 @@ def test_options_change_what_is_given_alone() -> None:
 
     assert (after.timeout, after.read_timeout, after.retry.max_attempts) == (5.0, 30.0, 1)
     assert after.paths == before.paths
-    assert after.current_key() == KEY
+    assert after.current_key().reveal() == KEY
     assert before.timeout == 60.0
     assert before.changed(paths={}).paths == {}
 

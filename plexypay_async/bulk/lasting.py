@@ -93,6 +93,9 @@ class LastingFailures:
             self._last = error
             self._on_end += 1
             self._held = self._closed or self._on_end >= FEW
+            if self._execution.transport.closed:
+                # No look is needed, nor possible.
+                self._end(copy.copy(error))
 
     def close(self) -> None:
         """Let no row begin any more: the job ends. Those under way go on."""

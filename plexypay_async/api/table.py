@@ -73,10 +73,23 @@ The replay class says what the library does on its own, within the call's `timeo
 - After an unknown outcome, the call that tells what became of a `money` or `create` operation is named in the
   table; for `money`, the message of the `OutcomeUnknownError` names it with its argument.
 - A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`.
-- Any other 4xx, such as code 3, 4 or 5, is raised as it is, unless it answers a repeat and reading settles
-  it: the order reference is taken by what an earlier attempt created, or the link is cancelled already.
-- A success that broke off in its body counts as lost; `create` and `money` then raise
-  `UnreadableResponseError`, whose outcome is `DONE`.
+- Any other 4xx with the API's own error body (a code, or a published `type`), such as code 3, 4 or 5, is
+  raised as it is, unless it answers a repeat and reading settles it: the order reference is taken by what
+  an earlier attempt created, or the link is cancelled already.
+- Without that body something in between has answered, perhaps after it had handed the request on: the
+  outcome is unknown. But for the statuses that are given before any work: 400, 401, 403, 404, 405, 411,
+  413, 414, 415, 421, 429 and 431 are refusals whoever answers. 408, 425 and 499 are repeated where a lost
+  answer is. A 5xx without that body is never repeated by `create` and `money`: only a code says code 1.
+- A success is proved by the operation's own fields: an id, or `success: true`. A 2xx without them counts
+  as a lost answer, and so does one that names another order reference, amount, currency, id or page than
+  was asked for; its connection is closed.
+- A success that broke off in its body counts as lost; `create` and `money` raise
+  `UnreadableResponseError` with the outcome `DONE` where what has come names what was asked for, else
+  `OutcomeUnknownError`.
+- "Not found" proves that nothing was made only when it was asked `read_timeout` and five seconds after
+  the last request that may still be at work. Asked sooner, a repeat may follow, which the order reference
+  protects, but an error of the call says `UNKNOWN`. A bulk job waits so long before it calls a row
+  failed.
 - `RetryPolicy(codes=..., money_codes=...)` changes which codes are repeated.
 """
 

@@ -148,7 +148,11 @@ class Call(Generic[R]):
         Raises:
             PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
         """
-        execution, patience, loop = self.execution, self._patience, running_loop()
+        execution, patience = self.execution, self._patience
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = running_loop()
         connections = execution.transport.opened(loop) or await execution.transport.connections()
         self._connections: Connections = connections
         self._now = loop.time

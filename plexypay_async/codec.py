@@ -46,6 +46,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 NO_CONTENT = 204
+_TELLING = frozenset(("code", "error", "success", "type"))
+"""Fields with which an answer may say something else than that the work was done."""
 
 
 class RequestEncoder:
@@ -155,9 +157,8 @@ class OperationCodec(Generic[R]):
         if not self._reads and not (
             self._id is not None
             and type(value) is dict
-            and value.get(self._id) is not None  # pyright: ignore[reportUnknownMemberType]
-            and "success" not in value
-            and "type" not in value
+            and value.get(self._id)  # pyright: ignore[reportUnknownMemberType]
+            and not _TELLING.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
         ):
             self._check_done(value, response)
         try:
@@ -175,10 +176,9 @@ class OperationCodec(Generic[R]):
             return
         if success is True and self._says_success:
             return
-        if success in (None, True) and document.get("type") not in API_ERROR_TYPES:
-            for name in self._proof:
-                if document.get(name) is not None:
-                    return
+        is_error = document.get("type") in API_ERROR_TYPES or "error" in document or "code" in document
+        if success in (None, True) and not is_error and any(document.get(name) for name in self._proof):
+            return
         if self._pending is not None and self._is_pending(document):
             return
         shown = not self._model.private
@@ -314,9 +314,12 @@ def _counted(name: str, value: Any) -> int:
 
 def misfit(error: Exception, kind: Any, response: WireResponse, what: str) -> UnreadableResponseError:
     """Return the error of an answer that a structure hook has refused."""
-    return unreadable(
+    found = unreadable(
         response,
         f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
         shown=not getattr(kind, "private", False),
         outcome=Outcome.DONE,
     )
+    # Nothing at all may be what is left of an answer that was cut.
+    found.cut = not response.body.strip() and response.hides_a_cut
+    return found

@@ -131,7 +131,7 @@ class OutcomeUnknownError(PlexyPayError):
 
 
 class UnreadableResponseError(PlexyPayError):
-    """The server's answer was cut or does not fit its model; on a 2xx the work itself is done."""
+    """The server's answer was cut or cannot be read; its outcome is `DONE` where it proves that even so."""
 
     default_outcome = Outcome.DONE
 

@@ -57,10 +57,9 @@ class Wire:
     """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
     timeout_of_get: aiohttp.ClientTimeout
     """For a GET: without a body nothing notes when it is written."""
-    key: Secret[str] | None = attrs.field(repr=False)
-    """The key; None where a function gives it anew for each request."""
-    fixed_headers: Callable[[], CIMultiDict[str]] | None = attrs.field(repr=False)
-    """What gives the headers of most requests; as a `Secret` does, it hides the key in them."""
+    fixed: tuple[Secret[str], Callable[[], CIMultiDict[str]]] | None = attrs.field(repr=False)
+    """The key, and what gives the headers with it and hides them as a `Secret` does; None where a function
+    gives the key anew for each request."""
 
     @classmethod
     def of(cls, settings: Settings) -> Wire:
@@ -68,9 +67,9 @@ class Wire:
         connect, read = settings.connect_timeout, settings.read_timeout
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
-        source = settings.api_key
-        key = None if callable(source) else source
-        return cls(settings, timeout, timeout_of_get, key, None if key is None else _headers_of(key))
+        key = settings.api_key
+        fixed = None if callable(key) else (key, _headers_of(key))
+        return cls(settings, timeout, timeout_of_get, fixed)
 
 
 def _headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
@@ -159,10 +158,11 @@ class Connections:
             if self.loop.time() - self.heard_at > LOOK_AFTER:
                 sending.look = True
         settings = wire.settings
-        key, headers = wire.key, wire.fixed_headers
-        if key is None or headers is None or request.headers is not None:
+        if wire.fixed is None or request.headers is not None:
             key = settings.current_key()
             headers = _headers_of(key, request.headers)
+        else:
+            key, headers = wire.fixed
         handled = sys.exception()
         response: aiohttp.ClientResponse | None = None
         try:

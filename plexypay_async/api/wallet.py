@@ -257,7 +257,7 @@ class Wallet(Resource[F]):
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
         replay=Replay.SAME_KEY,
-        echoes={"order_reference": "order_reference", "amount": "amount"},
+        echoes={"order_reference": "order_reference", "amount": "amount", "currency": "currency"},
         key="idempotency_key",
     )
     capture = Operation(

@@ -286,7 +286,8 @@ async def test_closing_cuts_the_calls_under_way_and_stops_the_timer(
     deadlines.close()
     deadlines.close()
 
-    assert await asyncio.gather(*calls[:2]) == ["closed, (False, False)"] * 2
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*calls[:2]) == ["closed, (False, False)"] * 2
     assert [one.cancelling() for one in calls[:2]] == [0, 0]
     # A call that had ended is not cut.
     assert not calls[2].done()
@@ -319,6 +320,22 @@ async def test_a_cancellation_of_the_callers_is_no_closing() -> None:
 
     assert told == [False, False]
     deadlines.close()
+
+
+async def test_neither_a_silence_nor_a_deadline_is_a_closing() -> None:
+    loop = asyncio.get_running_loop()
+    deadlines = Deadlines(loop)
+    for deadline, patience in ((30.0, 0.01), (0.01, 30.0)):
+        watch = Watch(deadlines, loop.time() + deadline, patience)
+        watch.heard()
+        async with asyncio.timeout(5):
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        assert not watch.was_closed()
+        watch.done()
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
 
 
 async def test_a_deadline_needs_a_task() -> None:

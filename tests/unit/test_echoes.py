@@ -34,7 +34,6 @@ NOT_COMPARED = {
     "beneficiaries.transfer": {"id"},
     "payments.capture": {"amount"},
     "payments.refund": {"order_reference", "id"},
-    "wallet.authorize": {"currency"},
 }
 """What both name and is not compared, mostly since the answer's is the new record's own."""
 

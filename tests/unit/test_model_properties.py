@@ -194,10 +194,11 @@ def standing(operation: Operation[..., Any], document: Mapping[str, Any]) -> Sta
         return Standing.DONE if challenged else Standing.REFUSED if refusing else Standing.UNKNOWN
     if challenged or (success is True and "success" in fields):
         return Standing.DONE
-    if success not in (None, True) or document.get("type") in ("apiError", "validationError"):
+    an_error = document.get("type") in ("apiError", "validationError") or {"code", "error"} & set(document)
+    if success not in (None, True) or an_error:
         return Standing.UNKNOWN
     names = names_of(fields["id"]) if "id" in operation.answer.model.proof else []
-    has_id = any(document.get(name) is not None for name in names)
+    has_id = any(document.get(name) for name in names)
     return Standing.DONE if has_id else Standing.UNKNOWN
 
 

@@ -30,6 +30,7 @@ from .wire import (
     API_ERROR_TYPES,
     BODY_METHODS,
     LONGEST_MESSAGE,
+    NO_CONTENT,
     SHOWN,
     WireRequest,
     WireResponse,
@@ -45,7 +46,6 @@ __all__ = ["ListingCodec", "OperationCodec", "PageBody"]
 R = TypeVar("R")
 T = TypeVar("T")
 
-NO_CONTENT = 204
 _TELLING = frozenset(("code", "error", "success", "type"))
 """Fields with which an answer may say something else than that the work was done."""
 

@@ -30,18 +30,10 @@ LEAP = 86_400.0
 class Watch:
     """One call's deadline, and the silence that it bears: when either is over, its task is cancelled."""
 
-    __slots__ = (
-        "_cancelling",
-        "_closed",
-        "_deadlines",
-        "_expired",
-        "_heard",
-        "_key",
-        "_patience",
-        "_silent",
-        "_task",
-        "deadline",
-    )
+    _expired = False
+    _silent = False
+    _closed = False
+    _heard: float | None = None
 
     def __init__(self, deadlines: Deadlines, deadline: float, patience: float) -> None:
         task = asyncio.current_task()
@@ -49,10 +41,6 @@ class Watch:
             raise RuntimeError("a deadline needs a running task")
         self._task: asyncio.Task[Any] | None = task
         self._cancelling = task.cancelling()
-        self._expired = False
-        self._silent = False
-        self._closed = False
-        self._heard: float | None = None
         self.deadline = deadline
         """By the loop's clock; it moves along where that clock is set."""
         self._patience = patience

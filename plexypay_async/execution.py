@@ -101,6 +101,8 @@ class Execution:
             # The encoder's frames hold the body, and with it a card's data.
             without_own_frames(error)
             raise error from None
+        if patience is None:
+            return Call(self, codec, wire_request, operation.replay, operation, request)
         return Call(
             self,
             codec,

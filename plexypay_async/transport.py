@@ -169,7 +169,8 @@ class Connections:
             stale = 0
             while True:
                 try:
-                    response = await self._session.request(
+                    # Not by `request`, whose context manager takes as long as a header.
+                    response = await self._session._request(  # pyright: ignore[reportPrivateUsage]
                         request.method,
                         _url(settings.base_url + request.target),
                         data=body,
@@ -234,7 +235,9 @@ class Connections:
                 content = stream.read_nowait() if whole else b"".join(getattr(stream, "_buffer", ()))
             if not seen.closed:
                 seen.close()
-            return WireResponse(seen.status, content, seen.headers, complete=whole, cause=cause, key=key)
+            answer = WireResponse(seen.status, content, seen.headers, key=key)
+            answer.complete, answer.cause = whole, cause
+            return answer
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
         return failure

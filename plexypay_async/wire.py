@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+NO_CONTENT = 204
 SHOWN = 500
 """How many characters of a body an error carries."""
 LOOKED_AT = 2**13
@@ -85,7 +86,10 @@ class WireRequest:
 class WireResponse:
     """An answer as it came in."""
 
-    __slots__ = ("_key", "body", "cause", "complete", "headers", "is_success", "status")
+    complete = True
+    """False where the connection ended before the body did."""
+    cause: BaseException | None = None
+    """What ended it."""
 
     def __init__(
         self,
@@ -93,8 +97,6 @@ class WireResponse:
         body: bytes,
         headers: Mapping[str, str] | None = None,
         *,
-        complete: bool = True,
-        cause: BaseException | None = None,
         key: Secret[str] | None = None,
     ) -> None:
         self._key = key
@@ -103,10 +105,6 @@ class WireResponse:
         """Whether the status is a 2xx."""
         self.body = body
         self.headers = headers
-        self.complete = complete
-        """False where the connection ended before the body did."""
-        self.cause = cause
-        """What ended it."""
 
     def __repr__(self) -> str:
         return f"<WireResponse {self.status}, {len(self.body)} bytes>"
@@ -115,7 +113,7 @@ class WireResponse:
     def hides_a_cut(self) -> bool:
         """Whether a body that was cut looks whole: its end is that of the connection, or it is compressed."""
         headers = self.headers
-        if headers is None:
+        if headers is None or self.status == NO_CONTENT:
             return False
         if "Content-Encoding" in headers:
             return True

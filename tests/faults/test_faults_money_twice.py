@@ -73,10 +73,8 @@ async def test_a_5xx_of_something_in_between_is_not_repeated(name: str, status: 
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("lost", [DROP, SILENCE, CODE_2, Answer(408)], ids=repr)
+@pytest.mark.parametrize("lost", [DROP, SILENCE, Answer(408)], ids=repr)
 async def test_a_lost_answer_is_not_asked_for_again(name: str, lost: Step) -> None:
-    if lost is CODE_2 and name in CREATES:
-        pytest.skip("the API says that it made no record")
     async with scripted({"*": lost}, read_timeout=0.05) as (plexy, script):
         with pytest.raises(OutcomeUnknownError):
             await CALLS[name](plexy)
@@ -84,7 +82,7 @@ async def test_a_lost_answer_is_not_asked_for_again(name: str, lost: Step) -> No
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("status", [200 + 300, 503, 400, 409])
+@pytest.mark.parametrize("status", [500, 503, 400, 409])
 @pytest.mark.parametrize("number", [1, "1", "0001"])
 async def test_code_1_is_repeated_and_rejected_at_the_end(name: str, status: int, number: Any) -> None:
     async with scripted({"*": code(number, status)}) as (plexy, script):

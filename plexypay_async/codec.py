@@ -198,15 +198,22 @@ class OperationCodec(Generic[R]):
     def proves(self, request: Request, body: bytes) -> bool:
         """Tell whether an answer that cannot be read, or was cut, says that this request was done.
 
-        It must name what the request asked for, or say success; what asks for nothing that is named takes the
-        id alone.
+        It must name what the request asked for first, or say success without naming another's; what asks for
+        nothing that is named takes the id alone.
         """
         text = body.decode("utf-8", "replace")
+        named: dict[str, bool] = {}
+        for asked, name in self._echoed:
+            value = getattr(request, asked)
+            # A currency is that of many.
+            if asked != "currency" and value is not None and re.search(_whole(name), text) is not None:
+                named[asked] = named.get(asked, False) or re.search(_spelt(name, value), text) is not None
+        if named:
+            return next(iter(named.values()))
         if self._says_success and re.search(r'"success"\s*:\s*true\b', text) is not None:
             return True
         if self._echoed:
-            wanted = ((name, getattr(request, asked)) for asked, name in self._echoed)
-            return any(re.search(_spelt(name, value), text) for name, value in wanted if value is not None)
+            return False
         return any(re.search(rf'"{name}"\s*:\s*["0-9]', text) for name in self._proof)
 
     def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
@@ -232,6 +239,11 @@ def _spelt(name: str, value: Any) -> str:
     text = orjson.dumps(str(value))[1:-1].decode()
     number = rf"|{re.escape(text)}(?![0-9.])" if not isinstance(value, str) else ""
     return rf'"{re.escape(name)}"\s*:\s*("{re.escape(text)}"{number})'
+
+
+def _whole(name: str) -> str:
+    """Return a pattern of a field of JSON with any text or number, to its end."""
+    return rf'"{re.escape(name)}"\s*:\s*("[^"]*"|[\d.]+[,}}\s])'
 
 
 @attrs.frozen

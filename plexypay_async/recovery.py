@@ -45,10 +45,6 @@ class Standing(enum.Enum):
     DISPROVED = enum.auto()
 
 
-class _GatewaysNotFound(Exception):
-    """A 404 that has not the API's body."""
-
-
 class Recovery:
     """What a client has learned about its look-up, shared by all of its calls."""
 
@@ -91,11 +87,10 @@ class Recovery:
             # What was sent may still be at work on the server.
             await call.pause(error)
         asked_at = call.now()
-        try:
-            found = await self._look(call, look_up, reference, error)
-        except _GatewaysNotFound:
+        found, by_the_api = await self._look(call, look_up, reference, error)
+        if not by_the_api:
             # Of the server's knowledge that says nothing; a repeat may follow, which the reference protects.
-            found, asked_at = None, -math.inf
+            asked_at = -math.inf
         if found is not None:
             self._standing = Standing.PROVED
         elif self._standing is not Standing.PROVED:
@@ -106,8 +101,8 @@ class Recovery:
 
     async def _look(
         self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
-    ) -> R | None:
-        """Look one reference up; None where the answer is "not found"."""
+    ) -> tuple[R | None, bool]:
+        """Look one reference up; None where the answer is "not found", and whether it is the API's."""
         codec = call.execution.codec(look_up.find)
         request = look_up.find.request(reference)
         try:
@@ -115,9 +110,7 @@ class Recovery:
                 codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
             )
         except NotFoundError as missing:
-            if call.sent and self._standing is Standing.PROVED and not is_of_the_api(missing):
-                raise _GatewaysNotFound from None
-            return None
+            return None, is_of_the_api(missing)
         except (APIError, UnreadableResponseError) as failure:
             wrong_path = isinstance(failure, UnreadableResponseError) or failure.status in (400, 405, 422)
             raise call.unknown(failure, _override(look_up) if wrong_path else None) from failure
@@ -125,7 +118,7 @@ class Recovery:
             raise call.unknown(
                 error, f"{look_up.find.name} answered with another order reference. {_override(look_up)}"
             )
-        return found
+        return found, True
 
     async def _prove(
         self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
@@ -159,10 +152,11 @@ class Recovery:
         return None
 
     async def _finds(self, call: Call[Any], look_up: LookUp[Any], known: str, error: PlexyPayError) -> bool:
-        if await self._look(call, look_up, known, error) is not None:
-            return True
-        await call.pause(error)
-        return await self._look(call, look_up, known, error) is not None
+        found, _ = await self._look(call, look_up, known, error)
+        if found is None:
+            await call.pause(error)
+            found, _ = await self._look(call, look_up, known, error)
+        return found is not None
 
     async def _listed(self, call: Call[Any], look_up: LookUp[Any], error: PlexyPayError) -> tuple[Any, ...]:
         codec = call.execution.listing_codec(look_up.listing)

@@ -12,6 +12,7 @@ import pytest
 
 from plexypay_async import (
     APIError,
+    CreatePaymentLink,
     OutcomeUnknownError,
     PaymentLink,
     PlexyPayError,
@@ -23,6 +24,7 @@ from plexypay_async import (
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
+    CREATED,
     DROP,
     FOUND,
     LINKS,
@@ -221,3 +223,67 @@ async def test_no_retries_means_no_retries() -> None:
         with pytest.raises(PlexyPayError):
             await retrieve(plexy.with_options(retry=SHORT))
         assert script.count() == 11
+
+
+# ---------------------------------------------------------------------------- what does not end the backoff
+
+STEADY = RetryPolicy(base=0.15, cap=0.15)
+
+
+async def _least_pause(monkeypatch: pytest.MonkeyPatch, **headers: str) -> float:
+    """Seconds between the sendings where each draw of the backoff is its greatest."""
+    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    times: list[float] = []
+
+    def note(_: Any) -> Any:
+        times.append(now())
+        return code(1, 503, **headers) if len(times) < 3 else FOUND
+
+    async with scripted({ROUTE: note}, retry=STEADY) as (plexy, _):
+        await retrieve(plexy)
+    return min(later - earlier for earlier, later in itertools.pairwise(times))
+
+
+def _http_date(hours: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    "header", ["0", "0.0", "-0", "-5", "-1e9", "-inf", "Wed, 21 Oct 2015 07:28:00 GMT", "soon"]
+)
+async def test_no_header_makes_a_pause_shorter_than_the_backoff(
+    header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await _least_pause(monkeypatch, Retry_After=header) >= STEADY.base - 0.005
+
+
+@pytest.mark.parametrize("hours", [-7, -0.5, 0.5, 7])
+async def test_a_date_is_measured_from_the_answers_own(hours: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's clock is hours off, or ours is: what it asked for is one second."""
+    date = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+    later = format_datetime(date + timedelta(seconds=1), usegmt=True)
+    pause = await _least_pause(monkeypatch, Date=format_datetime(date, usegmt=True), Retry_After=later)
+    assert 1.0 <= pause < 1.5
+
+
+@pytest.mark.parametrize("hours", [-7, 7])
+async def test_a_date_before_the_answers_own_leaves_the_backoff(
+    hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"Date": _http_date(hours), "Retry_After": _http_date(hours - 1)}
+    assert STEADY.base - 0.005 <= await _least_pause(monkeypatch, **headers) < 0.5
+
+
+async def test_a_zero_does_not_switch_the_backoff_of_a_job_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    times: list[float] = []
+
+    def note(seen: Any) -> Any:
+        times.append(now())
+        return code(1, 503, Retry_After="0") if len(times) < 3 else CREATED
+
+    row = CreatePaymentLink(amount=2_200_000, currency="KZT", order_reference="ORD-1")
+    async with scripted({f"POST {LINKS}": note}, retry=STEADY) as (plexy, _):
+        (result,) = [result async for result in plexy.payment_links.create_many([row])]
+    assert result.error is None
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= STEADY.base - 0.005

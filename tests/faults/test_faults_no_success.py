@@ -1,0 +1,231 @@
+"""A success status proves nothing: only what the work itself gives in its answer does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    NotFoundError,
+    Outcome,
+    PlexyPayError,
+    UnprocessableError,
+)
+
+from .scripted import (
+    BY_REFERENCE,
+    CODE_1,
+    CODE_2,
+    DROP,
+    FOUND,
+    LINKS,
+    NOT_FOUND,
+    Answer,
+    Step,
+    code,
+    link,
+    page,
+    scripted,
+)
+
+pytestmark = pytest.mark.asyncio
+
+Call = Callable[[AsyncPlexyPay], Awaitable[Any]]
+
+BUSY = {"code": 1, "message": "busy"}
+PORTAL = b"<html><title>Sign in to the network</title></html>"
+BODIES: dict[str, Any] = {
+    "code 1": BUSY,
+    "code 1 of the API": {**BUSY, "source": "payments", "type": "apiError"},
+    "an id beside the API's type": {"id": "t", **BUSY, "type": "apiError"},
+    "an error": {"error": "x"},
+    "a status": {"status": "error"},
+    "ok": {"ok": True},
+    "an empty object": {},
+    "empty": b"",
+    "blank": b" \r\n",
+    "html": PORTAL,
+    "null": b"null",
+    "an empty list": b"[]",
+    "a list": [{"id": "t", "success": True}],
+    "a number": b"1",
+    "a text": b'"ok"',
+    "id null": {"id": None, "success": None},
+    "success as a text": {"success": "true"},
+    "success as a number": {"success": 1},
+}
+MONEY_OR_CREATE: dict[str, Call] = {
+    "refund": lambda plexy: plexy.payments.refund("t", amount=Decimal(1)),
+    "capture": lambda plexy: plexy.payments.capture("t", amount=Decimal(1)),
+    "cancel": lambda plexy: plexy.payments.cancel("t"),
+    "charge": lambda plexy: plexy.recurring.charge(
+        amount=1, currency="KZT", card_token_id="c", initial_transaction_id="t"
+    ),
+    "payout": lambda plexy: plexy.payouts.create(extra={"amount": 1}),
+    "wallet capture": lambda plexy: plexy.wallet.capture("w"),
+    "customer": lambda plexy: plexy.customers.create(extra={"name": "A"}),
+    "link without a reference": lambda plexy: plexy.payment_links.create(amount=1, currency="KZT"),
+}
+
+
+def told(error: BaseException | None) -> str:
+    """All that an error says, with its causes and attempts."""
+    texts = list[str]()
+    while error is not None:
+        texts += [str(error), getattr(error, "body", "")]
+        texts += [told(attempt) for attempt in getattr(error, "attempts", ())]
+        error = error.__cause__
+    return "\n".join(texts)
+
+
+def beginning(body: Any) -> str:
+    return Answer(200, body).content.decode().strip()[:20]
+
+
+@pytest.mark.parametrize("name", MONEY_OR_CREATE)
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("status", [200, 202])
+async def test_a_success_status_alone_moves_no_money_and_creates_nothing(
+    name: str, body: str, status: int
+) -> None:
+    async with scripted({"*": Answer(status, BODIES[body])}) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await MONEY_OR_CREATE[name](plexy)
+        assert caught.value.outcome is Outcome.UNKNOWN
+        assert script.count() == 1
+    assert beginning(BODIES[body]) in told(caught.value)
+
+
+@pytest.mark.parametrize("name", MONEY_OR_CREATE)
+async def test_an_empty_204_is_no_success_either(name: str) -> None:
+    async with scripted({"*": Answer(204)}) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await MONEY_OR_CREATE[name](plexy)
+        assert caught.value.outcome is Outcome.UNKNOWN
+        assert script.count() == 1
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_settlement_order_without_its_id_is_asked_again_with_its_key(body: str) -> None:
+    order = {"payment_order_id": "o", "amount": "100", "currency": "KZT"}
+    bad = Answer(200, BODIES[body])
+
+    def create(plexy: AsyncPlexyPay) -> Any:
+        return plexy.settlement_orders.create(amount=100, currency="KZT", request_id="r-1")
+
+    async with scripted({"*": [bad, Answer(201, order)]}) as (plexy, script):
+        assert (await create(plexy)).id == "o"
+        assert script.count() == 2
+        assert script.seen[0].body == script.seen[1].body
+    async with scripted({"*": bad}) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await create(plexy)
+        assert caught.value.outcome is Outcome.UNKNOWN
+        assert caught.value.idempotency_key == "r-1"
+    assert beginning(BODIES[body]) in told(caught.value)
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_create_with_a_reference_is_looked_up(body: str) -> None:
+    def create(plexy: AsyncPlexyPay) -> Any:
+        return plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1")
+
+    post, look_up = f"POST {LINKS}", f"GET {BY_REFERENCE}/ORD-1"
+    async with scripted({post: Answer(200, BODIES[body]), look_up: FOUND}) as (plexy, script):
+        assert (await create(plexy)).order_reference == "ORD-1"
+        assert script.counts == {post: 1, look_up: 1}
+    routes = {post: Answer(200, BODIES[body]), look_up: NOT_FOUND, f"GET {LINKS}": page()}
+    async with scripted(routes) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await create(plexy)
+        assert caught.value.outcome is Outcome.UNKNOWN
+    assert beginning(BODIES[body]) in told(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------- deletes
+
+CANCEL = f"DELETE {LINKS}/pl_1"
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("state", ["active", "cancelled", "paid"])
+async def test_a_links_cancel_without_the_link_is_confirmed_by_reading_it(body: str, state: str) -> None:
+    routes = {CANCEL: Answer(200, BODIES[body]), "*": Answer(200, link(status=state))}
+    async with scripted(routes) as (plexy, script):
+        if state == "cancelled":
+            cancelled = await plexy.payment_links.cancel("pl_1")
+            assert cancelled is not None
+            assert cancelled.status == "cancelled"
+            assert script.count(CANCEL) == 1
+            return
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+        assert caught.value.outcome is not Outcome.DONE
+        # A paid link stays paid, and is none that this call cancelled; an active one may be cancelled yet.
+        assert state == "paid" or caught.value.outcome is Outcome.UNKNOWN
+    assert beginning(BODIES[body]) in told(caught.value)
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_delete_is_not_done_because_a_page_says_200(body: str) -> None:
+    async with scripted({"*": Answer(200, BODIES[body])}) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.split_requests.delete("s")
+        assert caught.value.outcome is Outcome.UNKNOWN
+    assert beginning(BODIES[body]) in told(caught.value)
+
+
+async def test_a_delete_is_done_by_an_empty_204() -> None:
+    async with scripted({"*": Answer(204)}) as (plexy, script):
+        assert await plexy.split_requests.delete("s") is None
+        assert await plexy.payment_links.cancel("pl_1") is None
+        assert script.count() == 2
+
+
+NOTHING_DONE: dict[str, Step] = {"code 1": CODE_1, "429": Answer(429), "429 with code 1": code(1, 429)}
+PERHAPS_DONE: dict[str, Step] = {
+    "lost": DROP,
+    "code 2": CODE_2,
+    "502": Answer(502),
+    "408": Answer(408),
+    "503 with a message": Answer(503, {"message": "no"}),
+}
+
+
+@pytest.mark.parametrize("before", NOTHING_DONE)
+async def test_a_delete_that_finds_nothing_after_attempts_that_did_nothing_is_not_found(before: str) -> None:
+    step = NOTHING_DONE[before]
+    async with scripted({"*": [step, step, NOT_FOUND]}) as (plexy, script):
+        with pytest.raises(NotFoundError) as caught:
+            await plexy.split_requests.delete("s")
+        assert caught.value.outcome is Outcome.REJECTED
+        assert script.count() == 3
+
+
+@pytest.mark.parametrize("order", [("lost", "code 1"), ("code 1", "lost")], ids=" then ".join)
+@pytest.mark.parametrize("before", PERHAPS_DONE)
+async def test_a_delete_that_finds_nothing_after_a_lost_attempt_is_done(
+    before: str, order: tuple[str, str]
+) -> None:
+    steps = [PERHAPS_DONE[before] if which == "lost" else CODE_1 for which in order]
+    async with scripted({"*": [*steps, NOT_FOUND]}) as (plexy, _):
+        assert await plexy.split_requests.delete("s") is None
+
+
+async def test_a_gateways_404_does_not_say_that_a_delete_is_done() -> None:
+    async with scripted({"*": [CODE_2, Answer(404, PORTAL)]}) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.split_requests.delete("s")
+        assert caught.value.outcome is Outcome.UNKNOWN
+
+
+async def test_a_delete_that_is_refused_otherwise_after_a_lost_attempt_is_unknown() -> None:
+    async with scripted({"*": [CODE_2, code(5, 422)]}) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.split_requests.delete("s")
+        assert caught.value.outcome is Outcome.UNKNOWN
+        assert isinstance(caught.value.__cause__, UnprocessableError)

@@ -75,6 +75,10 @@ def retrieve(plexy: Any) -> Any:
     return plexy.payment_links.retrieve("pl_1")
 
 
+def put(plexy: Any) -> Any:
+    return plexy.request("PUT", "/v1/things/1", json={})
+
+
 SLOW = RetryPolicy(base=20.0, cap=20.0)
 LOOKING_UP = {f"POST {LINKS}": DROP, f"GET {BY_REFERENCE}/ORD-1": SILENCE}
 
@@ -168,7 +172,7 @@ async def test_a_call_whose_head_is_coming_ends(call: Any, outcome: Outcome | No
         (refund, CODE_1, (Outcome.NOT_SENT, Outcome.REJECTED)),
         (retrieve, CODE_1, (Outcome.NOT_SENT, Outcome.REJECTED)),
         (create, CODE_1, (Outcome.NOT_SENT, Outcome.REJECTED)),
-        (lambda plexy: plexy.request("PUT", "/v1/things/1", json={}), Answer(502), (Outcome.UNKNOWN,)),
+        (put, Answer(502), (Outcome.UNKNOWN,)),
     ],
     ids=["refund", "read", "create", "put"],
 )

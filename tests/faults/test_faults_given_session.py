@@ -29,7 +29,8 @@ pytestmark = pytest.mark.asyncio
 
 
 def client(url: str, session: Any, **options: Any) -> AsyncPlexyPay:
-    return AsyncPlexyPay(KEY, **{"retry": SHORT, "timeout": 5.0, **options}, base_url=url, session=session)
+    chosen: dict[str, Any] = {"retry": SHORT, "timeout": 5.0, **options}
+    return AsyncPlexyPay(KEY, base_url=url, session=session, **chosen)
 
 
 async def create(plexy: AsyncPlexyPay) -> Any:

@@ -10,7 +10,7 @@ import pickle
 import time
 import tracemalloc
 import zlib
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ class Measured:
 
 
 @contextlib.asynccontextmanager
-async def measured() -> Any:
+async def measured() -> AsyncGenerator[Measured]:
     found = Measured()
 
     async def tick() -> None:
@@ -237,7 +237,7 @@ async def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("limits", "made"), [({}, False), ({"max_header_size": 65_536}, True)], ids=["default", "told"]
 )
-async def test_a_partition_has_the_same_limits(limits: dict[str, int], made: bool) -> None:
+async def test_a_partition_has_the_same_limits(limits: dict[str, Any], made: bool) -> None:
     def run(url: str) -> list[Any]:
         settings = PartitionSettings(
             api_key=KEY, base_url=url, retry=SHORT, timeout=2, read_timeout=1, **limits

@@ -38,7 +38,7 @@ from .printable import log
 from .recovery import SETTLING, confirmed
 from .sending import Sending
 from .slots import running_loop
-from .transport import Connections
+from .transport import Connections, is_lasting
 from .verdict import Judgement, Verdict, is_passing, is_trouble, judge, may_repeat
 from .wire import WireRequest, WireResponse, error_of
 
@@ -499,6 +499,8 @@ class Call(Generic[R]):
                 error.__cause__ = result.cause
             else:
                 error = result
+                if is_lasting(error):
+                    raise self._final(self._last(error))
             await self.pause(error)
 
     async def pause(self, error: PlexyPayError) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
-__all__ = ["bare"]
+__all__ = ["bare", "is_of_the_caller"]
+
+_RAISED = "raised in "
 
 _OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio")
 
@@ -20,14 +22,20 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
     What was `handled` when the call was made is the caller's own, and keeps its frames.
     """
-    place = _place(error.__traceback__)
-    if place is not None:
-        error.add_note(place)
     seen: BaseException | None = error
     while seen is not None and seen is not handled:
+        # aiohttp wraps some of what a hook raises in an exception of its own.
+        place = _place(seen.__traceback__)
+        if place is not None:
+            seen.add_note(place)
         seen.__traceback__ = None
         seen = seen.__cause__ or seen.__context__
     return error
+
+
+def is_of_the_caller(error: BaseException) -> bool:
+    """Tell whether the caller's own code raised an exception that `bare` has seen."""
+    return any(note.startswith(_RAISED) for note in getattr(error, "__notes__", ()))
 
 
 def _place(raised: TracebackType | None) -> str | None:
@@ -39,4 +47,4 @@ def _place(raised: TracebackType | None) -> str | None:
     if not frames or str(frames[-1][0]).partition(".")[0] in _OURS:
         return None
     _, file, line, name = frames[-1]
-    return f"raised in {file}, line {line}, in {name}"
+    return f"{_RAISED}{file}, line {line}, in {name}"

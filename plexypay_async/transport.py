@@ -31,7 +31,7 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from .foreign import bare
+from .foreign import bare, is_of_the_caller
 from .hiding import masked_card_numbers, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
@@ -533,13 +533,15 @@ def _shown(error: BaseException, handled: BaseException | None) -> BaseException
     return None if isinstance(error, aiohttp.ClientResponseError) else bare(error, handled)
 
 
-def is_lasting(error: ConnectError) -> bool:
+def is_lasting(error: PlexyPayError) -> bool:
     """Tell whether trying again cannot help.
 
     The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or
-    a middleware of the caller's.
+    a middleware of the caller's, before the request was sent or after it.
     """
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         return True
-    return cause is not None and not isinstance(cause, (aiohttp.ClientError, OSError))
+    if cause is None or isinstance(cause, (aiohttp.ClientError, OSError)):
+        return False
+    return isinstance(error, ConnectError) or is_of_the_caller(cause)

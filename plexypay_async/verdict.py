@@ -86,7 +86,9 @@ def judge(
     if isinstance(result, UnreadableResponseError):
         return _judge_unproved(result, replay, confirmable=confirmable)
     if isinstance(result, PlexyPayError):
-        return Judgement(result, _where_unknown(replay), may_have_done=True)
+        again_in_vain = replay is Replay.SAFE and is_lasting(result)
+        verdict = Verdict.RAISE if again_in_vain else _where_unknown(replay)
+        return Judgement(result, verdict, may_have_done=True)
     if result.is_success:
         return _judge_cut_success(result, name, replay)
     error = error_of(result, name)

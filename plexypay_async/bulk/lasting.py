@@ -141,9 +141,13 @@ class LastingFailures:
             error = await self._answer()
             if error is None and self._last is not None:
                 self._looks += 1
-                if self._looks >= MOST_LOOKS:
-                    # Not the row's own, which somebody may keep.
-                    error = copy.copy(self._last)
+                in_vain = self._looks >= MOST_LOOKS
+            else:
+                # What is unknown of a look is of no interest to the job.
+                in_vain = isinstance(error, OutcomeUnknownError) and is_of_no_row(error)
+            if in_vain and self._last is not None:
+                # Not the row's own, which somebody may keep.
+                error = copy.copy(self._last)
             if error is None or not is_of_no_row(error):
                 self.round += 1
                 self._on_end = 0
@@ -179,6 +183,8 @@ def is_of_no_row(error: PlexyPayError) -> bool:
     """Tell whether a call's error would have befallen any other row as well, now and for good."""
     cause: BaseException | None = error
     while isinstance(cause, OutcomeUnknownError):
+        if is_lasting(cause):
+            return True
         cause = cause.__cause__
     if isinstance(cause, ConnectError):
         return is_lasting(cause)

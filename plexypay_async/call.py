@@ -247,6 +247,8 @@ class Call(Generic[R]):
             sending = self._sending = Sending(
                 self._watch, once=self._replay.sent_once, fresh=self._replay.takes_fresh
             )
+            if self._misfits:
+                sending.new = sending.look = True
             result = await self._send(self._wire_request, sending)
             self.sent += 1
             if type(result) is WireResponse and result.is_success and result.complete:

@@ -62,6 +62,8 @@ class Sending:
     """The response as it is made, which a hook's exception may keep from coming back."""
     look = False
     """Whether the event loop may have been busy since it last read, so that connections are looked at."""
+    new = False
+    """Whether it takes no connection that was used before: answers of others may be on their way there."""
     parts: list[bytes] | None = None
     """What has come of a body that came in several parts."""
 
@@ -256,7 +258,8 @@ def _is_usable(protocol: ResponseHandler, now: float, sending: Sending) -> bool:
     if used_at is None:
         # It was opened for this request.
         return True
-    return not (sending.fresh and now - used_at >= FRESH) and not _has_news(protocol)
+    too_old = sending.new or (sending.fresh and now - used_at >= FRESH)
+    return not too_old and not _has_news(protocol)
 
 
 def _has_news(protocol: ResponseHandler) -> bool:

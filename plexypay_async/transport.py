@@ -15,6 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -163,6 +164,8 @@ class Connections:
             headers = _headers_of(key, request.headers)
         else:
             key, headers = wire.fixed
+        if self._given is not None:
+            _key_of_request.set(headers)
         handled = sys.exception()
         response: aiohttp.ClientResponse | None = None
         try:
@@ -382,7 +385,8 @@ class Transport:
             trust_env=given.trust_env,
             headers=given.headers,
             trace_configs=given.trace_configs,
-            middlewares=getattr(given, "_middlewares", ()),
+            # The last one is the nearest to the wire.
+            middlewares=(*getattr(given, "_middlewares", ()), _with_the_own_key),
             proxy=getattr(given, "_default_proxy", None),
             connector_owner=False,
         )
@@ -491,6 +495,18 @@ _NOT_TAKEN = frozenset(
     }
 )
 """Default headers of a given session that do not go out: they are the request's own, or the client's."""
+
+
+_key_of_request: ContextVar[Callable[[], CIMultiDict[str]]] = ContextVar("plexypay_key_of_request")
+
+
+async def _with_the_own_key(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send the client's own key, whatever a tracer or a middleware has made of the headers."""
+    request.headers["Authorization"] = _key_of_request.get()()["Authorization"]
+    request.headers.pop("Cookie", None)
+    return await handler(request)
 
 
 def _check_open(session: aiohttp.ClientSession) -> None:

@@ -292,3 +292,29 @@ async def test_a_session_that_is_closed_while_a_call_is_under_way_ends_it_at_onc
     else:
         assert isinstance(caught.value, ConfigurationError)
         assert "closed" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_hook_puts_another_key_or_a_cookie_on_the_wire(method: str) -> None:
+    async def meddle(session: object, context: object, params: aiohttp.TraceRequestStartParams) -> None:
+        params.headers["Authorization"] = "Bearer tracer"
+
+    async def meddling(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        request.headers["Authorization"] = "Bearer middleware"
+        request.headers["Cookie"] = "stolen=1"
+        return await handler(request)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(meddle)
+    script = {"*": Answer(200, {})}
+    async with (
+        serving(script) as server,
+        aiohttp.ClientSession(trace_configs=[trace], middlewares=[meddling]) as session,
+        AsyncPlexyPay(KEY, base_url=server.url, session=session) as plexy,
+    ):
+        await plexy.request(method, "/v1/anything")
+        (seen,) = server.script.seen
+    assert seen.headers["authorization"] == KEY
+    assert "cookie" not in seen.headers

@@ -34,6 +34,7 @@ from .wire import (
     SHOWN,
     WireRequest,
     WireResponse,
+    code_of,
     decode_json,
     encode_json,
     path_of,
@@ -176,7 +177,12 @@ class OperationCodec(Generic[R]):
             return
         if success is True and self._says_success:
             return
-        is_error = document.get("type") in API_ERROR_TYPES or "error" in document or "code" in document
+        is_error = (
+            document.get("type") in API_ERROR_TYPES
+            or bool(document.get("error"))
+            # The acquirer's "00" is a success.
+            or bool(code_of(document.get("code")))
+        )
         if success in (None, True) and not is_error and any(document.get(name) for name in self._proof):
             return
         if self._pending is not None and self._is_pending(document):

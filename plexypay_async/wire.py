@@ -37,6 +37,7 @@ __all__ = [
     "BODY_METHODS",
     "WireRequest",
     "WireResponse",
+    "code_of",
     "date_of",
     "decode_json",
     "encode_json",
@@ -318,7 +319,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
         except ValueError:
             body = None
     fields = cast("dict[str, Any]", body) if type(body) is dict else {}
-    code = _code_of(fields.get("code"))
+    code = code_of(fields.get("code"))
     message = fields.get("message")
     status = response.status
     kind = _STATUS_ALONE.get(status)
@@ -351,7 +352,8 @@ def is_of_the_api(error: APIError) -> bool:
     return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
 
 
-def _code_of(value: Any) -> int | None:
+def code_of(value: Any) -> int | None:
+    """Read an error code in any of its published spellings: ``1``, ``"1"``, ``"0001"``; None for others."""
     if type(value) is int:
         return value
     if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:

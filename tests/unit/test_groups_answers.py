@@ -405,3 +405,23 @@ def test_where_no_money_moves_a_success_that_says_false_leaves_it_unknown(operat
         read(operation, {"id": "i-1", "success": False})
     assert caught.value.outcome is Outcome.UNKNOWN
     assert read(operation, {"id": "i-1", "success": True}).raw["success"] is True
+
+
+@pytest.mark.parametrize(
+    "more", [{"error": None}, {"code": None}, {"code": "00"}, {"code": 0}, {"errors": []}]
+)
+def test_fields_of_errors_that_say_nothing_leave_a_success(more: dict[str, Any]) -> None:
+    body = json.dumps({"id": "c-1", **more}).encode()
+
+    assert OperationCodec(Customers.create).decode(WireResponse(201, body)).id == "c-1"
+
+
+@pytest.mark.parametrize(
+    "more", [{"error": "x"}, {"error": {"inner": 1}}, {"code": 1}, {"code": "0001", "message": "busy"}]
+)
+def test_an_id_beside_an_error_proves_nothing(more: dict[str, Any]) -> None:
+    body = json.dumps({"id": "req-77", **more}).encode()
+
+    with pytest.raises(UnreadableResponseError, match="nothing in the answer says") as caught:
+        OperationCodec(Customers.create).decode(WireResponse(200, body))
+    assert caught.value.outcome is Outcome.UNKNOWN

@@ -194,7 +194,7 @@ def standing(operation: Operation[..., Any], document: Mapping[str, Any]) -> Sta
         return Standing.DONE if challenged else Standing.REFUSED if refusing else Standing.UNKNOWN
     if challenged or (success is True and "success" in fields):
         return Standing.DONE
-    an_error = document.get("type") in ("apiError", "validationError") or {"code", "error"} & set(document)
+    an_error = document.get("type") in ("apiError", "validationError") or document.get("error")
     if success not in (None, True) or an_error:
         return Standing.UNKNOWN
     names = names_of(fields["id"]) if "id" in operation.answer.model.proof else []

@@ -471,6 +471,7 @@ class Call(Generic[R]):
         misfits = 0
         while True:
             sending = Sending(self._watch)
+            sending.new = misfits > 0
             result = await self._send(wire_request, sending)
             if isinstance(result, UnreadableResponseError):
                 raise result

@@ -6,6 +6,7 @@ import asyncio
 import select
 import sys
 from collections import deque
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -31,6 +32,8 @@ theirs after five and more, and a request that meets the close on its way has an
 LOOK_AFTER = 0.1
 """Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
 busy has not read yet that the server closed it. What must not be repeated looks each time."""
+ON_A_NEW_CONNECTION: ContextVar[bool] = ContextVar("plexypay_on_a_new_connection", default=False)
+"""Whether the GET that is sent now takes no connection that was used before."""
 _AIOHTTPS = aiohttp.ClientRequest
 _SEND = _AIOHTTPS.send
 """aiohttp's own, as it was when this was loaded."""
@@ -206,7 +209,9 @@ class GuardedRequest(aiohttp.ClientRequest):
             if protocol.should_close:
                 raise StaleConnectionError
             if sending is None:
-                # A GET has no body to note this when it is written.
+                # A GET has no body to tell this, nor to note when it is written.
+                if ON_A_NEW_CONNECTION.get() and hasattr(protocol, "_plexypay_used_at"):
+                    raise StaleConnectionError
                 protocol._plexypay_used_at = self.loop.time()  # type: ignore[attr-defined]
             else:
                 sending.protocol = protocol

@@ -37,7 +37,15 @@ from .hiding import masked_card_numbers, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .resolver import DaemonResolver
 from .secret import Secret
-from .sending import LOOK_AFTER, Body, GuardedRequest, Outbox, Sending, StaleConnectionError
+from .sending import (
+    LOOK_AFTER,
+    ON_A_NEW_CONNECTION,
+    Body,
+    GuardedRequest,
+    Outbox,
+    Sending,
+    StaleConnectionError,
+)
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
@@ -153,6 +161,7 @@ class Connections:
         if request.method == "GET":
             sending.begun = True
             timeout = wire.timeout_of_get
+            ON_A_NEW_CONNECTION.set(sending.new)
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)

@@ -153,7 +153,9 @@ async def test_no_answer_shows_a_card_that_was_sent(answer: str, caplog: pytest.
     for error in errors:
         if error is not None:
             assert_hidden(error)
-    assert record_exposures(caplog.records, SECRETS) == []
+    # In its debug mode asyncio logs the connections of the test's own server, which knows what it was sent.
+    records = [record for record in caplog.records if record.name != "asyncio"]
+    assert record_exposures(records, SECRETS) == []
 
 
 @pytest.mark.asyncio

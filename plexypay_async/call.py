@@ -269,6 +269,7 @@ class Call(Generic[R]):
                     if (
                         declaration is not None
                         and self._misfit_given is None
+                        and declaration.confirmation is None
                         and (value is None or declaration.asked(self.request) == declaration.named(value))
                     ):
                         # As a rule: all that the answer names is what was asked for.

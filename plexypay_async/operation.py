@@ -134,12 +134,26 @@ class Confirmation:
     """
 
     def __init__(
-        self, retrieve: Operation[..., Any], *, attribute: str, wanted: str, final: tuple[str, ...]
+        self,
+        retrieve: Operation[..., Any],
+        *,
+        attribute: str,
+        wanted: str,
+        before: str,
+        final: tuple[str, ...],
     ) -> None:
         self.retrieve = retrieve
         self.attribute = attribute
         self.wanted = wanted
+        self.before = before
         self.final = final
+
+    def misfit(self, answer: Any) -> str | None:
+        """Tell that an answer shows the resource in another state, as an answer to another request may."""
+        state = getattr(answer, self.attribute)
+        if state == self.before or state in self.final:
+            return f"{self.attribute} {str(state)!r} instead of {self.wanted!r}"
+        return None
 
 
 class SettledBy:
@@ -217,6 +231,7 @@ class Declaration(Generic[P]):
     name: str
     """The full name, such as ``payment_links.create``."""
 
+    confirmation: Confirmation | None = None
     echoes: Mapping[str, tuple[str, ...]]
     """For fields of the request, the fields of the answer that name the same thing, if they name any."""
 
@@ -262,7 +277,7 @@ class Declaration(Generic[P]):
             else:
                 if named:
                     return f"{fields[0]} {named[0]!r} instead of {wanted!r}"
-        return None
+        return None if self.confirmation is None else self.confirmation.misfit(answer)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{group_name(owner)}.{name}"

@@ -538,7 +538,7 @@ class PaymentLinks(Resource[F]):
         optionally(PaymentLink, known_by="id"),
         evidence=Evidence.PUBLISHED,
         confirmation=Confirmation(
-            retrieve, attribute="status", wanted="cancelled", final=("paid", "expired")
+            retrieve, attribute="status", wanted="cancelled", before="active", final=("paid", "expired")
         ),
         echoes={"external_id": "id"},
     )

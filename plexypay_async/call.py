@@ -153,7 +153,7 @@ class Call(Generic[R]):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = running_loop()
-        connections = execution.transport.opened(loop) or await execution.transport.connections()
+        connections = execution.transport.opened(loop) or await self._opened()
         self._connections: Connections = connections
         self._now = loop.time
         if patience is not None:
@@ -211,6 +211,16 @@ class Call(Generic[R]):
             unknown.__cause__ = failed
             failed = self._finished(unknown)
         # Raised outside the handlers: the frames of an attempt hold what the server sent.
+        raise failed from failed.__cause__
+
+    async def _opened(self) -> Connections:
+        """Open the loop's connections; what cannot be opened has sent nothing."""
+        try:
+            return await self.execution.transport.connections()
+        except PlexyPayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a connector of the caller's may raise anything
+            failed = self._finished(self._foreign(error))
         raise failed from failed.__cause__
 
     async def _proved_late(self, failure: PlexyPayError) -> R:

@@ -47,6 +47,8 @@ __all__ = ["ListingCodec", "OperationCodec", "PageBody"]
 R = TypeVar("R")
 T = TypeVar("T")
 
+UNEXPECTED = 2
+"""The API's code for an error after which the work may have been done."""
 _TELLING = frozenset(("code", "error", "success", "type"))
 """Fields with which an answer may say something else than that the work was done."""
 
@@ -172,7 +174,8 @@ class OperationCodec(Generic[R]):
         """Refuse what has neither the id that the work gave, nor the field that says so."""
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
         success = document.get("success")
-        if success is False and self._may_refuse:
+        # With code 2 nobody knows what became of it, whatever else is said.
+        if success is False and self._may_refuse and code_of(document.get("code")) != UNEXPECTED:
             self._refuse(document, response)
             return
         if success is True and self._says_success:

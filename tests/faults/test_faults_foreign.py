@@ -535,3 +535,17 @@ async def test_a_job_none_of_whose_requests_a_hook_lets_out_ends_with_that_error
         assert "closed" not in str(failure)
         if not isinstance(failure, ConfigurationError):
             check(failure, kind, "payment_links.create", failure.order_reference)
+
+
+async def test_connections_that_cannot_be_opened_have_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise KeyError("no connector")
+
+    monkeypatch.setattr("plexypay_async.transport.aiohttp.TCPConnector", broken)
+    async with AsyncPlexyPay(KEY, base_url="http://127.0.0.1:1") as plexy:
+        with pytest.raises(PlexyPayError, match="KeyError") as caught:
+            await plexy.payments.refund("t")
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert caught.value.operation == "payments.refund"
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert caught.value.__cause__.__traceback__ is None

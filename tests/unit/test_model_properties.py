@@ -190,7 +190,10 @@ def standing(operation: Operation[..., Any], document: Mapping[str, Any]) -> Sta
     success = document.get("success")
     challenged = operation.pending is not None and is_challenge(document)
     if success is False:
-        refusing = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
+        code = document.get("code")
+        # After code 2 the work may have been done, whatever else is said.
+        unexpected = type(code) in (int, str) and str(code).strip().lstrip("0") == "2"
+        refusing = operation.replay in (Replay.MONEY, Replay.SAME_KEY) and not unexpected
         return Standing.DONE if challenged else Standing.REFUSED if refusing else Standing.UNKNOWN
     if challenged or (success is True and "success" in fields):
         return Standing.DONE

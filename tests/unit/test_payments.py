@@ -425,3 +425,12 @@ def test_an_answer_of_success_alone_is_one() -> None:
         answer = decode(operation, {"success": True})
         assert answer.success is True
         assert (answer.id, answer.amount, answer.remaining_balance) == (None, None, None)
+
+
+@pytest.mark.parametrize("code", [2, "2", "0002"])
+def test_a_refusal_with_code_2_is_none(code: Any) -> None:
+    body = json.dumps({"success": False, "code": code, "message": "something went wrong"}).encode()
+
+    with pytest.raises(UnreadableResponseError) as caught:
+        OperationCodec(Payments.refund).decode(WireResponse(200, body))
+    assert caught.value.outcome is Outcome.UNKNOWN

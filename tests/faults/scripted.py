@@ -224,17 +224,23 @@ class Server:
         self.socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._mistakes: list[Exception] = []
 
     async def listen(self) -> None:
         """Begin to take connections."""
-        self._server = await asyncio.start_server(self._serve, sock=self.socket, backlog=512)
+        self._server = await asyncio.start_server(self._accept, sock=self.socket, backlog=512)
 
     async def close(self) -> None:
         """End every connection and free the port."""
         if self._server is not None:
+            # A connection that asyncio is just taking over when its server closes is never closed.
+            asyncio.get_running_loop().remove_reader(self.socket)
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._server.close()
+        for writer in self._serving.values():
+            writer.transport.abort()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
@@ -242,22 +248,22 @@ class Server:
         if self._mistakes:
             raise self._mistakes[0]
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: a task that is cancelled before its first step would leave its connection open.
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving[task] = writer
+        task.add_done_callback(self._serving.pop)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
         self.script.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while await self._play(self.script.next(await _request(reader)), reader, writer):
                     pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
         except Exception as error:  # noqa: BLE001 - a mistake in a script fails the test that wrote it
             self._mistakes.append(error)
         finally:
             writer.close()
-            self._serving.discard(task)
 
     async def _play(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Take a step; tell whether the connection goes on."""

@@ -262,7 +262,7 @@ def check_paths(paths: Any) -> Mapping[str, str]:
         raise ConfigurationError(f"paths: expected a mapping, got {type(paths).__name__}")
     if not paths:
         return {}
-    from .api import every_declaration
+    from .api.index import every_declaration
     from .operation import parameters_of
 
     known = {declaration.name: declaration for declaration in every_declaration()}

@@ -8,7 +8,6 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plexypay_async.api import every_group
 from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution
@@ -114,6 +113,8 @@ class PlexyPay(Groups[Sync]):
     """What `close` closes: None on a client that `with_options` derived."""
 
     def _use(self, client: AsyncPlexyPay) -> None:
+        from plexypay_async.api.index import every_group
+
         self._client = client
         self._caller = SyncCaller(portal, client._execution)  # pyright: ignore[reportPrivateUsage]
         # Not each when it is first used: on Python 3.11 that takes a lock, which a fork may leave held.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
-from . import every_group
+from .index import every_group
 
 __all__ = ["operations_table"]
 

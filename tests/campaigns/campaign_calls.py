@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from plexypay_async import AsyncPlexyPay, Replay
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 
 __all__ = ["CALLS", "CampaignCall"]
 

@@ -28,7 +28,7 @@ from plexypay_async import (
     Replay,
     RetryPolicy,
 )
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 
 from .scripted import (
     BY_REFERENCE,

@@ -146,7 +146,7 @@ def test_calls_import_nothing(check: Check, sandbox: ThreadedSandbox, uvloop: bo
     out = check(
         PRELUDE
         + """
-from plexypay_async.api import every_group
+from plexypay_async.api.index import every_group
 from plexypay_sync import CreatePaymentLink, PlexyPayError, RetryPolicy
 before = set(sys.modules)
 local = PlexyPay("key", base_url="http://localhost:9", timeout=10, retry=RetryPolicy(max_attempts=1))

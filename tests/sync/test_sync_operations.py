@@ -18,7 +18,7 @@ import pytest
 import plexypay_async
 import plexypay_sync
 from plexypay_async import AsyncPlexyPay
-from plexypay_async.api import every_group
+from plexypay_async.api.index import every_group
 from plexypay_async.operation import Bulk, Declaration, Wait
 from plexypay_sync import (
     APIError,
@@ -358,7 +358,8 @@ def without_return(function: Any) -> list[inspect.Parameter]:
 
 def test_the_facades_have_the_same_names_and_signatures() -> None:
     renamed = {"AsyncPlexyPay": "PlexyPay", "AsyncPages": "Pages"}
-    assert {renamed.get(name, name) for name in plexypay_async.__all__} == set(plexypay_sync.__all__)
+    names = vars(plexypay_async)["__all__"]
+    assert {renamed.get(name, name) for name in names} == set(vars(plexypay_sync)["__all__"])
     constructor = [each for each in without_return(AsyncPlexyPay) if each.name != "session"]
     assert without_return(PlexyPay) == constructor
     for name in ("with_options", "request", "close"):

@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FILES = sorted(HERE.glob("*_calls.py")) + sorted(HERE.glob("*_mistakes.py"))
+FILES = [file for kind in ("calls", "mistakes", "misspelt") for file in sorted(HERE.glob(f"*_{kind}.py"))]
 
 Reported = dict[tuple[str, int], str]
 
@@ -57,8 +57,10 @@ def test_the_files_are_all_there() -> None:
         "sync_calls.py",
         "async_mistakes.py",
         "sync_mistakes.py",
+        "async_misspelt.py",
+        "sync_misspelt.py",
     ]
-    assert len(marked()) > 40
+    assert len(marked()) > 66
     assert not {line for line in marked() if line[0].endswith("_calls.py")}
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from plexypay_async import ConfigurationError, Outcome, UnreadableResponseError
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.api.payments import CapturePayment, Payments, RefundPayment
 from plexypay_async.api.transactions import Transactions
 from plexypay_async.codec import OperationCodec

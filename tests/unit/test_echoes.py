@@ -10,8 +10,8 @@ import attrs
 import orjson
 import pytest
 
-from plexypay_async.api import every_declaration
 from plexypay_async.api.direct_payments import DirectPayments
+from plexypay_async.api.index import every_declaration
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.payments import Payments
 from plexypay_async.api.transactions import Transactions

@@ -27,7 +27,7 @@ from plexypay_async import (
     UnprocessableError,
     WalletTransaction,
 )
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.operation import Declaration
 from plexypay_sync import PlexyPay
 

@@ -38,7 +38,7 @@ from plexypay_async import (
     SplitRequests,
     Wallet,
 )
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.codec import ListingCodec, OperationCodec
 from plexypay_async.operation import Declaration, Listing, Operation
 from plexypay_async.wire import WireRequest

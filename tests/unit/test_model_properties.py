@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexypay_async import APIError, Outcome, PlexyPayError, RefusedError, UnreadableResponseError
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.codec import ListingCodec, OperationCodec, PageBody
 from plexypay_async.fields import Model, OpenEnum, wire_name
 from plexypay_async.hiding import masked

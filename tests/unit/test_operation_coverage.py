@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.operation import Declaration
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, Evidence, PaymentLink, Replay
-from plexypay_async.api import every_declaration, every_group
+from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.groups import Groups
 from plexypay_async.operation import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plexypay_async.api import every_declaration, every_group
+from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.table import operations_table
 from plexypay_async.operation import Bulk, Declaration, Evidence, Replay, Wait
 

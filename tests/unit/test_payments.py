@@ -25,8 +25,8 @@ from plexypay_async import (
     SomethingWentWrongError,
     UnreadableResponseError,
 )
-from plexypay_async.api import every_declaration
 from plexypay_async.api.direct_payments import DirectPayments
+from plexypay_async.api.index import every_declaration
 from plexypay_async.api.payments import Payments, RefundPayment, RefundResult
 from plexypay_async.codec import OperationCodec
 from plexypay_async.operation import Operation, SettledBy

@@ -14,10 +14,10 @@ import pytest
 import plexypay_async
 import plexypay_sync
 from plexypay_async import api, cards, errors, seen, webhooks
-from plexypay_async.api import every_group
+from plexypay_async.api.index import every_group
 
 # Rooms without names of their own for the library's users.
-INNER_ROOMS = {"table"}
+INNER_ROOMS = {"index", "table"}
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.
 RESTS_ON = {"customers": {"transactions"}, "recurring": {"transactions"}}
@@ -27,8 +27,13 @@ both_packages = pytest.mark.parametrize(
 )
 
 
+def names_of(package: ModuleType) -> set[str]:
+    """Return the names that a package exports; checkers see no list of them, but the names themselves."""
+    return set(vars(package)["__all__"])
+
+
 def test_both_packages_export_the_same_names() -> None:
-    assert set(plexypay_async.__all__) ^ set(plexypay_sync.__all__) == {
+    assert names_of(plexypay_async) ^ names_of(plexypay_sync) == {
         "AsyncPages",
         "AsyncPlexyPay",
         "Pages",
@@ -37,7 +42,7 @@ def test_both_packages_export_the_same_names() -> None:
 
 
 def test_shared_names_are_the_same_objects() -> None:
-    for name in set(plexypay_async.__all__) & set(plexypay_sync.__all__):
+    for name in names_of(plexypay_async) & names_of(plexypay_sync):
         assert getattr(plexypay_async, name) is getattr(plexypay_sync, name)
 
 

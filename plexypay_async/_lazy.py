@@ -23,8 +23,9 @@ SHARED = {
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
             "WebhookPayloadError"
         ),
-        "operation": "Evidence Replay",
+        "operation": "Evidence",
         "pagination": "Page",
+        "replay": "Replay",
         "seen": "SeenWebhooks",
         "settings": "RetryPolicy",
         "webhooks": "PaymentOrderEvent TransactionEvent UnknownEvent WebhookEvent WebhookReceiver",

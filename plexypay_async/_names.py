@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from .cards import *
     from .errors import *
     from .operation import Evidence as Evidence
-    from .operation import Replay as Replay
     from .pagination import Page as Page
+    from .replay import *
     from .seen import *
     from .settings import RetryPolicy as RetryPolicy
     from .webhooks import *

@@ -33,7 +33,8 @@ from .errors import (
 )
 from .foreign import bare
 from .limits import RETRY_COST, TIMEOUT_COST
-from .operation import Declaration, Evidence, Replay
+from .operation import Declaration, Evidence
+from .replay import Replay
 from .printable import log
 from .recovery import SETTLING, confirmed
 from .sending import Sending

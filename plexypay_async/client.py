@@ -16,7 +16,8 @@ from .fields import Request, check_json
 from .groups import Groups
 from .hiding import masked_card_numbers, without_own_frames
 from .limits import RetryBudget
-from .operation import Async, Bulk, Listing, Operation, Replay, Wait
+from .operation import Async, Bulk, Listing, Operation, Wait
+from .replay import Replay
 from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
 from .slots import loop_of_task

@@ -25,7 +25,8 @@ from .converter import (
 )
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
-from .operation import Answer, Declaration, Evidence, Listing, Operation, Replay
+from .operation import Answer, Declaration, Evidence, Listing, Operation
+from .replay import Replay
 from .wire import (
     API_ERROR_TYPES,
     BODY_METHODS,

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapp
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from .replay import Replay
+
 if TYPE_CHECKING:
     from plexypay_sync.pagination import Pages
 
@@ -27,7 +29,6 @@ __all__ = [
     "Listing",
     "LookUp",
     "Operation",
-    "Replay",
     "Resource",
     "SettledBy",
     "Sync",
@@ -62,30 +63,6 @@ class Evidence(enum.Enum):
     """From the vendor's 2023 docs of the same host and paths."""
     ASSUMED = "assumed"
     """By analogy: the vendor's page exists, its body could not be read."""
-
-
-class Replay(enum.Enum):
-    """What may be done when the outcome of a sent request is not known."""
-
-    SAFE = "safe"
-    """Repeat it: twice has the same effect as once."""
-    SAME_KEY = "same_key"
-    """Repeat it with the same idempotency key."""
-    AFTER_LOOKUP = "after_lookup"
-    """Look for what it would have created first, and repeat it only if that is not there."""
-    CREATE = "create"
-    """Never repeat it by itself: a second record could be made."""
-    MONEY = "money"
-    """Never repeat it by itself, nor after code 2: money could move twice."""
-
-    sent_once: bool
-    """Whether aiohttp must not send it a second time by itself."""
-    takes_fresh: bool
-    """Whether it takes no connection that the server may be about to close."""
-
-    def __init__(self, name: str) -> None:
-        self.sent_once = name not in ("safe", "same_key")
-        self.takes_fresh = name in ("create", "money")
 
 
 class Answer(Generic[R]):
@@ -346,12 +323,12 @@ class Operation(Declaration[P], Generic[P, R]):
         pending: str | None = None,
         echoes: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
-        if (replay is Replay.SAME_KEY) != (key is not None):
-            raise TypeError(f"{method} {path}: an idempotency key goes with Replay.SAME_KEY")
         if replay is None:
             if method == "POST":
                 raise TypeError(f"POST {path}: a replay class must be given")
             replay = Replay.SAFE
+        if replay.same_key != (key is not None):
+            raise TypeError(f"{method} {path}: an idempotency key goes with Replay.SAME_KEY")
         super().__init__(method, path, request, evidence, replay, echoes)
         self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
         self.look_up = look_up

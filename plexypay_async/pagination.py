@@ -21,7 +21,8 @@ from .call import Call
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .execution import Execution
 from .fields import Request
-from .operation import Listing, Replay
+from .operation import Listing
+from .replay import Replay
 from .wire import query_of
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]

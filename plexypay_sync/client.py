@@ -14,7 +14,8 @@ from plexypay_async.execution import Execution
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
-from plexypay_async.operation import Bulk, Listing, Operation, Replay, Sync, Wait
+from plexypay_async.operation import Bulk, Listing, Operation, Sync, Wait
+from plexypay_async.replay import Replay
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.settings import (
     KEPT_ALIVE,

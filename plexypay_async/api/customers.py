@@ -13,7 +13,8 @@ from typing import ClassVar
 import attrs
 
 from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..replay import Replay
 from .transactions import Transaction
 
 __all__ = [

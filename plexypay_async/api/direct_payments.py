@@ -29,7 +29,8 @@ from ..fields import (
     wire,
 )
 from ..hiding import hiding_arguments
-from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Operation, Resource, SettledBy
+from ..replay import Replay
 
 __all__ = [
     "Address",

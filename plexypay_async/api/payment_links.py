@@ -39,10 +39,10 @@ from ..operation import (
     Listing,
     LookUp,
     Operation,
-    Replay,
     Resource,
     optionally,
 )
+from ..replay import Replay
 
 if TYPE_CHECKING:
     from ..bulk.journal import Journal

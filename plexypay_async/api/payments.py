@@ -13,7 +13,8 @@ from typing import ClassVar
 import attrs
 
 from ..fields import Model, Request, check_major_units, check_optional_text, wire
-from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Operation, Resource, SettledBy
+from ..replay import Replay
 
 __all__ = [
     "CancelPayment",

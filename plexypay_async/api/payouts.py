@@ -11,7 +11,8 @@ from __future__ import annotations
 import attrs
 
 from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..replay import Replay
 
 __all__ = [
     "CreatePayout",

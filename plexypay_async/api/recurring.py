@@ -12,7 +12,8 @@ from typing import ClassVar
 import attrs
 
 from ..fields import Model, Request, check_amount, check_currency, check_text, in_capitals
-from ..operation import Evidence, F, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Operation, Resource, SettledBy
+from ..replay import Replay
 from .transactions import TransactionStatus
 
 __all__ = ["ChargeRecurringPayment", "RecurringPayment", "RecurringPayments"]

@@ -24,7 +24,8 @@ from ..fields import (
     key_or_new,
     wire,
 )
-from ..operation import Evidence, F, Listing, Operation, Replay, Resource
+from ..operation import Evidence, F, Listing, Operation, Resource
+from ..replay import Replay
 
 __all__ = [
     "CreateSettlementOrder",

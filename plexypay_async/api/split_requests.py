@@ -10,7 +10,8 @@ from __future__ import annotations
 import attrs
 
 from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy, optionally
+from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy, optionally
+from ..replay import Replay
 
 __all__ = [
     "CreateSplitRequest",

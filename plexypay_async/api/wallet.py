@@ -24,7 +24,8 @@ from ..fields import (
     key_or_new,
     wire,
 )
-from ..operation import Evidence, F, Listing, Operation, Replay, Resource, SettledBy
+from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..replay import Replay
 
 __all__ = [
     "AuthorizeWalletPayment",

@@ -23,7 +23,7 @@ from ..errors import (
 )
 from ..execution import Execution, Patience
 from ..limits import Pace
-from ..operation import Replay
+from ..replay import Replay
 from ..transport import is_lasting
 
 __all__ = ["LastingFailures", "is_of_no_row"]

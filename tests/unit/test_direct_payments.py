@@ -31,7 +31,8 @@ from plexypay_async.api.direct_payments import (
 )
 from plexypay_async.cards import Card, EncryptedCard, StoredCard
 from plexypay_async.codec import OperationCodec
-from plexypay_async.operation import Evidence, Operation, Replay
+from plexypay_async.operation import Evidence, Operation
+from plexypay_async.replay import Replay
 from plexypay_async.wire import WireResponse
 
 SEALED = EncryptedCard("bnVtYmVy", "bW9udGg", "eWVhcg", "Y3Z2", "bmFtZQ")

@@ -1,0 +1,171 @@
+"""The retry decision: what the end of one attempt means, and what may be done next.
+
+A failure that did nothing may be repeated; one that may have done the work only as far as the operation's
+replay class allows.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConnectError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    PlexyPayError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    UnprocessableError,
+    UnreadableResponseError,
+)
+from .record import CallRecord, Doubt
+from .replay import Replay
+from .settings import RetryPolicy
+from .wire import WireResponse, error_of, is_of_the_api
+
+__all__ = ["NEVER_AT_WORK", "Decision", "Next", "decide", "is_passing", "is_trouble", "may_repeat"]
+
+
+class Next(enum.Enum):
+    """What to do after an attempt that failed."""
+
+    REPEAT = enum.auto()
+    LOOK_UP = enum.auto()
+    CONFIRM = enum.auto()
+    GONE = enum.auto()
+    """What was to be deleted is not there any more: an earlier sending has done it."""
+    RAISE = enum.auto()
+
+
+@attrs.frozen
+class Decision:
+    """The error that an attempt has ended in, and what follows from it."""
+
+    error: PlexyPayError
+    next: Next
+    may_have_done: bool = False
+    """Whether the attempt may have done the work."""
+
+
+NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431))
+"""Statuses that by their meaning are given before any work: nothing was done, whoever answers with them."""
+PASSING = frozenset((408, 425, 499))
+"""Statuses of something in between that ran out of time or patience: as good as no answer."""
+OVERLOADED = 503
+ORDER_REFERENCE_TAKEN = 1153
+"""The 2023 docs' code for an order reference that exists."""
+
+
+def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
+    """Decide what follows from an attempt that was no success.
+
+    Args:
+        result: The answer, or what became of the attempt otherwise.
+        call: What was asked for, and what is known of the attempts before this one.
+    """
+    replay = call.replay
+    if isinstance(result, ConnectError):
+        return Decision(result, Next.REPEAT if replay.undone and not result.lasting else Next.RAISE)
+    if isinstance(result, UnreadableResponseError):
+        # A whole 2xx in which nothing says that the work was done, or that is too large to be read.
+        confirms = call.declaration.confirmation is not None
+        return Decision(result, Next.CONFIRM if confirms else _after_silence(replay), may_have_done=True)
+    if isinstance(result, PlexyPayError):
+        in_vain = result.lasting and replay.unknown and not replay.same_key
+        return Decision(result, Next.RAISE if in_vain else _after_silence(replay), may_have_done=True)
+    if result.is_success:
+        return Decision(_cut(result, call.name), _after_silence(replay), may_have_done=True)
+    return _decide_on_refusal(error_of(result, call.name), call)
+
+
+def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
+    """Decide what follows from a status that is no success."""
+    replay = call.replay
+    of_the_api = is_of_the_api(error)
+    may_have_done = error.outcome is Outcome.UNKNOWN or not (of_the_api or error.status in NEVER_AT_WORK)
+    if isinstance(error, (AuthenticationError, PermissionDeniedError)):
+        return Decision(error, Next.RAISE)
+    if may_repeat(error, replay, call.settings.retry):
+        looks_up = replay.looks_up and may_have_done
+        return Decision(error, Next.LOOK_UP if looks_up else Next.REPEAT, may_have_done)
+    if may_have_done:
+        return Decision(error, Next.LOOK_UP if replay.looks_up else Next.RAISE, may_have_done)
+    # A refusal may be of what an earlier sending has made.
+    if call.doubt >= Doubt.REACHED:
+        if replay.looks_up and _may_be_taken(error):
+            return Decision(error, Next.LOOK_UP)
+        if call.doubt is Doubt.OPEN and _is_gone(error, call):
+            return Decision(error, Next.GONE)
+        if 400 <= error.status < 500 and call.declaration.confirmation is not None:
+            return Decision(error, Next.CONFIRM)
+    return Decision(error, Next.RAISE)
+
+
+def _cut(answer: WireResponse, name: str) -> UnreadableResponseError:
+    """Return the error of a 2xx whose body was cut."""
+    error = UnreadableResponseError(
+        f"{name}: the answer (HTTP {answer.status}) was cut in its body",
+        status=answer.status,
+        body=answer.beginning,
+    )
+    error.cut = True
+    error.__cause__ = answer.cause
+    return error
+
+
+def _after_silence(replay: Replay) -> Next:
+    """Return what follows where the work may have been done, and no answer says so."""
+    if replay.unknown:
+        return Next.REPEAT
+    return Next.LOOK_UP if replay.looks_up else Next.RAISE
+
+
+def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> bool:
+    """Tell whether the server's answer allows a repeat, whatever a look-up may have to settle before."""
+    if not replay.undone or isinstance(error, UnreadableResponseError):
+        return False
+    if not isinstance(error, APIError) or isinstance(error, RateLimitedError):
+        return True
+    if not is_of_the_api(error):
+        # What is in between may have handed the work on.
+        if not replay.is_protected:
+            return False
+        if error.status in PASSING:
+            return True
+    codes = policy.codes if replay.code_2 else policy.money_codes
+    return retry_code(error) in codes
+
+
+def is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
+    """Tell whether an attempt ended as on a server that is asked for too much; None if that is not told."""
+    if isinstance(result, PlexyPayError):
+        return True if isinstance(result.__cause__, TimeoutError) else None
+    if result.is_success:
+        return False
+    return result.status == OVERLOADED or isinstance(
+        error_of(result, ""), (ServiceUnavailableError, RateLimitedError)
+    )
+
+
+def is_passing(error: APIError, policy: RetryPolicy) -> bool:
+    """Tell whether a read that was answered so may be answered otherwise later."""
+    passing = error.status in PASSING and not is_of_the_api(error)
+    return passing or isinstance(error, RateLimitedError) or retry_code(error) in policy.codes
+
+
+def retry_code(error: APIError) -> int | None:
+    """Return the API's error code that an error counts as, by which a policy allows repeats."""
+    return type(error).api_code if error.api_code is not None else error.code
+
+
+def _may_be_taken(error: APIError) -> bool:
+    return isinstance(error, UnprocessableError) or error.status == 409 or error.code == ORDER_REFERENCE_TAKEN
+
+
+def _is_gone(error: APIError, call: CallRecord) -> bool:
+    return call.declaration.deletes and isinstance(error, NotFoundError) and is_of_the_api(error)

@@ -1,0 +1,130 @@
+"""Reads that a call makes to find out what it has done: asked until an answer comes that is one to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from .decision import is_passing
+from .errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
+from .record import CallRecord
+from .sending import Sending
+from .wire import WireRequest, WireResponse, error_of
+
+__all__ = ["MOST_MISFITS", "Decoder", "Reader", "read"]
+
+A = TypeVar("A")
+D = TypeVar("D", covariant=True)
+
+MOST_MISFITS = 2
+"""So many answers of another request a read passes over; another one is what the server means."""
+
+
+class Decoder(Protocol[D]):
+    """What reads an answer."""
+
+    name: str
+
+    def decode(self, response: WireResponse) -> D:
+        """Return the model of a 2xx answer."""
+        ...
+
+
+class Reader(Protocol):
+    """The call on whose behalf something is read: its deadline and its retry budget bound the reads."""
+
+    record: CallRecord
+
+    @property
+    def max_attempts(self) -> float:
+        """How often each read is asked."""
+        ...
+
+    def attempt(self) -> Sending:
+        """Return what will be known of a read."""
+        ...
+
+    async def send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
+        """Send a request once."""
+        ...
+
+    async def pause(self, error: PlexyPayError) -> None:
+        """Wait before the next request, and pay for it."""
+        ...
+
+
+async def read(
+    reader: Reader,
+    decoder: Decoder[A],
+    wire_request: WireRequest,
+    misfit: Callable[[A], str | None],
+) -> A:
+    """Read something within a call, asking until an answer comes that is one to this question.
+
+    Args:
+        reader: The call.
+        decoder: What reads the answer.
+        wire_request: The GET.
+        misfit: Tells what an answer names that was not asked for.
+
+    Raises:
+        APIError: The answer was no success, and asking again would not change it.
+        UnreadableResponseError: The answer does not decode.
+        PlexyPayError: The deadline, the budget or the client's policy ended the asking.
+    """
+    record, misfits, asked = reader.record, 0, 0
+    while True:
+        sending = reader.attempt()
+        sending.new = misfits > 0
+        result = await reader.send(wire_request, sending)
+        asked += 1
+        if isinstance(result, WireResponse) and result.is_success and result.complete:
+            answer = _answered(decoder, result, misfit, last=misfits >= MOST_MISFITS)
+            if not isinstance(answer, PlexyPayError):
+                return answer
+            sending.drop_connection()
+            misfits += 1
+            error: PlexyPayError = answer
+        else:
+            error = _failed(decoder.name, result, record)
+        if asked >= reader.max_attempts:
+            raise record.final(record.last(error))
+        await reader.pause(error)
+
+
+def _answered(
+    decoder: Decoder[A], answer: WireResponse, misfit: Callable[[A], str | None], *, last: bool
+) -> A | PlexyPayError:
+    """Return what an answer says, or the error of one that is of another request or was cut."""
+    try:
+        found = decoder.decode(answer)
+    except UnreadableResponseError as unreadable:
+        if last and not unreadable.cut:
+            raise
+        return unreadable
+    told = misfit(found)
+    if told is None or last:
+        return found
+    return OutcomeUnknownError(f"{decoder.name}: the answer is of another request: {told}")
+
+
+def _failed(name: str, result: WireResponse | PlexyPayError, record: CallRecord) -> PlexyPayError:
+    """Return the error after which the question is asked again.
+
+    Raises:
+        PlexyPayError: Asking again would not change it.
+    """
+    if isinstance(result, PlexyPayError):
+        if isinstance(result, UnreadableResponseError):
+            raise result
+        if result.lasting:
+            raise record.final(record.last(result))
+        return result
+    if result.is_success or not result.complete:
+        cut = UnreadableResponseError(f"{name}: the answer was cut", status=result.status)
+        cut.__cause__ = result.cause
+        return cut
+    error = error_of(result, name)
+    if not is_passing(error, record.settings.retry):
+        raise error
+    return error

@@ -1,0 +1,207 @@
+"""What is known of one call: what it asks for, what its attempts may have done, and the error that says so.
+
+Once an attempt may have done the work, the call is in doubt until something proves what became of it. No
+error says less than what is known, or more.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from .errors import (
+    APIError,
+    ConfigurationError,
+    DeadlineExceededError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    UnreadableResponseError,
+)
+from .foreign import bare
+from .operation import Declaration, Evidence
+from .settings import Settings
+
+__all__ = ["SETTLING", "CallRecord", "Doubt"]
+
+SETTLING = 5.0
+"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for."""
+
+
+class Doubt(enum.IntEnum):
+    """How far the work of a call may have come."""
+
+    NOT_REACHED = 0
+    """No request has reached the server."""
+    REACHED = 1
+    """One has, and is known not to have done the work; a refusal may yet be of what it, or an earlier run of
+    a job, has made."""
+    OPEN = 2
+    """One may have done the work without saying so."""
+
+
+class CallRecord:
+    """What one call asks for, and what is known of its attempts."""
+
+    # Set on an instance only where they change, since most calls succeed at once.
+    sent = 0
+    """How often the operation itself was sent."""
+    doubt = Doubt.NOT_REACHED
+    proof_at = 0.0
+    """The loop's time from which a look-up that finds nothing proves that nothing was done."""
+
+    def __init__(self, declaration: Declaration[...], request: Any, settings: Settings) -> None:
+        self.declaration = declaration
+        self.request = request
+        self.settings = settings
+        self.order_reference: str | None = getattr(request, "order_reference", None)
+        replay = declaration.replay
+        self.replay = replay if self.order_reference is not None else replay.without_look_up
+        self.failures: list[PlexyPayError] = []
+
+    @property
+    def name(self) -> str:
+        """The operation's name, or the method and path of a raw request."""
+        return self.declaration.name
+
+    @property
+    def reads(self) -> bool:
+        """Whether the call changes nothing."""
+        return self.declaration.method == "GET"
+
+    @property
+    def answered(self) -> bool:
+        """Whether any attempt of the operation got an answer."""
+        return any(isinstance(error, (APIError, UnreadableResponseError)) for error in self.failures)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The key that the request carries, if it carries one."""
+        key = self.declaration.key
+        return None if key is None else getattr(self.request, key)
+
+    # ------------------------------------------------------------------------------------ what was learned
+
+    def has_reached(self) -> None:
+        """Note that a request has reached the server."""
+        if self.doubt is Doubt.NOT_REACHED:
+            self.doubt = Doubt.REACHED
+
+    def may_have_done(self, sent_at: float) -> None:
+        """Note that a request sent at that time may have done the work, or may be about to do it."""
+        self.doubt = Doubt.OPEN
+        # So long an answer would have been waited for, and so long a job waits for what was lost.
+        self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + SETTLING)
+
+    def found_nothing(self, asked_at: float) -> None:
+        """Note that what the work would have made was not there; asked too early, that proves nothing."""
+        if asked_at >= self.proof_at:
+            self.doubt = Doubt.REACHED
+
+    # ------------------------------------------------------------------------------------- what is raised
+
+    def last(self, error: PlexyPayError) -> PlexyPayError:
+        """Return the last attempt's error, or this one where no attempt has failed."""
+        return self.failures[-1] if self.failures else error
+
+    def final(self, error: PlexyPayError) -> PlexyPayError:
+        """Return what to raise for the last error, given what is known of all attempts."""
+        if self.doubt is not Doubt.OPEN or self.reads:
+            return error
+        if error.outcome is Outcome.UNKNOWN:
+            if self.replay.unknown and not self.replay.same_key:
+                return error
+            if self.replay.looks_up and isinstance(error, APIError):
+                error.add_note(self._advice())
+                return error
+        if isinstance(error, UnreadableResponseError) and error.outcome is Outcome.DONE:
+            return error
+        return self.unknown(error)
+
+    def unknown(self, error: PlexyPayError, note: str | None = None) -> OutcomeUnknownError:
+        """Return the error that says that the work may have been done, and how to find out."""
+        told = str(error).removeprefix(f"{self.name}: ")
+        unknown = OutcomeUnknownError(f"{self.name}: the outcome is unknown ({told}). {self._advice()}")
+        if note is not None:
+            unknown.add_note(note)
+        unknown.__cause__ = error
+        return unknown
+
+    def too_late(self, timeout: float, *, sending: bool) -> DeadlineExceededError:
+        """Return the error of a call whose time is over.
+
+        Args:
+            timeout: Its time in seconds.
+            sending: Whether that cut a request of which bytes may have left.
+        """
+        if self.doubt is Doubt.OPEN or sending:
+            outcome, told = Outcome.UNKNOWN, self._advice()
+        elif self.answered:
+            outcome, told = Outcome.REJECTED, "The server did not do it."
+        else:
+            outcome, told = Outcome.NOT_SENT, "Nothing was sent."
+        error = DeadlineExceededError(
+            f"{self.name}: no success within {timeout:g} s. {told}", outcome=outcome
+        )
+        if self.failures:
+            error.__cause__ = self.failures[-1]
+        return error
+
+    def foreign(self, error: Exception, *, sending: bool) -> PlexyPayError:
+        """Return the error for an exception that is not the library's own, which stays its cause.
+
+        Args:
+            error: The exception.
+            sending: Whether it struck a request of which bytes may have left.
+        """
+        told = f"{self.name}: {type(error).__name__}: {error}"
+        if (sending or self.doubt is Doubt.OPEN) and not self.reads:
+            failure: PlexyPayError = self.unknown(PlexyPayError(told))
+        else:
+            failure = PlexyPayError(told, outcome=Outcome.REJECTED if self.answered else Outcome.NOT_SENT)
+        failure.__cause__ = bare(error)
+        return failure
+
+    def finished(self, error: PlexyPayError) -> PlexyPayError:
+        """Complete an error that leaves the call: what it was, its attempts, and no frame that holds more."""
+        error.attempts = tuple(failure for failure in self.failures if failure is not error)
+        for failure in (*error.attempts, error):
+            _without_frames(failure)
+        error.operation = self.name
+        error.order_reference = self.order_reference
+        error.idempotency_key = self.idempotency_key
+        declaration = self.declaration
+        if (
+            declaration.evidence is Evidence.ASSUMED
+            and declaration.name not in self.settings.paths
+            and not isinstance(error, ConfigurationError)
+        ):
+            error.add_note(
+                f"The path {declaration.path} is assumed, not published: if it is wrong, override it with "
+                f'paths={{"{declaration.name}": "/v1/..."}}.'
+            )
+        return error
+
+    def _advice(self) -> str:
+        """Say how to find out whether the work was done, or that it may be asked for again."""
+        settled_by, replay = self.declaration.settled_by, self.replay
+        ask = None if settled_by is None else f"ask {settled_by.advice(self.request)} before"
+        if replay.moves_money:
+            return f"Money may have moved: {ask or 'look at the transaction before'} doing it again."
+        if replay.same_key and self.idempotency_key is not None:
+            return f"The same call with {self.declaration.key}={self.idempotency_key!r} is safe to repeat."
+        if self.order_reference is not None:
+            return f"Look up the order reference {self.order_reference!r} before creating it again."
+        if replay.unknown:
+            return "It is safe to call again."
+        if ask is not None:
+            return f"It may exist: {ask} creating it again."
+        return (
+            "Find out whether it was created before doing it again; an order reference makes that possible."
+        )
+
+
+def _without_frames(error: BaseException | None) -> None:
+    while error is not None:
+        error.__traceback__ = error.__context__ = None
+        error = error.__cause__

@@ -1,8 +1,8 @@
 """When a call's requests may go out: at once for a single call, as the job's limits allow in a bulk job.
 
 The two differ in four things. A bulk job's call waits for a place under its concurrency limit, and gives it
-back after each request. It waits for the retry budget, where a single call raises its last error. In an outage
-it sends nothing but a probe. And its deadline alone bounds its attempts, since a job has the time.
+back after each request. It waits for the retry budget, where a single call raises its last error. In an
+outage it sends nothing but a probe. And its deadline alone bounds its attempts, since a job has the time.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class JobLimits:
     """What the calls of one bulk job share.
 
     Args:
-        timeout: Seconds for each call, from when it is its turn: the wait for a place is no time of the row's.
+        timeout: Seconds for each call, once it is its turn: the wait for a place is no time of the row's.
         concurrency: How many requests may be under way at once.
         probes: Where calls wait for the retry budget, or for the end of an outage.
     """
@@ -158,7 +158,7 @@ class JobAdmission(SingleAdmission):
         return True
 
     def succeeded(self) -> None:
-        """Note a success: it gives back what the call's last repeat has paid, and the next in the queue goes on."""
+        """Note a success: it gives back what the last repeat has paid, and the next in the queue goes on."""
         super().succeeded()
         self.refused()
 

@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from .call import Call
+from .call import Call, call_of
 from .errors import ConfigurationError, Outcome
 from .execution import Execution
 from .fields import Request, check_json
 from .groups import Groups
 from .hiding import masked_card_numbers, without_own_frames
 from .limits import RetryBudget
-from .operation import Async, Bulk, Listing, Operation, Wait
-from .replay import Replay
+from .operation import Async, Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
+from .replay import Replay
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
 from .slots import loop_of_task
 from .transport import Transport
@@ -247,7 +247,7 @@ class AsyncCaller:
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return await execution.call(operation, make(*args, **kwargs)).run()
+                return await call_of(execution, operation, make(*args, **kwargs)).run()
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -310,6 +310,10 @@ class _JSONDecoder:
         reads = self.name.startswith("GET ")
         return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
 
+    def proves(self, request: Any, body: bytes) -> bool:
+        """Tell that nobody knows what such an answer says."""
+        return False
+
 
 def raw_call(
     execution: Execution,
@@ -331,7 +335,9 @@ def raw_call(
         replay = Replay.MONEY if verb == "POST" else Replay.SAFE
     if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
-    return Call(execution, _JSONDecoder(masked_card_numbers(f"{verb} {path}")), wire_request, replay)
+    declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
+    declaration.name = masked_card_numbers(f"{verb} {path}")
+    return Call(execution, _JSONDecoder(declaration.name), wire_request, declaration)
 
 
 def raw_request(

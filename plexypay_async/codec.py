@@ -26,7 +26,6 @@ from .converter import (
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
 from .operation import Answer, Declaration, Evidence, Listing, Operation
-from .replay import Replay
 from .wire import (
     API_ERROR_TYPES,
     BODY_METHODS,
@@ -122,7 +121,7 @@ class OperationCodec(Generic[R]):
         self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
         self._reads = operation.method == "GET"
-        self._may_refuse = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
+        self._may_refuse = operation.replay.moves_money or operation.replay.same_key
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
@@ -285,6 +284,10 @@ class ListingCodec(Generic[T]):
             if name in (request.extra or ()):
                 raise ConfigurationError(f"extra[{name!r}]: a listing counts its pages itself")
         return self._encoder.path(request), self._encoder.values(request)
+
+    def proves(self, request: Any, body: bytes) -> bool:
+        """Tell that a page proves nothing: it is only read."""
+        return False
 
     @staticmethod
     def encode(path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:

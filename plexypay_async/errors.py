@@ -8,7 +8,7 @@ can carry them from one process to another.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from .hiding import masked_card_numbers
@@ -74,6 +74,9 @@ class PlexyPayError(Exception):
     """The order reference of the request, where it has one."""
     idempotency_key: str | None
     """The key that the request was sent with, where it has one: the same call with it is safe to repeat."""
+    lasting: bool = False
+    """Whether trying again cannot help: the server's certificate does not prove who it is, or what raised is
+    no matter of the network but code of the caller's, such as a tracer's hook."""
     cursor: str | None
     """On a listing that broke: where `resume` goes on, the first page not yet delivered."""
 
@@ -274,6 +277,23 @@ class APIError(PlexyPayError):
         self.source = source
         self.type = type
         self.retry_after = retry_after
+
+
+def error_class_of(code: int) -> type[APIError] | None:
+    """Return the class that stands for an error code of the API: the one whose `api_code` it is."""
+    return next((kind for kind in _error_classes(APIError) if vars(kind).get("api_code") == code), None)
+
+
+def error_codes() -> frozenset[int]:
+    """Return the error codes of the API that have a class."""
+    codes = (vars(kind).get("api_code") for kind in _error_classes(APIError))
+    return frozenset(code for code in codes if code is not None)
+
+
+def _error_classes(of: type[APIError]) -> Iterator[type[APIError]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _error_classes(kind)
 
 
 class ServiceUnavailableError(APIError):

@@ -2,34 +2,85 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .call import Call
-from .errors import (
-    ConfigurationError,
-)
-from .hiding import without_own_frames
-from .limits import Pace, ProbeQueue, RetryBudget
+from .deadlines import Deadlines
+from .errors import PlexyPayError
+from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock, RetryBudget
 from .operation import Listing, Operation
 from .recovery import Recovery
+from .sending import Sending
 from .settings import Settings
-from .transport import Transport, Wire
+from .slots import Slots
+from .wire import WireRequest, WireResponse
 
 if TYPE_CHECKING:
     from .codec import ListingCodec, OperationCodec
 
-__all__ = ["Execution", "Patience"]
+__all__ = ["Connections", "Execution", "Transport"]
 
 R = TypeVar("R")
 A = TypeVar("A")
-D = TypeVar("D", covariant=True)
 
-MOST_MISFITS = 2
-"""So many answers of another request a read passes over; another one is what the server means."""
+
+class Connections(Protocol):
+    """One event loop's connections, with what bounds the requests on them."""
+
+    slots: Slots
+    deadlines: Deadlines
+    pace: AdaptivePace
+    rate_clock: RateClock
+
+    def probes(self, budget: JobRetryBudget) -> ProbeQueue:
+        """Return the queue of bulk jobs for the client's one retry budget."""
+        ...
+
+    async def send(
+        self, request: WireRequest, options: Any, sending: Sending
+    ) -> WireResponse | PlexyPayError:
+        """Send a request once and return its answer, or the error that says what became of it."""
+        ...
+
+
+class Transport(Protocol):
+    """What opens connections and sends requests on them: all that a call knows of HTTP."""
+
+    closed: bool
+
+    def options(self, settings: Settings) -> Any:
+        """Prepare what a client's settings mean for each request."""
+        ...
+
+    def opened(self, loop: asyncio.AbstractEventLoop) -> Connections | None:
+        """Return a loop's connections, where they are open."""
+        ...
+
+    async def connections(self) -> Connections:
+        """Return the running loop's connections, opened at the first call."""
+        ...
+
+    @property
+    def is_sandbox(self) -> bool | None:
+        """Whether the server is a sandbox; None before the first answer."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections of every loop that is still there."""
+        ...
+
+    def close_outside(self) -> None:
+        """Close the connections from outside any event loop."""
+        ...
+
+    def let_go(self) -> Sequence[Any]:
+        """Forget every connection without closing it, and return them: a fork has left them to the parent."""
+        ...
 
 
 class Execution:
-    """Performs the calls of one client: what it shares with derived clients, and its own options."""
+    """What the calls of one client share: with derived clients its transport, and options of its own."""
 
     def __init__(
         self,
@@ -42,7 +93,8 @@ class Execution:
         self.transport = transport
         self.budget = budget
         self.recovery = Recovery() if recovery is None else recovery
-        self.wire = Wire.of(settings)
+        self.options = transport.options(settings)
+        """What the settings mean to the transport."""
         self._codecs: dict[str, OperationCodec[Any]] = {}
         self._listing_codecs: dict[str, ListingCodec[Any]] = {}
 
@@ -71,67 +123,3 @@ class Execution:
             codec = ListingCodec(listing, self.settings.paths.get(listing.name))
             self._listing_codecs[listing.name] = codec
         return codec
-
-    def call(
-        self,
-        operation: Operation[..., R],
-        request: Any,
-        *,
-        patience: Patience | None = None,
-        look_first: bool = False,
-        reached: bool = False,
-        settled_at: float = 0.0,
-    ) -> Call[R]:
-        """Return the call that performs an operation; nothing is sent before it runs.
-
-        Args:
-            operation: What to do.
-            request: Its request.
-            patience: How a bulk job's call differs.
-            look_first: Whether it may have been done before, so that it is looked up before it is sent.
-            reached: Whether an earlier run may have reached the server, so that a refusal may be of what that
-                one made; `look_first` implies it.
-            settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier
-                run may still be at work on the server.
-        """
-        codec = self._codecs.get(operation.name) or self.codec(operation)
-        try:
-            wire_request = codec.encode(request)
-        except ConfigurationError as error:
-            # The encoder's frames hold the body, and with it a card's data.
-            without_own_frames(error)
-            raise error from None
-        if patience is None:
-            return Call(self, codec, wire_request, operation.replay, operation, request)
-        return Call(
-            self,
-            codec,
-            wire_request,
-            operation.replay,
-            operation,
-            request,
-            patience=patience,
-            look_first=look_first,
-            reached=reached,
-            settled_at=settled_at,
-        )
-
-
-class Patience:
-    """How a bulk job's calls differ: they keep a pace, and wait for the retry budget instead of giving up.
-
-    Their deadline alone bounds their attempts, unless the client's policy allows one only. It begins when it
-    is a call's turn: waiting for the pace is no time of the link's.
-    """
-
-    def __init__(self, timeout: float, pace: Pace, probes: ProbeQueue) -> None:
-        self.timeout = timeout
-        self.pace = pace
-        self.probes = probes
-        self.calls = 0
-        """How many are under way."""
-
-    @property
-    def is_outage(self) -> bool:
-        """Whether nothing but a probe should be sent."""
-        return self.probes.is_outage(self.calls)

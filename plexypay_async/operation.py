@@ -208,7 +208,12 @@ class Declaration(Generic[P]):
     name: str
     """The full name, such as ``payment_links.create``."""
 
+    look_up: LookUp[Any] | None = None
     confirmation: Confirmation | None = None
+    deletes = False
+    """Whether it is done when the resource is not there, so that a repeat may find nothing."""
+    key: str | None = None
+    settled_by: SettledBy | None = None
     echoes: Mapping[str, tuple[str, ...]]
     """For fields of the request, the fields of the answer that name the same thing, if they name any."""
 
@@ -230,9 +235,12 @@ class Declaration(Generic[P]):
         self.echoes = {
             asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
         }
-        # As a rule all that is named is what was asked for, which two calls of C tell.
         self.asked = attrgetter(*self.echoes) if self.echoes else _nothing
         self.named = attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
+
+    def is_echoed(self, request: Any, answer: Any) -> bool:
+        """Tell whether an answer names in its first fields just what was asked for, as most do."""
+        return self.confirmation is None and (answer is None or self.asked(request) == self.named(answer))
 
     def misfit(self, request: Any, answer: Any) -> str | None:
         """Tell what an answer names that is not what was asked for; None where it fits.
@@ -240,6 +248,8 @@ class Declaration(Generic[P]):
         It may be the answer to another request: a proxy that sends an answer twice is one answer behind on
         that connection from then on.
         """
+        if answer is None:
+            return None
         for asked, fields in self.echoes.items():
             wanted = getattr(request, asked)
             if wanted is None:
@@ -334,7 +344,6 @@ class Operation(Declaration[P], Generic[P, R]):
         self.look_up = look_up
         self.confirmation = confirmation
         self.deletes = method == "DELETE" and confirmation is None and self.answer.known_by is not None
-        """Whether it is done when the resource is not there, so that a repeat may find nothing."""
         self.key = key
         self.settled_by = settled_by
         self.pending = pending

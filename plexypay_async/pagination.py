@@ -22,7 +22,6 @@ from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableRespon
 from .execution import Execution
 from .fields import Request
 from .operation import Listing
-from .replay import Replay
 from .wire import query_of
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]
@@ -212,7 +211,6 @@ class AsyncPages(Generic[T]):
             self._execution,
             self._codec,
             wire_request,
-            Replay.SAFE,
             self._listing,
             misfit=lambda body: _misfit(body, position),
         )

@@ -16,6 +16,7 @@ from .api.transactions import (
     TransactionStatus,
     WaitForTransaction,
 )
+from .call import call_of
 from .errors import (
     ConnectError,
     DeadlineExceededError,
@@ -91,7 +92,7 @@ class Polling:
         next(pauses)
         while True:
             try:
-                found = await self._execution.call(self._operation, self._request).run()
+                found = await call_of(self._execution, self._operation, self._request).run()
             except PASSING as error:
                 self._failure = error
             except UnreadableResponseError as error:

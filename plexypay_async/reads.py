@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from .decision import is_passing
 from .errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
 from .record import CallRecord
 from .sending import Sending
-from .wire import WireRequest, WireResponse, error_of
+from .wire import Decoder, WireRequest, WireResponse, error_of
 
-__all__ = ["MOST_MISFITS", "Decoder", "Reader", "read"]
+__all__ = ["MOST_MISFITS", "Reader", "read"]
 
 A = TypeVar("A")
-D = TypeVar("D", covariant=True)
 
 MOST_MISFITS = 2
 """So many answers of another request a read passes over; another one is what the server means."""
-
-
-class Decoder(Protocol[D]):
-    """What reads an answer."""
-
-    name: str
-
-    def decode(self, response: WireResponse) -> D:
-        """Return the model of a 2xx answer."""
-        ...
 
 
 class Reader(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -21,20 +21,45 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from .operation import Confirmation, LookUp
+from .operation import Listing, LookUp, Operation
+from .reads import Reader, read
+from .record import CallRecord
 from .wire import is_of_the_api
 
 if TYPE_CHECKING:
-    from .call import Call
-    from .codec import PageBody
+    from .codec import ListingCodec, OperationCodec, PageBody
 
-__all__ = ["SETTLING", "Confirmed", "Recovery", "confirmed"]
+__all__ = ["Confirmed", "Recovery", "confirmed"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 PROOF_PAGE_SIZE = 100
-SETTLING = 5.0
-"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for."""
+
+
+class Codecs(Protocol):
+    """What gives the codecs of what is read."""
+
+    def codec(self, operation: Operation[..., T]) -> OperationCodec[T]:
+        """Return an operation's codec."""
+        ...
+
+    def listing_codec(self, listing: Listing[..., T]) -> ListingCodec[T]:
+        """Return a listing's codec."""
+        ...
+
+
+class UnderWay(Reader, Protocol):
+    """The call that wants to know what it has done."""
+
+    @property
+    def execution(self) -> Codecs:
+        """What gives the codecs of what is read."""
+        ...
+
+    def now(self) -> float:
+        """Return the loop's time."""
+        ...
 
 
 class Standing(enum.Enum):
@@ -53,21 +78,21 @@ class Recovery:
         self.known: str | None = None
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
 
-    def note_created(self, call: Call[Any], value: Any) -> None:
+    def note_created(self, created: CallRecord) -> None:
         """Remember a created resource, with which the look-up can prove itself."""
-        if self.known is None and _look_up_of(call) is not None:
-            self.known = call.order_reference
+        if self.known is None and created.declaration.look_up is not None:
+            self.known = created.order_reference
 
-    def may_find(self, call: Call[Any]) -> bool:
+    def may_find(self, created: CallRecord) -> bool:
         """Tell whether what a call has created can be looked up."""
-        look_up = _look_up_of(call)
-        return look_up is not None and call.order_reference is not None and not self._is_disproved
+        has_look_up = created.declaration.look_up is not None and created.order_reference is not None
+        return has_look_up and not self._is_disproved
 
     @property
     def _is_disproved(self) -> bool:
         return self._standing is Standing.DISPROVED
 
-    async def find(self, call: Call[Any], error: PlexyPayError) -> tuple[Any, float]:
+    async def find(self, call: UnderWay, error: PlexyPayError) -> tuple[Any, float]:
         """Find what a call with a lost answer has created, and tell at what time it was looked for.
 
         None means that it was not there then; what is late may come yet.
@@ -77,13 +102,13 @@ class Recovery:
             OutcomeUnknownError: It cannot be known: the look-up is disproved, or failed for good.
             PlexyPayError: The deadline or the budget ended the call.
         """
-        look_up = _look_up_of(call)
-        reference = call.order_reference
+        record = call.record
+        look_up, reference = record.declaration.look_up, record.order_reference
         if look_up is None or reference is None:
-            raise call.unknown(error)
+            raise record.unknown(error)
         if self._is_disproved:
             raise self._disproved(call, error, look_up)
-        if call.sent:
+        if record.sent:
             # What was sent may still be at work on the server.
             await call.pause(error)
         asked_at = call.now()
@@ -96,32 +121,32 @@ class Recovery:
         elif self._standing is not Standing.PROVED:
             found = await self._prove(call, look_up, reference, error)
         if found is not None:
-            _check_same(call, look_up, found, error)
+            _check_same(record, look_up, found, error)
         return found, asked_at
 
     async def _look(
-        self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
+        self, call: UnderWay, look_up: LookUp[R], reference: str, error: PlexyPayError
     ) -> tuple[R | None, bool]:
         """Look one reference up; None where the answer is "not found", and whether it is the API's."""
         codec = call.execution.codec(look_up.find)
         request = look_up.find.request(reference)
         try:
-            found: R = await call.ask(
-                codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
+            found: R = await read(
+                call, codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
             )
         except NotFoundError as missing:
             return None, is_of_the_api(missing)
         except (APIError, UnreadableResponseError) as failure:
             wrong_path = isinstance(failure, UnreadableResponseError) or failure.status in (400, 405, 422)
-            raise call.unknown(failure, _override(look_up) if wrong_path else None) from failure
+            raise call.record.unknown(failure, _override(look_up) if wrong_path else None) from failure
         if getattr(found, look_up.by) != reference:
-            raise call.unknown(
+            raise call.record.unknown(
                 error, f"{look_up.find.name} answered with another order reference. {_override(look_up)}"
             )
         return found, True
 
     async def _prove(
-        self, call: Call[R], look_up: LookUp[R], reference: str, error: PlexyPayError
+        self, call: UnderWay, look_up: LookUp[R], reference: str, error: PlexyPayError
     ) -> R | None:
         """Make the proof, once for all calls that wait for it.
 
@@ -140,7 +165,7 @@ class Recovery:
                             return await self._retrieved(call, look_up, item.id)
                     known = next((ref for item in items if (ref := getattr(item, look_up.by))), None)
                 if known is None:
-                    raise call.unknown(
+                    raise call.record.unknown(
                         error, "The listing has no link with an order reference to prove the look-up."
                     )
                 if await self._finds(call, look_up, known, error):
@@ -151,33 +176,33 @@ class Recovery:
             raise self._disproved(call, error, look_up)
         return None
 
-    async def _finds(self, call: Call[Any], look_up: LookUp[Any], known: str, error: PlexyPayError) -> bool:
+    async def _finds(self, call: UnderWay, look_up: LookUp[Any], known: str, error: PlexyPayError) -> bool:
         found, _ = await self._look(call, look_up, known, error)
-        if found is None:
+        if found is None and call.max_attempts > 1:
             await call.pause(error)
             found, _ = await self._look(call, look_up, known, error)
         return found is not None
 
-    async def _listed(self, call: Call[Any], look_up: LookUp[Any], error: PlexyPayError) -> tuple[Any, ...]:
+    async def _listed(self, call: UnderWay, look_up: LookUp[Any], error: PlexyPayError) -> tuple[Any, ...]:
         codec = call.execution.listing_codec(look_up.listing)
         path, filters = codec.filters(look_up.listing.request())
         try:
-            body = await call.ask(codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE), first_page_misfit)
+            body = await read(call, codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE), first_page_misfit)
         except (APIError, UnreadableResponseError) as failure:
-            raise call.unknown(failure) from failure
+            raise call.record.unknown(failure) from failure
         if not body.items and (body.total or (body.total is None and body.raw["data"] is None)):
-            raise call.unknown(error, "The listing that would prove the look-up is not plainly empty.")
+            raise call.record.unknown(error, "The listing that would prove the look-up is not plainly empty.")
         return body.items
 
-    async def _retrieved(self, call: Call[R], look_up: LookUp[R], id: str) -> R:
+    async def _retrieved(self, call: UnderWay, look_up: LookUp[R], id: str) -> R:
         codec = call.execution.codec(look_up.retrieve)
         try:
             request = look_up.retrieve.request(id)
-            found: R = await call.ask(
-                codec, codec.encode(request), lambda answer: look_up.retrieve.misfit(request, answer)
+            found: R = await read(
+                call, codec, codec.encode(request), lambda answer: look_up.retrieve.misfit(request, answer)
             )
         except (APIError, UnreadableResponseError) as failure:
-            raise call.unknown(failure) from failure
+            raise call.record.unknown(failure) from failure
         return found
 
     def _lock(self) -> asyncio.Lock:
@@ -186,17 +211,15 @@ class Recovery:
             del self._locks[other]
         return self._locks.setdefault(loop, asyncio.Lock())
 
-    def _disproved(self, call: Call[Any], error: PlexyPayError, look_up: LookUp[Any]) -> PlexyPayError:
-        return call.unknown(error, f"The look-up did not find a link known to exist. {_override(look_up)}")
+    def _disproved(self, call: UnderWay, error: PlexyPayError, look_up: LookUp[Any]) -> PlexyPayError:
+        return call.record.unknown(
+            error, f"The look-up did not find a link known to exist. {_override(look_up)}"
+        )
 
 
 def first_page_misfit(body: PageBody[Any]) -> str | None:
     """Tell that an answer is not the first page."""
     return None if body.page in (None, 1) else f"page {body.page} when asked for page 1"
-
-
-def _look_up_of(call: Call[Any]) -> LookUp[Any] | None:
-    return getattr(call.declaration, "look_up", None)
 
 
 def _override(look_up: LookUp[Any]) -> str:
@@ -207,18 +230,18 @@ def _override(look_up: LookUp[Any]) -> str:
     )
 
 
-def _check_same(call: Call[Any], look_up: LookUp[Any], found: Any, error: PlexyPayError) -> None:
+def _check_same(record: CallRecord, look_up: LookUp[Any], found: Any, error: PlexyPayError) -> None:
     differing = [
-        f"{name} {getattr(found, name)!r} instead of {getattr(call.request, name)!r}"
+        f"{name} {getattr(found, name)!r} instead of {getattr(record.request, name)!r}"
         for name in look_up.same
-        if _folded(getattr(found, name)) != _folded(getattr(call.request, name))
+        if _folded(getattr(found, name)) != _folded(getattr(record.request, name))
     ]
     if found.status in look_up.dead:
         differing.append(f"status {found.status.value!r}")
     if differing:
         raise OrderReferenceConflictError(
-            f"{call.name}: the order reference {call.order_reference!r} already belongs to {found.id} with "
-            f"{', '.join(differing)}"
+            f"{record.name}: the order reference {record.order_reference!r} already belongs to {found.id}"
+            f" with {', '.join(differing)}"
         ) from error
 
 
@@ -237,17 +260,18 @@ class Confirmed(Generic[R]):
     """Whether it is in a state that it never leaves, so that what is late can change nothing."""
 
 
-async def confirmed(call: Call[R]) -> Confirmed[R] | None:
+async def confirmed(call: UnderWay) -> Confirmed[Any] | None:
     """Retrieve what a repeated call was refused for; None where it cannot be read."""
-    confirmation: Confirmation | None = getattr(call.declaration, "confirmation", None)
+    record = call.record
+    confirmation = record.declaration.confirmation
     if confirmation is None:
         return None
     codec = call.execution.codec(confirmation.retrieve)
-    parameters = {name: getattr(call.request, name) for name in confirmation.retrieve.path_parameters}
+    parameters = {name: getattr(record.request, name) for name in confirmation.retrieve.path_parameters}
     try:
         request = confirmation.retrieve.request(**parameters)
-        found = await call.ask(
-            codec, codec.encode(request), lambda answer: confirmation.retrieve.misfit(request, answer)
+        found: Any = await read(
+            call, codec, codec.encode(request), lambda answer: confirmation.retrieve.misfit(request, answer)
         )
     except (APIError, UnreadableResponseError):
         return None

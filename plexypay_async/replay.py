@@ -32,9 +32,15 @@ class Replay:
     moves_money: bool = attrs.field(default=False, kw_only=True)
     """Whether money may have moved when its outcome is unknown."""
 
-    is_protected: bool = attrs.field(init=False, eq=False)
+    is_protected: bool = attrs.field(
+        init=False,
+        eq=False,
+        default=attrs.Factory(lambda self: self.unknown or self.looks_up, takes_self=True),
+    )
     """Whether a second sending does no harm: by what it does, by its key, or by its order reference."""
-    without_look_up: Replay = attrs.field(init=False, eq=False)
+    without_look_up: Replay = attrs.field(
+        init=False, eq=False, default=attrs.Factory(lambda self: _without_look_up(self), takes_self=True)
+    )
     """The class of a request that has nothing by which its work could be looked up."""
 
     SAFE: ClassVar[Replay]
@@ -48,16 +54,12 @@ class Replay:
     MONEY: ClassVar[Replay]
     """Never repeat it by itself, nor after code 2: money could move twice."""
 
-    @is_protected.default
-    def _is_protected(self) -> bool:
-        return self.unknown or self.looks_up
-
-    @without_look_up.default
-    def _without_look_up(self) -> Replay:
-        return attrs.evolve(self, looks_up=False) if self.looks_up else self
-
     def __repr__(self) -> str:
         return f"<Replay {self.value}>"
+
+
+def _without_look_up(replay: Replay) -> Replay:
+    return attrs.evolve(replay, looks_up=False) if replay.looks_up else replay
 
 
 Replay.SAFE = Replay("safe", undone=True, code_2=True, unknown=True)

@@ -33,32 +33,29 @@ from .errors import (
     UnreadableResponseError,
 )
 from .foreign import bare, is_of_the_caller
+from .guard import SENDING, Body, GuardedRequest, StaleConnectionError
 from .hiding import masked_card_numbers, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
+from .outbox import Outbox
 from .resolver import DaemonResolver
 from .secret import Secret
-from .sending import (
-    LOOK_AFTER,
-    ON_A_NEW_CONNECTION,
-    Body,
-    GuardedRequest,
-    Outbox,
-    Sending,
-    StaleConnectionError,
-)
+from .sending import Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
 from .wire import WireRequest, WireResponse
 
-__all__ = ["Connections", "Transport", "Wire", "check_session", "is_lasting"]
+__all__ = ["Connections", "RequestOptions", "Transport", "check_session"]
 
+LOOK_AFTER = 0.1
+"""Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
+busy has not read yet that the server closed it. What must not be repeated looks each time."""
 CLOSING_ELSEWHERE = 5.0
 """Seconds that a loop in another thread gets to close its connections; it may be at something that lasts."""
 
 
 @attrs.frozen
-class Wire:
+class RequestOptions:
     """How a client's options reach the transport: the key of each request, and its time-outs."""
 
     settings: Settings
@@ -71,7 +68,7 @@ class Wire:
     gives the key anew for each request."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Wire:
+    def of(cls, settings: Settings) -> RequestOptions:
         """Prepare what does not change from request to request."""
         connect, read = settings.connect_timeout, settings.read_timeout
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
@@ -113,7 +110,7 @@ class Connections:
         self._traced = bool(session.trace_configs)
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        self._outbox = Outbox(loop)
+        self._outbox = Outbox.where_it_helps(loop)
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -151,28 +148,30 @@ class Connections:
         self.loop.set_exception_handler(_ignore)
         _open_sessions.pop(self._session, None)
 
-    async def send(self, request: WireRequest, wire: Wire, sending: Sending) -> WireResponse | PlexyPayError:
+    async def send(
+        self, request: WireRequest, options: RequestOptions, sending: Sending
+    ) -> WireResponse | PlexyPayError:
         """Send a request once and return its answer, or the error that says what became of it.
 
         Raises:
             ConfigurationError: The function that gives the key has raised, or gave no key.
         """
-        timeout, body = wire.timeout, None
+        timeout, body = options.timeout, None
         if request.method == "GET":
             sending.begun = True
-            timeout = wire.timeout_of_get
-            ON_A_NEW_CONNECTION.set(sending.new)
+            timeout = options.timeout_of_get
+            SENDING.set(sending)
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)
             if self.loop.time() - self.heard_at > LOOK_AFTER:
                 sending.look = True
-        settings = wire.settings
-        if wire.fixed is None or request.headers is not None:
+        settings = options.settings
+        if options.fixed is None or request.headers is not None:
             key = settings.current_key()
             headers = _headers_of(key, request.headers)
         else:
-            key, headers = wire.fixed
+            key, headers = options.fixed
         if self._given is not None:
             _key_of_request.set(headers)
         handled = sys.exception()
@@ -252,6 +251,8 @@ class Connections:
             return answer
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
+        if _is_lasting(failure):
+            failure.lasting = True
         return failure
 
     def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
@@ -348,6 +349,10 @@ class Transport:
         """
         loop = loop_of_task()
         return self.opened(loop) or await self._open(loop)
+
+    def options(self, settings: Settings) -> RequestOptions:
+        """Prepare what a client's settings mean for each request."""
+        return RequestOptions.of(settings)
 
     def opened(self, loop: asyncio.AbstractEventLoop) -> Connections | None:
         """Return the running loop's connections, where they are open."""
@@ -558,7 +563,7 @@ def _shown(error: BaseException, handled: BaseException | None) -> BaseException
     return None if isinstance(error, aiohttp.ClientResponseError) else bare(error, handled)
 
 
-def is_lasting(error: PlexyPayError) -> bool:
+def _is_lasting(error: PlexyPayError) -> bool:
     """Tell whether trying again cannot help.
 
     The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or

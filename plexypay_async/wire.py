@@ -9,7 +9,7 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -23,10 +23,10 @@ from .errors import (
     Outcome,
     PermissionDeniedError,
     RateLimitedError,
-    ServiceUnavailableError,
     SomethingWentWrongError,
     UnprocessableError,
     UnreadableResponseError,
+    error_class_of,
 )
 from .fields import check_json, written_time
 from .hiding import masked, masked_card_numbers
@@ -35,6 +35,7 @@ from .secret import Secret
 
 __all__ = [
     "BODY_METHODS",
+    "Decoder",
     "WireRequest",
     "WireResponse",
     "code_of",
@@ -49,6 +50,8 @@ __all__ = [
     "unreadable",
     "without_key",
 ]
+
+D = TypeVar("D", covariant=True)
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
@@ -143,6 +146,25 @@ class WireResponse:
         """The beginning of the body, for an error."""
         # Hidden first: a cut through the key would leave its beginning.
         return self.hidden(self.body[:LOOKED_AT].decode("utf-8", "replace"))[:SHOWN]
+
+
+class Decoder(Protocol[D]):
+    """What reads the answers to one operation."""
+
+    name: str
+
+    def decode(self, response: WireResponse) -> D:
+        """Return the model of a 2xx answer.
+
+        Raises:
+            UnreadableResponseError: It is not one of this operation's answers.
+            RefusedError: It says that the work was not done.
+        """
+        ...
+
+    def proves(self, request: Any, body: bytes) -> bool:
+        """Tell whether an answer that cannot be read names what was asked for, so that it was done."""
+        ...
 
 
 def without_key(text: str, key: Secret[str]) -> str:
@@ -286,13 +308,6 @@ def _query_value(name: str, value: Any) -> str:
 
 # ----------------------------------------------------------------------------------------------- errors
 
-_BY_CODE: dict[int, type[APIError]] = {
-    1: ServiceUnavailableError,
-    2: SomethingWentWrongError,
-    3: InvalidRequestError,
-    4: NotFoundError,
-    5: UnprocessableError,
-}
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
     404: NotFoundError,
@@ -324,7 +339,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
     status = response.status
     kind = _STATUS_ALONE.get(status)
     if kind is None and code is not None:
-        kind = _BY_CODE.get(code)
+        kind = error_class_of(code)
     if kind is None:
         kind = _BY_STATUS.get(status)
     if kind is None:

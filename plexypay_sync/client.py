@@ -8,15 +8,16 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plexypay_async.call import call_of
 from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError
-from plexypay_async.execution import Execution
+from plexypay_async.execution import Execution, Transport
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Sync, Wait
-from plexypay_async.replay import Replay
 from plexypay_async.pagination import AsyncPages
+from plexypay_async.replay import Replay
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
@@ -25,7 +26,6 @@ from plexypay_async.settings import (
     RetryPolicy,
     concealed,
 )
-from plexypay_async.transport import Transport
 
 from .pagination import Pages
 from .portal import Portal, portal, refuse_green_threads
@@ -254,7 +254,7 @@ class SyncCaller:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return run(execution.call(operation, make(*args, **kwargs)).run)
+                return run(call_of(execution, operation, make(*args, **kwargs)).run)
             except BaseException as error:
                 without_own_frames(error)
                 raise

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from ..admission import JobLimits
 from ..api.payment_links import (
     BulkResult,
     CreateManyPaymentLinks,
@@ -24,7 +25,7 @@ from ..api.payment_links import (
     PaymentLinks,
     RetrievePaymentLink,
 )
-from ..call import Call
+from ..call import Call, call_of
 from ..errors import (
     APIError,
     ConfigurationError,
@@ -33,7 +34,7 @@ from ..errors import (
     OutcomeUnknownError,
     PlexyPayError,
 )
-from ..execution import Execution, Patience
+from ..execution import Execution
 from ..limits import OpenPace, Pace, RatedPace
 from ..slots import loop_of_task
 from .frames import without_own_frames
@@ -152,11 +153,11 @@ class _Run:
         self._lasting = lasting = LastingFailures(
             execution,
             pace,
-            Patience(self._timeout, OpenPace(), probes),
+            JobLimits(self._timeout, OpenPace(), probes),
             refuse=self._refuse,
             end=self.outbox.fail,
         )
-        patience = Patience(self._timeout, lasting, probes)
+        limits = JobLimits(self._timeout, lasting, probes)
         self._source = source = Source(options.links)
         journal = options.journal
         if journal is not None and not isinstance(journal, Journal):
@@ -170,7 +171,7 @@ class _Run:
             intake = JournalIntake(source, journal, execution, ordered=options.ordered)
         self._intake = intake
         for _ in range(self._size):
-            worker = _Worker(execution, intake, self.outbox, patience, lasting)
+            worker = _Worker(execution, intake, self.outbox, limits, lasting)
             self._workers[asyncio.create_task(worker.run())] = worker
 
     def _refuse(self) -> bool:
@@ -251,7 +252,7 @@ async def _enter(journal: Journal, execution: Execution) -> None:
             f"{refused}, and holds no link that could show that this one is of the account;"
             " run it with the first key once more"
         )
-    call = execution.call(PaymentLinks.retrieve, RetrievePaymentLink(kept))
+    call = call_of(execution, PaymentLinks.retrieve, RetrievePaymentLink(kept))
     try:
         found = await call.run()
         if found.id != kept:
@@ -384,13 +385,13 @@ class _Worker:
         execution: Execution,
         intake: Intake | JournalIntake,
         outbox: _Outbox,
-        patience: Patience,
+        limits: JobLimits,
         lasting: LastingFailures,
     ) -> None:
         self._execution = execution
         self._intake = intake
         self._outbox = outbox
-        self._patience = patience
+        self._limits = limits
         self._lasting = lasting
         self._call: Call[PaymentLink] | None = None
         self._refused = False
@@ -431,10 +432,11 @@ class _Worker:
         try:
             if item.link_id is not None and (known := await self._known(item, item.link_id)) is not None:
                 return known
-            call = self._call = self._execution.call(
+            call = self._call = call_of(
+                self._execution,
                 _CREATE,
                 item.request,
-                patience=self._patience,
+                job=self._limits,
                 look_first=item.look_first,
                 reached=item.reached,
                 settled_at=item.settled_at,
@@ -473,7 +475,7 @@ class _Worker:
         """Retrieve the link that the journal has for a row; None where the row is to be looked up."""
         request, found, cause = item.request, None, None
         began = self._lasting.round
-        call = self._execution.call(_RETRIEVE, RetrievePaymentLink(link_id), patience=self._patience)
+        call = call_of(self._execution, _RETRIEVE, RetrievePaymentLink(link_id), job=self._limits)
         try:
             found = await call.run()
         except PlexyPayError as error:

@@ -10,6 +10,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 
+from ..admission import JobLimits
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
 from ..call import Call
 from ..errors import (
@@ -21,10 +22,8 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
-from ..execution import Execution, Patience
+from ..execution import Execution
 from ..limits import Pace
-from ..replay import Replay
-from ..transport import is_lasting
 
 __all__ = ["LastingFailures", "is_of_no_row"]
 
@@ -45,7 +44,7 @@ class LastingFailures:
     Args:
         execution: What the job's calls are performed by.
         pace: The job's own.
-        patience: What a look's call is given: a pace that holds nothing back, and the job's probes.
+        job: What bounds a look's call: a pace that holds nothing back, and the job's probes.
         refuse: Tells the running task that its row is not sent any more, and whether it had not been before.
         end: Ends the job with an error that no row can survive.
     """
@@ -54,14 +53,14 @@ class LastingFailures:
         self,
         execution: Execution,
         pace: Pace,
-        patience: Patience,
+        job: JobLimits,
         *,
         refuse: Callable[[], bool],
         end: Callable[[PlexyPayError], None],
     ) -> None:
         self._execution = execution
         self._pace = pace
-        self._patience = patience
+        self._job = job
         self._refuse = refuse
         self._end = end
         self.round = 0
@@ -167,10 +166,9 @@ class LastingFailures:
             self._execution,
             codec,
             codec.encode(path, filters, 1, 1),
-            Replay.SAFE,
             _LIST,
             request,
-            patience=self._patience,
+            job=self._job,
         )
         try:
             await call.run()
@@ -183,11 +181,11 @@ def is_of_no_row(error: PlexyPayError) -> bool:
     """Tell whether a call's error would have befallen any other row as well, now and for good."""
     cause: BaseException | None = error
     while isinstance(cause, OutcomeUnknownError):
-        if is_lasting(cause):
+        if cause.lasting:
             return True
         cause = cause.__cause__
     if isinstance(cause, ConnectError):
-        return is_lasting(cause)
+        return cause.lasting
     if isinstance(cause, (AuthenticationError, PermissionDeniedError)):
         return True
     if isinstance(cause, APIError):

@@ -90,7 +90,7 @@ async def test_rows_under_way_are_settled_and_given_before_the_error(
         whole = Call.run
 
         async def struck_run(call: Call[Any]) -> Any:
-            if call.order_reference != f"ORD-{struck}":
+            if call.record.order_reference != f"ORD-{struck}":
                 return await whole(call)
             async with asyncio.timeout(20):
                 while server.creates.total() < 7:

@@ -47,7 +47,7 @@ class HungError(AssertionError):
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.call.SETTLING", 0.01)
+    monkeypatch.setattr("plexypay_async.record.SETTLING", 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -144,7 +144,7 @@ def test_each_of_many_stale_connections_is_left_for_a_new_one() -> None:
 def test_what_must_not_be_repeated_takes_no_connection_that_was_idle_for_long(
     pause: float, connections: int, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.sending.FRESH", 0.2)
+    monkeypatch.setattr("plexypay_async.guard.FRESH", 0.2)
 
     async def main() -> None:
         async with AsyncPlexyPay(KEY, base_url=server.url) as plexy:

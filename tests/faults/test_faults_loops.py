@@ -61,6 +61,11 @@ def sockets() -> int:
     return found
 
 
+def connections_of(plexy: AsyncPlexyPay) -> Any:
+    """Return the client's connections by loop."""
+    return plexy._execution.transport._by_loop  # type: ignore[attr-defined]
+
+
 async def retrieve(plexy: AsyncPlexyPay) -> PaymentLink:
     return await plexy.payment_links.retrieve("pl_1")
 
@@ -343,7 +348,7 @@ def test_closed_from_outside_once_a_loop_in_another_thread_has_closed_its_part()
         plexy._execution.transport.close_outside()
 
         assert asyncio.all_tasks(loop) == set()
-        assert not plexy._execution.transport._by_loop[loop].is_open
+        assert not connections_of(plexy)[loop].is_open
 
 
 def test_closed_from_outside_without_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,10 +360,10 @@ def test_closed_from_outside_without_waiting_for_ever(monkeypatch: pytest.Monkey
         loop.call_soon_threadsafe(at_work.wait, 30)
         plexy._execution.transport.close_outside()
 
-        assert plexy._execution.transport._by_loop[loop].is_open
+        assert connections_of(plexy)[loop].is_open
         at_work.set()
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1), loop).result(30)
-        assert not plexy._execution.transport._by_loop[loop].is_open
+        assert not connections_of(plexy)[loop].is_open
 
 
 def test_closed_from_its_own_loop_without_waiting_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +375,7 @@ def test_closed_from_its_own_loop_without_waiting_for_it(monkeypatch: pytest.Mon
             patched.setattr(threading.Event, "wait", None)
             plexy._execution.transport.close_outside()
         await asyncio.sleep(0.1)
-        assert not plexy._execution.transport._by_loop[asyncio.get_running_loop()].is_open
+        assert not connections_of(plexy)[asyncio.get_running_loop()].is_open
 
     with serving_elsewhere() as server:
         asyncio.run(main(server.url))

@@ -13,7 +13,9 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, OutcomeUnknownError
 from plexypay_async.deadlines import Deadlines
-from plexypay_async.sending import LARGEST_AT_ONCE, Body, GuardedRequest, Outbox, Sending
+from plexypay_async.guard import Body, GuardedRequest
+from plexypay_async.outbox import LARGEST_AT_ONCE, Outbox
+from plexypay_async.sending import Sending
 
 from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 
@@ -27,10 +29,15 @@ class Unguarded(aiohttp.ClientRequest):
     DEFAULT_HEADERS = GuardedRequest.DEFAULT_HEADERS
 
 
+def leave_together(monkeypatch: pytest.MonkeyPatch, *, together: bool) -> None:
+    """Take the outbox, or leave all to aiohttp, whatever the version of Python."""
+    monkeypatch.setattr(Outbox, "where_it_helps", lambda loop: Outbox(loop) if together else None)
+
+
 @pytest.fixture(autouse=True)
 def joined(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the requests leave together on every version of Python."""
-    monkeypatch.setattr("plexypay_async.sending.TOGETHER", True)
+    leave_together(monkeypatch, together=True)
 
 
 async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
@@ -162,14 +169,15 @@ async def test_what_lies_on_a_connection_already_is_no_answer(
     status: int, together: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as the 408 of a server that has closed a connection for having been idle."""
-    monkeypatch.setattr("plexypay_async.sending.TOGETHER", together)
+    leave_together(monkeypatch, together=together)
     body = b'{"id":"not yours","url":"https://pay.example"}'
     unasked = b"HTTP/1.1 %d Unasked\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
     first = Script({CREATE: CREATED})
     async with serving(first) as server, AsyncPlexyPay(KEY, base_url=server.url) as plexy:
         await create(plexy)
         connections = await plexy._execution.transport.connections()
-        (protocols,) = connections._session.connector._conns.values()  # type: ignore[union-attr]
+        session: Any = connections._session  # type: ignore[attr-defined]
+        (protocols,) = session.connector._conns.values()
         protocols[0][0].data_received(unasked)
         link = await plexy.payment_links.create(amount=100, currency="KZT")
         assert link.id != "not yours"
@@ -262,7 +270,7 @@ async def test_a_body_is_what_it_was_made_of() -> None:
 @pytest.mark.asyncio
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="aiohttp starts its tasks at once there")
 async def test_with_another_version_aiohttp_sends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.sending.TOGETHER", False)
+    leave_together(monkeypatch, together=False)
     assert await tasks_of_ten_calls() == 20
 
 

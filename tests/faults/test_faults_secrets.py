@@ -221,7 +221,7 @@ async def test_no_repr_shows_the_key() -> None:
             plexy.payment_links.create,
             plexy.payment_links.list(),
             execution.settings,
-            execution.wire,
+            execution.options,
             plexy.with_options(api_key=KEY),
         ]
         assert_hidden(KEY, "\n".join(f"{each!r} {each}" for each in shown))

@@ -11,7 +11,6 @@ import pytest
 from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.table import operations_table
 from plexypay_async.operation import Bulk, Declaration, Evidence, Wait
-from plexypay_async.replay import Replay
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 COMMAND = "python -m plexypay_async.api.table > docs/operations.md"
@@ -73,7 +72,7 @@ def test_what_a_row_says_of_repeats(name: str, replay: str) -> None:
 def test_every_word_of_the_table_is_explained() -> None:
     head = operations_table().partition("\n## `")[0]
 
-    for word in (*Evidence, *Replay):
+    for word in (*Evidence, *{declaration.replay for declaration in every_declaration()}):
         assert f"| `{word.value}` |" in head
     assert "paths={" in head
 

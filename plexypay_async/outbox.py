@@ -1,0 +1,140 @@
+"""A faster way out for requests on Python 3.11: their bodies leave together, without a task for each.
+
+An optimisation alone: it takes what the guard has let through, and where aiohttp is not built as it must be
+for this, or something has been put around aiohttp's `send`, it takes nothing and aiohttp does the work.
+"""
+
+# What it uses of aiohttp is private, and so looked at before: see `is_built_as_needed`.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import zlib
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+from aiohttp.http import StreamWriter
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+__all__ = ["LARGEST_AT_ONCE", "Outbox"]
+
+LARGEST_AT_ONCE = 2**15
+"""So many bytes are written without waiting for the connection to take them: half of what it holds back."""
+_REQUEST = aiohttp.ClientRequest
+_SEND = _REQUEST.send
+"""aiohttp's own, as it was when this was loaded."""
+_STEPS = frozenset({0xD880C8B8})
+"""Checksums of the names that aiohttp's `send` uses, where `Outbox.send` does the same."""
+_PARTS_OF_A_RESPONSE = {
+    *("self", "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop"),
+    *("session", "stream_writer"),
+}
+
+
+class Outbox:
+    """The requests of one event loop that leave together, at the next turn of the loop.
+
+    On Python 3.11 aiohttp makes a task for each body, which takes a tenth of the throughput; one callback
+    for all of a turn takes next to nothing. From Python 3.12 on aiohttp writes without waiting for a task.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[tuple[aiohttp.ClientRequest, StreamWriter, Connection, int | None]] = deque()
+
+    @classmethod
+    def where_it_helps(cls, loop: asyncio.AbstractEventLoop) -> Self | None:
+        """Return an outbox where it is faster and aiohttp is built as it needs, else None."""
+        return cls(loop) if sys.version_info < (3, 12) and is_built_as_needed() else None
+
+    def takes(self, request: aiohttp.ClientRequest, protocol: ResponseHandler | None, size: int) -> bool:
+        """Tell whether a request is one for here: what may have to wait, or is traced, is left to aiohttp."""
+        return not (
+            _REQUEST.send is not _SEND
+            or size > LARGEST_AT_ONCE
+            or protocol is None
+            or protocol.writing_paused
+            or request.proxy is not None
+            or request.compress
+            or request.chunked
+            or request._continue is not None
+            or request._traces
+        )
+
+    async def send(self, request: aiohttp.ClientRequest, conn: Connection) -> aiohttp.ClientResponse:
+        """Do what aiohttp's `send` does, but for the task."""
+        protocol = conn.protocol
+        assert protocol is not None  # noqa: S101 - `takes` has seen it
+        writer = StreamWriter(protocol, request.loop)
+        await writer.write_headers(f"{request.method} {request.url.raw_path_qs} HTTP/1.1", request.headers)
+        self.add(request, writer, conn, request._get_content_length())
+        response = request.response_class(
+            request.method,
+            request.original_url,
+            writer=None,
+            continue100=None,
+            timer=request._timer,
+            request_info=request.request_info,
+            traces=request._traces,
+            loop=request.loop,
+            session=request._session,
+            stream_writer=writer,
+        )
+        request.response = response  # type: ignore[assignment] # its own class leaves it without a type
+        return response
+
+    def add(
+        self, request: aiohttp.ClientRequest, writer: StreamWriter, conn: Connection, length: int | None
+    ) -> None:
+        """Write a request's body, and the headers that the writer holds, with those of the others."""
+        if not self._waiting:
+            self._loop.call_soon(self._write)
+        self._waiting.append((request, writer, conn, length))
+
+    def _write(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        try:
+            while waiting:
+                request, writer, conn, length = waiting.popleft()
+                if conn.protocol is None:
+                    # Closed meanwhile, before anything was sent.
+                    continue
+                writing = request.write_bytes(writer, conn, length)
+                try:
+                    writing.send(None)
+                except StopIteration:
+                    continue
+                # The connection does not take even this little: this closes it.
+                writing.close()
+        finally:
+            # A signal's exception may have struck one of them: the others go out in the next turn.
+            if waiting:
+                if not self._waiting:
+                    self._loop.call_soon(self._write)
+                self._waiting.extendleft(reversed(waiting))
+
+
+def is_built_as_needed() -> bool:
+    """Tell whether aiohttp's insides are as the outbox uses them, in this version of aiohttp."""
+    try:
+        return (
+            inspect.iscoroutinefunction(_SEND)
+            and zlib.crc32(" ".join(_SEND.__code__.co_names).encode()) in _STEPS
+            and _parameters(aiohttp.ClientResponse.__init__) == _PARTS_OF_A_RESPONSE
+            and _parameters(_REQUEST.write_bytes) == {"self", "writer", "conn", "content_length"}
+            and _parameters(StreamWriter.write_headers) == {"self", "status_line", "headers"}
+            and _parameters(StreamWriter.__init__) >= {"self", "protocol", "loop"}
+        )
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def _parameters(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters)

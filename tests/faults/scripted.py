@@ -233,11 +233,12 @@ class Server:
 
     async def close(self) -> None:
         """End every connection and free the port."""
-        if self._server is not None:
+        if self._server is not None and self.socket.fileno() >= 0:
             # A connection that asyncio is just taking over when its server closes is never closed.
             asyncio.get_running_loop().remove_reader(self.socket)
             for _ in range(3):
                 await asyncio.sleep(0)
+        if self._server is not None:
             self._server.close()
         for writer in self._serving.values():
             writer.transport.abort()

@@ -515,4 +515,6 @@ def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | No
         operation=_CREATE.name,
         order_reference=request.order_reference,
     )
+    if isinstance(failure, PlexyPayError):
+        error.__cause__ = failure
     return BulkResult(index=index, request=request, error=error)

@@ -94,7 +94,7 @@ class LastingFailures:
             self._held = self._closed or self._on_end >= FEW
             if self._execution.transport.closed:
                 # No look is needed, nor possible.
-                self._end(copy.copy(error))
+                self._end(_copied(error))
 
     def close(self) -> None:
         """Let no row begin any more: the job ends. Those under way go on."""
@@ -146,7 +146,7 @@ class LastingFailures:
                 in_vain = isinstance(error, OutcomeUnknownError) and is_of_no_row(error)
             if in_vain and self._last is not None:
                 # Not the row's own, which somebody may keep.
-                error = copy.copy(self._last)
+                error = _copied(self._last)
             if error is None or not is_of_no_row(error):
                 self.round += 1
                 self._on_end = 0
@@ -175,6 +175,13 @@ class LastingFailures:
         except PlexyPayError as error:
             return error.with_traceback(None)
         return None
+
+
+def _copied(error: PlexyPayError) -> PlexyPayError:
+    copied = copy.copy(error)
+    # A copy of an exception comes without what it is to be judged by.
+    copied.__cause__ = error.__cause__
+    return copied
 
 
 def is_of_no_row(error: PlexyPayError) -> bool:

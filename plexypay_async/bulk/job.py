@@ -40,7 +40,7 @@ from ..slots import loop_of_task
 from .frames import without_own_frames
 from .intake import Intake, Item, JournalIntake, Source
 from .journal import Journal, State
-from .lasting import LastingFailures
+from .lasting import LastingFailures, copied
 
 __all__ = ["BulkJob", "not_sent"]
 
@@ -516,5 +516,5 @@ def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | No
         order_reference=request.order_reference,
     )
     if isinstance(failure, PlexyPayError):
-        error.__cause__ = failure
+        error.__cause__ = copied(failure)
     return BulkResult(index=index, request=request, error=error)

@@ -25,7 +25,7 @@ from ..errors import (
 from ..execution import Execution
 from ..limits import Pace
 
-__all__ = ["LastingFailures", "is_of_no_row"]
+__all__ = ["LastingFailures", "copied", "is_of_no_row"]
 
 FEW = 3
 """So many failures on end are looked into."""
@@ -94,7 +94,7 @@ class LastingFailures:
             self._held = self._closed or self._on_end >= FEW
             if self._execution.transport.closed:
                 # No look is needed, nor possible.
-                self._end(_copied(error))
+                self._end(copied(error))
 
     def close(self) -> None:
         """Let no row begin any more: the job ends. Those under way go on."""
@@ -146,7 +146,7 @@ class LastingFailures:
                 in_vain = isinstance(error, OutcomeUnknownError) and is_of_no_row(error)
             if in_vain and self._last is not None:
                 # Not the row's own, which somebody may keep.
-                error = _copied(self._last)
+                error = copied(self._last)
             if error is None or not is_of_no_row(error):
                 self.round += 1
                 self._on_end = 0
@@ -177,11 +177,11 @@ class LastingFailures:
         return None
 
 
-def _copied(error: PlexyPayError) -> PlexyPayError:
-    copied = copy.copy(error)
-    # A copy of an exception comes without what it is to be judged by.
-    copied.__cause__ = error.__cause__
-    return copied
+def copied(error: PlexyPayError) -> PlexyPayError:
+    """Return an error of its own, with the cause that a copy of an exception comes without."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
 
 
 def is_of_no_row(error: PlexyPayError) -> bool:

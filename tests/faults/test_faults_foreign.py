@@ -534,7 +534,7 @@ async def test_a_job_none_of_whose_requests_a_hook_lets_out_ends_with_that_error
         results, error = await run_job(plexy, 50)
         assert script.count() == 0
     assert isinstance(error, ConnectError)
-    told = [*[result.error for result in results], error]
+    told = [*[result.error for result in results], error.with_traceback(None)]
     assert 2 < len(told) < 50
     assert {failure.outcome for failure in told} == {Outcome.NOT_SENT}
     for failure in told:

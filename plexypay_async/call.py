@@ -93,6 +93,7 @@ class Call(Generic[R]):
         self.record = CallRecord(declaration, request, execution.settings)
         if look_first or reached:
             self.record.doubt = Doubt.REACHED
+        self._reached_before = reached
         self._decoder = decoder
         self._wire_request = wire_request
         self._misfit = misfit
@@ -222,11 +223,11 @@ class Call(Generic[R]):
         """Look once more when no request can be at work any more; else raise the failure."""
         record, now = self.record, self._now()
         key_is_refused = isinstance(failure.__cause__, (AuthenticationError, PermissionDeniedError))
-        in_time = now < record.proof_at < self._watch.deadline
-        if not self.execution.recovery.may_find(record) or not in_time or key_is_refused:
+        in_vain = self.execution.transport.closed or key_is_refused
+        if in_vain or not self.execution.recovery.may_find(record) or record.proof_at >= self._watch.deadline:
             raise failure
         self._admission.give_place()
-        await asyncio.sleep(record.proof_at - now)
+        await asyncio.sleep(max(0.0, record.proof_at - now))
         found = await self._find(failure)
         if found is not None:
             return self._recovered(found)
@@ -258,8 +259,8 @@ class Call(Generic[R]):
                 return after
 
     async def _found_first(self) -> R | None:
-        """Look for what an earlier run may have done."""
-        self.record.doubt = Doubt.OPEN
+        """Look for what an earlier run may have done; what it sent may still be at work for a while."""
+        self.record.may_have_done(self._now())
         if (wait := self._settled_at - self._now()) > 0:
             self._admission.give_place()
             await asyncio.sleep(wait)
@@ -308,6 +309,7 @@ class Call(Generic[R]):
         try:
             value = self._decoder.decode(answer)
         except RefusedError as refused:
+            sending.drop_connection()
             # What is refused now may have been done by an attempt before.
             raise record.final(refused) from None
         except UnreadableResponseError as unreadable:
@@ -317,17 +319,33 @@ class Call(Generic[R]):
             if not unreadable.cut and (unreadable.outcome is Outcome.DONE or record.reads):
                 raise
             return unreadable
+        declaration, request, is_named = record.declaration, record.request, False
         if self._misfit is not None:
             told = self._misfit(value)
-        elif record.declaration.is_echoed(record.request, value):
-            told = None
+        elif declaration.is_echoed(request, value):
+            told, is_named = None, record.names_itself
         else:
-            told = record.declaration.misfit(record.request, value)
+            told = declaration.misfit(request, value)
+        if told is None and not is_named:
+            told = self._told_again(value, answer, sending)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
         self.execution.recovery.note_created(record)
         return value
+
+    def _told_again(self, value: R, answer: WireResponse, sending: Sending) -> str | None:
+        """Tell that an answer that names no request is an earlier one on its connection, once more."""
+        record, before = self.record, sending.told_before(answer.body)
+        if not record.reads:
+            # What has an id of its own is known by it; without, it may come again as any other's.
+            if _id_of(value) is None:
+                sending.distrust()
+            elif before is not None and not record.replay.is_protected:
+                return f"it is the one to an earlier request, {_path(before)}"
+        elif before is not None and _path(before) != _path(self._wire_request.target):
+            return f"it is the one to GET {_path(before)}"
+        return None
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""
@@ -343,7 +361,7 @@ class Call(Generic[R]):
         """Let an error say that the work is done only where the answer names what this call asked for."""
         if error.outcome is not Outcome.DONE or self.record.reads:
             return
-        if not self._decoder.proves(self.record.request, answer.body):
+        if not self._decoder.proves(self.record.request, answer):
             error.outcome = Outcome.UNKNOWN
 
     # -------------------------------------------------------------------------------- after a failed one
@@ -368,6 +386,12 @@ class Call(Generic[R]):
         if decision.may_have_done:
             self._may_have_done(sending)
         record.failures.append(error)
+        if isinstance(result, WireResponse):
+            # It names no request, and a proxy may send it again as the answer to another.
+            if decision.next is Next.REPEAT:
+                sending.distrust()
+            else:
+                sending.drop_connection()
         match decision.next:
             case Next.REPEAT:
                 return await self._on_repeat(decision)
@@ -438,7 +462,8 @@ class Call(Generic[R]):
                 self.record.found_nothing(asked_at)
             return found
         except OutcomeUnknownError as unknown:
-            if self.record.doubt is Doubt.OPEN and error.outcome is not Outcome.DONE:
+            is_doubted = self.record.doubt is Doubt.OPEN or self._reached_before
+            if is_doubted and error.outcome is not Outcome.DONE:
                 raise
             # What the last answer said stands where the look-up cannot tell more.
             for note in getattr(unknown, "__notes__", ()):
@@ -454,6 +479,8 @@ class Call(Generic[R]):
             PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
         """
         admission, record = self._admission, self.record
+        if self.execution.transport.closed:
+            raise ConfigurationError("this client is closed")
         admission.budget.note_failure()
         wait, retry_after = self._backoff(error)
         if not admission.is_outage():
@@ -490,6 +517,14 @@ class Call(Generic[R]):
             log.debug("%s: the retry budget is spent", self.record.name)
             raise self.record.final(self.record.last(error))
         return waited
+
+
+def _id_of(value: Any) -> Any:
+    return value.get("id") if isinstance(value, dict) else getattr(value, "id", None)
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0]
 
 
 def call_of(execution: Execution, operation: Operation[..., R], request: Any, **options: Any) -> Call[R]:

@@ -310,7 +310,7 @@ class _JSONDecoder:
         reads = self.name.startswith("GET ")
         return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
 
-    def proves(self, request: Any, body: bytes) -> bool:
+    def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell that nobody knows what such an answer says."""
         return False
 

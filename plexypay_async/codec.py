@@ -49,6 +49,10 @@ T = TypeVar("T")
 
 UNEXPECTED = 2
 """The API's code for an error after which the work may have been done."""
+ACCEPTED = 202
+LONGEST_PROOF = 2**16
+"""So many bytes of an answer that cannot be read are looked through for a proof."""
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
 _TELLING = frozenset(("code", "error", "success", "type"))
 """Fields with which an answer may say something else than that the work was done."""
 
@@ -121,12 +125,14 @@ class OperationCodec(Generic[R]):
         self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
         self._reads = operation.method == "GET"
+        self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
         self._proof = wire_names(fields["id"]) if "id" in fields and "id" in proof else ()
         self._id = self._proof[0] if self._proof else None
+        self._status = wire_names(fields["status"]) if "status" in fields else ()
         self._says_success = "success" in fields and "success" in proof
         self._echoed = [
             (asked, name)
@@ -204,22 +210,30 @@ class OperationCodec(Generic[R]):
         except Exception:  # noqa: BLE001 - what does not fit the model asks for nothing
             return False
 
-    def proves(self, request: Request, body: bytes) -> bool:
-        """Tell whether an answer that cannot be read, or was cut, says that this request was done.
+    def proves(self, request: Request, answer: WireResponse) -> bool:
+        """Tell whether a success that cannot be read, or was cut, says that this request was done.
 
-        It must name what the request asked for first, or say success without naming another's; what asks for
-        nothing that is named takes the id alone.
+        Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
+        refusal. What is created must be named as it was asked for, or else have an id. What was accepted (202)
+        is to be done later, and what stands in an object inside may be a copy of the request.
         """
-        text = body.decode("utf-8", "replace")
+        if answer.status == ACCEPTED:
+            return False
+        text = _outermost(answer.body[:LONGEST_PROOF].decode("utf-8", "replace"))
         named: dict[str, bool] = {}
         for asked, name in self._echoed:
             value = getattr(request, asked)
             # A currency is that of many.
             if asked != "currency" and value is not None and re.search(_whole(name), text) is not None:
                 named[asked] = named.get(asked, False) or re.search(_spelt(name, value), text) is not None
+        says_success = self._says_success and re.search(r'"success"\s*:\s*true\b', text) is not None
+        if self._may_refuse:
+            # What was cut off may be that it was refused, or has failed.
+            says_status = any(re.search(_whole(name), text) is not None for name in self._status)
+            return (says_success or (says_status and not self._moves_money)) and all(named.values())
         if named:
             return next(iter(named.values()))
-        if self._says_success and re.search(r'"success"\s*:\s*true\b', text) is not None:
+        if says_success:
             return True
         if self._echoed:
             return False
@@ -241,6 +255,25 @@ class OperationCodec(Generic[R]):
             answer=answer,
             operation=self.name,
         )
+
+
+def _outermost(text: str) -> str:
+    """Return what stands in a JSON object itself, and not in what it contains; it may end anywhere."""
+    depth, begin, parts = 0, 0, list[str]()
+    for token in _TOKENS.finditer(text):
+        if token[0] in "{[":
+            depth += 1
+            if depth == 2:
+                parts.append(text[begin : token.start()])
+            elif depth == 1:
+                begin = token.end()
+        elif token[0] in "}]":
+            depth -= 1
+            if depth == 1:
+                begin = token.end()
+            elif depth == 0:
+                parts.append(text[begin : token.start()])
+    return "".join(parts) + (text[begin:] if depth == 1 else "")
 
 
 def _spelt(name: str, value: Any) -> str:
@@ -285,7 +318,7 @@ class ListingCodec(Generic[T]):
                 raise ConfigurationError(f"extra[{name!r}]: a listing counts its pages itself")
         return self._encoder.path(request), self._encoder.values(request)
 
-    def proves(self, request: Any, body: bytes) -> bool:
+    def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell that a page proves nothing: it is only read."""
         return False
 

@@ -7,6 +7,7 @@ request.
 
 from __future__ import annotations
 
+import asyncio
 import select
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
 from .outbox import Outbox
-from .sending import Sending
+from .sending import ConnectionMemory, Sending
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -29,8 +30,13 @@ __all__ = ["SENDING", "Body", "GuardedRequest", "StaleConnectionError"]
 FRESH = 2.0
 """Seconds without a request after which what must not be repeated takes another connection: servers close
 theirs after five and more, and a request that meets the close on its way has an outcome that nobody knows."""
+REST = 0.1
+"""Seconds that a connection rests after an answer that names no request: one that a proxy sends twice comes a
+few milliseconds later, and is seen then. What must not be repeated takes another connection."""
+SENT_ONCE = "the connection was lost before an answer, and this call is sent once"
 SENDING: ContextVar[Sending | None] = ContextVar("plexypay_sending", default=None)
-"""The GET that is sent now: it has no body that could tell of it."""
+"""What is sent now, for a request without a body of ours that could tell: a GET, and what a middleware of the
+caller's has changed."""
 
 
 class StaleConnectionError(aiohttp.ServerDisconnectedError):
@@ -82,13 +88,13 @@ class Body(Payload):
         if transport is not None and not transport.is_closing():
             if sending.writings and sending.once:
                 # Headers wait for the body's first byte, so nothing has left this second time.
-                raise ConnectionError("the connection was lost before an answer, and this call is sent once")
+                raise ConnectionError(SENT_ONCE)
             sending.writings += 1
             sending.begun = True
         await writer.write(self._value if content_length is None else self._value[:content_length])
         now = sending.written_at = sending.watch.heard()
-        if sending.connection is not None:
-            sending.connection._plexypay_used_at = now  # type: ignore[attr-defined]
+        if sending.memory is not None:
+            sending.memory.used_at = now
 
 
 class GuardedRequest(aiohttp.ClientRequest):
@@ -111,18 +117,18 @@ class GuardedRequest(aiohttp.ClientRequest):
         body, protocol = self._body, conn.protocol
         ours = body if type(body) is Body else None
         sending = SENDING.get() if ours is None else ours.sending
-        if protocol is not None:
-            if protocol.should_close:
+        if protocol is not None and sending is not None:
+            memory = memory_of(protocol)
+            if memory.unclear_at is not None and not sending.begun:
+                await self._rest(memory, sending)
+            is_looked_at = sending.look or sending.fresh or sending.new
+            if protocol.should_close or (
+                is_looked_at and not _is_usable(protocol, memory, self.loop.time(), sending)
+            ):
                 raise StaleConnectionError
-            if sending is not None:
-                if (sending.look or sending.fresh or sending.new) and not _is_usable(
-                    protocol, self.loop.time(), sending
-                ):
-                    raise StaleConnectionError
-                sending.connection = protocol
+            sending.connection, sending.memory = protocol, memory
             if ours is None:
-                # A body notes this when it is written.
-                protocol._plexypay_used_at = self.loop.time()  # type: ignore[attr-defined]
+                self._note(sending, memory)
         outbox = None if ours is None else ours.outbox
         if ours is not None and outbox is not None and outbox.takes(self, protocol, ours.length):
             response = await outbox.send(self, conn)
@@ -132,15 +138,40 @@ class GuardedRequest(aiohttp.ClientRequest):
             sending.response = response
         return response
 
+    async def _rest(self, memory: ConnectionMemory, sending: Sending) -> None:
+        """Let an answer arrive that a proxy sends twice, so that it is seen before a request goes out."""
+        if not sending.fresh and memory.unclear_at is not None:
+            await asyncio.sleep(max(0.0, memory.unclear_at + REST - self.loop.time()))
+            sending.look, memory.unclear_at = True, None
 
-def _is_usable(protocol: ResponseHandler, now: float, sending: Sending) -> bool:
+    def _note(self, sending: Sending, memory: ConnectionMemory) -> None:
+        """Note that a request goes out whose body cannot: a GET, or one to which a middleware gave a body."""
+        memory.used_at = self.loop.time()
+        if self.method != hdrs.METH_GET:
+            if sending.writings and sending.once:
+                raise ConnectionError(SENT_ONCE)
+            sending.writings += 1
+            sending.begun = True
+            sending.written_at = sending.watch.heard()
+
+
+def memory_of(protocol: ResponseHandler) -> ConnectionMemory:
+    """Return what is remembered of a connection; it begins with the first request on it."""
+    memory: ConnectionMemory | None = getattr(protocol, "_plexypay_memory", None)
+    if memory is None:
+        memory = protocol._plexypay_memory = ConnectionMemory()  # type: ignore[attr-defined]
+    return memory
+
+
+def _is_usable(protocol: ResponseHandler, memory: ConnectionMemory, now: float, sending: Sending) -> bool:
     """Tell whether a request may go out on a connection that may have been idle."""
-    used_at: float | None = getattr(protocol, "_plexypay_used_at", None)
-    if used_at is None:
+    if memory.used_at is None:
         # It was opened for this request.
         return True
-    too_old = sending.new or (sending.fresh and now - used_at >= FRESH)
-    return not too_old and not _has_news(protocol)
+    too_old = now - memory.used_at >= min(FRESH, memory.kept_for / 2)
+    if sending.new or (sending.fresh and (too_old or memory.unclear_at is not None)):
+        return False
+    return not _has_news(protocol)
 
 
 def _has_news(protocol: ResponseHandler) -> bool:

@@ -118,6 +118,7 @@ class ProbeQueue:
         self._loop = loop
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._next_probe = 0.0
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def is_outage(self, calls: int) -> bool:
@@ -130,7 +131,7 @@ class ProbeQueue:
         Returns:
             True where it goes out as the probe; False where it has paid `tokens`.
         """
-        while True:
+        while not self._closed:
             ticket: asyncio.Future[bool] = self._loop.create_future()
             self._waiting.append(ticket)
             self._schedule()
@@ -138,6 +139,7 @@ class ProbeQueue:
                 return True
             if self._budget.take(tokens):
                 return False
+        return True
 
     def _schedule(self) -> None:
         if self._timer is None and self._waiting:
@@ -167,7 +169,8 @@ class ProbeQueue:
         return False
 
     def close(self) -> None:
-        """Stop the timer, and let all that wait find that the client is closed."""
+        """Stop the timer, and let all that wait now or later find that the client is closed."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -214,6 +214,7 @@ class Declaration(Generic[P]):
     """Whether it is done when the resource is not there, so that a repeat may find nothing."""
     key: str | None = None
     settled_by: SettledBy | None = None
+    identity: str | None
     echoes: Mapping[str, tuple[str, ...]]
     """For fields of the request, the fields of the answer that name the same thing, if they name any."""
 
@@ -235,6 +236,8 @@ class Declaration(Generic[P]):
         self.echoes = {
             asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
         }
+        self.identity = next((asked for asked in self.echoes if asked not in ("amount", "currency")), None)
+        """The request's field that no other request has alike, where an answer names it."""
         self.asked = attrgetter(*self.echoes) if self.echoes else _nothing
         self.named = attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
 

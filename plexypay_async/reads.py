@@ -75,7 +75,8 @@ async def read(
             misfits += 1
             error: PlexyPayError = answer
         else:
-            error = _failed(decoder.name, result, record)
+            error = _failed(decoder.name, result, record, sending)
+            sending.distrust()
         if asked >= reader.max_attempts:
             raise record.final(record.last(error))
         await reader.pause(error)
@@ -97,7 +98,9 @@ def _answered(
     return OutcomeUnknownError(f"{decoder.name}: the answer is of another request: {told}")
 
 
-def _failed(name: str, result: WireResponse | PlexyPayError, record: CallRecord) -> PlexyPayError:
+def _failed(
+    name: str, result: WireResponse | PlexyPayError, record: CallRecord, sending: Sending
+) -> PlexyPayError:
     """Return the error after which the question is asked again.
 
     Raises:
@@ -115,5 +118,7 @@ def _failed(name: str, result: WireResponse | PlexyPayError, record: CallRecord)
         return cut
     error = error_of(result, name)
     if not is_passing(error, record.settings.retry):
+        # It names no request, and a proxy may send it again as the answer to another.
+        sending.drop_connection()
         raise error
     return error

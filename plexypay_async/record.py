@@ -28,6 +28,9 @@ SETTLING = 5.0
 """Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for."""
 
 
+UNKNOWN = "the outcome is unknown"
+
+
 class Doubt(enum.IntEnum):
     """How far the work of a call may have come."""
 
@@ -58,6 +61,12 @@ class CallRecord:
         replay = declaration.replay
         self.replay = replay if self.order_reference is not None else replay.without_look_up
         self.failures: list[PlexyPayError] = []
+
+    @property
+    def names_itself(self) -> bool:
+        """Whether the answer names something that no other request asks for, where it is as it should be."""
+        identity = self.declaration.identity
+        return identity is not None and getattr(self.request, identity) is not None
 
     @property
     def name(self) -> str:
@@ -121,7 +130,10 @@ class CallRecord:
     def unknown(self, error: PlexyPayError, note: str | None = None) -> OutcomeUnknownError:
         """Return the error that says that the work may have been done, and how to find out."""
         told = str(error).removeprefix(f"{self.name}: ")
-        unknown = OutcomeUnknownError(f"{self.name}: the outcome is unknown ({told}). {self._advice()}")
+        if isinstance(error, OutcomeUnknownError) and note is None and told.startswith(UNKNOWN):
+            # It says so already.
+            return error
+        unknown = OutcomeUnknownError(f"{self.name}: {UNKNOWN} ({told}). {self._advice()}")
         if note is not None:
             unknown.add_note(note)
         unknown.__cause__ = error

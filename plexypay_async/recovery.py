@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
+import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -23,7 +24,7 @@ from .errors import (
 )
 from .operation import Listing, LookUp, Operation
 from .reads import Reader, read
-from .record import CallRecord
+from .record import CallRecord, Doubt
 from .wire import is_of_the_api
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 PROOF_PAGE_SIZE = 100
+DISPROVED_FOR = 60.0
+"""Seconds in which a path that did not find what is known to exist is not tried again."""
 
 
 class Codecs(Protocol):
@@ -75,6 +78,7 @@ class Recovery:
 
     def __init__(self) -> None:
         self._standing = Standing.UNPROVED
+        self._disproved_at = -math.inf
         self.known: str | None = None
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
 
@@ -86,10 +90,12 @@ class Recovery:
     def may_find(self, created: CallRecord) -> bool:
         """Tell whether what a call has created can be looked up."""
         has_look_up = created.declaration.look_up is not None and created.order_reference is not None
-        return has_look_up and not self._is_disproved
+        return has_look_up and not self._is_disproved()
 
-    @property
     def _is_disproved(self) -> bool:
+        """Tell whether the path has lately not found what is known to exist; a server may be set right."""
+        if self._standing is Standing.DISPROVED and time.monotonic() >= self._disproved_at + DISPROVED_FOR:
+            self._standing = Standing.UNPROVED
         return self._standing is Standing.DISPROVED
 
     async def find(self, call: UnderWay, error: PlexyPayError) -> tuple[Any, float]:
@@ -106,7 +112,7 @@ class Recovery:
         look_up, reference = record.declaration.look_up, record.order_reference
         if look_up is None or reference is None:
             raise record.unknown(error)
-        if self._is_disproved:
+        if self._is_disproved():
             raise self._disproved(call, error, look_up)
         if record.sent:
             # What was sent may still be at work on the server.
@@ -171,16 +177,19 @@ class Recovery:
                 if await self._finds(call, look_up, known, error):
                     self._standing = Standing.PROVED
                 else:
-                    self._standing = Standing.DISPROVED
+                    self._standing, self._disproved_at = Standing.DISPROVED, time.monotonic()
         if self._standing is Standing.DISPROVED:
             raise self._disproved(call, error, look_up)
         return None
 
     async def _finds(self, call: UnderWay, look_up: LookUp[Any], known: str, error: PlexyPayError) -> bool:
-        found, _ = await self._look(call, look_up, known, error)
+        found, by_the_api = await self._look(call, look_up, known, error)
         if found is None and call.max_attempts > 1:
             await call.pause(error)
-            found, _ = await self._look(call, look_up, known, error)
+            found, by_the_api = await self._look(call, look_up, known, error)
+        if found is None and not by_the_api:
+            # Something in between has answered, which says nothing of the path.
+            raise call.record.unknown(error, "The look-up did not reach the API.")
         return found is not None
 
     async def _listed(self, call: UnderWay, look_up: LookUp[Any], error: PlexyPayError) -> tuple[Any, ...]:
@@ -237,7 +246,11 @@ def _check_same(record: CallRecord, look_up: LookUp[Any], found: Any, error: Ple
         if _folded(getattr(found, name)) != _folded(getattr(record.request, name))
     ]
     if found.status in look_up.dead:
-        differing.append(f"status {found.status.value!r}")
+        dead = f"status {found.status.value!r}"
+        if not differing and record.doubt is Doubt.OPEN:
+            # It may be what this call has made, and has come to its end meanwhile.
+            raise record.unknown(error, f"The order reference is that of {found.id} with {dead}.")
+        differing.append(dead)
     if differing:
         raise OrderReferenceConflictError(
             f"{record.name}: the order reference {record.order_reference!r} already belongs to {found.id}"

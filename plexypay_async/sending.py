@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from typing import Any, Protocol
 
 from .deadlines import Watch
 
-__all__ = ["Sending"]
+__all__ = ["ConnectionMemory", "Sending"]
+
+
+LATEST = 4
+"""So many answers are remembered of a connection, the one that is looked at among them."""
+LARGEST_KEPT = 2**16
+"""Bytes of an answer beyond which it is not remembered."""
 
 
 class Closable(Protocol):
@@ -15,6 +23,22 @@ class Closable(Protocol):
     def close(self) -> None:
         """Close it."""
         ...
+
+
+class ConnectionMemory:
+    """What is remembered of a connection that is used again."""
+
+    __slots__ = ("answers", "kept_for", "unclear_at", "used_at")
+
+    def __init__(self) -> None:
+        self.used_at: float | None = None
+        """The loop's time at which the last request went out on it; None before the first."""
+        self.kept_for = math.inf
+        """Seconds that the server has said that it keeps the connection while it is idle."""
+        self.unclear_at: float | None = None
+        """The loop's time at which an answer that names no request came on it: a proxy may send it again."""
+        self.answers: deque[tuple[str, bytes]] = deque(maxlen=LATEST)
+        """Path and query of the latest requests that were answered on it, and the bodies of the answers."""
 
 
 class Sending:
@@ -28,6 +52,8 @@ class Sending:
     """The loop's time at which its body was written."""
     connection: Closable | None = None
     """What it went out on."""
+    memory: ConnectionMemory | None = None
+    """What is remembered of that."""
     response: Any = None
     """The HTTP library's response as it is made, which a hook's exception may keep from coming back."""
     look = False
@@ -49,6 +75,21 @@ class Sending:
         """Close the connection that it went out on, which is not to be trusted with another request."""
         if self.connection is not None:
             self.connection.close()
+
+    def distrust(self) -> None:
+        """Note that the answer names no request: it may come again, as that of another on the connection."""
+        if self.memory is not None:
+            self.memory.unclear_at = self.watch.now()
+
+    def note_answer(self, target: str, body: bytes) -> None:
+        """Remember the answer, for those after it on the connection to be compared with."""
+        if self.memory is not None:
+            self.memory.answers.append((target, body if len(body) <= LARGEST_KEPT else b""))
+
+    def told_before(self, body: bytes) -> str | None:
+        """Return the target of an earlier request on the connection that got the very same answer."""
+        answers = [] if self.memory is None else list(self.memory.answers)[:-1]
+        return next((target for target, earlier in answers if earlier and earlier == body), None)
 
     @property
     def repeated(self) -> bool:

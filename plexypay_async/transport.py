@@ -43,7 +43,7 @@ from .sending import Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
-from .wire import WireRequest, WireResponse
+from .wire import WireRequest, WireResponse, seconds_kept
 
 __all__ = ["Connections", "RequestOptions", "Transport", "check_session"]
 
@@ -162,6 +162,8 @@ class Connections:
             timeout = options.timeout_of_get
             SENDING.set(sending)
         else:
+            if self._given is not None:
+                SENDING.set(sending)
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)
             if self.loop.time() - self.heard_at > LOOK_AFTER:
@@ -201,7 +203,9 @@ class Connections:
             sending.response, stream = response, response.content
             # As a rule all of it is here by now, and aiohttp has given the connection back.
             if stream.is_eof() and stream.exception() is None:
-                content = await response.read() if self._traced else stream.read_nowait()
+                # A middleware may have read it, and then it is no more in the stream.
+                is_read = self._traced or response._body is not None  # pyright: ignore[reportPrivateUsage]
+                content = await response.read() if is_read else stream.read_nowait()
                 too_large = len(content) > settings.max_response_size
             else:
                 content, too_large = await _read(response, sending, settings.max_response_size)
@@ -222,6 +226,9 @@ class Connections:
             return _too_large(response, request, settings)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
+        sending.note_answer(request.target, content)
+        if sending.memory is not None and (kept := response.headers.get("Keep-Alive")) is not None:
+            sending.memory.kept_for = seconds_kept(kept)
         return WireResponse(response.status, content, response.headers, key=key)
 
     def _broken(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -46,6 +47,7 @@ __all__ = [
     "is_of_the_api",
     "path_of",
     "query_of",
+    "seconds_kept",
     "seconds_to_wait",
     "unreadable",
     "without_key",
@@ -162,8 +164,8 @@ class Decoder(Protocol[D]):
         """
         ...
 
-    def proves(self, request: Any, body: bytes) -> bool:
-        """Tell whether an answer that cannot be read names what was asked for, so that it was done."""
+    def proves(self, request: Any, answer: WireResponse) -> bool:
+        """Tell whether a success that cannot be read says that what was asked for was done."""
         ...
 
 
@@ -394,6 +396,12 @@ def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float | No
         return max(0.0, seconds) if seconds == seconds else None
     at = date_of(text)
     return None if at is None else max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def seconds_kept(keep_alive: str) -> float:
+    """Read from a `Keep-Alive` header how long the server keeps an idle connection; inf if it is silent."""
+    found = re.search(r"timeout\s*=\s*(\d{1,6})", keep_alive, re.IGNORECASE)
+    return math.inf if found is None else float(found[1])
 
 
 def date_of(text: str | None) -> datetime | None:

@@ -94,7 +94,7 @@ class LastingFailures:
             self._held = self._closed or self._on_end >= FEW
             if self._execution.transport.closed:
                 # No look is needed, nor possible.
-                self._end(copied(error))
+                self._end(ConfigurationError("this client is closed"))
 
     def close(self) -> None:
         """Let no row begin any more: the job ends. Those under way go on."""

@@ -15,7 +15,7 @@ from plexypay_async import (
     ConfigurationError,
     CreatePaymentLink,
     Journal,
-    OrderReferenceConflictError,
+    OutcomeUnknownError,
 )
 from plexypay_async.bulk.journal import State, digest_of
 from plexypay_async.secret import Secret
@@ -83,7 +83,8 @@ async def test_a_conflict_stays_claimed_and_is_never_sent_blindly(path: Path) ->
         for _ in range(2):
             async with a_client(server) as plexy:
                 (result,) = await run(plexy, rows(1), journal=path)
-            assert type(result.error) is OrderReferenceConflictError
+            # It may be the link of the run that was cut, which has expired meanwhile.
+            assert type(result.error) is OutcomeUnknownError
             assert counts(path) == {State.CLAIMED: 1}
         assert len(server.links["ORD-0"]) == 1
 

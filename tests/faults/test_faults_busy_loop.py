@@ -20,7 +20,7 @@ from plexypay_sync import PlexyPay
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
 ONCE = RetryPolicy(max_attempts=1)
-REFUNDED = json.dumps({"success": True, "message": "refunded"}).encode()
+REFUNDED = json.dumps({"success": True, "originalTransactionId": "t"}).encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(REFUNDED), REFUNDED)
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -21,6 +22,7 @@ from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 
 CREATE = f"POST {LINKS}"
 OWN = aiohttp.ClientRequest
+AMOUNTS = itertools.count(100)
 
 
 class Unguarded(aiohttp.ClientRequest):
@@ -41,7 +43,8 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
-    await plexy.payment_links.create(**{"amount": 100, "currency": "KZT", **fields})
+    # The server answers each alike: with one amount for all it were one answer sent again.
+    await plexy.payment_links.create(**{"amount": next(AMOUNTS), "currency": "KZT", **fields})
 
 
 class CountedTasks:

@@ -329,12 +329,13 @@ async def test_a_lost_answer_of_a_create_or_a_payment_is_never_repeated(case: Ca
 
 async def test_an_answer_lost_on_a_connection_in_use_is_no_connection_error() -> None:
     """A request on a connection kept alive may have arrived, even where the server has just closed it."""
-    async with scripted({MONEY.route: [MONEY.success, DROP, MONEY.success]}) as (plexy, script):
-        await MONEY.call(plexy)
+    read = f"GET {LINKS}/pl_1"
+    async with scripted({read: FOUND, MONEY.route: [DROP, MONEY.success]}) as (plexy, script):
+        await plexy.payment_links.retrieve("pl_1")
         with pytest.raises(OutcomeUnknownError):
             await MONEY.call(plexy)
         assert script.connections == 1
-        assert script.counts == {MONEY.route: 2}
+        assert script.counts == {read: 1, MONEY.route: 1}
 
 
 # --------------------------------------------------------------------------------- answer cut in its body

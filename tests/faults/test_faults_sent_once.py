@@ -116,12 +116,21 @@ async def test_a_refusal_after_a_refused_connection_is_raised_as_on_a_first_send
 
 
 @pytest.mark.parametrize("state", ["cancelled", "expired", "Cancelled"])
-@pytest.mark.parametrize("first", [CODE_2, DROP, CODE_1], ids=["code 2", "disconnect", "code 1"])
-async def test_a_dead_link_is_never_taken_for_the_one_asked_for(first: Any, state: str) -> None:
-    routes = {CREATE: [first, TAKEN], FIND: Answer(200, link(status=state))}
+async def test_a_dead_link_is_never_taken_for_the_one_asked_for(state: str) -> None:
+    routes = {CREATE: [CODE_1, TAKEN], FIND: Answer(200, link(status=state))}
     async with scripted(routes) as (plexy, _):
         with pytest.raises(OrderReferenceConflictError, match=r"already belongs to pl_\w+ with status"):
             await plexy.payment_links.create(**ORDER)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "expired", "Cancelled"])
+@pytest.mark.parametrize("first", [CODE_2, DROP], ids=["code 2", "disconnect"])
+async def test_a_dead_link_may_be_what_a_lost_answer_has_made(first: Any, state: str) -> None:
+    routes = {CREATE: [first, TAKEN], FIND: Answer(200, link(status=state))}
+    async with scripted(routes) as (plexy, _):
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await plexy.payment_links.create(**ORDER)
+    assert caught.value.__notes__[0].startswith("The order reference is that of pl_")
 
 
 async def test_a_request_without_a_body_says_nothing_of_its_type() -> None:

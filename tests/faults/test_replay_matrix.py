@@ -132,10 +132,10 @@ SUBJECTS = {
         Answer(
             200,
             {
+                "walletTransactionStatus": "NEW",
                 "orderReference": "ORD-1",
                 "amount": 2_200_000,
                 "walletTransactionId": "w",
-                "walletTransactionStatus": "NEW",
             },
         ),
         lambda plexy: plexy.wallet.authorize(amount=2_200_000, order_reference="ORD-1"),

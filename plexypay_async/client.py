@@ -12,11 +12,12 @@ from urllib.parse import quote
 from .call import Call, call_of
 from .errors import ConfigurationError, Outcome
 from .execution import Execution
+from .facades import Async
 from .fields import Request, check_json
 from .groups import Groups
 from .hiding import masked_card_numbers, without_own_frames
 from .limits import RetryBudget
-from .operation import Async, Bulk, Declaration, Evidence, Listing, Operation, Wait
+from .operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
 from .replay import Replay
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed

@@ -214,8 +214,8 @@ class OperationCodec(Generic[R]):
         """Tell whether a success that cannot be read, or was cut, says that this request was done.
 
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
-        refusal. What is created must be named as it was asked for, or else have an id. What was accepted (202)
-        is to be done later, and what stands in an object inside may be a copy of the request.
+        refusal. What is created must be named as it was asked for, or else have an id. What was accepted
+        (202) is to be done later, and what stands in an object inside may be a copy of the request.
         """
         if answer.status == ACCEPTED:
             return False

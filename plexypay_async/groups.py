@@ -8,7 +8,8 @@ from types import MemberDescriptorType
 from typing import Any, NoReturn, Self
 
 from .api import _Groups  # pyright: ignore[reportPrivateUsage]
-from .operation import Caller, F
+from .facades import F
+from .operation import Caller
 
 __all__ = ["Groups"]
 

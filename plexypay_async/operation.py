@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapp
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from .facades import Async, F, Sync
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "Async",
     "Bulk",
     "Confirmation",
     "Evidence",
@@ -31,7 +31,6 @@ __all__ = [
     "Operation",
     "Resource",
     "SettledBy",
-    "Sync",
     "Wait",
     "optionally",
 ]
@@ -39,17 +38,6 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-class Async:
-    """Phantom type: the resource of an `AsyncPlexyPay`."""
-
-
-class Sync:
-    """Phantom type: the resource of a `PlexyPay`."""
-
-
-F = TypeVar("F", Async, Sync)
 
 
 class Evidence(enum.Enum):

@@ -12,10 +12,11 @@ from plexypay_async.call import call_of
 from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution, Transport
+from plexypay_async.facades import Sync
 from plexypay_async.fields import Request
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
-from plexypay_async.operation import Bulk, Listing, Operation, Sync, Wait
+from plexypay_async.operation import Bulk, Listing, Operation, Wait
 from plexypay_async.pagination import AsyncPages
 from plexypay_async.replay import Replay
 from plexypay_async.settings import (

@@ -12,8 +12,9 @@ from typing import ClassVar
 
 import attrs
 
+from ..facades import F
 from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..replay import Replay
 from .transactions import Transaction
 

@@ -15,6 +15,7 @@ import attrs
 
 from ..cards import EncryptedCard, StoredCard
 from ..errors import ConfigurationError
+from ..facades import F
 from ..fields import (
     Model,
     OpenEnum,
@@ -29,7 +30,7 @@ from ..fields import (
     wire,
 )
 from ..hiding import hiding_arguments
-from ..operation import Evidence, F, Operation, Resource, SettledBy
+from ..operation import Evidence, Operation, Resource, SettledBy
 from ..replay import Replay
 
 __all__ = [

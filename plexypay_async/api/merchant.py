@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import attrs
 
+from ..facades import F
 from ..fields import Model, Request, wire
-from ..operation import Evidence, F, Operation, Resource
+from ..operation import Evidence, Operation, Resource
 
 __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
 

@@ -16,6 +16,7 @@ import attrs
 
 from ..compiled import quickly_made
 from ..errors import ConfigurationError, PlexyPayError
+from ..facades import F
 from ..fields import (
     Model,
     OpenEnum,
@@ -35,7 +36,6 @@ from ..operation import (
     Bulk,
     Confirmation,
     Evidence,
-    F,
     Listing,
     LookUp,
     Operation,

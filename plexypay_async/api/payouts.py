@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import attrs
 
+from ..facades import F
 from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..replay import Replay
 
 __all__ = [

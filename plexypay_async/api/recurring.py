@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import attrs
 
+from ..facades import F
 from ..fields import Model, Request, check_amount, check_currency, check_text, in_capitals
-from ..operation import Evidence, F, Operation, Resource, SettledBy
+from ..operation import Evidence, Operation, Resource, SettledBy
 from ..replay import Replay
 from .transactions import TransactionStatus
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import attrs
 
+from ..facades import F
 from ..fields import (
     Model,
     OpenEnum,
@@ -24,7 +25,7 @@ from ..fields import (
     key_or_new,
     wire,
 )
-from ..operation import Evidence, F, Listing, Operation, Resource
+from ..operation import Evidence, Listing, Operation, Resource
 from ..replay import Replay
 
 __all__ = [

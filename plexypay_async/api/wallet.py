@@ -12,6 +12,7 @@ import re
 import attrs
 
 from ..errors import ConfigurationError
+from ..facades import F
 from ..fields import (
     Model,
     OpenEnum,
@@ -24,7 +25,7 @@ from ..fields import (
     key_or_new,
     wire,
 )
-from ..operation import Evidence, F, Listing, Operation, Resource, SettledBy
+from ..operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..replay import Replay
 
 __all__ = [

@@ -58,7 +58,7 @@ from plexypay_async import (
     WebhookReceiver,
 )
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.operation import Async
+from plexypay_async.facades import Async
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
 

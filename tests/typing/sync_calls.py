@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.operation import Sync
+from plexypay_async.facades import Sync
 from plexypay_sync import (
     AuthorizeWalletPayment,
     Beneficiary,

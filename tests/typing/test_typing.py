@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 FILES = sorted(HERE.glob("*_calls.py")) + sorted(HERE.glob("*_mistakes.py"))
@@ -62,7 +64,9 @@ def test_the_files_are_all_there() -> None:
     assert not {line for line in marked() if line[0].endswith("_calls.py")}
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.parametrize(
+    "checker", [pytest.param(mypy, marks=needs("mypy")), pytest.param(pyright, marks=needs("pyright"))]
+)
 def test_mistakes_are_reported_and_nothing_else(checker: Callable[[], Reported]) -> None:
     reported = checker()
 

@@ -1,4 +1,4 @@
-"""What all tests share: asyncio's debug mode on CI, a clock that does not count stalls, and mocked HTTP."""
+"""What all tests share: asyncio's debug mode on CI, what a test needs, a steady clock, and mocked HTTP."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import pytest
 from aioresponses import aioresponses
 from hypothesis import HealthCheck, settings
 from yarl import URL
+
+from tests.needs import pytest_runtest_setup as pytest_runtest_setup
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ from benchmarks.bulk_memory import LongRun, Steps, Turn, long_run
 from benchmarks.cases import NAMES, QUICK, SMOKE, Result, benchmark_of
 from benchmarks.contenders import ASYNC, SYNC, Written, missing
 from benchmarks.server import served
+from tests.needs import everything_is_needed, need
 
 # Ends the process where a contender asks for any other host or connects to any other port.
 GUARDED = """
@@ -83,6 +84,7 @@ def check(name: str, result: dict[str, Any]) -> None:
     needs = needs_of(name, result["contender"])
     assert result["reason"] == missing(needs)
     if result["reason"] is not None:
+        assert not everything_is_needed()
         assert result["runs"] == []
         return
     (figures,) = result["runs"]
@@ -136,8 +138,7 @@ def test_the_rate_of_a_long_job_is_compared_within_the_turn() -> None:
 def test_a_contender_creates_links_and_talks_to_the_server_alone(
     kind: str, name: str, written: Written, tmp_path: Path
 ) -> None:
-    if (reason := missing(written.needs)) is not None:
-        pytest.skip(reason)
+    need(*written.needs)
     with served() as url:
         ran = subprocess.run(
             [sys.executable, "-c", GUARDED, kind, url, name],

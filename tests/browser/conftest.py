@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.needs import need, without
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -102,10 +104,12 @@ def browser() -> Iterator[Browser]:
 
     One for each test: while Playwright is there, no other test's event loop can run in its thread.
     """
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+    need("playwright")
     if not os.access(CHROMIUM, os.X_OK):
-        pytest.skip("needs a browser: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
+        without("a browser: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=ARGUMENTS,

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.needs import need
+
 from .conftest import KEY
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class FastAPIShop:
     """``examples/fastapi_shop.py`` under uvicorn, with orders in a file."""
 
     def __init__(self, served: ServedSandbox, database: Path) -> None:
-        pytest.importorskip("fastapi")
+        need("fastapi", "uvicorn")
         self._database = database
         self._process = subprocess.Popen(
             [*(sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES)), "fastapi_shop:app", "--port=0"],

@@ -20,11 +20,15 @@ from plexypay_sync import (
     ServiceUnavailableError,
     UnreadableResponseError,
 )
+from tests.needs import needs
 
 if TYPE_CHECKING:
     from .conftest import Program, ServedSandbox, Start
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the prefork pool needs fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the prefork pool needs fork"),
+    needs("celery"),
+]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from tests.needs import needs
+
 if TYPE_CHECKING:
     from .conftest import Program, ServedSandbox, Start
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn needs fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="gunicorn needs fork"),
+    needs("django", "flask", "gunicorn"),
+]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 APPLICATIONS = ("flask_shop:app", "django_shop:application")

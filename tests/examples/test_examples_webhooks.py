@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from tests.needs import need
+
 if TYPE_CHECKING:
     from .conftest import Program, ServedSandbox, Start
 
@@ -31,6 +33,15 @@ SHOPS = {
     "flask": (*GUNICORN, "flask_shop:app", "--bind", "127.0.0.1:0"),
     "django": (*GUNICORN, "django_shop:application", "--bind", "127.0.0.1:0"),
     "django_async": (*UVICORN, "--lifespan", "off", "django_async_shop:application", "--port", "0"),
+}
+
+NEEDS = {
+    "fastapi": ("fastapi", "uvicorn"),
+    "aiohttp": (),
+    "aiohttp under gunicorn": ("gunicorn",),
+    "flask": ("flask", "gunicorn"),
+    "django": ("django", "gunicorn"),
+    "django_async": ("django", "uvicorn"),
 }
 
 
@@ -86,6 +97,7 @@ Open: TypeAlias = Callable[[str], Shop]
 @pytest.fixture
 def open_shop(start: Start) -> Open:
     def begin(framework: str) -> Shop:
+        need(*NEEDS[framework])
         if "gunicorn" in SHOPS[framework] and not hasattr(os, "fork"):
             pytest.skip("gunicorn needs fork")
         program = start(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -16,12 +15,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.needs import needs
+
 from .served import ServedSandbox
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None,
-    reason="distributed is not installed: pip install 'plexypay[dask]'",
-)
+pytestmark = needs("distributed")
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 120.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from plexypay_async.bulk import PartitionSettings, create_partition
+from tests.needs import needs
 
 from .served import ServedSandbox
 
@@ -151,8 +153,9 @@ def test_what_is_no_row_is_reported_as_one_bad_row(settings: PartitionSettings, 
     assert "expected a CreatePaymentLink or a mapping" in str(record["error_message"])
 
 
+@needs("pandas")
 def test_the_records_of_a_real_data_frame(sandbox: ServedSandbox, settings: PartitionSettings) -> None:
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pandas = importlib.import_module("pandas")
     frame = pandas.DataFrame([ROW | {"amount": n + 1, "order_reference": f"R-{n}"} for n in range(3)])
     frame["expires_at"] = pandas.Series([pandas.Timestamp("2099-01-01", tz="UTC"), pandas.NaT, pandas.NaT])
     frame["description"] = pandas.array(["one", pandas.NA, None], dtype="string")

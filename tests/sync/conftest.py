@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from plexypay_sync import PlexyPay, RetryPolicy
+from tests.needs import need
 
 from . import naive_bridge
 from .scripts import NAIVE, Script
@@ -87,7 +88,7 @@ def silent() -> Iterator[SilentServer]:
 def uvloop(request: pytest.FixtureRequest) -> bool:
     """Whether the scripts may import uvloop."""
     if request.param:
-        pytest.importorskip("uvloop")
+        need("uvloop")
     return bool(request.param)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.needs import need, needs
+
 from .conftest import Check
 from .servers import ThreadedSandbox
 
@@ -32,7 +34,7 @@ def test_patched_threads_are_refused(
     check: Check, sandbox: ThreadedSandbox, patching: str, when: str
 ) -> None:
     name = "eventlet" if patching is EVENTLET else "gevent"
-    pytest.importorskip(name)
+    need(name)
     out = check(
         """
         import os, sys
@@ -75,7 +77,7 @@ def test_patched_threads_are_refused(
     ids=["gevent", "gevent-imported", "eventlet", "eventlet-imported"],
 )
 def test_all_but_threads_may_be_patched(check: Check, sandbox: ThreadedSandbox, patching: str) -> None:
-    pytest.importorskip("eventlet" if "eventlet" in patching else "gevent")
+    need("eventlet" if "eventlet" in patching else "gevent")
     out = check(
         f"""
         {patching}
@@ -93,8 +95,8 @@ def test_all_but_threads_may_be_patched(check: Check, sandbox: ThreadedSandbox, 
     assert out.split() == ["7", "1"]
 
 
+@needs("gevent")
 def test_gevents_selectors_are_for_uvloop_alone(check: Check, sandbox: ThreadedSandbox, uvloop: bool) -> None:
-    pytest.importorskip("gevent")
     out = check(
         """
         from gevent import monkey; monkey.patch_all(thread=False)

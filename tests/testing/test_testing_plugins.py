@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.needs import needs
+
 from .conftest import Run
 
 pytest_plugins = ["pytester"]
@@ -64,6 +66,7 @@ def test_pytest_asyncio_in_auto_mode(run: Run) -> None:
     run("-o", "asyncio_mode=auto", plugins=["asyncio", "anyio"], test_users=code).assert_outcomes(passed=4)
 
 
+@needs("anyio")
 @pytest.mark.parametrize("scope", ["function", "module"])
 def test_anyio(run: Run, scope: str) -> None:
     mark = f"""

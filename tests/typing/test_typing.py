@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 FILES = [file for kind in ("calls", "mistakes", "misspelt") for file in sorted(HERE.glob(f"*_{kind}.py"))]
@@ -64,7 +66,9 @@ def test_the_files_are_all_there() -> None:
     assert not {line for line in marked() if line[0].endswith("_calls.py")}
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.parametrize(
+    "checker", [pytest.param(mypy, marks=needs("mypy")), pytest.param(pyright, marks=needs("pyright"))]
+)
 def test_mistakes_are_reported_and_nothing_else(checker: Callable[[], Reported]) -> None:
     reported = checker()
 

@@ -19,7 +19,45 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .wire import WireResponse
 
-__all__ = ["JobAdmission", "JobLimits", "SingleAdmission"]
+__all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission"]
+
+
+class Limits:
+    """What bounds the calls of one client, or of one bulk job."""
+
+    def __init__(self, budget: TokenBucket, timeout: float, max_attempts: float) -> None:
+        self.budget = budget
+        self.timeout = timeout
+        """Seconds that a whole call gets."""
+        self.max_attempts = max_attempts
+        """How often its operation is sent, and each of its look-ups asked."""
+
+
+class JobLimits(Limits):
+    """What the calls of one bulk job share.
+
+    Args:
+        settings: The client's.
+        budget: The client's retry budget.
+        timeout: Seconds for each call, once it is its turn: the wait for a place is no time of the row's.
+        concurrency: How many requests may be under way at once.
+        probes: Where calls wait for the retry budget, or for the end of an outage.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        budget: RetryBudget,
+        timeout: float,
+        concurrency: Pace,
+        probes: ProbeQueue,
+    ) -> None:
+        once = settings.retry.max_attempts == 1
+        super().__init__(budget.jobs, timeout, 1 if once else math.inf)
+        self.concurrency = concurrency
+        self.probes = probes
+        self.calls = 0
+        """How many calls are under way."""
 
 
 class SingleAdmission:
@@ -31,15 +69,8 @@ class SingleAdmission:
     """Whether the call waits, within its deadline, until a look-up can prove what became of its work."""
     _debt = 0
 
-    def __init__(self, settings: Settings, budget: TokenBucket) -> None:
-        self.budget = budget
-        self.timeout = settings.timeout
-        """Seconds that the whole call gets."""
-        self.max_attempts: float = settings.retry.max_attempts
-        """How often its operation is sent, and each of its look-ups asked."""
-
-    def begin(self) -> None:
-        """Note that the call has its first place and begins."""
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
 
     def end(self) -> None:
         """Note that the call has ended, and give back what it holds."""
@@ -68,32 +99,16 @@ class SingleAdmission:
         """
         cost = TIMEOUT_COST if after_silence else RETRY_COST
         # A small client's whole budget pays for one.
-        self._debt = min(cost, self.budget.capacity)
-        return False if self.budget.take(self._debt) else None
+        budget = self.limits.budget
+        self._debt = min(cost, budget.capacity)
+        return False if budget.take(self._debt) else None
 
     def succeeded(self) -> None:
         """Note a success: it gives back what the call's last repeat has paid."""
-        self.budget.give(self._debt)
+        self.limits.budget.give(self._debt)
 
     def refused(self) -> None:
         """Note an answer that is no success and yet shows that the server works."""
-
-
-class JobLimits:
-    """What the calls of one bulk job share.
-
-    Args:
-        timeout: Seconds for each call, once it is its turn: the wait for a place is no time of the row's.
-        concurrency: How many requests may be under way at once.
-        probes: Where calls wait for the retry budget, or for the end of an outage.
-    """
-
-    def __init__(self, timeout: float, concurrency: Pace, probes: ProbeQueue) -> None:
-        self.timeout = timeout
-        self.concurrency = concurrency
-        self.probes = probes
-        self.calls = 0
-        """How many calls are under way."""
 
 
 class JobAdmission(SingleAdmission):
@@ -102,56 +117,62 @@ class JobAdmission(SingleAdmission):
     has_place = False
     waits_for_proof = True
     _ticket: int | None = None
+    _has_begun = False
     _probing = False
 
-    def __init__(self, settings: Settings, budget: RetryBudget, limits: JobLimits) -> None:
-        super().__init__(settings, budget.jobs)
-        self.timeout = limits.timeout
-        if self.max_attempts > 1:
-            self.max_attempts = math.inf
-        self._limits = limits
+    limits: JobLimits
 
-    def begin(self) -> None:
-        """Note that the call has its first place and begins."""
-        self._limits.calls += 1
+    def __init__(self, limits: JobLimits) -> None:
+        self.limits = limits
 
     def end(self) -> None:
         """Note that the call has ended, and give back what it holds."""
-        self._limits.calls -= 1
-        self.give_place()
+        if self._has_begun:
+            self.limits.calls -= 1
+        if self._ticket is not None:
+            self.give_place()
 
     def take_place_now(self) -> bool:
         """Take a place under the concurrency limit where one is free; tell whether one was."""
-        self._ticket = self._limits.concurrency.enter_now()
-        self.has_place = self._ticket is not None
+        self._ticket = self.limits.concurrency.enter_now()
+        if self._ticket is not None:
+            self.has_place = True
+            if not self._has_begun:
+                self._begin()
         return self.has_place
 
     async def take_place(self) -> None:
         """Wait for a place under the concurrency limit."""
-        self._ticket = await self._limits.concurrency.enter()
-        self.has_place = True
+        self._ticket, self.has_place = await self.limits.concurrency.enter(), True
+        if not self._has_begun:
+            self._begin()
+
+    def _begin(self) -> None:
+        # The wait for the first place is no time of the call's.
+        self._has_begun = True
+        self.limits.calls += 1
 
     def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
         """Give the place back; the limit learns from how the request ended."""
         ticket, self._ticket, self.has_place = self._ticket, None, False
         if ticket is not None:
             trouble = None if result is None else is_trouble(result)
-            self._limits.concurrency.leave(ticket, trouble=trouble)
+            self.limits.concurrency.leave(ticket, trouble=trouble)
 
     def is_outage(self) -> bool:
         """Tell whether so much has failed on end that nothing but a probe should be sent."""
-        return self.budget.failures_on_end > 0 and self._limits.probes.is_outage(self._limits.calls)
+        return self.limits.probes.is_outage(self.limits.calls)
 
     async def probe(self) -> None:
         """Wait until a request may go out as a probe of a server that is down."""
-        self._probing = await self._limits.probes.wait(0)
+        self._probing = await self.limits.probes.wait(0)
 
     async def pay(self, *, after_silence: bool) -> bool:
         """Pay for a repeat, or wait for the budget; tell whether that took a wait."""
         self._probing = False
         if await super().pay(after_silence=after_silence) is False:
             return False
-        self._probing = await self._limits.probes.wait(self._debt)
+        self._probing = await self.limits.probes.wait(self._debt)
         if self._probing:
             # A probe goes out without paying.
             self._debt = 0
@@ -159,9 +180,10 @@ class JobAdmission(SingleAdmission):
 
     def succeeded(self) -> None:
         """Note a success: it gives back what the last repeat has paid, and the next in the queue goes on."""
-        super().succeeded()
-        self.refused()
+        limits = self.limits
+        limits.budget.give(self._debt)
+        limits.probes.answered(probe=self._probing)
 
     def refused(self) -> None:
         """Note that the server works: the next in the queue may go on, and a probe pays tokens in."""
-        self._limits.probes.answered(probe=self._probing)
+        self.limits.probes.answered(probe=self._probing)

@@ -97,13 +97,13 @@ class Call(Generic[R]):
         self._decoder = decoder
         self._wire_request = wire_request
         self._misfit = misfit
+        replay = self.record.replay
+        self._is_sent_once = not replay.unknown
+        # What may be sent twice need not fear that the server closes an old connection.
+        self._takes_fresh = not replay.is_protected
         self._look_first = look_first
         self._settled_at = settled_at
-        self._admission = (
-            SingleAdmission(execution.settings, execution.budget)
-            if job is None
-            else JobAdmission(execution.settings, execution.budget, job)
-        )
+        self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
 
     @property
     def sent(self) -> int:
@@ -118,7 +118,7 @@ class Call(Generic[R]):
     @property
     def max_attempts(self) -> float:
         """How often the operation is sent, and each of its look-ups asked."""
-        return self._admission.max_attempts
+        return self._admission.limits.max_attempts
 
     def now(self) -> float:
         """Return the loop's time."""
@@ -139,12 +139,20 @@ class Call(Generic[R]):
         self._now = loop.time
         self._connections = self.execution.transport.opened(loop) or await self._opened()
         admission = self._admission
-        if not admission.take_place_now():
+        if not admission.has_place and not admission.take_place_now():
             await admission.take_place()
-        admission.begin()
-        self._watch = self._begin_watch()
+        now = loop.time()
+        # Waiting for an earlier run's requests is no time of this one's.
+        deadline = (now if now > self._settled_at else self._settled_at) + admission.limits.timeout
+        self._watch = Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout)
         try:
-            result = await self._performed()
+            try:
+                result = await self._perform()
+            except PlexyPayError as error:
+                if not admission.waits_for_proof or self.record.doubt is not Doubt.OPEN:
+                    raise
+                # A job has the time to prove what became of a row; a single call's user rather hears of it.
+                result = await self._proved_late(error)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it has an outcome
             failed = self._ending(error)
         else:
@@ -167,23 +175,6 @@ class Call(Generic[R]):
             failed = self.record.finished(self.record.foreign(error, sending=False))
         raise failed from failed.__cause__
 
-    def _begin_watch(self) -> Watch:
-        # Waiting for an earlier run's requests is no time of this one's.
-        begun = max(self._now(), self._settled_at)
-        deadline = begun + self._admission.timeout
-        return Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout)
-
-    async def _performed(self) -> R:
-        """Perform the call; a bulk job's waits for a proof of what became of its work."""
-        try:
-            return await self._perform()
-        except PlexyPayError as error:
-            if not self._admission.waits_for_proof or self.record.doubt is not Doubt.OPEN:
-                raise
-            failure = error
-        # A job has the time to prove what became of a row; a single call's user rather hears of it.
-        return await self._proved_late(failure)
-
     def _ending(self, error: BaseException) -> BaseException:
         """Return what the call raises, given what has ended it."""
         record, watch = self.record, self._watch
@@ -196,7 +187,7 @@ class Call(Generic[R]):
             if closed:
                 failed = record.final(ConfigurationError("this client is closed"))
             elif expired:
-                failed = record.too_late(self._admission.timeout, sending=sending)
+                failed = record.too_late(self._admission.limits.timeout, sending=sending)
             else:
                 # Cancelled by the caller.
                 error.__traceback__ = error.__context__ = None
@@ -236,7 +227,7 @@ class Call(Generic[R]):
     async def _perform(self) -> R:
         """Send the operation until it succeeds, or nothing more may be done."""
         admission = self._admission
-        if admission.is_outage():
+        if admission.limits.budget.failures_on_end and admission.is_outage():
             admission.give_place()
             await admission.probe()
         if self._look_first:
@@ -245,7 +236,9 @@ class Call(Generic[R]):
                 return self._recovered(found)
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            sending = self._sending = self.attempt(operation=True)
+            sending = self._sending = Sending(self._watch, once=self._is_sent_once, fresh=self._takes_fresh)
+            if self._misfits:
+                sending.new = sending.look = True
             result = await self.send(self._wire_request, sending)
             self.record.sent += 1
             if type(result) is WireResponse and result.is_success and result.complete:
@@ -268,16 +261,9 @@ class Call(Generic[R]):
 
     # -------------------------------------------------------------------------------------- one attempt
 
-    def attempt(self, *, operation: bool = False) -> Sending:
-        """Return what will be known of an attempt: of the operation itself, or of a read on its behalf."""
-        if not operation:
-            return Sending(self._watch)
-        replay = self.record.replay
-        # What may be sent twice need not fear that the server closes an old connection.
-        sending = Sending(self._watch, once=not replay.unknown, fresh=not replay.is_protected)
-        if self._misfits:
-            sending.new = sending.look = True
-        return sending
+    def attempt(self) -> Sending:
+        """Return what will be known of a read on behalf of this call."""
+        return Sending(self._watch)
 
     async def send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         """Send a request once, when a place and a slot are free for it.
@@ -322,8 +308,12 @@ class Call(Generic[R]):
         declaration, request, is_named = record.declaration, record.request, False
         if self._misfit is not None:
             told = self._misfit(value)
-        elif declaration.is_echoed(request, value):
-            told, is_named = None, record.names_itself
+        elif declaration.confirmation is None and (
+            value is None or declaration.asked(request) == declaration.named(value)
+        ):
+            # As a rule: all that the answer names is what was asked for.
+            told, identity = None, declaration.identity
+            is_named = identity is not None and getattr(request, identity) is not None
         else:
             told = declaration.misfit(request, value)
         if told is None and not is_named:
@@ -331,7 +321,8 @@ class Call(Generic[R]):
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
-        self.execution.recovery.note_created(record)
+        if self.execution.recovery.known is None:
+            self.execution.recovery.note_created(record)
         return value
 
     def _told_again(self, value: R, answer: WireResponse, sending: Sending) -> str | None:
@@ -481,7 +472,7 @@ class Call(Generic[R]):
         admission, record = self._admission, self.record
         if self.execution.transport.closed:
             raise ConfigurationError("this client is closed")
-        admission.budget.note_failure()
+        admission.limits.budget.note_failure()
         wait, retry_after = self._backoff(error)
         if not admission.is_outage():
             if self._now() + wait >= self._watch.deadline:
@@ -536,7 +527,7 @@ def call_of(execution: Execution, operation: Operation[..., R], request: Any, **
         request: Its request.
         options: What `Call` takes besides, for a bulk job's calls.
     """
-    codec = execution.codec(operation)
+    codec = execution.codecs.get(operation.name) or execution.codec(operation)
     try:
         wire_request = codec.encode(request)
     except ConfigurationError as error:

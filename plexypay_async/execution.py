@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .admission import Limits
 from .deadlines import Deadlines
 from .errors import PlexyPayError
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock, RetryBudget
@@ -93,9 +94,12 @@ class Execution:
         self.transport = transport
         self.budget = budget
         self.recovery = Recovery() if recovery is None else recovery
+        self.limits = Limits(budget, settings.timeout, settings.retry.max_attempts)
+        """What bounds single calls."""
         self.options = transport.options(settings)
         """What the settings mean to the transport."""
-        self._codecs: dict[str, OperationCodec[Any]] = {}
+        self.codecs: dict[str, OperationCodec[Any]] = {}
+        """Those that were made so far, by the operation's name."""
         self._listing_codecs: dict[str, ListingCodec[Any]] = {}
 
     def derived(self, settings: Settings) -> Execution:
@@ -106,12 +110,12 @@ class Execution:
 
     def codec(self, operation: Operation[..., R]) -> OperationCodec[R]:
         """Return an operation's codec, made at its first call."""
-        codec = self._codecs.get(operation.name)
+        codec = self.codecs.get(operation.name)
         if codec is None:
             from .codec import OperationCodec
 
             codec = OperationCodec(operation, self.settings.paths.get(operation.name))
-            self._codecs[operation.name] = codec
+            self.codecs[operation.name] = codec
         return codec
 
     def listing_codec(self, listing: Listing[..., A]) -> ListingCodec[A]:

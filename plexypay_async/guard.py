@@ -118,7 +118,7 @@ class GuardedRequest(aiohttp.ClientRequest):
         ours = body if type(body) is Body else None
         sending = SENDING.get() if ours is None else ours.sending
         if protocol is not None and sending is not None:
-            memory = memory_of(protocol)
+            memory: ConnectionMemory = getattr(protocol, "_plexypay_memory", None) or memory_of(protocol)
             if memory.unclear_at is not None and not sending.begun:
                 await self._rest(memory, sending)
             is_looked_at = sending.look or sending.fresh or sending.new
@@ -130,8 +130,13 @@ class GuardedRequest(aiohttp.ClientRequest):
             if ours is None:
                 self._note(sending, memory)
         outbox = None if ours is None else ours.outbox
-        if ours is not None and outbox is not None and outbox.takes(self, protocol, ours.length):
-            response = await outbox.send(self, conn)
+        if (
+            ours is not None
+            and outbox is not None
+            and protocol is not None
+            and outbox.takes(self, protocol, ours.length)
+        ):
+            response = await outbox.send(self, conn, protocol)
         else:
             response = await super().send(conn)
         if sending is not None:
@@ -156,10 +161,8 @@ class GuardedRequest(aiohttp.ClientRequest):
 
 
 def memory_of(protocol: ResponseHandler) -> ConnectionMemory:
-    """Return what is remembered of a connection; it begins with the first request on it."""
-    memory: ConnectionMemory | None = getattr(protocol, "_plexypay_memory", None)
-    if memory is None:
-        memory = protocol._plexypay_memory = ConnectionMemory()  # type: ignore[attr-defined]
+    """Return a new connection's memory, which begins with the first request on it."""
+    memory = protocol._plexypay_memory = ConnectionMemory()  # type: ignore[attr-defined]
     return memory
 
 
@@ -168,7 +171,7 @@ def _is_usable(protocol: ResponseHandler, memory: ConnectionMemory, now: float, 
     if memory.used_at is None:
         # It was opened for this request.
         return True
-    too_old = now - memory.used_at >= min(FRESH, memory.kept_for / 2)
+    too_old = now - memory.used_at >= min(FRESH, (memory.kept_for or FRESH * 2) / 2)
     if sending.new or (sending.fresh and (too_old or memory.unclear_at is not None)):
         return False
     return not _has_news(protocol)

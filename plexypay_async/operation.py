@@ -229,10 +229,6 @@ class Declaration(Generic[P]):
         self.asked = attrgetter(*self.echoes) if self.echoes else _nothing
         self.named = attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
 
-    def is_echoed(self, request: Any, answer: Any) -> bool:
-        """Tell whether an answer names in its first fields just what was asked for, as most do."""
-        return self.confirmation is None and (answer is None or self.asked(request) == self.named(answer))
-
     def misfit(self, request: Any, answer: Any) -> str | None:
         """Tell what an answer names that is not what was asked for; None where it fits.
 

@@ -54,12 +54,11 @@ class Outbox:
         """Return an outbox where it is faster and aiohttp is built as it needs, else None."""
         return cls(loop) if sys.version_info < (3, 12) and is_built_as_needed() else None
 
-    def takes(self, request: aiohttp.ClientRequest, protocol: ResponseHandler | None, size: int) -> bool:
+    def takes(self, request: aiohttp.ClientRequest, protocol: ResponseHandler, size: int) -> bool:
         """Tell whether a request is one for here: what may have to wait, or is traced, is left to aiohttp."""
         return not (
             _REQUEST.send is not _SEND
             or size > LARGEST_AT_ONCE
-            or protocol is None
             or protocol.writing_paused
             or request.proxy is not None
             or request.compress
@@ -68,10 +67,10 @@ class Outbox:
             or request._traces
         )
 
-    async def send(self, request: aiohttp.ClientRequest, conn: Connection) -> aiohttp.ClientResponse:
+    async def send(
+        self, request: aiohttp.ClientRequest, conn: Connection, protocol: ResponseHandler
+    ) -> aiohttp.ClientResponse:
         """Do what aiohttp's `send` does, but for the task."""
-        protocol = conn.protocol
-        assert protocol is not None  # noqa: S101 - `takes` has seen it
         writer = StreamWriter(protocol, request.loop)
         await writer.write_headers(f"{request.method} {request.url.raw_path_qs} HTTP/1.1", request.headers)
         self.add(request, writer, conn, request._get_content_length())

@@ -63,12 +63,6 @@ class CallRecord:
         self.failures: list[PlexyPayError] = []
 
     @property
-    def names_itself(self) -> bool:
-        """Whether the answer names something that no other request asks for, where it is as it should be."""
-        identity = self.declaration.identity
-        return identity is not None and getattr(self.request, identity) is not None
-
-    @property
     def name(self) -> str:
         """The operation's name, or the method and path of a raw request."""
         return self.declaration.name

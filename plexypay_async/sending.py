@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Any, Protocol
 
 from .deadlines import Watch
 
-__all__ = ["ConnectionMemory", "Sending"]
+__all__ = ["LARGEST_KEPT", "ConnectionMemory", "Sending"]
 
 
-LATEST = 4
-"""So many answers are remembered of a connection, the one that is looked at among them."""
 LARGEST_KEPT = 2**16
 """Bytes of an answer beyond which it is not remembered."""
+LATEST = 4
+"""So many answers are remembered of a connection, the one that is looked at among them."""
 
 
 class Closable(Protocol):
@@ -33,12 +32,12 @@ class ConnectionMemory:
     def __init__(self) -> None:
         self.used_at: float | None = None
         """The loop's time at which the last request went out on it; None before the first."""
-        self.kept_for = math.inf
-        """Seconds that the server has said that it keeps the connection while it is idle."""
+        self.kept_for: float | None = None
+        """Seconds that its first answer says that the server keeps it while it is idle; None before that."""
         self.unclear_at: float | None = None
         """The loop's time at which an answer that names no request came on it: a proxy may send it again."""
         self.answers: deque[tuple[str, bytes]] = deque(maxlen=LATEST)
-        """Path and query of the latest requests that were answered on it, and the bodies of the answers."""
+        """Path and query of the latest requests that were answered on it, with the answers' bodies."""
 
 
 class Sending:
@@ -80,11 +79,6 @@ class Sending:
         """Note that the answer names no request: it may come again, as that of another on the connection."""
         if self.memory is not None:
             self.memory.unclear_at = self.watch.now()
-
-    def note_answer(self, target: str, body: bytes) -> None:
-        """Remember the answer, for those after it on the connection to be compared with."""
-        if self.memory is not None:
-            self.memory.answers.append((target, body if len(body) <= LARGEST_KEPT else b""))
 
     def told_before(self, body: bytes) -> str | None:
         """Return the target of an earlier request on the connection that got the very same answer."""

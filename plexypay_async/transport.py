@@ -39,7 +39,7 @@ from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .outbox import Outbox
 from .resolver import DaemonResolver
 from .secret import Secret
-from .sending import Sending
+from .sending import LARGEST_KEPT, Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
@@ -226,9 +226,11 @@ class Connections:
             return _too_large(response, request, settings)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
-        sending.note_answer(request.target, content)
-        if sending.memory is not None and (kept := response.headers.get("Keep-Alive")) is not None:
-            sending.memory.kept_for = seconds_kept(kept)
+        memory = sending.memory
+        if memory is not None:
+            if memory.kept_for is None:
+                memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
+            memory.answers.append((request.target, content if len(content) <= LARGEST_KEPT else b""))
         return WireResponse(response.status, content, response.headers, key=key)
 
     def _broken(

@@ -153,11 +153,11 @@ class _Run:
         self._lasting = lasting = LastingFailures(
             execution,
             pace,
-            JobLimits(self._timeout, OpenPace(), probes),
+            JobLimits(execution.settings, execution.budget, self._timeout, OpenPace(), probes),
             refuse=self._refuse,
             end=self.outbox.fail,
         )
-        limits = JobLimits(self._timeout, lasting, probes)
+        limits = JobLimits(execution.settings, execution.budget, self._timeout, lasting, probes)
         self._source = source = Source(options.links)
         journal = options.journal
         if journal is not None and not isinstance(journal, Journal):

@@ -253,7 +253,7 @@ class Call(Generic[R]):
 
     async def _found_first(self) -> R | None:
         """Look for what an earlier run may have done; what it sent may still be at work for a while."""
-        self.record.may_have_done(self._now())
+        self.record.earlier_run_may_have_done(self._now())
         if (wait := self._settled_at - self._now()) > 0:
             self._admission.give_place()
             await asyncio.sleep(wait)
@@ -329,8 +329,8 @@ class Call(Generic[R]):
         """Tell that an answer that names no request is an earlier one on its connection, once more."""
         record, before = self.record, sending.told_before(answer.body)
         if not record.reads:
-            # What has an id of its own is known by it; without, it may come again as any other's.
-            if _id_of(value) is None:
+            # What was created has an id of its own; without, the answer may come again as any other's.
+            if record.declaration.path_parameters or _id_of(value) is None:
                 sending.distrust()
             elif before is not None and not record.replay.is_protected:
                 return f"it is the one to an earlier request, {_path(before)}"
@@ -412,6 +412,8 @@ class Call(Generic[R]):
         found = await self._find(error)
         if found is not None:
             return self._recovered(found)
+        if isinstance(error, APIError) and not decision.may_have_done:
+            record.was_refused(error)
         if not may_repeat(error, record.replay, record.settings.retry) or record.sent >= self.max_attempts:
             raise record.final(error)
         # The look-up was answered after a pause of its own, so the repeat follows at once.
@@ -437,6 +439,7 @@ class Call(Generic[R]):
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
         if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
             self._admission.refused()
+            self.record.was_refused(error)
         return self.record.final(error)
 
     def _recovered(self, found: R) -> R:

@@ -16,11 +16,13 @@ from .errors import (
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
+    RateLimitedError,
     UnreadableResponseError,
 )
 from .foreign import bare
 from .operation import Declaration, Evidence
 from .settings import Settings
+from .wire import is_of_the_api
 
 __all__ = ["SETTLING", "CallRecord", "Doubt"]
 
@@ -50,6 +52,7 @@ class CallRecord:
     sent = 0
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
+    _is_own_doubt = False
     proof_at = 0.0
     """The loop's time from which a look-up that finds nothing proves that nothing was done."""
 
@@ -92,13 +95,27 @@ class CallRecord:
 
     def may_have_done(self, sent_at: float) -> None:
         """Note that a request sent at that time may have done the work, or may be about to do it."""
+        self.doubt, self._is_own_doubt = Doubt.OPEN, True
+        self._prove_after(sent_at)
+
+    def earlier_run_may_have_done(self, now: float) -> None:
+        """Note that a request of an earlier run may have done the work, or may be about to do it."""
         self.doubt = Doubt.OPEN
+        self._prove_after(now)
+
+    def _prove_after(self, sent_at: float) -> None:
         # So long an answer would have been waited for, and so long a job waits for what was lost.
         self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + SETTLING)
 
     def found_nothing(self, asked_at: float) -> None:
         """Note that what the work would have made was not there; asked too early, that proves nothing."""
         if asked_at >= self.proof_at:
+            self.doubt = Doubt.REACHED
+
+    def was_refused(self, error: APIError) -> None:
+        """Note that the API refused the request: it has refused the same one of an earlier run too."""
+        is_refusal = 400 <= error.status < 500 and not isinstance(error, RateLimitedError)
+        if is_refusal and is_of_the_api(error) and not self._is_own_doubt and self.doubt is Doubt.OPEN:
             self.doubt = Doubt.REACHED
 
     # ------------------------------------------------------------------------------------- what is raised

@@ -65,6 +65,8 @@ class SingleAdmission:
 
     has_place = True
     """Whether the next request may go out now."""
+    gives_back = False
+    """Whether places are given back, after each request and at the end."""
     waits_for_proof = False
     """Whether the call waits, within its deadline, until a look-up can prove what became of its work."""
     _debt = 0
@@ -115,6 +117,7 @@ class JobAdmission(SingleAdmission):
     """Lets the requests of one of a bulk job's calls out, within the limits that the job's calls share."""
 
     has_place = False
+    gives_back = True
     waits_for_proof = True
     _ticket: int | None = None
     _has_begun = False
@@ -134,23 +137,23 @@ class JobAdmission(SingleAdmission):
 
     def take_place_now(self) -> bool:
         """Take a place under the concurrency limit where one is free; tell whether one was."""
-        self._ticket = self.limits.concurrency.enter_now()
-        if self._ticket is not None:
-            self.has_place = True
-            if not self._has_begun:
-                self._begin()
-        return self.has_place
+        limits = self.limits
+        ticket = self._ticket = limits.concurrency.enter_now()
+        if ticket is None:
+            return False
+        self.has_place = True
+        if not self._has_begun:
+            # The wait for the first place is no time of the call's.
+            self._has_begun = True
+            limits.calls += 1
+        return True
 
     async def take_place(self) -> None:
         """Wait for a place under the concurrency limit."""
         self._ticket, self.has_place = await self.limits.concurrency.enter(), True
         if not self._has_begun:
-            self._begin()
-
-    def _begin(self) -> None:
-        # The wait for the first place is no time of the call's.
-        self._has_begun = True
-        self.limits.calls += 1
+            self._has_begun = True
+            self.limits.calls += 1
 
     def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
         """Give the place back; the limit learns from how the request ended."""

@@ -97,10 +97,6 @@ class Call(Generic[R]):
         self._decoder = decoder
         self._wire_request = wire_request
         self._misfit = misfit
-        replay = self.record.replay
-        self._is_sent_once = not replay.unknown
-        # What may be sent twice need not fear that the server closes an old connection.
-        self._takes_fresh = not replay.is_protected
         self._look_first = look_first
         self._settled_at = settled_at
         self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
@@ -159,7 +155,8 @@ class Call(Generic[R]):
             self._watch.done()
             return result
         finally:
-            admission.end()
+            if admission.gives_back:
+                admission.end()
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -226,7 +223,7 @@ class Call(Generic[R]):
 
     async def _perform(self) -> R:
         """Send the operation until it succeeds, or nothing more may be done."""
-        admission = self._admission
+        admission, watch, replay = self._admission, self._watch, self.record.replay
         if admission.limits.budget.failures_on_end and admission.is_outage():
             admission.give_place()
             await admission.probe()
@@ -236,7 +233,8 @@ class Call(Generic[R]):
                 return self._recovered(found)
         while True:
             # An attempt that the deadline cuts stays noted, for the error to say whether it was sent.
-            sending = self._sending = Sending(self._watch, once=self._is_sent_once, fresh=self._takes_fresh)
+            # What does no harm when it is sent twice need not fear that the server closes an old connection.
+            sending = self._sending = Sending(watch, not replay.unknown, not replay.is_protected)
             if self._misfits:
                 sending.new = sending.look = True
             result = await self.send(self._wire_request, sending)
@@ -284,7 +282,8 @@ class Call(Generic[R]):
             result = ended = await connections.send(wire_request, self.execution.options, sending)
         finally:
             slots.give()
-            admission.give_place(ended)
+            if admission.gives_back:
+                admission.give_place(ended)
         if isinstance(result, ConfigurationError):
             raise result
         return result

@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
-from .outbox import Outbox
+from .outbox import LARGEST_AT_ONCE, SEND_OF_AIOHTTP, Outbox
 from .sending import ConnectionMemory, Sending
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ class Body(Payload):
     _value: bytes
 
     def __init__(self, content: bytes, sending: Sending, outbox: Outbox | None) -> None:
-        self.outbox = outbox
-        """What sends it with others; None where aiohttp does all."""
         self._value = content
-        self._size = self.length = len(content)
+        self._size = size = len(content)
+        self.outbox = outbox if size <= LARGEST_AT_ONCE else None
+        """What sends it with others; None where aiohttp does all."""
         self.sending = sending
 
     def __deepcopy__(self, _: dict[int, Any]) -> Body:
@@ -118,12 +118,15 @@ class GuardedRequest(aiohttp.ClientRequest):
         ours = body if type(body) is Body else None
         sending = SENDING.get() if ours is None else ours.sending
         if protocol is not None and sending is not None:
-            memory: ConnectionMemory = getattr(protocol, "_plexypay_memory", None) or memory_of(protocol)
+            remembering: Any = protocol
+            try:
+                memory: ConnectionMemory = remembering._plexypay_memory
+            except AttributeError:
+                memory = remembering._plexypay_memory = ConnectionMemory()
             if memory.unclear_at is not None and not sending.begun:
                 await self._rest(memory, sending)
-            is_looked_at = sending.look or sending.fresh or sending.new
             if protocol.should_close or (
-                is_looked_at and not _is_usable(protocol, memory, self.loop.time(), sending)
+                sending.look and not _is_usable(protocol, memory, self.loop.time(), sending)
             ):
                 raise StaleConnectionError
             sending.connection, sending.memory = protocol, memory
@@ -131,10 +134,10 @@ class GuardedRequest(aiohttp.ClientRequest):
                 self._note(sending, memory)
         outbox = None if ours is None else ours.outbox
         if (
-            ours is not None
-            and outbox is not None
+            outbox is not None
             and protocol is not None
-            and outbox.takes(self, protocol, ours.length)
+            and not protocol.writing_paused
+            and aiohttp.ClientRequest.send is SEND_OF_AIOHTTP
         ):
             response = await outbox.send(self, conn, protocol)
         else:
@@ -158,12 +161,6 @@ class GuardedRequest(aiohttp.ClientRequest):
             sending.writings += 1
             sending.begun = True
             sending.written_at = sending.watch.heard()
-
-
-def memory_of(protocol: ResponseHandler) -> ConnectionMemory:
-    """Return a new connection's memory, which begins with the first request on it."""
-    memory = protocol._plexypay_memory = ConnectionMemory()  # type: ignore[attr-defined]
-    return memory
 
 
 def _is_usable(protocol: ResponseHandler, memory: ConnectionMemory, now: float, sending: Sending) -> bool:

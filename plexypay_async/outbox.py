@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-__all__ = ["LARGEST_AT_ONCE", "Outbox"]
+__all__ = ["LARGEST_AT_ONCE", "SEND_OF_AIOHTTP", "Outbox"]
 
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
 _REQUEST = aiohttp.ClientRequest
-_SEND = _REQUEST.send
-"""aiohttp's own, as it was when this was loaded."""
+SEND_OF_AIOHTTP = _REQUEST.send
+"""As it was when this was loaded: where something has been put around it since, it is to be called."""
 _STEPS = frozenset({0xD880C8B8})
 """Checksums of the names that aiohttp's `send` uses, where `Outbox.send` does the same."""
 _PARTS_OF_A_RESPONSE = {
@@ -53,19 +53,6 @@ class Outbox:
     def where_it_helps(cls, loop: asyncio.AbstractEventLoop) -> Self | None:
         """Return an outbox where it is faster and aiohttp is built as it needs, else None."""
         return cls(loop) if sys.version_info < (3, 12) and is_built_as_needed() else None
-
-    def takes(self, request: aiohttp.ClientRequest, protocol: ResponseHandler, size: int) -> bool:
-        """Tell whether a request is one for here: what may have to wait, or is traced, is left to aiohttp."""
-        return not (
-            _REQUEST.send is not _SEND
-            or size > LARGEST_AT_ONCE
-            or protocol.writing_paused
-            or request.proxy is not None
-            or request.compress
-            or request.chunked
-            or request._continue is not None
-            or request._traces
-        )
 
     async def send(
         self, request: aiohttp.ClientRequest, conn: Connection, protocol: ResponseHandler
@@ -124,8 +111,8 @@ def is_built_as_needed() -> bool:
     """Tell whether aiohttp's insides are as the outbox uses them, in this version of aiohttp."""
     try:
         return (
-            inspect.iscoroutinefunction(_SEND)
-            and zlib.crc32(" ".join(_SEND.__code__.co_names).encode()) in _STEPS
+            inspect.iscoroutinefunction(SEND_OF_AIOHTTP)
+            and zlib.crc32(" ".join(SEND_OF_AIOHTTP.__code__.co_names).encode()) in _STEPS
             and _parameters(aiohttp.ClientResponse.__init__) == _PARTS_OF_A_RESPONSE
             and _parameters(_REQUEST.write_bytes) == {"self", "writer", "conn", "content_length"}
             and _parameters(StreamWriter.write_headers) == {"self", "status_line", "headers"}

@@ -64,7 +64,7 @@ async def read(
     record, misfits, asked = reader.record, 0, 0
     while True:
         sending = reader.attempt()
-        sending.new = misfits > 0
+        sending.new = sending.look = misfits > 0
         result = await reader.send(wire_request, sending)
         asked += 1
         if isinstance(result, WireResponse) and result.is_success and result.complete:

@@ -7,13 +7,11 @@ from typing import Any, Protocol
 
 from .deadlines import Watch
 
-__all__ = ["LARGEST_KEPT", "ConnectionMemory", "Sending"]
+__all__ = ["ConnectionMemory", "Sending"]
 
 
-LARGEST_KEPT = 2**16
-"""Bytes of an answer beyond which it is not remembered."""
 LATEST = 4
-"""So many answers are remembered of a connection, the one that is looked at among them."""
+"""So many answers are remembered of a connection, of those that came at once and so are short."""
 
 
 class Closable(Protocol):
@@ -55,20 +53,19 @@ class Sending:
     """What is remembered of that."""
     response: Any = None
     """The HTTP library's response as it is made, which a hook's exception may keep from coming back."""
-    look = False
-    """Whether the event loop may have been busy since it last read, so that connections are looked at."""
     new = False
     """Whether it takes no connection that was used before: answers of others may be on their way there."""
     parts: list[bytes] | None = None
     """What has come of a body that came in several parts."""
 
-    def __init__(self, watch: Watch, *, once: bool = False, fresh: bool = False) -> None:
+    def __init__(self, watch: Watch, once: bool = False, fresh: bool = False) -> None:
         self.watch = watch
         """The call's; it cuts an attempt that hears nothing for too long."""
         self.once = once
         """Whether the HTTP library's own second sending, after a disconnect, must not happen."""
-        self.fresh = fresh
-        """Whether it takes no connection that has been idle for so long that the server may close it now."""
+        self.fresh = self.look = fresh
+        """Whether it takes no connection that has been idle for so long that the server may close it now, and
+        whether one is looked at before: the event loop may have been busy since it last read from it."""
 
     def drop_connection(self) -> None:
         """Close the connection that it went out on, which is not to be trusted with another request."""
@@ -82,8 +79,8 @@ class Sending:
 
     def told_before(self, body: bytes) -> str | None:
         """Return the target of an earlier request on the connection that got the very same answer."""
-        answers = [] if self.memory is None else list(self.memory.answers)[:-1]
-        return next((target for target, earlier in answers if earlier and earlier == body), None)
+        answers = () if self.memory is None else self.memory.answers
+        return next((target for target, one in answers if one is not body and one == body), None)
 
     @property
     def repeated(self) -> bool:

@@ -39,7 +39,7 @@ from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .outbox import Outbox
 from .resolver import DaemonResolver
 from .secret import Secret
-from .sending import LARGEST_KEPT, Sending
+from .sending import Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
@@ -107,10 +107,11 @@ class Connections:
         """Whether the server is a sandbox; None before its first answer."""
         self._session = session
         self._given = given
-        self._traced = bool(session.trace_configs)
+        self._is_plain = given is None and not session.trace_configs
+        """Whether nothing but the library sees its requests and answers."""
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        self._outbox = Outbox.where_it_helps(loop)
+        self._outbox = Outbox.where_it_helps(loop) if self._is_plain and not session.trust_env else None
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -162,8 +163,6 @@ class Connections:
             timeout = options.timeout_of_get
             SENDING.set(sending)
         else:
-            if self._given is not None:
-                SENDING.set(sending)
             # Without a payload nothing would note the writing, so an empty body is one too.
             body = Body(request.body or b"", sending, self._outbox)
             if self.loop.time() - self.heard_at > LOOK_AFTER:
@@ -175,6 +174,8 @@ class Connections:
         else:
             key, headers = options.fixed
         if self._given is not None:
+            # A middleware of the caller's may change both the body and the headers.
+            SENDING.set(sending)
             _key_of_request.set(headers)
         handled = sys.exception()
         response: aiohttp.ClientResponse | None = None
@@ -200,13 +201,16 @@ class Connections:
                         raise
             if self.is_sandbox is None:
                 self.is_sandbox = SANDBOX_HEADER in response.headers
-            sending.response, stream = response, response.content
+            stream = response.content
             # As a rule all of it is here by now, and aiohttp has given the connection back.
             if stream.is_eof() and stream.exception() is None:
-                # A middleware may have read it, and then it is no more in the stream.
-                is_read = self._traced or response._body is not None  # pyright: ignore[reportPrivateUsage]
-                content = await response.read() if is_read else stream.read_nowait()
+                # A middleware may have read it, and a tracer wants to be told.
+                content = stream.read_nowait() if self._is_plain else await response.read()
                 too_large = len(content) > settings.max_response_size
+                if (memory := sending.memory) is not None:
+                    memory.answers.append((request.target, content))
+                    if memory.kept_for is None:
+                        memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
             else:
                 content, too_large = await _read(response, sending, settings.max_response_size)
         except asyncio.CancelledError:
@@ -226,11 +230,6 @@ class Connections:
             return _too_large(response, request, settings)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
-        memory = sending.memory
-        if memory is not None:
-            if memory.kept_for is None:
-                memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
-            memory.answers.append((request.target, content if len(content) <= LARGEST_KEPT else b""))
         return WireResponse(response.status, content, response.headers, key=key)
 
     def _broken(

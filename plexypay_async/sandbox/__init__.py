@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .clock import Clock
-from .deliveries import Deliveries, Delivery, DeliveryAttempt, DeliveryState
+from .deliveries.log import Deliveries, Delivery, DeliveryAttempt, DeliveryState
 from .faults import Cut, Fault, Faults, ForeignBody, Misdelivery, Work
 from .server import Sandbox
 from .traffic import ArrivedRequest, Traffic

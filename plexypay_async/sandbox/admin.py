@@ -24,15 +24,15 @@ import orjson
 from aiohttp import web
 
 from .clock import microseconds_of, written_time
-from .dispatcher import Dispatcher
+from .deliveries.dispatcher import Dispatcher
 from .exchange import Answer, Fields, Refusal
 from .faults import Fault
 from .gate import respond
-from .issuer import DEFAULT_CARD, PASSWORD
-from .link_payments import LinkPayment, LinkPayments
+from .handlers.payment_links import PaymentLinkHandlers
+from .handlers.transactions import TransactionHandlers
 from .paging import PageQuery
-from .payment_links import PaymentLinkHandlers
-from .transactions import TransactionHandlers
+from .state.issuer import DEFAULT_CARD, PASSWORD
+from .state.link_payments import LinkPayment, LinkPayments
 
 if TYPE_CHECKING:
     from .server import Sandbox

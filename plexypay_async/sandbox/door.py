@@ -9,10 +9,10 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from .checkout_page import message_page
 from .connections import Connections
 from .exchange import Answer, error_body
 from .gate import respond
+from .pages.checkout_page import message_page
 from .site import Site
 
 __all__ = ["MAX_BODY", "door"]

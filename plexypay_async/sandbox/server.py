@@ -35,39 +35,39 @@ from ..errors import ConfigurationError
 from ..operation import Declaration, Evidence, Resource, declarations
 from ..secret import Secret
 from ..version import SANDBOX_HEADER
-from .acquirer import Acquirer
 from .admin import add_admin
-from .assumed import AssumedHandlers
-from .checkout import add_checkout
 from .clock import Clock
 from .connections import Connections
 from .database import open_database
-from .deliveries import Deliveries
-from .delivery_store import DeliveryStore
-from .direct_payments import DirectPaymentHandlers
-from .dispatcher import Dispatcher
+from .deliveries.dispatcher import Dispatcher
+from .deliveries.log import Deliveries
+from .deliveries.settings import PAUSES, WebhookSettings
+from .deliveries.store import DeliveryStore
 from .door import MAX_BODY, door
 from .exchange import Handler, Refusal
 from .faults import Fault, Faults
 from .gate import Gate
-from .index_page import add_index
-from .issuer import DEFAULT_CARD, PASSWORD
-from .link_payments import LinkPayment, LinkPayments
-from .link_store import LinkStore
-from .payment_links import PaymentLinkHandlers
-from .payments import PaymentHandlers
-from .record_store import RecordStore
-from .recurring import RecurringHandlers
-from .settlement_order_store import SettlementOrderStore
-from .settlement_orders import SettlementOrderHandlers
+from .handlers.direct_payments import DirectPaymentHandlers
+from .handlers.payment_links import PaymentLinkHandlers
+from .handlers.payments import PaymentHandlers
+from .handlers.records import AssumedHandlers
+from .handlers.recurring import RecurringHandlers
+from .handlers.settlement_orders import SettlementOrderHandlers
+from .handlers.transactions import TransactionHandlers
+from .handlers.wallet import WalletHandlers
+from .pages.checkout import add_checkout
+from .pages.index import add_index
 from .site import Site, is_loopback
+from .state.acquirer import Acquirer
+from .state.issuer import DEFAULT_CARD, PASSWORD
+from .state.link_payments import LinkPayment, LinkPayments
+from .state.links import LinkStore
+from .state.records import RecordStore
+from .state.settlement_orders import SettlementOrderStore
+from .state.transactions import TransactionStore
+from .state.wallet import WalletStore
 from .thread import ServingThread
 from .traffic import Traffic
-from .transaction_store import TransactionStore
-from .transactions import TransactionHandlers
-from .wallet import WalletHandlers
-from .wallet_store import WalletStore
-from .webhook_settings import PAUSES, WebhookSettings
 
 __all__ = ["Sandbox"]
 

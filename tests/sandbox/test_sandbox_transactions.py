@@ -20,7 +20,7 @@ from plexypay_async.api.transactions import Transactions
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.operation import declarations
 from plexypay_async.sandbox import Sandbox
-from plexypay_async.sandbox.link_store import LinkStore
+from plexypay_async.sandbox.state.links import LinkStore
 
 pytestmark = pytest.mark.asyncio
 

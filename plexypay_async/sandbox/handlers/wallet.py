@@ -19,9 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
-from .paging import PageQuery
-from .wallet_store import StoredWalletTransaction, WalletStore
+from ..exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
+from ..paging import PageQuery
+from ..state.wallet import StoredWalletTransaction, WalletStore
 
 __all__ = ["WalletHandlers"]
 

@@ -29,13 +29,11 @@ from typing import Any
 
 import orjson
 
-from .acquirer import Acquirer, Authentication
-from .card_keys import CardKeys
-from .exchange import Answer, Call, Handler, Refusal
-from .issuer import CARDS, REASONS, PresentedCard
-from .money import MoneyFields, in_major_units
-from .recurring import initial_payment
-from .transaction_store import (
+from ..exchange import Answer, Call, Handler, Refusal
+from ..money import MoneyFields, in_major_units
+from ..state.acquirer import Acquirer, Authentication
+from ..state.issuer import CARDS, REASONS, PresentedCard
+from ..state.transactions import (
     IMMEDIATE,
     MANUAL,
     VERIFICATION,
@@ -43,6 +41,8 @@ from .transaction_store import (
     TransactionDraft,
     TransactionStore,
 )
+from .card_keys import CardKeys
+from .recurring import initial_payment
 
 __all__ = ["DirectPaymentHandlers"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import attrs
 
-from .clock import Clock, written_time
-from .database import atomically
+from ..clock import Clock, written_time
+from ..database import atomically
+from ..money import in_major_units
 from .issuer import CARDS, PresentedCard
-from .money import in_major_units
 
 __all__ = ["StoredTransaction", "TransactionDraft", "TransactionEvent", "TransactionStore"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from ..money import displayed
+from ..state.transactions import StoredTransaction
 from .checkout_page import masked
-from .money import displayed
-from .pages import Content, html_page, markup
-from .transaction_store import StoredTransaction
+from .html import Content, html_page, markup
 
 __all__ = ["challenge_page", "way_back_page"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .exchange import Answer, Call, Handler, Refusal
-from .paging import PageQuery
-from .transaction_store import StoredTransaction, TransactionStore
+from ..exchange import Answer, Call, Handler, Refusal
+from ..paging import PageQuery
+from ..state.transactions import StoredTransaction, TransactionStore
 
 __all__ = ["TransactionHandlers"]
 

@@ -7,12 +7,12 @@ import uuid
 import attrs
 import orjson
 
+from ..clock import Clock
+from ..exchange import Refusal
 from .acquirer import Acquirer, Authentication
-from .clock import Clock
-from .exchange import Refusal
 from .issuer import CARDS, DEFAULT_CARD, PASSWORD, PresentedCard
-from .link_store import LinkStore, StoredLink
-from .transaction_store import AUTOMATIC, MANUAL, StoredTransaction, TransactionDraft
+from .links import LinkStore, StoredLink
+from .transactions import AUTOMATIC, MANUAL, StoredTransaction, TransactionDraft
 
 __all__ = ["PENDING", "LinkPayment", "LinkPayments", "default_expiry"]
 

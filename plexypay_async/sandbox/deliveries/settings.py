@@ -16,8 +16,8 @@ from collections.abc import Iterable
 
 import yarl
 
-from ..errors import ConfigurationError
-from ..secret import Secret
+from ...errors import ConfigurationError
+from ...secret import Secret
 
 __all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address"]
 

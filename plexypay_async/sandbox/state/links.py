@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import orjson
 
-from .clock import Clock, written_time
+from ..clock import Clock, written_time
 
 __all__ = ["LinkDraft", "LinkStore", "OrderReferenceTakenError", "StoredLink"]
 

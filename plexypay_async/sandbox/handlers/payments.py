@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .exchange import Answer, Call, Handler, Refusal
-from .money import MoneyFields, in_major_units
-from .transaction_store import StoredTransaction, TransactionStore
+from ..exchange import Answer, Call, Handler, Refusal
+from ..money import MoneyFields, in_major_units
+from ..state.transactions import StoredTransaction, TransactionStore
 
 __all__ = ["PaymentHandlers"]
 

@@ -18,14 +18,14 @@ import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from .clock import microseconds_of, written_time
-from .deliveries import Delivery, DeliveryAttempt, DeliveryState
-from .dispatcher import Dispatcher
-from .link_store import LinkStore, StoredLink
-from .money import displayed
-from .pages import Content, Markup, html_page, markup, web_address
-from .paging import PageQuery
-from .transaction_store import StoredTransaction, TransactionStore
+from ..clock import microseconds_of, written_time
+from ..deliveries.dispatcher import Dispatcher
+from ..deliveries.log import Delivery, DeliveryAttempt, DeliveryState
+from ..money import displayed
+from ..paging import PageQuery
+from ..state.links import LinkStore, StoredLink
+from ..state.transactions import StoredTransaction, TransactionStore
+from .html import Content, Markup, html_page, markup, web_address
 
 __all__ = ["add_index"]
 

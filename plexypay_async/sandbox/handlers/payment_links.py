@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from .clock import Clock, read_time
-from .exchange import Answer, Call, Fields, Handler, Refusal
-from .link_store import LinkDraft, LinkStore, OrderReferenceTakenError, StoredLink
-from .paging import PageQuery
+from ..clock import Clock, read_time
+from ..exchange import Answer, Call, Fields, Handler, Refusal
+from ..paging import PageQuery
+from ..state.links import LinkDraft, LinkStore, OrderReferenceTakenError, StoredLink
 
 __all__ = ["PaymentLinkHandlers"]
 

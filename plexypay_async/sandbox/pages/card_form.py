@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import attrs
 
-from .clock import Clock
-from .issuer import CARDS
-from .link_payments import PENDING, LinkPayment, default_expiry
+from ..clock import Clock
+from ..state.issuer import CARDS
+from ..state.link_payments import PENDING, LinkPayment, default_expiry
 
 __all__ = ["CardForm", "first_form", "in_groups", "read_card_form"]
 

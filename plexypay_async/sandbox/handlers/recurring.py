@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .acquirer import Acquirer, Authentication
-from .exchange import Answer, Call, Handler, Refusal
-from .money import MoneyFields, in_major_units
-from .transaction_store import StoredTransaction, TransactionDraft, TransactionStore
+from ..exchange import Answer, Call, Handler, Refusal
+from ..money import MoneyFields, in_major_units
+from ..state.acquirer import Acquirer, Authentication
+from ..state.transactions import StoredTransaction, TransactionDraft, TransactionStore
 
 __all__ = ["RecurringHandlers", "initial_payment"]
 

@@ -19,17 +19,17 @@ import attrs
 from aiohttp import hdrs
 from aiohttp.abc import ResolveResult
 
-from ..errors import ConfigurationError
-from ..resolver import DaemonResolver
-from .clock import Clock
-from .deliveries import DeliveryState
-from .delivery_store import DeliveryDraft, DeliveryStore, DueDelivery
-from .faults import Faults, Misdelivery
-from .link_store import LinkStore
-from .settlement_order_store import StoredSettlementOrder
-from .transaction_store import StoredTransaction
-from .webhook_events import WebhookEvent, callback_url, order_event, transaction_event
-from .webhook_settings import WebhookSettings, is_loopback_address
+from ...errors import ConfigurationError
+from ...resolver import DaemonResolver
+from ..clock import Clock
+from ..faults import Faults, Misdelivery
+from ..state.links import LinkStore
+from ..state.settlement_orders import StoredSettlementOrder
+from ..state.transactions import StoredTransaction
+from .log import DeliveryState
+from .messages import WebhookEvent, callback_url, order_event, transaction_event
+from .settings import WebhookSettings, is_loopback_address
+from .store import DeliveryDraft, DeliveryStore, DueDelivery
 
 __all__ = ["Dispatcher"]
 

@@ -12,13 +12,13 @@ from datetime import datetime
 import attrs
 from aiohttp import web
 
-from .checkout_form import CardForm, in_groups
-from .clock import written_time
-from .issuer import APPROVED, CARDS, REASONS, Flow, IssuedCard, PresentedCard, response_code
-from .link_store import StoredLink
-from .money import displayed
-from .pages import Content, Markup, html_page, markup
-from .transaction_store import StoredTransaction
+from ..clock import written_time
+from ..money import displayed
+from ..state.issuer import APPROVED, CARDS, REASONS, Flow, IssuedCard, PresentedCard, response_code
+from ..state.links import StoredLink
+from ..state.transactions import StoredTransaction
+from .card_form import CardForm, in_groups
+from .html import Content, Markup, html_page, markup
 
 __all__ = ["LEFT", "closed_page", "description", "message_page", "note", "open_page", "tried"]
 

@@ -16,8 +16,8 @@ from .issuer import (
     PresentedCard,
     response_code,
 )
-from .link_store import LinkStore
-from .transaction_store import (
+from .links import LinkStore
+from .transactions import (
     IMMEDIATE,
     VERIFICATION,
     StoredTransaction,

@@ -20,16 +20,16 @@ import orjson
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from .bank_page import challenge_page, way_back_page
-from .checkout_form import CardForm, first_form, read_card_form
+from ..exchange import Refusal
+from ..site import BANK_PAGES, is_cross_site
+from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
+from ..state.link_payments import LinkPayment, LinkPayments
+from ..state.links import LinkStore, StoredLink
+from ..state.transactions import StoredTransaction, TransactionStore
+from .bank import challenge_page, way_back_page
+from .card_form import CardForm, first_form, read_card_form
 from .checkout_page import LEFT, closed_page, message_page, open_page, tried
-from .exchange import Refusal
-from .issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
-from .link_payments import LinkPayment, LinkPayments
-from .link_store import LinkStore, StoredLink
-from .pages import Markup, web_address
-from .site import BANK_PAGES, is_cross_site
-from .transaction_store import StoredTransaction, TransactionStore
+from .html import Markup, web_address
 
 __all__ = ["add_checkout"]
 

@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 import orjson
 
-from .assumed import MERCHANT_ID
-from .link_store import LinkStore
-from .settlement_order_store import StoredSettlementOrder
-from .transaction_store import StoredTransaction
+from ..handlers.records import MERCHANT_ID
+from ..state.links import LinkStore
+from ..state.settlement_orders import StoredSettlementOrder
+from ..state.transactions import StoredTransaction
 
 __all__ = ["WebhookEvent", "callback_url", "order_event", "transaction_event"]
 

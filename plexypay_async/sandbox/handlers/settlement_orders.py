@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .assumed import MERCHANT_ID
-from .exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
-from .paging import PageQuery
-from .settlement_order_store import SettlementOrderStore, StoredSettlementOrder
+from ..exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
+from ..paging import PageQuery
+from ..state.settlement_orders import SettlementOrderStore, StoredSettlementOrder
+from .records import MERCHANT_ID
 
 __all__ = ["SettlementOrderHandlers"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import attrs
 import orjson
 
-from ..errors import ConfigurationError
-from .clock import microseconds_of, written_time
+from ...errors import ConfigurationError
+from ..clock import microseconds_of, written_time
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher

@@ -14,9 +14,9 @@ from typing import Any
 import attrs
 import orjson
 
-from .clock import moment_of
-from .database import atomically
-from .deliveries import Delivery, DeliveryAttempt, DeliveryState
+from ..clock import moment_of
+from ..database import atomically
+from .log import Delivery, DeliveryAttempt, DeliveryState
 
 __all__ = ["DeliveryDraft", "DeliveryStore", "DueDelivery"]
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .exchange import Answer, Call, Handler, Refusal, read_document
-from .paging import PageQuery
-from .record_store import RecordStore
-from .transaction_store import TransactionStore
+from ..exchange import Answer, Call, Handler, Refusal, read_document
+from ..paging import PageQuery
+from ..state.records import RecordStore
+from ..state.transactions import TransactionStore
 
 __all__ = ["MERCHANT_ID", "AssumedHandlers"]
 

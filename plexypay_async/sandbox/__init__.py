@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .clock import Clock
-from .deliveries.log import Deliveries, Delivery, DeliveryAttempt, DeliveryState
+from .deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
+from .deliveries.log import Deliveries
 from .faults import Cut, Fault, Faults, ForeignBody, Misdelivery, Work
 from .server import Sandbox
 from .traffic import ArrivedRequest, Traffic

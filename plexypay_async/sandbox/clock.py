@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "microseconds_of", "moment_of", "read_time", "written_time"]
+__all__ = ["Clock", "moment_of", "read_time", "written_time"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -80,11 +80,6 @@ def moment_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def microseconds_of(moment: datetime) -> int:
-    """Return an aware datetime in microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def read_time(text: str) -> int:
     """Read an ISO 8601 time with a zone into microseconds since 1970 in UTC.
 
@@ -95,9 +90,14 @@ def read_time(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return microseconds_of(moment.astimezone(UTC))
+    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
-def written_time(microseconds: int) -> str:
-    """Write microseconds since 1970 as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any."""
-    return moment_of(microseconds).isoformat()[:-6] + "Z"
+def written_time(time: int | datetime) -> str:
+    """Write a time as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any.
+
+    Args:
+        time: Microseconds since 1970 in UTC, or an aware datetime in UTC.
+    """
+    moment = moment_of(time) if isinstance(time, int) else time
+    return moment.isoformat()[:-6] + "Z"

@@ -9,8 +9,8 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from .connections import Connections
-from .exchange import Answer, error_body
+from .connections import ServerConnections
+from .exchange import ApiResponse, error_body
 from .gate import respond
 from .pages.checkout_page import message_page
 from .site import Site
@@ -23,7 +23,7 @@ MAX_BODY = 1 << 20
 _ASK_FOR_TOKEN = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Plexy Pay sandbox", charset="UTF-8"'}
 
 
-def door(site: Site, connections: Connections) -> Middleware:
+def door(site: Site, connections: ServerConnections) -> Middleware:
     """Return the middleware that lets requests in."""
 
     @web.middleware
@@ -62,4 +62,4 @@ def _refused(request: web.Request, status: HTTPStatus, message: str) -> web.Resp
     if request.path == "/" or request.path.startswith("/checkout/"):
         return message_page("Not from here", message, status=status)
     source = "sandbox" if request.path.startswith("/_sandbox") else "keys"
-    return respond(Answer(status, error_body(3, message, source=source)))
+    return respond(ApiResponse(status, error_body(3, message, source=source)))

@@ -10,7 +10,7 @@ import attrs
 from aiohttp import hdrs, web
 
 from ..secret import Secret
-from .exchange import Answer, Call, Handler, Refusal, encode, error_body
+from .exchange import ApiRequest, ApiResponse, Handler, Refusal, encode, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
@@ -23,10 +23,10 @@ _LOOK_EVERY = 0.05
 _OWN_PATHS = ("/_sandbox/", "/checkout/")
 
 
-def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Write an answer as an HTTP response."""
+def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Write what an operation answers as an HTTP response."""
     return web.Response(
-        status=answer.status, body=encode(answer.document), content_type=_JSON, headers=headers
+        status=response.status, body=encode(response.document), content_type=_JSON, headers=headers
     )
 
 
@@ -52,10 +52,10 @@ class Gate:
             def work(body: bytes) -> web.Response:
                 try:
                     self._authenticate(request)
-                    answer = handler(Call(request.match_info, request.query, body, request.headers))
+                    response = handler(ApiRequest(request.match_info, request.query, body, request.headers))
                 except Refusal as refusal:
-                    answer = refusal.answer
-                return respond(answer, headers)
+                    response = refusal.response
+                return respond(response, headers)
 
             return await self._pass(request, operation, work)
 
@@ -71,7 +71,7 @@ class Gate:
             try:
                 self._authenticate(request)
             except Refusal as refusal:
-                return respond(refusal.answer)
+                return respond(refusal.response)
             return _refuse(request, refused)
 
         return await self._pass(request, None, work)
@@ -107,11 +107,11 @@ class Gate:
             await self._hang(request)
         if fault.hang or fault.cut is not None:
             return _cut(request)
-        answer, headers = fault.error()
+        error, headers = fault.error()
         headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
         if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
-            return _page(answer.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
-        return respond(answer, headers)
+            return _page(error.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
+        return respond(error, headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -139,8 +139,8 @@ def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
     if isinstance(refused, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(refused.allowed_methods))
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
-        return respond(Answer(405, body), {hdrs.ALLOW: allowed})
-    return respond(Answer(404, error_body(4, f"no such path: {request.path[:200]}")))
+        return respond(ApiResponse(405, body), {hdrs.ALLOW: allowed})
+    return respond(ApiResponse(404, error_body(4, f"no such path: {request.path[:200]}")))
 
 
 def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Response:

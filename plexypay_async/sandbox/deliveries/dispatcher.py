@@ -11,7 +11,6 @@ import contextlib
 import errno
 import functools
 import socket
-import threading
 from collections.abc import Callable
 
 import aiohttp
@@ -21,13 +20,12 @@ from aiohttp.abc import ResolveResult
 
 from ...errors import ConfigurationError
 from ...resolver import DaemonResolver
-from ..clock import Clock
 from ..faults import Faults, Misdelivery
 from ..state.links import LinkStore
-from ..state.settlement_orders import StoredSettlementOrder
-from ..state.transactions import StoredTransaction
-from .log import DeliveryState
-from .messages import WebhookEvent, callback_url, order_event, transaction_event
+from ..state.state import Changed
+from ..thread import SandboxLoop
+from .delivery import DeliveryState
+from .messages import WebhookMessage, callback_url, message_of
 from .settings import WebhookSettings, is_loopback_address
 from .store import DeliveryDraft, DeliveryStore, DueDelivery
 
@@ -68,15 +66,19 @@ class Dispatcher:
     """The outgoing side of a running sandbox."""
 
     def __init__(
-        self, store: DeliveryStore, links: LinkStore, clock: Clock, faults: Faults, settings: WebhookSettings
+        self,
+        store: DeliveryStore,
+        links: LinkStore,
+        faults: Faults,
+        settings: WebhookSettings,
+        loop: SandboxLoop,
     ) -> None:
         self.store = store
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
         self._links = links
-        self.clock = clock
+        self.clock = store.clock
         self._faults = faults
         self.settings = settings
-        self._thread = threading.get_ident()
         self._woken = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._attempted: set[str] = set()
@@ -101,7 +103,7 @@ class Dispatcher:
         self._pass_time = pass_time
         self.store.take_up(self.clock.microseconds(), longest_delay=_LATEST)
         self._unwatch = self.clock.watch(self._wake_from_anywhere)
-        self._pump = self.loop.create_task(self._run())
+        self._pump = asyncio.create_task(self._run())
 
     async def end(self) -> None:
         """Stop delivering; what is under way counts as not sent."""
@@ -118,27 +120,16 @@ class Dispatcher:
             if isinstance(error, Exception):
                 raise error
 
-    def is_own_thread(self) -> bool:
-        """Whether the sandbox runs in this thread."""
-        return threading.get_ident() == self._thread
-
     def wake(self) -> None:
         """Look again at what is due."""
         self._woken.set()
 
-    def transaction_changed(self, transaction: StoredTransaction) -> None:
-        """Store the webhook of a transaction's new state."""
-        url = callback_url(transaction, self._links) or self.settings.url
-        if url is not None:
-            event = transaction_event(transaction)
-            if event is not None:
-                self._store(event, url)
-
-    def order_changed(self, order: StoredSettlementOrder) -> None:
-        """Store the webhook of a settlement payment order's new state."""
-        url = self.settings.url
-        if url is not None:
-            self._store(order_event(order), url)
+    def tell(self, changed: Changed) -> None:
+        """Store the webhook of what has entered another state, if there is one and an address for it."""
+        url = callback_url(changed, self._links) or self.settings.url
+        message = None if url is None else message_of(changed)
+        if url is not None and message is not None:
+            self._store(message, url)
 
     def resend(self, identifier: str) -> None:
         """Send a webhook once more, as if it were new.
@@ -200,7 +191,7 @@ class Dispatcher:
             due = self.store.due(now, without=self._sending)
             if due is None:
                 break
-            task = self.loop.create_task(self._send_all(due.subject))
+            task = asyncio.create_task(self._send_all(due.subject))
             self._sending[due.subject] = task
             task.add_done_callback(functools.partial(self._sent, due.subject))
         return changes_at
@@ -243,14 +234,14 @@ class Dispatcher:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"[:500]
 
-    def _store(self, event: WebhookEvent, url: str) -> None:
+    def _store(self, message: WebhookMessage, url: str) -> None:
         refusal = self.settings.refusal(url)
-        draft = DeliveryDraft(event=event.name, subject=event.subject, url=url, body=event.body)
+        draft = DeliveryDraft(event=message.name, subject=message.subject, url=url, body=message.body)
         if refusal is not None:
             draft = attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal)
         else:
             draft = self._struck(draft)
-        self.store.create(draft, self.clock.microseconds())
+        self.store.create(draft)
         self.wake()
 
     def _struck(self, draft: DeliveryDraft) -> DeliveryDraft:
@@ -270,4 +261,4 @@ class Dispatcher:
         return attrs.evolve(struck, delay=_HELD_FOR, held=True)
 
     def _wake_from_anywhere(self) -> None:
-        self.loop.call_soon_threadsafe(self._woken.set)
+        self.loop.call_soon(self._woken.set)

@@ -8,24 +8,22 @@ left. A payment order knows no link, so its webhooks go to the default address a
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 import orjson
 
-from ..handlers.records import MERCHANT_ID
 from ..state.links import LinkStore
-from ..state.settlement_orders import StoredSettlementOrder
+from ..state.settlement_orders import MERCHANT_ID, StoredSettlementOrder
+from ..state.state import Changed
 from ..state.transactions import StoredTransaction
 
-__all__ = ["WebhookEvent", "callback_url", "order_event", "transaction_event"]
+__all__ = ["WebhookMessage", "callback_url", "message_of"]
 
 _TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})
 _WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
 
 @attrs.frozen
-class WebhookEvent:
+class WebhookMessage:
     """One change that is told."""
 
     name: str
@@ -35,10 +33,22 @@ class WebhookEvent:
     body: bytes
 
 
-def transaction_event(transaction: StoredTransaction) -> WebhookEvent | None:
-    """Return what is told of a transaction's new state; None for one that no webhook tells."""
-    if transaction.status not in _TOLD:
+def message_of(changed: Changed) -> WebhookMessage | None:
+    """Return what is told of something that has entered another state; None if no webhook tells it."""
+    if isinstance(changed, StoredSettlementOrder):
+        return _of_order(changed)
+    return _of_transaction(changed) if changed.status in _TOLD else None
+
+
+def callback_url(changed: Changed, links: LinkStore) -> str | None:
+    """Return the address at which the link of a transaction wants to be called."""
+    if isinstance(changed, StoredSettlementOrder) or changed.payment_link_id is None:
         return None
+    link = links.find(changed.payment_link_id)
+    return None if link is None else link.text_of_metadata("callbackUrl")
+
+
+def _of_transaction(transaction: StoredTransaction) -> WebhookMessage:
     data = transaction.whole()
     for key in _WRAPPED:
         if data[key] is not None:
@@ -47,26 +57,13 @@ def transaction_event(transaction: StoredTransaction) -> WebhookEvent | None:
     subject = transaction.id
     if transaction.type == "refund" and transaction.parent_id is not None:
         subject = transaction.parent_id
-    return WebhookEvent(name, subject, orjson.dumps({"name": name, "merchantId": MERCHANT_ID, "data": data}))
+    body = orjson.dumps({"name": name, "merchantId": MERCHANT_ID, "data": data})
+    return WebhookMessage(name, subject, body)
 
 
-def order_event(order: StoredSettlementOrder) -> WebhookEvent:
-    """Return what is told of a settlement payment order's new state."""
-    data = order.shown(MERCHANT_ID)
+def _of_order(order: StoredSettlementOrder) -> WebhookMessage:
+    data = order.shown()
     del data["id"]
     name = f"payment_order.{order.status}"
-    return WebhookEvent(
-        name, order.id, orjson.dumps({"name": name, "merchant_id": MERCHANT_ID, "data": data})
-    )
-
-
-def callback_url(transaction: StoredTransaction, links: LinkStore) -> str | None:
-    """Return the address that the transaction's link wants to be called at."""
-    if transaction.payment_link_id is None:
-        return None
-    link = links.find(transaction.payment_link_id)
-    if link is None or link.metadata is None:
-        return None
-    metadata: Any = orjson.loads(link.metadata)
-    url = metadata.get("callbackUrl")
-    return url if isinstance(url, str) and url else None
+    body = orjson.dumps({"name": name, "merchant_id": MERCHANT_ID, "data": data})
+    return WebhookMessage(name, order.id, body)

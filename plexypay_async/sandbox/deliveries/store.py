@@ -6,25 +6,24 @@ Times are microseconds since 1970 in UTC, by the sandbox's clock.
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import attrs
 import orjson
 
 from ..clock import moment_of
-from ..database import atomically
-from .log import Delivery, DeliveryAttempt, DeliveryState
+from ..state.table import Table
+from .delivery import Delivery, DeliveryAttempt, DeliveryState
 
 __all__ = ["DeliveryDraft", "DeliveryStore", "DueDelivery"]
 
-_SELECT = (
-    "SELECT id, event, url, body, state, fault, reason, created_at, due_at,"
-    " (SELECT json_group_array(json_array(attempted_at, status, error))"
-    " FROM (SELECT * FROM delivery_attempts WHERE delivery_id = deliveries.id ORDER BY seq))"
-    " FROM deliveries"
+_DUE = "SELECT id, subject, url, body, tries, copies FROM deliveries"
+_COLUMNS = (
+    *("id", "event", "url", "body", "state", "fault", "reason", "created_at", "due_at"),
+    "(SELECT json_group_array(json_array(attempted_at, status, error))"
+    " FROM (SELECT * FROM delivery_attempts WHERE delivery_id = deliveries.id ORDER BY seq))",
 )
 
 
@@ -60,10 +59,29 @@ class DueDelivery:
     copies: int
 
 
-class DeliveryStore:
+def _delivery(*columns: Any) -> Delivery:
+    *texts, created_at, due_at, attempts = columns
+    identifier, event, url, body, state, fault, reason = texts
+    return Delivery(
+        id=identifier,
+        event=event,
+        url=url,
+        body=body,
+        state=DeliveryState(state),
+        fault=fault,
+        reason=reason,
+        created_at=moment_of(created_at),
+        next_attempt_at=None if due_at is None else moment_of(due_at),
+        attempts=tuple(
+            DeliveryAttempt(moment_of(at), status, error) for at, status, error in orjson.loads(attempts)
+        ),
+    )
+
+
+class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_COLUMNS):
     """The deliveries of one sandbox, in the order of their creation."""
 
-    SCHEMA = """
+    schema = """
         CREATE TABLE IF NOT EXISTS deliveries (
             seq INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
@@ -92,80 +110,31 @@ class DeliveryStore:
         CREATE INDEX IF NOT EXISTS delivery_attempts_by_delivery ON delivery_attempts (delivery_id);
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._execute = connection.execute
-
-    def create(self, draft: DeliveryDraft, now: int) -> None:
+    def create(self, draft: DeliveryDraft) -> None:
         """Store a new delivery."""
-        due_at = now + draft.delay if draft.state is DeliveryState.PENDING else None
-        self._execute(
-            "INSERT INTO deliveries"
-            " (id, event, subject, url, body, state, fault, reason, copies, held, created_at, due_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                str(uuid.uuid4()),
-                draft.event,
-                draft.subject,
-                draft.url,
-                draft.body,
-                draft.state,
-                draft.fault,
-                draft.reason,
-                draft.copies,
-                draft.held,
-                now,
-                due_at,
-            ),
-        )
-
-    def find(self, identifier: str) -> Delivery | None:
-        """Return the delivery with this id."""
-        row = self._execute(f"{_SELECT} WHERE id = ?", (identifier,)).fetchone()
-        return None if row is None else _delivery(row)
-
-    def all(self) -> Iterator[Delivery]:
-        """Yield every delivery, the oldest first."""
-        for row in self._execute(f"{_SELECT} ORDER BY seq"):
-            yield _delivery(row)
-
-    def page(self, offset: int, size: int) -> tuple[list[Delivery], int]:
-        """Return up to `size` deliveries after the newest `offset` of them, and how many there are."""
-        total = self.count()
-        # Rows are never deleted one by one, so their numbers have no gaps and no row need be skipped.
-        rows = self._execute(f"{_SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?", (total - offset, size))
-        return [_delivery(row) for row in rows], total
-
-    def count(self) -> int:
-        """Return how many there are."""
-        (total,) = self._execute("SELECT COALESCE(MAX(seq), 0) FROM deliveries").fetchone()
-        return int(total)
+        now = self.clock.microseconds()
+        columns = attrs.asdict(draft, recurse=False)
+        delay = columns.pop("delay")
+        due_at = now + delay if draft.state is DeliveryState.PENDING else None
+        self._insert(id=str(uuid.uuid4()), created_at=now, due_at=due_at, **columns)
 
     def due(
         self, now: int, *, without: Collection[str] = (), subject: str | None = None
     ) -> DueDelivery | None:
         """Return what has been due the longest: of one subject, or of any but those in `without`."""
+        chosen = "INDEXED BY deliveries_by_due WHERE subject NOT IN (SELECT value FROM json_each(?))"
+        value = orjson.dumps(list(without)).decode()
         if subject is not None:
-            row = self._execute(
-                "SELECT id, subject, url, body, tries, copies FROM deliveries"
-                " WHERE state = 'pending' AND due_at <= ? AND subject = ? ORDER BY due_at, seq LIMIT 1",
-                (now, subject),
-            ).fetchone()
-        else:
-            row = self._execute(
-                "SELECT id, subject, url, body, tries, copies FROM deliveries"
-                " INDEXED BY deliveries_by_due WHERE state = 'pending' AND due_at <= ?"
-                " AND subject NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at, seq LIMIT 1",
-                (now, orjson.dumps(list(without)).decode()),
-            ).fetchone()
+            chosen, value = "WHERE subject = ?", subject
+        row = self._execute(
+            f"{_DUE} {chosen} AND state = 'pending' AND due_at <= ? ORDER BY due_at, seq LIMIT 1",
+            (value, now),
+        ).fetchone()
         return None if row is None else DueDelivery(*row)
 
     def next_due_at(self) -> int | None:
         """Return when the next delivery is due."""
-        (due_at,) = self._execute(
-            "SELECT MIN(due_at) FROM deliveries INDEXED BY deliveries_by_due WHERE state = 'pending'"
-        ).fetchone()
-        return None if due_at is None else int(due_at)
+        return self._earliest("due_at", index="deliveries_by_due", where="state = 'pending'")
 
     def holds(self, subject: str) -> bool:
         """Whether a delivery of this subject waits for a later one."""
@@ -179,7 +148,7 @@ class DeliveryStore:
         self, tried: DueDelivery, now: int, *, status: int | None, error: str | None, pause: int | None
     ) -> None:
         """Note an attempt, and what comes next: nothing after a 200, else another after `pause`, if any."""
-        with atomically(self._connection):
+        with self.atomically():
             row = self._execute(
                 "SELECT seq, copies, created_at FROM deliveries WHERE id = ?", (tried.id,)
             ).fetchone()
@@ -233,25 +202,6 @@ class DeliveryStore:
 
     def clear(self) -> None:
         """Forget every delivery."""
-        with atomically(self._connection):
-            self._execute("DELETE FROM deliveries")
+        with self.atomically():
+            super().clear()
             self._execute("DELETE FROM delivery_attempts")
-
-
-def _delivery(row: tuple[Any, ...]) -> Delivery:
-    *texts, created_at, due_at, attempts = row
-    identifier, event, url, body, state, fault, reason = texts
-    return Delivery(
-        id=identifier,
-        event=event,
-        url=url,
-        body=body,
-        state=DeliveryState(state),
-        fault=fault,
-        reason=reason,
-        created_at=moment_of(created_at),
-        next_attempt_at=None if due_at is None else moment_of(due_at),
-        attempts=tuple(
-            DeliveryAttempt(moment_of(at), status, error) for at, status, error in orjson.loads(attempts)
-        ),
-    )

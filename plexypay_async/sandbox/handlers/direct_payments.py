@@ -29,24 +29,24 @@ from typing import Any
 
 import orjson
 
-from ..exchange import Answer, Call, Handler, Refusal
+from ..exchange import ApiRequest, ApiResponse
 from ..money import MoneyFields, in_major_units
-from ..state.acquirer import Acquirer, Authentication
+from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
+from ..state.state import State
 from ..state.transactions import (
     IMMEDIATE,
     MANUAL,
     VERIFICATION,
     StoredTransaction,
     TransactionDraft,
-    TransactionStore,
 )
 from .card_keys import CardKeys
+from .group import GroupHandlers
 from .recurring import initial_payment
 
-__all__ = ["DirectPaymentHandlers"]
+__all__ = ["DirectPaymentsHandlers"]
 
-_SOURCE = "directPayments"
 _CLEARING = {"auth": MANUAL, "sale": IMMEDIATE, "verification": VERIFICATION}
 _BROWSER = (
     "acceptHeader",
@@ -60,39 +60,36 @@ _BROWSER = (
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
-class DirectPaymentHandlers:
+class DirectPaymentsHandlers(GroupHandlers):
     """What the sandbox does for each operation of direct payments."""
 
-    def __init__(self, store: TransactionStore, acquirer: Acquirer, *, base_url: str) -> None:
-        self._store = store
-        self._acquirer = acquirer
-        self._base_url = base_url
+    source = "directPayments"
+    noun = "transaction"
+
+    def __init__(self, state: State, *, base_url: str, max_page_size: int) -> None:
+        super().__init__(state, base_url=base_url, max_page_size=max_page_size)
         self._keys = CardKeys()
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {"keys": self.keys, "create": self.create, "continue_3ds": self.continue_3ds}
-
-    def keys(self, call: Call) -> Answer:
+    def keys(self, request: ApiRequest) -> ApiResponse:
         """Return the public key with which cards are encrypted for the sandbox."""
-        del call
+        del request
         key = {"id": "sandbox", "algorithm": "RSA", "publicKey": self._keys.public_key()}
-        return Answer(200, {"data": [key]})
+        return ApiResponse(200, {"data": [key]})
 
-    def create(self, call: Call) -> Answer:
+    def create(self, request: ApiRequest) -> ApiResponse:
         """Pay with a card."""
-        fields = MoneyFields(call.body, source=_SOURCE)
+        fields = MoneyFields(request.body, source=self.source)
         transaction_type = fields.required_text("transactionType")
         if transaction_type not in _CLEARING:
             raise fields.bad_value("transactionType", "expected auth, sale or verification")
         if fields.text("paymentMethod") not in (None, "card"):
             raise fields.bad_value("paymentMethod", "expected card")
         _check_browser(fields)
-        order = _required_object(fields, "orderDetails")
+        order = fields.given("orderDetails", fields.nested("orderDetails"))
         amount = order.required_major_units("amount")
         currency = order.currency("currency")
         order_reference = order.text("orderReference")
-        card, token = self._card(_required_object(fields, "cardData"))
+        card, token = self._card(fields.given("cardData", fields.nested("cardData")))
         recurring_type, parent_id = self._series(fields)
         draft = TransactionDraft(
             amount=amount,
@@ -110,26 +107,26 @@ class DirectPaymentHandlers:
         authentication = Authentication.SKIPPED if skipped else Authentication.ASKED
         if moto or recurring_type == "ucof":
             authentication = Authentication.EXEMPT
-        return self._shown(self._acquirer.pay(draft, card, authentication))
+        return self._shown(self._state.acquirer.pay(draft, card, authentication))
 
-    def continue_3ds(self, call: Call) -> Answer:
+    def continue_3ds(self, request: ApiRequest) -> ApiResponse:
         """Go on with a payment whose customer has been at the bank's page."""
-        fields = MoneyFields(call.body, source=_SOURCE)
+        fields = MoneyFields(request.body, source=self.source)
         password = _password(fields)
         identifier = fields.required_text("transactionId")
-        transaction = self._store.find(identifier)
+        transaction = self._state.transactions.find(identifier)
         if transaction is None:
-            raise Refusal(4, "transaction not found", source=_SOURCE)
+            raise self._not_found()
         if transaction.status != "3d":
             raise fields.bad_value("transactionId", f"is {transaction.status}, not in 3-D Secure")
-        return self._shown(self._acquirer.answer_challenge(transaction, password))
+        return self._shown(self._state.acquirer.answer_challenge(transaction, password))
 
     def _card(self, fields: MoneyFields) -> tuple[PresentedCard, str | None]:
         token = fields.text("tokenId")
         if token is not None:
-            kept = self._store.find_by_card_token(token)
+            kept = self._state.transactions.find_by_card_token(token)
             if kept is None:
-                raise Refusal(4, "card token not found", source=_SOURCE)
+                raise self._not_found("card token")
             return kept.card, token
         number = self._read(fields, "encryptedCardNumber", CARDS.__contains__)
         month = int(self._read(fields, "encryptedExpiryMonth", _is_month))
@@ -165,10 +162,10 @@ class DirectPaymentHandlers:
             raise recurring.bad_value("recurringType", "expected cof_initial or ucof")
         parent_id = recurring.text("parentTransactionId")
         if parent_id is not None:
-            initial_payment(self._store, recurring, "parentTransactionId", parent_id)
+            initial_payment(self._state.transactions, recurring, "parentTransactionId", parent_id)
         return kind, parent_id
 
-    def _shown(self, transaction: StoredTransaction) -> Answer:
+    def _shown(self, transaction: StoredTransaction) -> ApiResponse:
         pending = transaction.status == "3d"
         success = pending or transaction.status in _THROUGH
         shown: dict[str, Any] = {
@@ -190,7 +187,7 @@ class DirectPaymentHandlers:
         if pending:
             shown["threeDS"] = _challenge_request(transaction, self._base_url)
             shown["action"] = "3ds-required"
-            return Answer(200, shown)
+            return ApiResponse(200, shown)
         if transaction.three_ds_status is not None:
             challenged = CARDS[transaction.card_number].flow.is_challenge
             flow = "challengeflow" if challenged else "frictionless"
@@ -202,7 +199,7 @@ class DirectPaymentHandlers:
             shown["authCode"] = transaction.auth_code
         else:
             shown["code"] = transaction.response_code
-        return Answer(200, shown)
+        return ApiResponse(200, shown)
 
 
 def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[str, Any]:
@@ -257,13 +254,6 @@ def _check_browser(fields: MoneyFields) -> None:
         for name in _BROWSER:
             browser.text(name)
         browser.boolean("javaEnabled")
-
-
-def _required_object(fields: MoneyFields, name: str) -> MoneyFields:
-    inner = fields.nested(name)
-    if inner is None:
-        raise fields.missing(name)
-    return inner
 
 
 def _is_month(text: str) -> bool:

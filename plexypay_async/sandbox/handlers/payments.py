@@ -7,86 +7,81 @@ left of it is released.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from ..exchange import Answer, Call, Handler, Refusal
+from ..exchange import ApiRequest, ApiResponse
 from ..money import MoneyFields, in_major_units
-from ..state.transactions import StoredTransaction, TransactionStore
+from ..state.transactions import StoredTransaction
+from .group import GroupHandlers
 
-__all__ = ["PaymentHandlers"]
+__all__ = ["PaymentsHandlers"]
 
-_SOURCE = "payments"
 _ALREADY_REFUNDED = (
     "failed to handle command: something went wrong, transaction can not be refunded: already refunded"
 )
 
 
-class PaymentHandlers:
+class PaymentsHandlers(GroupHandlers):
     """What the sandbox does for each operation of payment management."""
 
-    def __init__(self, store: TransactionStore) -> None:
-        self._store = store
+    source = "payments"
+    noun = "transaction"
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {"cancel": self.cancel, "capture": self.capture, "refund": self.refund}
-
-    def cancel(self, call: Call) -> Answer:
+    def cancel(self, request: ApiRequest) -> ApiResponse:
         """Release what an authorized payment holds."""
-        MoneyFields(call.body, source=_SOURCE)
-        payment = self._payment(call, "authorized", "cancelled")
-        return _done(self._store.move(payment, "cancelled"), payment.amount, "cancelled")
+        MoneyFields(request.body, source=self.source)
+        payment = self._payment(request, "authorized", "cancelled")
+        return _done(self._state.transactions.move(payment, "cancelled"), payment.amount, "cancelled")
 
-    def capture(self, call: Call) -> Answer:
+    def capture(self, request: ApiRequest) -> ApiResponse:
         """Debit what an authorized payment holds, or a part of it."""
-        fields = MoneyFields(call.body, source=_SOURCE)
+        fields = MoneyFields(request.body, source=self.source)
         amount = fields.major_units("amount")
-        payment = self._payment(call, "authorized", "captured")
+        payment = self._payment(request, "authorized", "captured")
         if amount is None:
             amount = payment.amount
         elif amount > payment.amount:
             raise fields.bad_value("amount", "is more than was authorized")
-        return _done(self._store.move(payment, "charged", captured=amount), amount, "captured")
+        return _done(self._state.transactions.move(payment, "charged", captured=amount), amount, "captured")
 
-    def refund(self, call: Call) -> Answer:
+    def refund(self, request: ApiRequest) -> ApiResponse:
         """Give a charged payment's money back, or a part of what is left of it."""
-        fields = MoneyFields(call.body, source=_SOURCE)
+        fields = MoneyFields(request.body, source=self.source)
         amount = fields.major_units("amount")
         order_reference, description = fields.text("orderReference"), fields.text("description")
-        payment = self._known(call)
+        payment = self._known(request)
         if payment.type == "payment" and payment.status == "refunded":
-            return Answer(500, {"message": _ALREADY_REFUNDED})
-        payment = self._payment(call, "charged", "refunded")
+            return ApiResponse(500, {"message": _ALREADY_REFUNDED})
+        payment = self._payment(request, "charged", "refunded")
         if amount is None:
             amount = payment.balance
         elif amount > payment.balance:
             raise fields.bad_value("amount", "is more than is left to refund")
-        refund, left = self._store.refund(
+        refund, left = self._state.transactions.refund(
             payment, amount, order_reference=order_reference, description=description
         )
-        answer = _done(refund, amount, "refunded", left=left)
-        answer.document["originalTransactionId"] = payment.id
-        return answer
+        response = _done(refund, amount, "refunded", left=left)
+        response.document["originalTransactionId"] = payment.id
+        return response
 
-    def _payment(self, call: Call, status: str, done: str) -> StoredTransaction:
-        payment = self._known(call)
+    def _payment(self, request: ApiRequest, status: str, done: str) -> StoredTransaction:
+        payment = self._known(request)
         if payment.type != "payment":
-            raise Refusal(5, f"type: a {payment.type} cannot be {done}", source=_SOURCE)
+            raise self._refusal(5, f"type: a {payment.type} cannot be {done}")
         if payment.status != status:
-            raise Refusal(5, f"status: a payment that is {payment.status} cannot be {done}", source=_SOURCE)
+            raise self._refusal(5, f"status: a payment that is {payment.status} cannot be {done}")
         return payment
 
-    def _known(self, call: Call) -> StoredTransaction:
-        payment = self._store.find(call.path["id"])
+    def _known(self, request: ApiRequest) -> StoredTransaction:
+        payment = self._state.transactions.find(request.path["id"])
         if payment is None:
-            raise Refusal(4, "transaction not found", source=_SOURCE)
+            raise self._not_found()
         return payment
 
 
 def _done(
     transaction: StoredTransaction, amount: int, done: str, *, left: StoredTransaction | None = None
-) -> Answer:
+) -> ApiResponse:
     document: dict[str, Any] = {
         "id": transaction.id,
         "responseCode": transaction.response_code,
@@ -98,4 +93,4 @@ def _done(
         "success": True,
         "message": f"Successfully {done} the transaction",
     }
-    return Answer(200, document)
+    return ApiResponse(200, document)

@@ -9,43 +9,36 @@ says yes is charged an hour later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ..exchange import Answer, Call, Handler, Refusal
+from ..exchange import ApiRequest, ApiResponse, Refusal
 from ..money import MoneyFields, in_major_units
-from ..state.acquirer import Acquirer, Authentication
+from ..state.acquirer import Authentication
 from ..state.transactions import StoredTransaction, TransactionDraft, TransactionStore
+from .group import GroupHandlers
 
 __all__ = ["RecurringHandlers", "initial_payment"]
 
-_SOURCE = "recurring"
 _THROUGH = ("authorized", "charged", "refunded")
 
 
-class RecurringHandlers:
+class RecurringHandlers(GroupHandlers):
     """What the sandbox does for recurring payments."""
 
-    def __init__(self, store: TransactionStore, acquirer: Acquirer) -> None:
-        self._store = store
-        self._acquirer = acquirer
+    source = "recurring"
+    noun = "card token"
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {"charge": self.charge}
-
-    def charge(self, call: Call) -> Answer:
+    def charge(self, request: ApiRequest) -> ApiResponse:
         """Charge a kept card, without its customer."""
-        fields = MoneyFields(call.body, source=_SOURCE)
+        fields = MoneyFields(request.body, source=self.source)
         amount = fields.required_major_units("amount")
         currency = fields.currency("currency")
         token = fields.required_text("cardTokenId")
         initial_id = fields.required_text("initialTransactionId")
-        if self._store.find_by_card_token(token) is None:
-            raise Refusal(4, "card token not found", source=_SOURCE)
-        initial = initial_payment(self._store, fields, "initialTransactionId", initial_id)
+        if self._state.transactions.find_by_card_token(token) is None:
+            raise self._not_found()
+        initial = initial_payment(self._state.transactions, fields, "initialTransactionId", initial_id)
         if initial.card_token_id != token:
             raise fields.bad_value("cardTokenId", "is not the card of the initial transaction")
-        payment = self._acquirer.pay(
+        payment = self._state.acquirer.pay(
             TransactionDraft(
                 amount=amount,
                 currency=currency,
@@ -57,7 +50,7 @@ class RecurringHandlers:
             initial.card,
             Authentication.EXEMPT,
         )
-        return Answer(
+        return ApiResponse(
             200,
             {
                 "id": payment.id,

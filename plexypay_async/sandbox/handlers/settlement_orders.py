@@ -9,73 +9,57 @@ not looked up.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from ..exchange import ApiRequest, ApiResponse, Fields
+from .group import GroupHandlers
 
-from ..exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
-from ..paging import PageQuery
-from ..state.settlement_orders import SettlementOrderStore, StoredSettlementOrder
-from .records import MERCHANT_ID
-
-__all__ = ["SettlementOrderHandlers"]
-
-_SOURCE = "settlementPaymentOrders"
+__all__ = ["SettlementOrdersHandlers"]
 
 
-class SettlementOrderHandlers:
+class SettlementOrdersHandlers(GroupHandlers):
     """What the sandbox does for each settlement-order operation."""
 
-    def __init__(self, store: SettlementOrderStore, *, max_page_size: int) -> None:
-        self._store = store
-        self._max_page_size = max_page_size
+    source = "settlementPaymentOrders"
+    noun = "settlement payment order"
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {"create": self.create, "retrieve": self.retrieve, "list": self.list}
-
-    def create(self, call: Call) -> Answer:
+    def create(self, request: ApiRequest) -> ApiResponse:
         """Make an order; the same ``requestId`` and body find the one there is, as it is by now."""
-        fields = _OrderFields(call.body, source=_SOURCE)
-        amount = fields.number("amount")
-        currency = fields.text("currency")
-        if amount is None:
-            raise fields.missing("amount")
-        if currency is None:
-            raise fields.missing("currency")
+        fields = _OrderFields(request.body, source=self.source)
+        orders = self._state.settlement_orders
+        amount, currency = fields.number("amount"), fields.text("currency")
+        amount = fields.given("amount", amount)
+        currency = fields.given("currency", currency)
         beneficiary_id = fields.text("beneficiary_id")
         request_id = fields.text("requestId")
-        if amount <= 0:
-            raise fields.bad_value("amount", f"must be positive, got {amount}")
-        if re.fullmatch("[A-Za-z]{3}", currency) is None:
-            raise fields.bad_value("currency", f"expected three letters such as KZT, got {currency[:60]!r}")
+        fields.check_positive("amount", amount)
+        fields.check_currency("currency", currency)
         if request_id == "":
             raise fields.bad_value("requestId", "must not be empty")
-        request = canonical(read_document(call.body, source=_SOURCE))
-        order = None if request_id is None else self._store.find_by_request_id(request_id)
+        body = fields.canonical()
+        order = None if request_id is None else orders.find_by_request_id(request_id)
         if order is None:
-            order = self._store.create(
+            order = orders.create(
                 amount=amount,
                 currency=currency,
                 beneficiary_id=beneficiary_id,
                 request_id=request_id,
-                request=request,
+                request=body,
             )
-        elif order.request != request:
-            raise Refusal(5, "requestId: was used with another body", source=_SOURCE)
-        return _shown(order, 201)
+        elif order.request != body:
+            raise self._refusal(5, "requestId: was used with another body")
+        return ApiResponse(201, order.shown())
 
-    def retrieve(self, call: Call) -> Answer:
+    def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one order."""
-        order = self._store.find(call.path["id"])
+        order = self._state.settlement_orders.find(request.path["id"])
         if order is None:
-            raise Refusal(4, "settlement payment order not found", source=_SOURCE)
-        return _shown(order)
+            raise self._not_found()
+        return ApiResponse(200, order.shown())
 
-    def list(self, call: Call) -> Answer:
+    def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the orders, the newest first."""
-        asked = PageQuery.read(call.query, most=self._max_page_size, source=_SOURCE)
-        orders, total = self._store.page(asked.offset, asked.size)
-        return asked.answer([order.shown(MERCHANT_ID) for order in orders], total)
+        page = self._page(request)
+        orders, total = self._state.settlement_orders.page(page.offset, page.size)
+        return page.response([order.shown() for order in orders], total)
 
 
 class _OrderFields(Fields):
@@ -83,7 +67,3 @@ class _OrderFields(Fields):
         if isinstance(self._values.get(name), float):
             return self._typed(name, float, "a number")
         return self._typed(name, int, "a number")
-
-
-def _shown(order: StoredSettlementOrder, status: int = 200) -> Answer:
-    return Answer(status, order.shown(MERCHANT_ID))

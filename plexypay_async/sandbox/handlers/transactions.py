@@ -9,71 +9,46 @@ a direct payment. A history's events are assumed: ``status``, ``amount``, ``crea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from ..exchange import ApiRequest, ApiResponse
+from ..state.transactions import StoredTransaction
+from .group import GroupHandlers
 
-from ..exchange import Answer, Call, Handler, Refusal
-from ..paging import PageQuery
-from ..state.transactions import StoredTransaction, TransactionStore
-
-__all__ = ["TransactionHandlers"]
-
-_SOURCE = "transactions"
+__all__ = ["TransactionsHandlers"]
 
 
-class TransactionHandlers:
+class TransactionsHandlers(GroupHandlers):
     """What the sandbox does for each transaction operation."""
 
-    def __init__(self, store: TransactionStore, *, max_page_size: int) -> None:
-        self._store = store
-        self._max_page_size = max_page_size
+    source = "transactions"
+    noun = "transaction"
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {
-            "list": self.list,
-            "retrieve": self.retrieve,
-            "retrieve_by_payment_link": self.retrieve_by_payment_link,
-            "retrieve_by_order_reference": self.retrieve_by_order_reference,
-            "history": self.history,
-        }
-
-    def list(self, call: Call) -> Answer:
+    def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, refunds too, the newest first."""
-        asked = PageQuery.read(call.query, most=self._max_page_size, source=_SOURCE)
-        transactions, total = self._store.page(asked.offset, asked.size)
-        return asked.answer([transaction.listed() for transaction in transactions], total)
+        page = self._page(request)
+        transactions, total = self._state.transactions.page(page.offset, page.size)
+        return page.response([transaction.listed() for transaction in transactions], total)
 
-    def retrieve(self, call: Call) -> Answer:
+    def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one transaction."""
-        return _shown(self._store.find(call.path["id"]))
+        return self._shown(self._state.transactions.find(request.path["id"]))
 
-    def retrieve_by_payment_link(self, call: Call) -> Answer:
+    def retrieve_by_payment_link(self, request: ApiRequest) -> ApiResponse:
         """Return the latest payment of a link."""
-        return _shown(self._store.find_by_payment_link(call.path["payment_link_id"]))
+        return self._shown(self._state.transactions.find_by_payment_link(request.path["payment_link_id"]))
 
-    def retrieve_by_order_reference(self, call: Call) -> Answer:
+    def retrieve_by_order_reference(self, request: ApiRequest) -> ApiResponse:
         """Return the latest payment with an order reference."""
-        return _shown(self._store.find_by_order_reference(call.path["order_reference"]))
+        return self._shown(self._state.transactions.find_by_order_reference(request.path["order_reference"]))
 
-    def history(self, call: Call) -> Answer:
+    def history(self, request: ApiRequest) -> ApiResponse:
         """Return a transaction's events, the oldest first."""
-        identifier = call.path["id"]
-        if self._store.find(identifier) is None:
-            raise _unknown()
-        return Answer(200, {"data": [event.shown() for event in self._store.events(identifier)]})
+        identifier = request.path["id"]
+        if self._state.transactions.find(identifier) is None:
+            raise self._not_found()
+        steps = self._state.transactions.steps(identifier)
+        return ApiResponse(200, {"data": [step.shown() for step in steps]})
 
-    def stored(self, page: int, size: int) -> Answer:
-        """Return one page of the transactions as they are whole, the newest first."""
-        asked = PageQuery(page, size)
-        transactions, total = self._store.page(asked.offset, asked.size)
-        return asked.answer([transaction.whole() for transaction in transactions], total)
-
-
-def _shown(transaction: StoredTransaction | None) -> Answer:
-    if transaction is None:
-        raise _unknown()
-    return Answer(200, transaction.alone())
-
-
-def _unknown() -> Refusal:
-    return Refusal(4, "transaction not found", source=_SOURCE)
+    def _shown(self, transaction: StoredTransaction | None) -> ApiResponse:
+        if transaction is None:
+            raise self._not_found()
+        return ApiResponse(200, transaction.alone())

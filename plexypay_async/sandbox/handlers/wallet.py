@@ -16,113 +16,90 @@ An authorization without a currency is in KZT.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
-from ..exchange import Answer, Call, Fields, Handler, Refusal, canonical, read_document
-from ..paging import PageQuery
-from ..state.wallet import StoredWalletTransaction, WalletStore
+from ..exchange import ApiRequest, ApiResponse, Fields, Refusal
+from ..state.wallet import StoredWalletTransaction
+from .group import GroupHandlers
 
 __all__ = ["WalletHandlers"]
 
-_SOURCE = "wallet"
 _KEY = "Idempotency-Key"
-_LARGEST = 2**63 - 1
 
 
-class WalletHandlers:
+class WalletHandlers(GroupHandlers):
     """What the sandbox does for each wallet operation."""
 
-    def __init__(self, store: WalletStore, *, max_page_size: int) -> None:
-        self._store = store
-        self._max_page_size = max_page_size
+    source = "wallet"
+    noun = "wallet transaction"
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handlers by the names of their declarations."""
-        return {
-            "authorize": self.authorize,
-            "capture": self.capture,
-            "refund": self.refund,
-            "cancel": self.cancel,
-            "retrieve": self.retrieve,
-            "list": self.list,
-        }
-
-    def authorize(self, call: Call) -> Answer:
+    def authorize(self, request: ApiRequest) -> ApiResponse:
         """Hold funds; the same key and body find the transaction there is, as it is by now."""
-        key = call.headers.get(_KEY)
+        wallet = self._state.wallet
+        key = request.headers.get(_KEY)
         if not key:
-            raise Refusal(3, f"{_KEY}: required", source=_SOURCE)
-        fields = Fields(call.body, source=_SOURCE)
-        amount = fields.integer("amount")
-        if amount is None:
-            raise fields.missing("amount")
+            raise self._refusal(3, f"{_KEY}: required")
+        fields = Fields(request.body, source=self.source)
+        amount = fields.given("amount", fields.integer("amount"))
         currency = fields.text("currency")
         if currency is None:
             currency = "KZT"
         order_reference = fields.text("orderReference")
-        if amount <= 0:
-            raise fields.bad_value("amount", f"must be positive, got {amount}")
-        if amount > _LARGEST:
-            raise fields.bad_value("amount", f"too large: {amount}")
-        if re.fullmatch("[A-Za-z]{3}", currency) is None:
-            raise fields.bad_value("currency", f"expected three letters such as KZT, got {currency[:60]!r}")
-        request = canonical(read_document(call.body, source=_SOURCE))
-        transaction = self._store.find_by_key(key)
+        fields.check_minor_units("amount", amount)
+        fields.check_currency("currency", currency)
+        body = fields.canonical()
+        transaction = wallet.find_by_key(key)
         if transaction is None:
-            transaction = self._store.create(
+            transaction = wallet.create(
                 key=key,
-                request=request,
+                request=body,
                 status="PROCESSING",
                 order_reference=order_reference,
                 amount=amount,
                 currency=currency,
             )
-        elif transaction.request != request:
-            raise Refusal(5, f"{_KEY}: was used with another body", source=_SOURCE)
-        return Answer(200, transaction.shown())
+        elif transaction.request != body:
+            raise self._refusal(5, f"{_KEY}: was used with another body")
+        return ApiResponse(200, transaction.shown())
 
-    def capture(self, call: Call) -> Answer:
+    def capture(self, request: ApiRequest) -> ApiResponse:
         """Debit the funds that are held."""
-        return self._move(call, "captured", "SUCCESS")
+        return self._move(request, "captured", "SUCCESS")
 
-    def cancel(self, call: Call) -> Answer:
+    def cancel(self, request: ApiRequest) -> ApiResponse:
         """Release the funds that are held."""
-        return self._move(call, "cancelled", "FAILED")
+        return self._move(request, "cancelled", "FAILED")
 
-    def refund(self, call: Call) -> Answer:
+    def refund(self, request: ApiRequest) -> ApiResponse:
         """Give captured funds back, once."""
-        transaction = self._known(call)
+        transaction = self._known(request)
         if transaction.status != "SUCCESS":
-            raise _wrong_state(transaction, "refunded")
+            raise self._wrong_state(transaction, "refunded")
         if transaction.refunded:
-            raise Refusal(5, "status: the transaction is refunded already", source=_SOURCE)
-        self._store.set_refunded(transaction.id)
-        return self.retrieve(call)
+            raise self._refusal(5, "status: the transaction is refunded already")
+        self._state.wallet.set_refunded(transaction.id)
+        return self.retrieve(request)
 
-    def retrieve(self, call: Call) -> Answer:
+    def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one transaction."""
-        return Answer(200, self._known(call).shown())
+        return ApiResponse(200, self._known(request).shown())
 
-    def list(self, call: Call) -> Answer:
+    def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, the newest first."""
-        asked = PageQuery.read(call.query, most=self._max_page_size, source=_SOURCE)
-        transactions, total = self._store.page(asked.offset, asked.size)
-        return asked.answer([transaction.shown() for transaction in transactions], total)
+        page = self._page(request)
+        transactions, total = self._state.wallet.page(page.offset, page.size)
+        return page.response([transaction.shown() for transaction in transactions], total)
 
-    def _move(self, call: Call, done: str, status: str) -> Answer:
-        transaction = self._known(call)
+    def _move(self, request: ApiRequest, done: str, status: str) -> ApiResponse:
+        transaction = self._known(request)
         if transaction.status != "PROCESSING":
-            raise _wrong_state(transaction, done)
-        self._store.set_status(transaction.id, status)
-        return self.retrieve(call)
+            raise self._wrong_state(transaction, done)
+        self._state.wallet.set_status(transaction.id, status)
+        return self.retrieve(request)
 
-    def _known(self, call: Call) -> StoredWalletTransaction:
-        transaction = self._store.find(call.path["wallet_transaction_id"])
+    def _known(self, request: ApiRequest) -> StoredWalletTransaction:
+        transaction = self._state.wallet.find(request.path["wallet_transaction_id"])
         if transaction is None:
-            raise Refusal(4, "wallet transaction not found", source=_SOURCE)
+            raise self._not_found()
         return transaction
 
-
-def _wrong_state(transaction: StoredWalletTransaction, done: str) -> Refusal:
-    return Refusal(5, f"status: a transaction that is {transaction.status} cannot be {done}", source=_SOURCE)
+    def _wrong_state(self, transaction: StoredWalletTransaction, done: str) -> Refusal:
+        return self._refusal(5, f"status: a transaction that is {transaction.status} cannot be {done}")

@@ -18,18 +18,18 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from ..exchange import Refusal
 from ..site import BANK_PAGES, is_cross_site
 from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
-from ..state.link_payments import LinkPayment, LinkPayments
-from ..state.links import LinkStore, StoredLink
-from ..state.transactions import StoredTransaction, TransactionStore
+from ..state.link_payments import LinkPayment
+from ..state.links import StoredLink
+from ..state.state import State
+from ..state.transactions import StoredTransaction
 from .bank import challenge_page, way_back_page
 from .card_form import CardForm, first_form, read_card_form
 from .checkout_page import LEFT, closed_page, message_page, open_page, tried
-from .html import Markup, web_address
+from .html import Markup, read_form, web_address
 
 __all__ = ["add_checkout"]
 
@@ -37,11 +37,9 @@ _MOST_ATTEMPTS = 10_000
 _LONGEST_ATTEMPT = 64
 
 
-def add_checkout(
-    application: web.Application, links: LinkStore, payments: LinkPayments, transactions: TransactionStore
-) -> None:
+def add_checkout(application: web.Application, state: State) -> None:
     """Serve ``/checkout/{id}`` and ``/checkout/3ds/{id}``."""
-    checkout = _Checkout(links, payments, transactions)
+    checkout = _Checkout(state)
     application.router.add_get("/checkout/{id}", checkout.show)
     application.router.add_post("/checkout/{id}", checkout.submit)
     application.router.add_get(BANK_PAGES + "{id}", checkout.challenge)
@@ -49,11 +47,11 @@ def add_checkout(
 
 
 class _Checkout:
-    def __init__(self, links: LinkStore, payments: LinkPayments, transactions: TransactionStore) -> None:
-        self._links = links
-        self._payments = payments
-        self._transactions = transactions
-        self._clock = transactions.clock
+    def __init__(self, state: State) -> None:
+        self._links = state.links
+        self._payments = state.link_payments
+        self._transactions = state.transactions
+        self._clock = state.clock
         self._attempts = _Attempts()
 
     async def show(self, request: web.Request) -> web.Response:
@@ -84,7 +82,7 @@ class _Checkout:
             try:
                 made = self._payments.pay(link.id, asked)
             except Refusal as refusal:
-                return self._page(link, CardForm(), status=refusal.answer.status)
+                return self._page(link, CardForm(), status=refusal.response.status)
             self._attempts.add(link.id, attempt, asked, made)
         raise self._onward(link, made)
 
@@ -199,18 +197,13 @@ def _challenge_result(transaction: StoredTransaction, password: str) -> dict[str
 
 
 def _address(link: StoredLink, key: str) -> str | None:
-    metadata: Any = {} if link.metadata is None else orjson.loads(link.metadata)
     # What a merchant gives is not to run as a script in the customer's browser.
-    return web_address(metadata.get(key))
+    return web_address(link.text_of_metadata(key))
 
 
 async def _fields(request: web.Request) -> dict[str, str]:
-    try:
-        form = await request.post()
-    except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
-        # Not a form: in no known encoding, or cut short.
-        return {}
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    # What is no form has no fields.
+    return await read_form(request) or {}
 
 
 def _unknown_link() -> web.Response:

@@ -20,8 +20,9 @@ from typing import LiteralString, TypeAlias
 import attrs
 import yarl
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 
-__all__ = ["Content", "Markup", "html_page", "markup", "web_address"]
+__all__ = ["Content", "Markup", "html_page", "markup", "read_form", "web_address"]
 
 
 @attrs.frozen
@@ -51,6 +52,15 @@ def web_address(text: object) -> str | None:
     except ValueError:
         return None
     return str(url) if url.scheme in ("http", "https") and url.host else None
+
+
+async def read_form(request: web.Request) -> dict[str, str] | None:
+    """Return the text fields of a form; None where the body is no form, or cannot be read as one."""
+    try:
+        form = await request.post()
+    except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
+        return None
+    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def html_page(

@@ -9,23 +9,22 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import attrs
 import orjson
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
-from ..clock import microseconds_of, written_time
+from ..clock import written_time
+from ..deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
 from ..deliveries.dispatcher import Dispatcher
-from ..deliveries.log import Delivery, DeliveryAttempt, DeliveryState
+from ..exchange import PageQuery
 from ..money import displayed
-from ..paging import PageQuery
-from ..state.links import LinkStore, StoredLink
-from ..state.transactions import StoredTransaction, TransactionStore
-from .html import Content, Markup, html_page, markup, web_address
+from ..state.links import StoredLink
+from ..state.state import State
+from ..state.transactions import StoredTransaction
+from .html import Content, Markup, html_page, markup, read_form, web_address
 
 __all__ = ["add_index"]
 
@@ -51,26 +50,16 @@ _TONES = {
 }
 
 
-def add_index(
-    application: web.Application,
-    links: LinkStore,
-    transactions: TransactionStore,
-    dispatcher: Dispatcher,
-    *,
-    base_url: str,
-) -> None:
+def add_index(application: web.Application, state: State, dispatcher: Dispatcher, base_url: str) -> None:
     """Serve ``/``."""
-    page = _IndexPage(links, transactions, dispatcher, base_url)
+    page = _IndexPage(state, dispatcher, base_url)
     application.router.add_get("/", page.show)
     application.router.add_post("/", page.resend)
 
 
 class _IndexPage:
-    def __init__(
-        self, links: LinkStore, transactions: TransactionStore, dispatcher: Dispatcher, base_url: str
-    ) -> None:
-        self._links = links
-        self._transactions = transactions
+    def __init__(self, state: State, dispatcher: Dispatcher, base_url: str) -> None:
+        self._state = state
         self._dispatcher = dispatcher
         self._base_url = base_url
 
@@ -83,18 +72,18 @@ class _IndexPage:
             _CONTENT,
             note=None if resent is None else markup(_RESENT),
             base_url=self._base_url,
-            now=_time(written_time(self._dispatcher.clock.microseconds())),
+            now=_time(written_time(self._state.clock.microseconds())),
             default=self._dispatcher.settings.url or "none: only links with a callbackUrl have webhooks",
             links=links.shown(
                 "Payment links",
                 "None yet: POST /v1/payment-links makes one.",
-                *self._links.page(links.offset, _SIZE),
+                *self._state.links.page(links.offset, _SIZE),
                 lambda link: _link_row(link, self._base_url),
             ),
             transactions=transactions.shown(
                 "Transactions",
                 "None yet: open a link's checkout and pay it.",
-                *self._transactions.page(transactions.offset, _SIZE),
+                *self._state.transactions.page(transactions.offset, _SIZE),
                 _transaction_row,
             ),
             webhooks=deliveries.shown(
@@ -108,12 +97,11 @@ class _IndexPage:
 
     async def resend(self, request: web.Request) -> web.Response:
         """Send a webhook once more, and lead back to where it is shown."""
-        try:
-            form = await request.post()
-        except (ValueError, LookupError, HttpProcessingError, web.RequestPayloadError):
+        form = await read_form(request)
+        if form is None:
             return _problem("Not sent", "The form cannot be read.", HTTPStatus.BAD_REQUEST)
         identifier = form.get("resend")
-        if not isinstance(identifier, str):
+        if identifier is None:
             return _problem("Not sent", "The form says no webhook.", HTTPStatus.BAD_REQUEST)
         try:
             self._dispatcher.resend(identifier)
@@ -202,14 +190,14 @@ def _delivery_row(delivery: Delivery, page: int, *, is_open: bool) -> Markup:
     if delivery.attempts:
         told.append(("Attempts", [_attempt(attempt) for attempt in delivery.attempts]))
     if delivery.next_attempt_at is not None:
-        told.append(("Next attempt", _time(_written(delivery.next_attempt_at))))
+        told.append(("Next attempt", _time(written_time(delivery.next_attempt_at))))
     form = markup(_FORM, id=delivery.id, page=page, event=delivery.event)
     return _row(
         delivery.id,
         name=delivery.event,
         state=delivery.state,
         about=delivery.url,
-        time=_written(delivery.created_at),
+        time=written_time(delivery.created_at),
         detail=markup(
             "<dl>{}</dl>{}{}",
             [markup("<dt>{}</dt><dd>{}</dd>", name, value) for name, value in told],
@@ -224,7 +212,7 @@ def _attempt(attempt: DeliveryAttempt) -> Markup:
     good = attempt.status == HTTPStatus.OK
     return markup(
         '<span class="attempt">{} <b class="{}">{}</b></span>',
-        _time(_written(attempt.at)),
+        _time(written_time(attempt.at)),
         "good" if good else "bad",
         attempt.error if attempt.status is None else f"HTTP {attempt.status}",
     )
@@ -266,10 +254,6 @@ def _payload(document: bytes | Mapping[str, Any]) -> Markup:
 def _time(written: str) -> Markup:
     day, clock = written[:10], written[11:19]
     return markup('<time datetime="{}">{} {}</time>', written, day, clock)
-
-
-def _written(moment: datetime) -> str:
-    return written_time(microseconds_of(moment))
 
 
 def _page_number(text: object) -> int:

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
 import orjson
 
 from ..clock import Clock, written_time
+from .table import Table
 
 __all__ = ["LinkDraft", "LinkStore", "OrderReferenceTakenError", "StoredLink"]
 
 _SECOND = 1_000_000
-
-_SELECT = (
-    "SELECT id, amount, currency, description, order_reference, status, customer_id, metadata, auto_clearing,"
-    " validation, created_at, updated_at, expires_at, recurring FROM payment_links"
-)
 _COUNT = "SELECT COUNT(*) FROM payment_links"
 
 
@@ -48,22 +43,27 @@ class LinkDraft:
 
 @attrs.define
 class StoredLink:
-    """One row of the payment links, in the order of the columns that are read."""
+    """One row of the payment links."""
 
     id: str
     amount: int
     currency: str
     description: str | None
-    order_reference: str | None
-    status: str
+    order_reference: str | None = attrs.field(metadata={"sql": "UNIQUE"})
+    status: str = attrs.field(metadata={"sql": "DEFAULT 'active'"})
     customer_id: str | None
     metadata: str | None
+    recurring: str | None
     auto_clearing: int
     validation: int
     created_at: int
     updated_at: int
     expires_at: int | None
-    recurring: str | None
+
+    def text_of_metadata(self, key: str) -> str | None:
+        """Return a string that the merchant put into the metadata, if it is there and not empty."""
+        value = None if self.metadata is None else orjson.loads(self.metadata).get(key)
+        return value if isinstance(value, str) and value else None
 
     def summary(self) -> dict[str, Any]:
         """Return the link as a listing shows it."""
@@ -91,27 +91,10 @@ class StoredLink:
         return link
 
 
-class LinkStore:
+class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
     """The payment links of one sandbox, in the order of their creation."""
 
-    SCHEMA = """
-        CREATE TABLE IF NOT EXISTS payment_links (
-            seq INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            amount INTEGER NOT NULL,
-            currency TEXT NOT NULL,
-            description TEXT,
-            order_reference TEXT UNIQUE,
-            status TEXT NOT NULL DEFAULT 'active',
-            customer_id TEXT,
-            metadata TEXT,
-            recurring TEXT,
-            auto_clearing INTEGER NOT NULL,
-            validation INTEGER NOT NULL,
-            created_at INTEGER NOT NULL,
-            updated_at INTEGER NOT NULL,
-            expires_at INTEGER
-        );
+    extra_schema = """
         CREATE INDEX IF NOT EXISTS payment_links_by_status ON payment_links (status);
         CREATE INDEX IF NOT EXISTS payment_links_by_creation ON payment_links (created_at);
         CREATE INDEX IF NOT EXISTS payment_links_by_expiry ON payment_links (expires_at)
@@ -119,9 +102,7 @@ class LinkStore:
     """
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        self._connection = connection
-        self._execute = connection.execute
-        self._clock = clock
+        super().__init__(connection, clock)
         self._counted: tuple[str, tuple[Any, ...], int, int] | None = None
 
     def create(self, draft: LinkDraft) -> StoredLink:
@@ -130,115 +111,57 @@ class LinkStore:
         Raises:
             OrderReferenceTakenError: Another link has its order reference.
         """
-        identifier = f"pl_{secrets.token_hex(16)}"
         now = self._second()
-        try:
-            self._execute(
-                "INSERT INTO payment_links (id, amount, currency, description, order_reference, customer_id,"
-                " metadata, recurring, auto_clearing, validation, created_at, updated_at, expires_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    identifier,
-                    draft.amount,
-                    draft.currency,
-                    draft.description,
-                    draft.order_reference,
-                    draft.customer_id,
-                    draft.metadata,
-                    draft.recurring,
-                    draft.auto_clearing,
-                    draft.validation,
-                    now,
-                    now,
-                    draft.expires_at,
-                ),
-            )
-        except sqlite3.IntegrityError:
-            raise OrderReferenceTakenError from None
-        return StoredLink(
-            id=identifier,
-            amount=draft.amount,
-            currency=draft.currency,
-            description=draft.description,
-            order_reference=draft.order_reference,
+        link = StoredLink(
+            id=f"pl_{secrets.token_hex(16)}",
             status="active",
-            customer_id=draft.customer_id,
-            metadata=draft.metadata,
-            auto_clearing=draft.auto_clearing,
-            validation=draft.validation,
             created_at=now,
             updated_at=now,
-            expires_at=draft.expires_at,
-            recurring=draft.recurring,
+            **attrs.asdict(draft, recurse=False),
         )
-
-    def find(self, identifier: str) -> StoredLink | None:
-        """Return the link with this id."""
-        return self._one(f"{_SELECT} WHERE id = ?", identifier)
+        try:
+            self._insert(**attrs.asdict(link, recurse=False))
+        except sqlite3.IntegrityError:
+            raise OrderReferenceTakenError from None
+        return link
 
     def find_by_order_reference(self, order_reference: str) -> StoredLink | None:
         """Return the link with this order reference."""
-        return self._one(
-            f"{_SELECT} WHERE order_reference = ?",
-            order_reference,
-        )
+        return self._first("WHERE order_reference = ?", order_reference)
 
     def set_status(self, identifier: str, status: str) -> None:
         """Move a link to another state, as of now."""
-        self._execute(
-            "UPDATE payment_links SET status = ?, updated_at = ? WHERE id = ?",
-            (status, self._second(), identifier),
-        )
+        self._update(id=identifier, status=status, updated_at=self._second())
 
     def set_expiration(self, identifier: str, expires_at: int) -> None:
         """Move the time at which a link expires, as of now."""
-        self._execute(
-            "UPDATE payment_links SET expires_at = ?, updated_at = ? WHERE id = ?",
-            (expires_at, self._second(), identifier),
-        )
+        self._update(id=identifier, expires_at=expires_at, updated_at=self._second())
 
-    def page(
+    def search(
         self,
         offset: int,
         size: int,
         *,
-        status: str | None = None,
-        created_from: int | None = None,
-        created_to: int | None = None,
+        status: str | None,
+        created_from: int | None,
+        created_to: int | None,
     ) -> tuple[list[StoredLink], int]:
         """Return up to `size` matching links after the newest `offset` of them, and how many match."""
-        self._expire()
-        conditions: list[str] = []
-        values: list[Any] = []
-        for condition, value in (
-            ("status = ?", status),
-            ("created_at >= ?", created_from),
-            ("created_at < ?", created_to),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values.append(value)
+        asked = {"status = ?": status, "created_at >= ?": created_from, "created_at < ?": created_to}
+        conditions = {condition: value for condition, value in asked.items() if value is not None}
         if not conditions:
-            return self._page_of_all(offset, size)
-        where = " AND ".join(conditions)
-        total = self._count(where, tuple(values))
+            return self.page(offset, size)
+        self.catch_up()
+        where, values = " AND ".join(conditions), tuple(conditions.values())
+        total = self._count_matching(where, values)
         if offset >= total:
             return [], total
-        rows = self._execute(
-            f"{_SELECT} WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?",
-            (*values, size, offset),
-        )
-        return [StoredLink(*row) for row in rows], total
-
-    def all(self) -> Iterator[StoredLink]:
-        """Yield every link, the oldest first."""
-        self._expire()
-        for row in self._execute(f"{_SELECT} ORDER BY seq"):
-            yield StoredLink(*row)
+        rows = self._rows(f"WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?", *values, size, offset)
+        return list(rows), total
 
     def statistics(self) -> list[tuple[str, str, int, int]]:
         """Return state, currency, how many links, and the sum of their amounts, by state and currency."""
-        self._expire()
+        self.catch_up()
         # SUM stops at 63 bits, so the two halves are added apart.
         rows = self._execute(
             "SELECT status, currency, COUNT(*), SUM(amount >> 31), SUM(amount & 2147483647)"
@@ -246,38 +169,9 @@ class LinkStore:
         )
         return [(status, currency, count, (high << 31) + low) for status, currency, count, high, low in rows]
 
-    def clear(self) -> None:
-        """Forget every link."""
-        self._execute("DELETE FROM payment_links")
-
-    def _page_of_all(self, offset: int, size: int) -> tuple[list[StoredLink], int]:
-        # Rows are never deleted one by one, so their numbers have no gaps and no row need be skipped.
-        (total,) = self._execute("SELECT COALESCE(MAX(seq), 0) FROM payment_links").fetchone()
-        if offset >= total:
-            return [], total
-        rows = self._execute(
-            f"{_SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?",
-            (total - offset, size),
-        )
-        return [StoredLink(*row) for row in rows], total
-
-    def _count(self, where: str, values: tuple[Any, ...]) -> int:
-        # Whoever reads a long listing asks for the same count again and again.
-        changes = self._connection.total_changes
-        if self._counted is not None and self._counted[:3] == (where, values, changes):
-            return self._counted[3]
-        row = self._execute(f"{_COUNT} WHERE {where}", values).fetchone()
-        total = int(row[0])
-        self._counted = (where, values, changes, total)
-        return total
-
-    def _one(self, query: str, value: str) -> StoredLink | None:
-        self._expire()
-        row = self._execute(query, (value,)).fetchone()
-        return None if row is None else StoredLink(*row)
-
-    def _expire(self) -> None:
-        now = self._clock.microseconds()
+    def catch_up(self) -> None:
+        """Let the links expire whose time has come."""
+        now = self.clock.microseconds()
         # Left to itself, SQLite walks every active link; this index begins with what is due.
         due = self._execute(
             "SELECT 1 FROM payment_links INDEXED BY payment_links_by_expiry"
@@ -292,6 +186,15 @@ class LinkStore:
                 (_SECOND, now),
             )
 
+    def _count_matching(self, where: str, values: tuple[Any, ...]) -> int:
+        # Whoever reads a long listing asks for the same count again and again.
+        changes = self._connection.total_changes
+        if self._counted is not None and self._counted[:3] == (where, values, changes):
+            return self._counted[3]
+        row = self._execute(f"{_COUNT} WHERE {where}", values).fetchone()
+        self._counted = (where, values, changes, int(row[0]))
+        return self._counted[3]
+
     def _second(self) -> int:
-        now = self._clock.microseconds()
+        now = self.clock.microseconds()
         return now - now % _SECOND

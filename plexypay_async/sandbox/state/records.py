@@ -18,7 +18,7 @@ class RecordStore:
     A document is an object of JSON with its ``id``, a UUID, which the store gives and keeps.
     """
 
-    SCHEMA = """
+    schema = """
         CREATE TABLE IF NOT EXISTS records (
             seq INTEGER PRIMARY KEY,
             kind TEXT NOT NULL,

@@ -9,19 +9,17 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from ..clock import Clock, written_time
-from ..database import atomically
+from ..clock import Clock, moment_of, written_time
 from ..money import in_major_units
-from .issuer import CARDS, PresentedCard
+from .issuer import APPROVED, CARDS, PresentedCard
+from .table import Table
 
-__all__ = ["StoredTransaction", "TransactionDraft", "TransactionEvent", "TransactionStore"]
+__all__ = ["StoredTransaction", "TransactionDraft", "TransactionStep", "TransactionStore"]
 
 _HOUR = 3600 * 1_000_000
 
@@ -60,7 +58,7 @@ class TransactionDraft:
 
 @attrs.define
 class StoredTransaction:
-    """One row of the transactions, in the order of the columns."""
+    """One row of the transactions."""
 
     id: str
     type: str
@@ -175,7 +173,7 @@ class StoredTransaction:
 
 
 @attrs.frozen
-class TransactionEvent:
+class TransactionStep:
     """One step of a transaction's life."""
 
     status: str
@@ -195,80 +193,10 @@ class TransactionEvent:
         return event
 
 
-_SELECT = (
-    "SELECT id, type, status, amount, currency, clearing, order_reference, description,"
-    " payment_link_id, parent_id, customer_id, recurring_type, card_token_id, notification_url,"
-    " card_number, card_expiry, cardholder, cvv_status, response_code, three_ds_status, rrn, auth_code,"
-    " network_reference, captured, refunded, created_at, updated_at, authorized_at, charged_at,"
-    " capture_due_at FROM transactions"
-)
-# In the order of the table's columns.
-_INSERT = (
-    "INSERT INTO transactions VALUES (NULL, :id, :type, :status, :amount, :currency, :clearing,"
-    " :order_reference, :description, :payment_link_id, :parent_id, :customer_id, :recurring_type,"
-    " :card_token_id, :notification_url, :card_number, :card_expiry, :cardholder, :cvv_status,"
-    " :response_code, :three_ds_status, :rrn, :auth_code, :network_reference, :captured, :refunded,"
-    " :created_at, :updated_at, :authorized_at, :charged_at, :capture_due_at)"
-)
-_UPDATE = (
-    "UPDATE transactions SET status = :status, card_token_id = :card_token_id, response_code ="
-    " :response_code, three_ds_status = :three_ds_status, captured = :captured, refunded = :refunded,"
-    " updated_at = :updated_at, authorized_at = :authorized_at, charged_at = :charged_at, capture_due_at ="
-    " :capture_due_at WHERE id = :id"
-)
-_DUE = (
-    "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
-    " ORDER BY capture_due_at, seq"
-)
-_TELL_CAPTURES = (
-    "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
-    " SELECT id, 'charged', amount, capture_due_at FROM transactions INDEXED BY transactions_by_capture"
-    " WHERE status = 'authorized' AND capture_due_at <= ? ORDER BY capture_due_at, seq"
-)
-_CAPTURE = (
-    "UPDATE transactions INDEXED BY transactions_by_capture"
-    " SET status = 'charged', captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
-    " WHERE status = 'authorized' AND capture_due_at <= ?"
-)
-
-
-class TransactionStore:
+class TransactionStore(Table[StoredTransaction], name="transactions", row=StoredTransaction):
     """The transactions of one sandbox, in the order of their creation."""
 
-    SCHEMA = """
-        CREATE TABLE IF NOT EXISTS transactions (
-            seq INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            type TEXT NOT NULL,
-            status TEXT NOT NULL,
-            amount INTEGER NOT NULL,
-            currency TEXT NOT NULL,
-            clearing TEXT NOT NULL,
-            order_reference TEXT,
-            description TEXT,
-            payment_link_id TEXT,
-            parent_id TEXT,
-            customer_id TEXT,
-            recurring_type TEXT,
-            card_token_id TEXT,
-            notification_url TEXT,
-            card_number TEXT NOT NULL,
-            card_expiry TEXT NOT NULL,
-            cardholder TEXT,
-            cvv_status TEXT,
-            response_code TEXT NOT NULL,
-            three_ds_status TEXT,
-            rrn TEXT NOT NULL,
-            auth_code TEXT NOT NULL,
-            network_reference TEXT NOT NULL,
-            captured INTEGER NOT NULL,
-            refunded INTEGER NOT NULL,
-            created_at INTEGER NOT NULL,
-            updated_at INTEGER NOT NULL,
-            authorized_at INTEGER,
-            charged_at INTEGER,
-            capture_due_at INTEGER
-        );
+    extra_schema = """
         CREATE INDEX IF NOT EXISTS transactions_by_link ON transactions (payment_link_id);
         CREATE INDEX IF NOT EXISTS transactions_by_order_reference ON transactions (order_reference);
         CREATE INDEX IF NOT EXISTS transactions_by_customer ON transactions (customer_id);
@@ -290,25 +218,16 @@ class TransactionStore:
         self,
         connection: sqlite3.Connection,
         clock: Clock,
-        changed: Callable[[StoredTransaction], None] = lambda transaction: None,
+        changed: Callable[[StoredTransaction], None],
     ) -> None:
-        self._connection = connection
-        self._execute = connection.execute
-        # Called with a transaction that has entered a state, within the change that made it so.
+        """Take what is called with a transaction that has entered a state, within that change."""
+        super().__init__(connection, clock)
         self._changed = changed
-        self.clock = clock
-
-    @contextmanager
-    def atomically(self) -> Generator[None]:
-        """Do several changes, of links too, as one: all of them are in the file or none."""
-        with atomically(self._connection):
-            yield
 
     def create(
         self, draft: TransactionDraft, card: PresentedCard, *, response_code: str
     ) -> StoredTransaction:
         """Store a new payment in the state ``created``."""
-        now = self.clock.microseconds()
         transaction = StoredTransaction(
             id=str(uuid.uuid4()),
             type="payment",
@@ -320,18 +239,9 @@ class TransactionStore:
             cvv_status=None if card.cvv is None else "N" if card.cvv in CARDS[card.number].cvv_codes else "M",
             response_code=response_code,
             three_ds_status=None,
-            rrn=_digits(12),
-            auth_code=_digits(6),
-            network_reference=_network_reference(),
-            captured=0,
-            refunded=0,
-            created_at=now,
-            updated_at=now,
-            authorized_at=None,
-            charged_at=None,
-            capture_due_at=None,
+            **_fresh(self.clock.microseconds()),
         )
-        self._insert(transaction)
+        self._add(transaction)
         return transaction
 
     def move(self, transaction: StoredTransaction, status: str, **changes: Any) -> StoredTransaction:
@@ -345,7 +255,7 @@ class TransactionStore:
         elif status == "charged":
             moved.charged_at = now
         with self.atomically():
-            self._execute(_UPDATE, attrs.asdict(moved))
+            self._update(**attrs.asdict(moved))
             self._add_event(moved, moved.captured if status == "charged" else moved.amount)
             self._changed(moved)
         return moved
@@ -374,129 +284,107 @@ class TransactionStore:
             parent_id=payment.id,
             recurring_type=None,
             card_token_id=None,
-            response_code="00",
-            rrn=_digits(12),
-            auth_code=_digits(6),
-            network_reference=_network_reference(),
-            captured=0,
-            refunded=0,
-            created_at=now,
-            updated_at=now,
-            authorized_at=None,
-            charged_at=None,
-            capture_due_at=None,
+            response_code=APPROVED,
+            **_fresh(now),
         )
         left = attrs.evolve(payment, refunded=payment.refunded + amount, updated_at=now)
         if left.balance == 0:
             left.status = "refunded"
         with self.atomically():
-            self._insert(refund)
-            self._execute(_UPDATE, attrs.asdict(left))
+            self._add(refund)
+            self._update(**attrs.asdict(left))
             self._add_event(attrs.evolve(left, status="refunded"), amount, refund.id)
             if left.status == "refunded":
                 self._changed(left)
         return refund, left
 
-    def find(self, identifier: str) -> StoredTransaction | None:
-        """Return the transaction with this id."""
-        return self._first("id = ?", identifier)
-
     def find_by_payment_link(self, payment_link_id: str) -> StoredTransaction | None:
         """Return the payment that paid a link, or else the latest attempt."""
-        return self._first("payment_link_id = ?", payment_link_id)
+        return self._best("payment_link_id = ?", payment_link_id)
 
     def find_by_order_reference(self, order_reference: str) -> StoredTransaction | None:
         """Return the latest payment with this order reference, or the latest refund where there is none."""
-        return self._first("order_reference = ?", order_reference)
+        return self._best("order_reference = ?", order_reference)
 
     def find_by_card_token(self, card_token_id: str) -> StoredTransaction | None:
         """Return the latest payment that went through with a kept card."""
-        return self._first("card_token_id = ? AND authorized_at IS NOT NULL", card_token_id)
+        return self._best("card_token_id = ? AND authorized_at IS NOT NULL", card_token_id)
 
-    def page(
-        self, offset: int, size: int, *, customer_id: str | None = None
+    def page_of_customer(
+        self, customer_id: str, offset: int, size: int
     ) -> tuple[list[StoredTransaction], int]:
-        """Return up to `size` transactions after the newest `offset` of them, and how many there are."""
-        self.capture_due()
-        if customer_id is None:
-            (total,) = self._execute("SELECT COALESCE(MAX(seq), 0) FROM transactions").fetchone()
-        else:
-            (total,) = self._execute(
-                "SELECT COUNT(*) FROM transactions WHERE customer_id = ?", (customer_id,)
-            ).fetchone()
-        if offset >= total:
-            return [], total
-        if customer_id is None:
-            # Rows are never deleted one by one: their numbers have no gaps, and no row need be skipped.
-            rows = self._execute(
-                f"{_SELECT} WHERE seq <= ? ORDER BY seq DESC LIMIT ?",
-                (total - offset, size),
-            )
-        else:
-            rows = self._execute(
-                f"{_SELECT} WHERE customer_id = ? ORDER BY seq DESC LIMIT ? OFFSET ?",
-                (customer_id, size, offset),
-            )
-        return [StoredTransaction(*row) for row in rows], total
+        """Return up to `size` of a customer's transactions after the newest `offset`, and how many it has."""
+        self.catch_up()
+        (total,) = self._execute(
+            "SELECT COUNT(*) FROM transactions WHERE customer_id = ?", (customer_id,)
+        ).fetchone()
+        rows = self._rows(
+            "WHERE customer_id = ? ORDER BY seq DESC LIMIT ? OFFSET ?", customer_id, size, offset
+        )
+        return list(rows), total
 
-    def all(self) -> Iterator[StoredTransaction]:
-        """Yield every transaction, the oldest first."""
-        self.capture_due()
-        for row in self._execute(f"{_SELECT} ORDER BY seq"):
-            yield StoredTransaction(*row)
-
-    def events(self, transaction_id: str) -> list[TransactionEvent]:
-        """Return a transaction's events, the oldest first."""
-        self.capture_due()
+    def steps(self, transaction_id: str) -> list[TransactionStep]:
+        """Return the steps of a transaction, the oldest first."""
+        self.catch_up()
         rows = self._execute(
             "SELECT status, amount, created_at, refund_id FROM transaction_events"
             " WHERE transaction_id = ? ORDER BY seq",
             (transaction_id,),
         )
-        return [TransactionEvent(*row) for row in rows]
+        return [TransactionStep(*row) for row in rows]
 
-    def capture_due(self) -> None:
+    def catch_up(self) -> None:
         """Capture the payments whose time has come."""
         now = self.clock.microseconds()
-        due_at = self.next_capture_at()
+        due_at = self.next_change_at()
         if due_at is None or due_at > now:
             return
         with self.atomically():
-            for row in self._execute(f"{_SELECT} {_DUE}", (now,)):
-                due = StoredTransaction(*row)
+            for due in self._rows(
+                "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+                " ORDER BY capture_due_at, seq",
+                now,
+            ):
                 at = due.capture_due_at or now
                 self._changed(
                     attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
                 )
-            self._execute(_TELL_CAPTURES, (now,))
-            self._execute(_CAPTURE, (now,))
+            self._execute(
+                "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
+                " SELECT id, 'charged', amount, capture_due_at FROM transactions"
+                " INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+                " ORDER BY capture_due_at, seq",
+                (now,),
+            )
+            self._execute(
+                "UPDATE transactions INDEXED BY transactions_by_capture SET status = 'charged',"
+                " captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
+                " WHERE status = 'authorized' AND capture_due_at <= ?",
+                (now,),
+            )
 
-    def next_capture_at(self) -> int | None:
+    def next_change_at(self) -> int | None:
         """Return when the next payment is captured by itself."""
-        (due_at,) = self._execute(
-            "SELECT MIN(capture_due_at) FROM transactions INDEXED BY transactions_by_capture"
-            " WHERE status = 'authorized'"
-        ).fetchone()
-        return None if due_at is None else int(due_at)
+        return self._earliest(
+            "capture_due_at", index="transactions_by_capture", where="status = 'authorized'"
+        )
 
     def clear(self) -> None:
         """Forget every transaction."""
         with self.atomically():
-            self._execute("DELETE FROM transactions")
+            super().clear()
             self._execute("DELETE FROM transaction_events")
 
-    def _first(self, condition: str, value: str) -> StoredTransaction | None:
-        self.capture_due()
-        row = self._execute(
-            f"{_SELECT} WHERE {condition} ORDER BY type = 'payment' DESC, "
-            "status IN ('authorized', 'charged') DESC, seq DESC LIMIT 1",
-            (value,),
-        ).fetchone()
-        return None if row is None else StoredTransaction(*row)
+    def _best(self, condition: str, value: str) -> StoredTransaction | None:
+        return self._first(
+            f"WHERE {condition} ORDER BY type = 'payment' DESC,"
+            " status IN ('authorized', 'charged') DESC, seq DESC LIMIT 1",
+            value,
+        )
 
-    def _insert(self, transaction: StoredTransaction) -> None:
+    def _add(self, transaction: StoredTransaction) -> None:
         with self.atomically():
-            self._execute(_INSERT, attrs.asdict(transaction))
+            self._insert(**attrs.asdict(transaction))
             self._add_event(transaction, transaction.amount)
             self._changed(transaction)
 
@@ -512,8 +400,20 @@ def _digits(count: int) -> str:
     return "".join(secrets.choice("0123456789") for _ in range(count))
 
 
-def _network_reference() -> str:
-    return f"{_digits(19)}A"
+def _fresh(now: int) -> dict[str, Any]:
+    """Return the columns of a transaction that was made now, and of which nothing is captured yet."""
+    return {
+        "rrn": _digits(12),
+        "auth_code": _digits(6),
+        "network_reference": f"{_digits(19)}A",
+        "captured": 0,
+        "refunded": 0,
+        "created_at": now,
+        "updated_at": now,
+        "authorized_at": None,
+        "charged_at": None,
+        "capture_due_at": None,
+    }
 
 
 def _time(microseconds: int | None) -> str | None:
@@ -521,5 +421,4 @@ def _time(microseconds: int | None) -> str | None:
 
 
 def _with_fraction(microseconds: int) -> str:
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment_of(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

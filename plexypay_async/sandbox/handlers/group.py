@@ -1,0 +1,92 @@
+"""What the handlers of an API group have in common, and how they are found for its declarations."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from ...operation import Declaration
+from ..exchange import ApiRequest, Handler, PageQuery, Refusal
+from ..state.state import State
+
+__all__ = ["GroupHandlers", "bind_handlers", "find_handlers"]
+
+
+class GroupHandlers:
+    """The handlers of one API group: for each of its declarations a method of the same name.
+
+    Those of the group ``payment_links`` are the class ``PaymentLinksHandlers`` of the module
+    ``payment_links`` in this package. A method takes an `ApiRequest` and returns an `ApiResponse`, or raises
+    a `Refusal`.
+
+    Args:
+        state: What the sandbox knows.
+        base_url: The sandbox's own address.
+        max_page_size: What a listing's `size` is clamped to.
+    """
+
+    source: ClassVar[str]
+    """What the group's errors name as their source."""
+    noun: ClassVar[str]
+    """What a message calls that which is not found."""
+
+    def __init__(self, state: State, *, base_url: str, max_page_size: int) -> None:
+        self._state = state
+        self._base_url = base_url
+        self._max_page_size = max_page_size
+
+    def _page(self, request: ApiRequest) -> PageQuery:
+        return PageQuery.read(request.query, most=self._max_page_size, source=self.source)
+
+    def _not_found(self, noun: str | None = None) -> Refusal:
+        return self._refusal(4, f"{noun or self.noun} not found")
+
+    def _refusal(self, code: int, message: str) -> Refusal:
+        return Refusal(code, message, source=self.source)
+
+
+def find_handlers(
+    declared: Iterable[Declaration[...]],
+) -> dict[Declaration[...], type[GroupHandlers]]:
+    """Return for each declaration the class that handles it.
+
+    Raises:
+        NotImplementedError: Some declarations have no handler; the message has their full names.
+    """
+    found = {declaration: _handlers_of(declaration) for declaration in declared}
+    missing = [declaration.name for declaration, handlers in found.items() if handlers is None]
+    if missing:
+        raise NotImplementedError(f"the sandbox has no handler for {', '.join(missing)}")
+    return {declaration: handlers for declaration, handlers in found.items() if handlers is not None}
+
+
+def bind_handlers(
+    found: Mapping[Declaration[...], type[GroupHandlers]],
+    state: State,
+    *,
+    base_url: str,
+    max_page_size: int,
+) -> list[tuple[Declaration[...], Handler]]:
+    """Return each declaration with its handler, which works on a running sandbox's state."""
+    groups = {
+        handlers: handlers(state, base_url=base_url, max_page_size=max_page_size)
+        for handlers in found.values()
+    }
+    return [
+        (declaration, getattr(groups[handlers], declaration.name.partition(".")[2]))
+        for declaration, handlers in found.items()
+    ]
+
+
+def _handlers_of(declaration: Declaration[...]) -> type[GroupHandlers] | None:
+    group, _, operation = declaration.name.partition(".")
+    name = f"{__package__}.{group}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None
+    handlers: Any = getattr(module, f"{group.title().replace('_', '')}Handlers", None)
+    return handlers if callable(getattr(handlers, operation, None)) else None

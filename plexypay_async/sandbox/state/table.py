@@ -1,0 +1,128 @@
+"""What the tables of the database have in common: how rows are added, found and paged through."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import attrs
+
+from ..clock import Clock
+from ..database import atomically
+
+__all__ = ["Table"]
+
+Row = TypeVar("Row")
+
+_TYPES = {"str": "TEXT", "int": "INTEGER"}
+
+
+class Table(Generic[Row]):
+    """One table, in the order in which its rows were created.
+
+    A table is a subclass that says, beside its `schema`, its name and the class of its rows::
+
+        class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink): ...
+
+    The fields of that class are the table's columns, in their order; what is to be said of a column beside
+    its type stands in the field's metadata under ``sql``. Before them, every table has the column ``seq``,
+    which counts its rows from 1. No row is deleted but with all others, so `seq` has no gaps.
+    """
+
+    schema: ClassVar[str]
+    """The SQL statements that make the table and its indexes where they are missing."""
+    extra_schema: ClassVar[str] = ""
+    """Those of its indexes, and of what else belongs to it."""
+    _name: ClassVar[str]
+    _select: ClassVar[str]
+    _read: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls, *, name: str, row: Callable[..., Row], select: Sequence[str] = ()) -> None:
+        """Take the name and the row class; or what makes a row of the columns in `select`, and a `schema`."""
+        if not select:
+            fields = attrs.fields(cast("type[Any]", row))
+            select = [field.name for field in fields]
+            columns = ", ".join(["seq INTEGER PRIMARY KEY", *map(_column, fields)])
+            cls.schema = f"CREATE TABLE IF NOT EXISTS {name} ({columns}); {cls.extra_schema}"
+        cls._name = name
+        cls._select = f"SELECT {', '.join(select)} FROM {name}"  # noqa: S608 - no text of a request
+        cls._read = staticmethod(row)
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        self.clock = clock
+
+    def catch_up(self) -> None:
+        """Make the changes that time has brought; called before anything is read."""
+
+    def next_change_at(self) -> int | None:
+        """Return when time brings the next change, in microseconds since 1970; None if it brings none."""
+        return None
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """Do several changes, of other tables too, as one: all of them are in the file or none."""
+        return atomically(self._connection)
+
+    def find(self, identifier: str) -> Row | None:
+        """Return the row with this id."""
+        return self._first("WHERE id = ?", identifier)
+
+    def all(self) -> Iterator[Row]:
+        """Yield every row, the oldest first."""
+        self.catch_up()
+        yield from self._rows("ORDER BY seq")
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        (count,) = self._execute(f"SELECT COALESCE(MAX(seq), 0) FROM {self._name}").fetchone()  # noqa: S608
+        return int(count)
+
+    def page(self, offset: int, size: int) -> tuple[list[Row], int]:
+        """Return up to `size` rows after the newest `offset` of them, and how many there are."""
+        self.catch_up()
+        total = self.count()
+        # The numbers have no gaps, so that no row need be read to be skipped.
+        return list(self._rows("WHERE seq <= ? ORDER BY seq DESC LIMIT ?", total - offset, size)), total
+
+    def clear(self) -> None:
+        """Forget every row."""
+        self._execute(f"DELETE FROM {self._name}")  # noqa: S608
+
+    def _insert(self, **columns: Any) -> None:
+        self._execute(
+            f"INSERT INTO {self._name} ({', '.join(columns)})"  # noqa: S608
+            f" VALUES ({', '.join(f':{column}' for column in columns)})",
+            columns,
+        )
+
+    def _update(self, *, id: str, **columns: Any) -> None:
+        changes = ", ".join(f"{column} = :{column}" for column in columns)
+        self._execute(
+            f"UPDATE {self._name} SET {changes} WHERE id = :id",  # noqa: S608
+            {**columns, "id": id},
+        )
+
+    def _rows(self, rest: str, *values: object) -> Iterator[Row]:
+        """Yield the rows that `rest`, the SQL after the table's name, chooses."""
+        return (self._read(*row) for row in self._execute(f"{self._select} {rest}", values))
+
+    def _first(self, rest: str, *values: object) -> Row | None:
+        self.catch_up()
+        return next(self._rows(rest, *values), None)
+
+    def _earliest(self, column: str, *, index: str, where: str) -> int | None:
+        """Return the smallest number in a column of some rows; `index` is that of the condition."""
+        (earliest,) = self._execute(
+            f"SELECT MIN({column}) FROM {self._name} INDEXED BY {index} WHERE {where}"  # noqa: S608
+        ).fetchone()
+        return None if earliest is None else int(earliest)
+
+
+def _column(field: attrs.Attribute[Any]) -> str:
+    kind, _, optional = str(field.type).partition(" | ")
+    declared = f"{field.name} {_TYPES[kind]}{'' if optional else ' NOT NULL'}"
+    more = "UNIQUE" if field.name == "id" else field.metadata.get("sql")
+    return f"{declared} {more}" if more else declared

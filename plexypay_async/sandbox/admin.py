@@ -1,7 +1,7 @@
 """The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
 
-``GET /_sandbox`` lists them, each with what it does; the list is in `_Admin.paths`. Listings take ``page``
-(from 1) and ``size`` (1000 unless given).
+``GET /_sandbox`` lists them, each with what it does, as `_at` says it of the methods of `Admin`. Listings take
+``page`` (from 1) and ``size`` (1000 unless given).
 
 Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
 challenged, unless given), ``cvv``, ``otp`` (the answer to a 3-D Secure challenge: ``555``, which passes,
@@ -16,8 +16,8 @@ admin token, they need that, as ``Authorization: Bearer <token>`` or as the pass
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import attrs
 from aiohttp import web
@@ -32,30 +32,11 @@ from .state.link_payments import LinkPayment
 from .state.state import State
 from .traffic import Traffic
 
-__all__ = ["add_admin"]
+__all__ = ["Admin"]
 
 _ROOT = "/_sandbox"
 _SOURCE = "sandbox"
 _PATIENCE = 15.0
-
-
-def add_admin(
-    application: web.Application,
-    state: State,
-    dispatcher: Dispatcher,
-    faults: Faults,
-    requests: Traffic,
-    base_url: str,
-    reset: Callable[[], None],
-) -> None:
-    """Serve the paths under ``/_sandbox``; `reset` is called to forget all."""
-    admin = _Admin(state, dispatcher, faults, requests, base_url, reset)
-    for path in admin.paths():
-        application.router.add_route(path.method, _ROOT + path.path, _serving(path.work))
-    application.router.add_get(f"{_ROOT}/", _serving(admin.show_paths))
-
-
-_Work: TypeAlias = Callable[[web.Request], Awaitable[ApiResponse]]
 
 
 @attrs.frozen
@@ -66,21 +47,27 @@ class _Path:
     path: str
     """What follows ``/_sandbox``."""
     does: str
-    work: _Work
+    work: Callable[[Admin, web.Request], Awaitable[ApiResponse]]
 
 
-def _serving(work: _Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def serve(request: web.Request) -> web.StreamResponse:
-        try:
-            return respond(await work(request))
-        except Refusal as refusal:
-            return respond(refusal.response)
+_PATHS: list[_Path] = []
+_Work = TypeVar("_Work", bound=Callable[["Admin", web.Request], Awaitable[ApiResponse]])
 
-    return serve
+
+def _at(method: str, path: str, does: str) -> Callable[[_Work], _Work]:
+    """Serve a path by the method that follows; `does` says in the list what it does."""
+
+    def add(work: _Work) -> _Work:
+        _PATHS.append(_Path(method, path, does, work))
+        return work
+
+    return add
 
 
 @attrs.frozen
-class _Admin:
+class Admin:
+    """What the paths under ``/_sandbox`` do."""
+
     state: State
     dispatcher: Dispatcher
     faults: Faults
@@ -88,56 +75,32 @@ class _Admin:
     base_url: str
     forget_all: Callable[[], None]
 
-    def paths(self) -> Sequence[_Path]:
-        """Return all of the paths."""
-        return (
-            _Path("GET", "", "this list", self.show_paths),
-            _Path("GET", "/faults", "the faults in force, each with how often it struck", self.show_faults),
-            _Path(
-                "POST", "/faults", "adds one: the text code=1,rate=0.05, or the same as JSON", self.add_fault
-            ),
-            _Path("DELETE", "/faults", "lifts all faults", self.clear_faults),
-            _Path("DELETE", "/faults/{id}", "lifts one", self.remove_fault),
-            _Path(
-                "GET", "/requests", "how many requests arrived, by operation and method", self.show_requests
-            ),
-            _Path(
-                "GET", "/payment-links", "the stored links whole, the newest first", self.show_payment_links
-            ),
-            _Path("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed", self.pay),
-            _Path(
-                "GET", "/transactions", "the stored transactions whole, newest first", self.show_transactions
-            ),
-            _Path(
-                "GET",
-                "/deliveries",
-                "the webhooks with their payloads and attempts, newest first",
-                self.show_deliveries,
-            ),
-            _Path(
-                "POST",
-                "/deliveries/settle",
-                "waits until all webhooks that are due have been tried",
-                self.settle_deliveries,
-            ),
-            _Path("POST", "/deliveries/{id}/resend", "sends a webhook once more", self.resend_delivery),
-            _Path("GET", "/clock", "the sandbox's present", self.show_clock),
-            _Path("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}', self.advance_clock),
-            _Path("POST", "/reset", "forgets all state, requests and faults; resets the clock", self.reset),
-        )
+    def serve(self, application: web.Application) -> None:
+        """Serve the paths."""
+        for path in _PATHS:
+            application.router.add_route(path.method, _ROOT + path.path, self._serving(path))
+        application.router.add_get(f"{_ROOT}/", self._serving(_PATHS[0]))
 
-    async def show_paths(self, request: web.Request) -> ApiResponse:
-        del request
-        data = [
-            {"method": path.method, "path": _ROOT + path.path, "does": path.does} for path in self.paths()
-        ]
+    def _serving(self, path: _Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            try:
+                return respond(await path.work(self, request))
+            except Refusal as refusal:
+                return respond(refusal.response)
+
+        return serve
+
+    @_at("GET", "", "this list")
+    async def _show_paths(self, _: web.Request) -> ApiResponse:
+        data = [{"method": path.method, "path": _ROOT + path.path, "does": path.does} for path in _PATHS]
         return ApiResponse(200, {"data": data})
 
-    async def show_faults(self, request: web.Request) -> ApiResponse:
-        del request
+    @_at("GET", "/faults", "the faults in force, each with how often it struck")
+    async def _show_faults(self, _: web.Request) -> ApiResponse:
         return ApiResponse(200, {"data": [self._shown(fault) for fault in self.faults]})
 
-    async def add_fault(self, request: web.Request) -> ApiResponse:
+    @_at("POST", "/faults", "adds one: the text code=1,rate=0.05, or the same as JSON")
+    async def _add_fault(self, request: web.Request) -> ApiResponse:
         body = (await request.read()).strip()
         try:
             fault = self.faults.add(_read_fault(body))
@@ -145,36 +108,35 @@ class _Admin:
             raise Refusal(3, str(error), source=_SOURCE) from None
         return ApiResponse(201, self._shown(fault))
 
-    async def clear_faults(self, request: web.Request) -> ApiResponse:
+    @_at("DELETE", "/faults", "lifts all faults")
+    async def _clear_faults(self, request: web.Request) -> ApiResponse:
         self.faults.clear()
-        return await self.show_faults(request)
+        return await self._show_faults(request)
 
-    async def remove_fault(self, request: web.Request) -> ApiResponse:
+    @_at("DELETE", "/faults/{id}", "lifts one")
+    async def _remove_fault(self, request: web.Request) -> ApiResponse:
         try:
             self.faults.remove(int(request.match_info["id"]))
         except (KeyError, ValueError):
             raise Refusal(4, "fault not found", source=_SOURCE) from None
-        return await self.show_faults(request)
+        return await self._show_faults(request)
 
-    async def show_requests(self, request: web.Request) -> ApiResponse:
-        del request
+    @_at("GET", "/requests", "how many requests arrived, by operation and method")
+    async def _show_requests(self, _: web.Request) -> ApiResponse:
         data = [
             {"method": method, "operation": operation, "count": count}
             for (method, operation), count in self.requests.counts.items()
         ]
         return ApiResponse(200, {"data": data, "total": self.requests.count()})
 
-    async def show_payment_links(self, request: web.Request) -> ApiResponse:
+    @_at("GET", "/payment-links", "the stored links whole, the newest first")
+    async def _show_payment_links(self, request: web.Request) -> ApiResponse:
         page = _page(request)
         links, total = self.state.links.page(page.offset, page.size)
         return page.response([link.whole(self.base_url) for link in links], total)
 
-    async def show_transactions(self, request: web.Request) -> ApiResponse:
-        page = _page(request)
-        transactions, total = self.state.transactions.page(page.offset, page.size)
-        return page.response([transaction.whole() for transaction in transactions], total)
-
-    async def pay(self, request: web.Request) -> ApiResponse:
+    @_at("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed")
+    async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         fields = Fields(await request.read() or b"{}", source=_SOURCE)
         card, otp = fields.text("card"), fields.text("otp")
@@ -190,20 +152,28 @@ class _Admin:
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))
 
-    async def show_deliveries(self, request: web.Request) -> ApiResponse:
+    @_at("GET", "/transactions", "the stored transactions whole, newest first")
+    async def _show_transactions(self, request: web.Request) -> ApiResponse:
+        page = _page(request)
+        transactions, total = self.state.transactions.page(page.offset, page.size)
+        return page.response([transaction.whole() for transaction in transactions], total)
+
+    @_at("GET", "/deliveries", "the webhooks with their payloads and attempts, newest first")
+    async def _show_deliveries(self, request: web.Request) -> ApiResponse:
         page = _page(request)
         deliveries, total = self.dispatcher.store.page(page.offset, page.size)
         return page.response([delivery.shown() for delivery in deliveries], total)
 
-    async def settle_deliveries(self, request: web.Request) -> ApiResponse:
-        del request
+    @_at("POST", "/deliveries/settle", "waits until all webhooks that are due have been tried")
+    async def _settle_deliveries(self, _: web.Request) -> ApiResponse:
         try:
             await self.dispatcher.settled(_PATIENCE)
         except TimeoutError as error:
             raise Refusal(1, str(error), source=_SOURCE) from None
         return ApiResponse(200, {})
 
-    async def resend_delivery(self, request: web.Request) -> ApiResponse:
+    @_at("POST", "/deliveries/{id}/resend", "sends a webhook once more")
+    async def _resend_delivery(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         if self.dispatcher.store.find(identifier) is None:
             raise Refusal(4, "delivery not found", source=_SOURCE)
@@ -214,11 +184,12 @@ class _Admin:
         delivery = self.dispatcher.store.find(identifier)
         return ApiResponse(200, None if delivery is None else delivery.shown())
 
-    async def show_clock(self, request: web.Request) -> ApiResponse:
-        del request
+    @_at("GET", "/clock", "the sandbox's present")
+    async def _show_clock(self, _: web.Request) -> ApiResponse:
         return ApiResponse(200, {"now": written_time(self.state.clock.now())})
 
-    async def advance_clock(self, request: web.Request) -> ApiResponse:
+    @_at("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}')
+    async def _advance_clock(self, request: web.Request) -> ApiResponse:
         document = read_document(await request.read(), source=_SOURCE)
         seconds = document.get("advance_seconds")
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
@@ -227,10 +198,10 @@ class _Admin:
             self.state.clock.advance(seconds=seconds)
         except ValueError as error:
             raise Refusal(5, f"advance_seconds: {error}", source=_SOURCE) from None
-        return await self.show_clock(request)
+        return await self._show_clock(request)
 
-    async def reset(self, request: web.Request) -> ApiResponse:
-        del request
+    @_at("POST", "/reset", "forgets all state, requests and faults; resets the clock")
+    async def _reset(self, _: web.Request) -> ApiResponse:
         self.forget_all()
         return ApiResponse(200, {})
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from ..operation import Declaration, Evidence
 from ..secret import Secret
 from ..version import SANDBOX_HEADER
-from .admin import add_admin
+from .admin import Admin
 from .clock import Clock
 from .connections import ServerConnections
 from .database import open_database
@@ -28,8 +28,8 @@ from .door import MAX_BODY, door
 from .faults import Faults
 from .gate import Gate
 from .handlers.group import GroupHandlers, bind_handlers
-from .pages.checkout import add_checkout
-from .pages.index import add_index
+from .pages.checkout import Checkout
+from .pages.index import IndexPage
 from .site import Site
 from .state.state import State
 from .thread import SandboxLoop
@@ -175,16 +175,15 @@ class RunningSandbox:
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
                 gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
             )
-        add_admin(
-            application, self.state, self.dispatcher, setup.faults, setup.requests, self.base_url, self.reset
+        Admin(self.state, self.dispatcher, setup.faults, setup.requests, self.base_url, self.reset).serve(
+            application
         )
-        add_index(application, self.state, self.dispatcher, self.base_url)
-        add_checkout(application, self.state)
+        IndexPage(self.state, self.dispatcher, self.base_url).serve(application)
+        Checkout(self.state).serve(application)
         return application
 
 
-async def _say_what_it_is(request: web.Request, response: web.StreamResponse) -> None:
-    del request
+async def _say_what_it_is(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[SANDBOX_HEADER] = "1"
 
 

@@ -6,7 +6,6 @@ import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import orjson
@@ -183,12 +182,7 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def __enter__(self) -> Self:
@@ -197,12 +191,7 @@ class Sandbox:
         self._thread = thread
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()

@@ -24,7 +24,17 @@ from aiohttp import hdrs, web
 from ..errors import ConfigurationError
 from ..secret import Secret
 
-__all__ = ["BANK_PAGES", "Site", "SiteRefusal", "is_cross_site", "is_loopback", "is_same_text"]
+__all__ = [
+    "BANK_PAGES",
+    "Site",
+    "SiteRefusal",
+    "host_of",
+    "is_cross_site",
+    "is_loopback",
+    "is_loopback_name",
+    "is_same_text",
+    "numeric_address",
+]
 
 BANK_PAGES = "/checkout/3ds/"
 _ADMIN = "/_sandbox"
@@ -83,10 +93,10 @@ class Site:
         return None
 
     def _is_own(self, name: str) -> bool:
-        if name in self._names or _is_loopback_name(name):
+        if name in self._names or is_loopback_name(name):
             return True
-        address = _address(name)
-        return address is not None and (self._takes_addresses or _leads_to_loopback(address))
+        address = numeric_address(name)
+        return address is not None and (self._takes_addresses or address.is_loopback)
 
     def _has_token(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -120,8 +130,8 @@ def is_cross_site(request: web.Request) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine to itself alone, as far as its text says; no name is looked up."""
     name = _plain(host)
-    address = _address(name)
-    return _is_loopback_name(name) if address is None else _leads_to_loopback(address)
+    address = numeric_address(name)
+    return is_loopback_name(name) if address is None else address.is_loopback
 
 
 def is_same_text(given: str, secret: Secret[str]) -> bool:
@@ -134,7 +144,8 @@ def _is_own_path(request: web.Request) -> bool:
     return path in ("/", _ADMIN) or path.startswith(f"{_ADMIN}/")
 
 
-def _is_loopback_name(name: str) -> bool:
+def is_loopback_name(name: str) -> bool:
+    """Whether a name leads to this machine whatever a look-up says."""
     # RFC 6761: no resolver leads them elsewhere.
     return name == "localhost" or name.endswith(".localhost")
 
@@ -155,24 +166,29 @@ def _host_name(called: str) -> str | None:
 
 
 def _checked_name(name: object) -> str:
-    if isinstance(name, str) and name.isprintable():
-        try:
-            found = yarl.URL.build(scheme="http", host=name).host
-        except ValueError:
-            found = None
-        if found:
-            return _plain(found)
-    raise ConfigurationError(f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}")
+    found = host_of(name)
+    if not found:
+        raise ConfigurationError(
+            f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}"
+        )
+    return _plain(found)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def host_of(name: object) -> str | None:
+    """Return a host's name as addresses have it; None for what is no name, or has a port."""
+    if not isinstance(name, str) or not name.isprintable():
+        return None
     try:
-        return ipaddress.ip_address(text)
+        return yarl.URL.build(scheme="http", host=name).host
     except ValueError:
         return None
 
 
-def _leads_to_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback
+def numeric_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return a numeric address, an IPv4 one that is written as IPv6 as what it is; None for a name."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -10,7 +10,6 @@ the time that a receiver has are the sandbox's own.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Iterable
 
@@ -18,6 +17,7 @@ import yarl
 
 from ...errors import ConfigurationError
 from ...secret import Secret
+from ..site import host_of, is_loopback_name, numeric_address
 
 __all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address"]
 
@@ -150,14 +150,9 @@ def _host(url: str) -> str:
 
 
 def _is_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    address = numeric_address(host)
+    if address is None:
+        return is_loopback_name(host)
     # What a server that listens on all addresses calls its own.
     return address.is_loopback or address.is_unspecified
 
@@ -167,16 +162,12 @@ def _is_token(text: object) -> bool:
 
 
 def _checked_host(host: object) -> str:
-    if isinstance(host, str) and host.isprintable():
-        if host == _ANY:
-            return host
-        try:
-            name = yarl.URL.build(scheme="http", host=host).host or ""
-        except ValueError:
-            name = ""
-        if name:
-            return name.rstrip(".").lower()
-    raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
+    if host == _ANY:
+        return _ANY
+    name = host_of(host)
+    if not name:
+        raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
+    return name.rstrip(".").lower()
 
 
 def _checked_port(port: object) -> int | str:

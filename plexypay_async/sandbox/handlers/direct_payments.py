@@ -48,15 +48,7 @@ from .recurring import initial_payment
 __all__ = ["DirectPaymentsHandlers"]
 
 _CLEARING = {"auth": MANUAL, "sale": IMMEDIATE, "verification": VERIFICATION}
-_BROWSER = (
-    "acceptHeader",
-    "language",
-    "colorDepth",
-    "screenHeight",
-    "screenWidth",
-    "timeZone",
-    "userAgent",
-)
+_BROWSER = "acceptHeader language colorDepth screenHeight screenWidth timeZone userAgent"
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
@@ -70,9 +62,8 @@ class DirectPaymentsHandlers(GroupHandlers):
         super().__init__(state, base_url=base_url, max_page_size=max_page_size)
         self._keys = CardKeys()
 
-    def keys(self, request: ApiRequest) -> ApiResponse:
+    def keys(self, _: ApiRequest) -> ApiResponse:
         """Return the public key with which cards are encrypted for the sandbox."""
-        del request
         key = {"id": "sandbox", "algorithm": "RSA", "publicKey": self._keys.public_key()}
         return ApiResponse(200, {"data": [key]})
 
@@ -251,7 +242,7 @@ def _password(fields: MoneyFields) -> str:
 def _check_browser(fields: MoneyFields) -> None:
     browser = fields.nested("browserDetails")
     if browser is not None:
-        for name in _BROWSER:
+        for name in _BROWSER.split():
             browser.text(name)
         browser.boolean("javaEnabled")
 

@@ -15,7 +15,6 @@ class MerchantHandlers(GroupHandlers):
     source = "merchants"
     noun = "merchant"
 
-    def retrieve(self, request: ApiRequest) -> ApiResponse:
+    def retrieve(self, _: ApiRequest) -> ApiResponse:
         """Return the merchant."""
-        del request
         return ApiResponse(200, {"id": MERCHANT_ID})

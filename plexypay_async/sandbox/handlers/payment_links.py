@@ -76,9 +76,8 @@ class PaymentLinksHandlers(GroupHandlers):
         self._state.links.set_status(link.id, "cancelled")
         return self._shown(self._known(request))
 
-    def statistics(self, request: ApiRequest) -> ApiResponse:
+    def statistics(self, _: ApiRequest) -> ApiResponse:
         """Return how many links there are, and the sum of their amounts, by state and currency."""
-        del request
         data = [
             {"status": status, "count": count, "amount": amount, "currency": currency}
             for status, currency, count, amount in self._state.links.statistics()

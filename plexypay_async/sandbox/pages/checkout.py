@@ -31,28 +31,28 @@ from .card_form import CardForm, first_form, read_card_form
 from .checkout_page import LEFT, closed_page, message_page, open_page, tried
 from .html import Markup, read_form, web_address
 
-__all__ = ["add_checkout"]
+__all__ = ["Checkout"]
 
 _MOST_ATTEMPTS = 10_000
 _LONGEST_ATTEMPT = 64
 
 
-def add_checkout(application: web.Application, state: State) -> None:
-    """Serve ``/checkout/{id}`` and ``/checkout/3ds/{id}``."""
-    checkout = _Checkout(state)
-    application.router.add_get("/checkout/{id}", checkout.show)
-    application.router.add_post("/checkout/{id}", checkout.submit)
-    application.router.add_get(BANK_PAGES + "{id}", checkout.challenge)
-    application.router.add_post(BANK_PAGES + "{id}", checkout.challenge)
+class Checkout:
+    """The pages under ``/checkout``."""
 
-
-class _Checkout:
     def __init__(self, state: State) -> None:
         self._links = state.links
         self._payments = state.link_payments
         self._transactions = state.transactions
         self._clock = state.clock
         self._attempts = _Attempts()
+
+    def serve(self, application: web.Application) -> None:
+        """Serve ``/checkout/{id}`` and ``/checkout/3ds/{id}``."""
+        application.router.add_get("/checkout/{id}", self.show)
+        application.router.add_post("/checkout/{id}", self.submit)
+        application.router.add_get(BANK_PAGES + "{id}", self.challenge)
+        application.router.add_post(BANK_PAGES + "{id}", self.challenge)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show a link, with a test card filled in or with what came of a payment."""

@@ -26,7 +26,7 @@ from ..state.state import State
 from ..state.transactions import StoredTransaction
 from .html import Content, Markup, html_page, markup, read_form, web_address
 
-__all__ = ["add_index"]
+__all__ = ["IndexPage"]
 
 T = TypeVar("T")
 
@@ -50,18 +50,18 @@ _TONES = {
 }
 
 
-def add_index(application: web.Application, state: State, dispatcher: Dispatcher, base_url: str) -> None:
-    """Serve ``/``."""
-    page = _IndexPage(state, dispatcher, base_url)
-    application.router.add_get("/", page.show)
-    application.router.add_post("/", page.resend)
+@attrs.frozen
+class IndexPage:
+    """The page at ``/``."""
 
+    _state: State
+    _dispatcher: Dispatcher
+    _base_url: str
 
-class _IndexPage:
-    def __init__(self, state: State, dispatcher: Dispatcher, base_url: str) -> None:
-        self._state = state
-        self._dispatcher = dispatcher
-        self._base_url = base_url
+    def serve(self, application: web.Application) -> None:
+        """Serve ``/``."""
+        application.router.add_get("/", self.show)
+        application.router.add_post("/", self.resend)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the newest of each, or those of the pages that the query asks for."""

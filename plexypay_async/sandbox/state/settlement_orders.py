@@ -91,7 +91,7 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
             created_at=self.clock.microseconds(),
         )
         with self.atomically():
-            self._insert(**attrs.asdict(made))
+            self._insert(**attrs.asdict(made, recurse=False))
             self._changed(made)
         return made
 

@@ -232,7 +232,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             id=str(uuid.uuid4()),
             type="payment",
             status="created",
-            **attrs.asdict(draft),
+            **attrs.asdict(draft, recurse=False),
             card_number=card.number,
             card_expiry=card.expiry,
             cardholder=card.holder,
@@ -255,7 +255,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         elif status == "charged":
             moved.charged_at = now
         with self.atomically():
-            self._update(**attrs.asdict(moved))
+            self._update(**attrs.asdict(moved, recurse=False))
             self._add_event(moved, moved.captured if status == "charged" else moved.amount)
             self._changed(moved)
         return moved
@@ -292,7 +292,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             left.status = "refunded"
         with self.atomically():
             self._add(refund)
-            self._update(**attrs.asdict(left))
+            self._update(**attrs.asdict(left, recurse=False))
             self._add_event(attrs.evolve(left, status="refunded"), amount, refund.id)
             if left.status == "refunded":
                 self._changed(left)
@@ -384,7 +384,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
 
     def _add(self, transaction: StoredTransaction) -> None:
         with self.atomically():
-            self._insert(**attrs.asdict(transaction))
+            self._insert(**attrs.asdict(transaction, recurse=False))
             self._add_event(transaction, transaction.amount)
             self._changed(transaction)
 

@@ -54,7 +54,7 @@ class WalletStore(Table[StoredWalletTransaction], name="wallet_transactions", ro
             idempotency_key=key,
             request=request,
         )
-        self._insert(**attrs.asdict(made))
+        self._insert(**attrs.asdict(made, recurse=False))
         return made
 
     def find_by_key(self, key: str) -> StoredWalletTransaction | None:

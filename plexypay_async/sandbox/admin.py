@@ -1,7 +1,7 @@
 """The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
 
-``GET /_sandbox`` lists them, each with what it does, as `_at` says it of the methods of `Admin`. Listings take
-``page`` (from 1) and ``size`` (1000 unless given).
+``GET /_sandbox`` lists them, each with what it does, as `_at` says it of the methods of `Admin`. Listings
+take ``page`` (from 1) and ``size`` (1000 unless given).
 
 Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
 challenged, unless given), ``cvv``, ``otp`` (the answer to a 3-D Secure challenge: ``555``, which passes,
@@ -27,7 +27,6 @@ from .deliveries.dispatcher import Dispatcher
 from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
 from .gate import respond
-from .state.issuer import DEFAULT_CARD, PASSWORD
 from .state.link_payments import LinkPayment
 from .state.state import State
 from .traffic import Traffic
@@ -139,16 +138,12 @@ class Admin:
     async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         fields = Fields(await request.read() or b"{}", source=_SOURCE)
-        card, otp = fields.text("card"), fields.text("otp")
-        self.state.link_payments.pay(
-            identifier,
-            LinkPayment(
-                card=DEFAULT_CARD if card is None else card,
-                cvv=fields.text("cvv"),
-                otp=PASSWORD if otp is None else otp,
-                failed=fields.boolean("failed") is True,
-            ),
+        given: dict[str, Any] = {name: fields.text(name) for name in ("card", "cvv", "otp")}
+        payment = LinkPayment(
+            **{name: text for name, text in given.items() if text is not None},
+            failed=fields.boolean("failed") is True,
         )
+        self.state.link_payments.pay(identifier, payment)
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))
 

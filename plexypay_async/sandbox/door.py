@@ -42,8 +42,8 @@ def door(site: Site, connections: ServerConnections) -> Middleware:
             refusal = site.refusal(request)
             if refusal is None:
                 return await handler(request)
-            response = _refused(request, refusal.status, refusal.message)
-            if refusal.status is HTTPStatus.UNAUTHORIZED:
+            response = _refused(request, *refusal)
+            if response.status == HTTPStatus.UNAUTHORIZED:
                 response.headers.update(_ASK_FOR_TOKEN)
             return response
 

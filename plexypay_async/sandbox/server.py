@@ -95,15 +95,6 @@ class Sandbox:
         NotImplementedError: A declared operation has no handler; the message has its full name.
     """
 
-    clock: Clock
-    """The sandbox's clock, which can be moved ahead."""
-    faults: Faults
-    """The faults in force."""
-    requests: Traffic
-    """What arrived."""
-    deliveries: Deliveries
-    """The webhooks."""
-
     def __init__(
         self,
         *,

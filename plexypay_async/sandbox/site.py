@@ -17,7 +17,6 @@ import ipaddress
 from collections.abc import Iterable
 from http import HTTPStatus
 
-import attrs
 import yarl
 from aiohttp import hdrs, web
 
@@ -27,7 +26,6 @@ from ..secret import Secret
 __all__ = [
     "BANK_PAGES",
     "Site",
-    "SiteRefusal",
     "host_of",
     "is_cross_site",
     "is_loopback",
@@ -39,14 +37,6 @@ __all__ = [
 BANK_PAGES = "/checkout/3ds/"
 _ADMIN = "/_sandbox"
 _SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
-
-
-@attrs.frozen
-class SiteRefusal:
-    """Why a request is not served."""
-
-    status: HTTPStatus
-    message: str
 
 
 class Site:
@@ -69,23 +59,23 @@ class Site:
         self._takes_addresses = not is_loopback(host)
         self._admin_token = admin_token
 
-    def refusal(self, request: web.Request) -> SiteRefusal | None:
-        """Return why a request is not served, or None where it is."""
+    def refusal(self, request: web.Request) -> tuple[HTTPStatus, str] | None:
+        """Return the status and the reason with which a request is refused, or None where it is served."""
         called = request.headers.getall(hdrs.HOST, [])
         name = _host_name(called[0]) if len(called) == 1 else None
         if name is None:
-            return SiteRefusal(HTTPStatus.FORBIDDEN, "Host: expected the name of this sandbox, once")
+            return (HTTPStatus.FORBIDDEN, "Host: expected the name of this sandbox, once")
         if not self._is_own(name):
-            return SiteRefusal(
+            return (
                 HTTPStatus.FORBIDDEN,
                 f"Host: {name[:200]!r} is no name of this sandbox; if it is to be one, allow it with"
                 " allowed_hosts=[...] or --allowed-host",
             )
         changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
         if changes and is_cross_site(request):
-            return SiteRefusal(HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
+            return (HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
         if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):
-            return SiteRefusal(
+            return (
                 HTTPStatus.UNAUTHORIZED,
                 "Authorization: the sandbox's own paths need its admin token: Bearer <token>, or the token as"
                 " password",

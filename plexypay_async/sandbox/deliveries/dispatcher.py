@@ -25,7 +25,7 @@ from ..state.links import LinkStore
 from ..state.state import Changed
 from ..thread import SandboxLoop
 from .delivery import DeliveryState
-from .messages import WebhookMessage, callback_url, message_of
+from .messages import webhook_of
 from .settings import WebhookSettings, is_loopback_address
 from .store import DeliveryDraft, DeliveryStore, DueDelivery
 
@@ -101,7 +101,7 @@ class Dispatcher:
             pass_time: Makes the changes that time has brought, and returns when it brings the next.
         """
         self._pass_time = pass_time
-        self.store.take_up(self.clock.microseconds(), longest_delay=_LATEST)
+        self.store.take_up(longest_delay=_LATEST)
         self._unwatch = self.clock.watch(self._wake_from_anywhere)
         self._pump = asyncio.create_task(self._run())
 
@@ -126,10 +126,15 @@ class Dispatcher:
 
     def tell(self, changed: Changed) -> None:
         """Store the webhook of what has entered another state, if there is one and an address for it."""
-        url = callback_url(changed, self._links) or self.settings.url
-        message = None if url is None else message_of(changed)
-        if url is not None and message is not None:
-            self._store(message, url)
+        draft = webhook_of(changed, self._links, self.settings.url)
+        if draft is None:
+            return
+        refusal = self.settings.refusal(draft.url)
+        if refusal is None:
+            self.store.create(self._struck(draft))
+        else:
+            self.store.create(attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal))
+        self.wake()
 
     def resend(self, identifier: str) -> None:
         """Send a webhook once more, as if it were new.
@@ -143,8 +148,7 @@ class Dispatcher:
         refusal = self.settings.refusal(delivery.url)
         if refusal is not None:
             raise ValueError(refusal)
-        under_way = identifier in self._attempted
-        self.store.resend(identifier, self.clock.microseconds(), under_way=under_way)
+        self.store.resend(identifier, under_way=identifier in self._attempted)
         self.wake()
 
     def clear(self) -> None:
@@ -186,9 +190,8 @@ class Dispatcher:
         if self._broken is not None:
             raise self._broken
         changes_at = self._pass_time()
-        now = self.clock.microseconds()
         while len(self._sending) < _AT_ONCE:
-            due = self.store.due(now, without=self._sending)
+            due = self.store.due(without=self._sending)
             if due is None:
                 break
             task = asyncio.create_task(self._send_all(due.subject))
@@ -205,7 +208,7 @@ class Dispatcher:
 
     async def _send_all(self, subject: str) -> None:
         while True:
-            due = self.store.due(self.clock.microseconds(), subject=subject)
+            due = self.store.due(subject=subject)
             if due is None:
                 return
             self._attempted.add(due.id)
@@ -215,7 +218,7 @@ class Dispatcher:
                 self._attempted.discard(due.id)
             pauses = self.settings.pauses
             pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
-            self.store.record(due, self.clock.microseconds(), status=status, error=error, pause=pause)
+            self.store.record(due, status=status, error=error, pause=pause)
 
     async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
         refusal = self.settings.refusal(due.url)
@@ -233,16 +236,6 @@ class Dispatcher:
             return None, f"no answer within {self.settings.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"[:500]
-
-    def _store(self, message: WebhookMessage, url: str) -> None:
-        refusal = self.settings.refusal(url)
-        draft = DeliveryDraft(event=message.name, subject=message.subject, url=url, body=message.body)
-        if refusal is not None:
-            draft = attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal)
-        else:
-            draft = self._struck(draft)
-        self.store.create(draft)
-        self.wake()
 
     def _struck(self, draft: DeliveryDraft) -> DeliveryDraft:
         fault = self._faults.strike_delivery(draft.event)

@@ -8,47 +8,34 @@ left. A payment order knows no link, so its webhooks go to the default address a
 
 from __future__ import annotations
 
-import attrs
 import orjson
 
 from ..state.links import LinkStore
 from ..state.settlement_orders import MERCHANT_ID, StoredSettlementOrder
 from ..state.state import Changed
 from ..state.transactions import StoredTransaction
+from .store import DeliveryDraft
 
-__all__ = ["WebhookMessage", "callback_url", "message_of"]
+__all__ = ["webhook_of"]
 
 _TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})
 _WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
 
-@attrs.frozen
-class WebhookMessage:
-    """One change that is told."""
-
-    name: str
-    """Such as ``transaction.charged``."""
-    subject: str
-    """What it is about: webhooks of one subject are delivered one after the other."""
-    body: bytes
-
-
-def message_of(changed: Changed) -> WebhookMessage | None:
-    """Return what is told of something that has entered another state; None if no webhook tells it."""
+def webhook_of(changed: Changed, links: LinkStore, default_url: str | None) -> DeliveryDraft | None:
+    """Return the webhook that tells of a new state; None if none does, or there is no address for it."""
     if isinstance(changed, StoredSettlementOrder):
-        return _of_order(changed)
-    return _of_transaction(changed) if changed.status in _TOLD else None
+        return None if default_url is None else _of_order(changed, default_url)
+    url = _callback_url(changed, links) or default_url
+    return None if url is None or changed.status not in _TOLD else _of_transaction(changed, url)
 
 
-def callback_url(changed: Changed, links: LinkStore) -> str | None:
-    """Return the address at which the link of a transaction wants to be called."""
-    if isinstance(changed, StoredSettlementOrder) or changed.payment_link_id is None:
-        return None
-    link = links.find(changed.payment_link_id)
+def _callback_url(transaction: StoredTransaction, links: LinkStore) -> str | None:
+    link = None if transaction.payment_link_id is None else links.find(transaction.payment_link_id)
     return None if link is None else link.text_of_metadata("callbackUrl")
 
 
-def _of_transaction(transaction: StoredTransaction) -> WebhookMessage:
+def _of_transaction(transaction: StoredTransaction, url: str) -> DeliveryDraft:
     data = transaction.whole()
     for key in _WRAPPED:
         if data[key] is not None:
@@ -58,12 +45,12 @@ def _of_transaction(transaction: StoredTransaction) -> WebhookMessage:
     if transaction.type == "refund" and transaction.parent_id is not None:
         subject = transaction.parent_id
     body = orjson.dumps({"name": name, "merchantId": MERCHANT_ID, "data": data})
-    return WebhookMessage(name, subject, body)
+    return DeliveryDraft(event=name, subject=subject, url=url, body=body)
 
 
-def _of_order(order: StoredSettlementOrder) -> WebhookMessage:
+def _of_order(order: StoredSettlementOrder, url: str) -> DeliveryDraft:
     data = order.shown()
     del data["id"]
     name = f"payment_order.{order.status}"
     body = orjson.dumps({"name": name, "merchant_id": MERCHANT_ID, "data": data})
-    return WebhookMessage(name, order.id, body)
+    return DeliveryDraft(event=name, subject=order.id, url=url, body=body)

@@ -118,9 +118,7 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         due_at = now + delay if draft.state is DeliveryState.PENDING else None
         self._insert(id=str(uuid.uuid4()), created_at=now, due_at=due_at, **columns)
 
-    def due(
-        self, now: int, *, without: Collection[str] = (), subject: str | None = None
-    ) -> DueDelivery | None:
+    def due(self, *, without: Collection[str] = (), subject: str | None = None) -> DueDelivery | None:
         """Return what has been due the longest: of one subject, or of any but those in `without`."""
         chosen = "INDEXED BY deliveries_by_due WHERE subject NOT IN (SELECT value FROM json_each(?))"
         value = orjson.dumps(list(without)).decode()
@@ -128,7 +126,7 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
             chosen, value = "WHERE subject = ?", subject
         row = self._execute(
             f"{_DUE} {chosen} AND state = 'pending' AND due_at <= ? ORDER BY due_at, seq LIMIT 1",
-            (value, now),
+            (value, self.clock.microseconds()),
         ).fetchone()
         return None if row is None else DueDelivery(*row)
 
@@ -144,10 +142,9 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         ).fetchone()
         return row is not None
 
-    def record(
-        self, tried: DueDelivery, now: int, *, status: int | None, error: str | None, pause: int | None
-    ) -> None:
+    def record(self, tried: DueDelivery, *, status: int | None, error: str | None, pause: int | None) -> None:
         """Note an attempt, and what comes next: nothing after a 200, else another after `pause`, if any."""
+        now = self.clock.microseconds()
         with self.atomically():
             row = self._execute(
                 "SELECT seq, copies, created_at FROM deliveries WHERE id = ?", (tried.id,)
@@ -181,19 +178,20 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
                 (tried.subject, seq),
             )
 
-    def resend(self, identifier: str, now: int, *, under_way: bool) -> None:
+    def resend(self, identifier: str, *, under_way: bool) -> None:
         """Make a delivery due now, from its first attempt on; one more where it is being sent just now."""
         self._execute(
             "UPDATE deliveries SET copies = CASE WHEN ? THEN copies + 1 ELSE 1 END, state = 'pending',"
             " due_at = ?, tries = 0, held = 0, reason = NULL WHERE id = ?",
-            (under_way, now, identifier),
+            (under_way, self.clock.microseconds(), identifier),
         )
 
-    def take_up(self, now: int, *, longest_delay: int) -> None:
+    def take_up(self, *, longest_delay: int) -> None:
         """Make what another sandbox left due: at once, but for first attempts that were to be delayed.
 
         That sandbox's clock may have been ahead.
         """
+        now = self.clock.microseconds()
         self._execute(
             "UPDATE deliveries SET due_at = MIN(due_at,"
             " CASE WHEN tries > 0 THEN ? ELSE ? + MIN(due_at - created_at, ?) END) WHERE state = 'pending'",

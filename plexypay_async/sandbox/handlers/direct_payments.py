@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from html import escape
@@ -49,6 +50,8 @@ __all__ = ["DirectPaymentsHandlers"]
 
 _CLEARING = {"auth": MANUAL, "sale": IMMEDIATE, "verification": VERIFICATION}
 _BROWSER = "acceptHeader language colorDepth screenHeight screenWidth timeZone userAgent"
+_MONTH, _YEAR = re.compile("0?[1-9]|1[0-2]"), re.compile("[0-9]{2}|[0-9]{4}")
+_CVV = re.compile("[0-9]{3,4}")
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
@@ -120,13 +123,13 @@ class DirectPaymentsHandlers(GroupHandlers):
                 raise self._not_found("card token")
             return kept.card, token
         number = self._read(fields, "encryptedCardNumber", CARDS.__contains__)
-        month = int(self._read(fields, "encryptedExpiryMonth", _is_month))
-        year = int(self._read(fields, "encryptedExpiryYear", _is_year))
+        month = int(self._read(fields, "encryptedExpiryMonth", _MONTH.fullmatch))
+        year = int(self._read(fields, "encryptedExpiryYear", _YEAR.fullmatch))
         cvv = holder = None
         if fields.text("encryptedCvv") is not None:
-            cvv = self._read(fields, "encryptedCvv", _is_cvv)
+            cvv = self._read(fields, "encryptedCvv", _CVV.fullmatch)
         if fields.text("encryptedCardholderName") is not None:
-            holder = self._read(fields, "encryptedCardholderName", lambda text: bool(text.strip()), last=True)
+            holder = self._read(fields, "encryptedCardholderName", str.strip, last=True)
         return PresentedCard(
             number=number,
             expiry_month=month,
@@ -136,7 +139,7 @@ class DirectPaymentsHandlers(GroupHandlers):
         ), None
 
     def _read(
-        self, fields: MoneyFields, name: str, is_one: Callable[[str], bool], *, last: bool = False
+        self, fields: MoneyFields, name: str, is_one: Callable[[str], object], *, last: bool = False
     ) -> str:
         readings = [text for text in self._keys.readings(fields.required_text(name)) if is_one(text)]
         if not readings:
@@ -245,19 +248,3 @@ def _check_browser(fields: MoneyFields) -> None:
         for name in _BROWSER.split():
             browser.text(name)
         browser.boolean("javaEnabled")
-
-
-def _is_month(text: str) -> bool:
-    return _is_number(text, 1, 2) and 1 <= int(text) <= 12
-
-
-def _is_year(text: str) -> bool:
-    return _is_number(text, 2, 2) or _is_number(text, 4, 4)
-
-
-def _is_cvv(text: str) -> bool:
-    return _is_number(text, 3, 4)
-
-
-def _is_number(text: str, at_least: int, at_most: int) -> bool:
-    return text.isascii() and text.isdigit() and at_least <= len(text) <= at_most

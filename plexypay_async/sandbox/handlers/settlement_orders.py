@@ -9,7 +9,12 @@ not looked up.
 
 from __future__ import annotations
 
+import uuid
+
+import orjson
+
 from ..exchange import ApiRequest, ApiResponse, Fields
+from ..state.settlement_orders import StoredSettlementOrder
 from .group import GroupHandlers
 
 __all__ = ["SettlementOrdersHandlers"]
@@ -37,13 +42,17 @@ class SettlementOrdersHandlers(GroupHandlers):
         body = fields.canonical()
         order = None if request_id is None else orders.find_by_request_id(request_id)
         if order is None:
-            order = orders.create(
-                amount=amount,
+            order = StoredSettlementOrder(
+                id=str(uuid.uuid4()),
+                amount=orjson.dumps(amount).decode(),
                 currency=currency,
+                status="created",
                 beneficiary_id=beneficiary_id,
                 request_id=request_id,
                 request=body,
+                created_at=orders.clock.microseconds(),
             )
+            orders.add(order)
         elif order.request != body:
             raise self._refusal(5, "requestId: was used with another body")
         return ApiResponse(201, order.shown())

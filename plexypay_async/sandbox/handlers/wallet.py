@@ -16,6 +16,8 @@ An authorization without a currency is in KZT.
 
 from __future__ import annotations
 
+import uuid
+
 from ..exchange import ApiRequest, ApiResponse, Fields, Refusal
 from ..state.wallet import StoredWalletTransaction
 from .group import GroupHandlers
@@ -48,14 +50,17 @@ class WalletHandlers(GroupHandlers):
         body = fields.canonical()
         transaction = wallet.find_by_key(key)
         if transaction is None:
-            transaction = wallet.create(
-                key=key,
-                request=body,
+            transaction = StoredWalletTransaction(
+                id=str(uuid.uuid4()),
                 status="PROCESSING",
                 order_reference=order_reference,
                 amount=amount,
                 currency=currency,
+                refunded=0,
+                idempotency_key=key,
+                request=body,
             )
+            wallet.add(transaction)
         elif transaction.request != body:
             raise self._refusal(5, f"{_KEY}: was used with another body")
         return ApiResponse(200, transaction.shown())

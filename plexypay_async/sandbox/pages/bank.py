@@ -13,11 +13,9 @@ __all__ = ["challenge_page", "way_back_page"]
 
 
 def challenge_page(transaction: StoredTransaction, *, session_data: str | None = None) -> web.Response:
-    """Return the page that asks for the one-time password.
+    """Return the page that asks for the one-time password of a payment.
 
-    Args:
-        transaction: The payment to confirm.
-        session_data: What the merchant of a direct payment wants back; its shop may show the page in a frame.
+    `session_data` is what the merchant of a direct payment wants back; its shop may show the page in a frame.
     """
     kept = (
         None
@@ -43,11 +41,8 @@ def challenge_page(transaction: StoredTransaction, *, session_data: str | None =
 def way_back_page(title: str, address: str | None, *, cres: str, session_data: str) -> web.Response:
     """Return the page that takes the result of a direct payment's challenge to its merchant.
 
-    Args:
-        title: What came of the challenge.
-        address: Where the merchant wants it, if anywhere.
-        cres: The result.
-        session_data: What the merchant gave along.
+    `title` says what came of the challenge. `cres`, the result, and `session_data`, which the merchant gave
+    along, go to `address` if the merchant has named one.
     """
     if address is None:
         content = markup("<p>cres: <code>{}</code></p>", cres)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-import attrs
 from aiohttp import web
 
 from ..clock import written_time
@@ -23,22 +22,16 @@ from .html import Content, Markup, html_page, markup
 __all__ = ["LEFT", "closed_page", "description", "message_page", "note", "open_page", "tried"]
 
 
-@attrs.frozen
-class _State:
-    """What there is to say of a link that takes no payment."""
-
-    kind: str
-    title: str
-    text: str
-
-
-_STATES: Mapping[str, _State] = {
-    "paid": _State("good", "Paid", "This link is paid. Nothing more will be taken."),
-    "expired": _State("warn", "Expired", "This link has expired: it takes no payment. Ask for a new one."),
-    "cancelled": _State(
-        "warn", "Cancelled", "The shop has cancelled this link: it takes no payment. Ask for a new one."
+_STATES: Mapping[str, tuple[str, str, str]] = {
+    "paid": ("good", "Paid", "This link is paid. Nothing more will be taken."),
+    "expired": ("warn", "Expired", "This link has expired: it takes no payment. Ask for a new one."),
+    "cancelled": (
+        "warn",
+        "Cancelled",
+        "The shop has cancelled this link: it takes no payment. Ask for a new one.",
     ),
 }
+"""For each state of a link that takes no payment: the kind of the remark, the page's title, the remark."""
 
 
 def note(kind: str, text: str) -> Markup:
@@ -74,15 +67,9 @@ def open_page(
     remark: Markup | None = None,
     status: int = 200,
 ) -> web.Response:
-    """Return the page of a link that can be paid.
+    """Return the page of a link that can be paid, with what stands in the card's fields.
 
-    Args:
-        link: The link.
-        form: What stands in the card's fields.
-        now: The sandbox's present.
-        attempt: What tells the forms of this page from those of any other.
-        remark: What there is to say of what went before.
-        status: The HTTP status.
+    `attempt` tells the forms of this page from those of any other, and `remark` says what went before.
     """
     amount = displayed(link.amount, link.currency)
     content = markup(
@@ -106,22 +93,18 @@ def closed_page(
 ) -> web.Response:
     """Return the page of a link that takes no payment.
 
-    Args:
-        link: The link.
-        payment: What paid it.
-        back: Where the shop has its customers go who have paid.
-        status: The HTTP status.
+    `payment` is what paid it, and `back` where the shop has its customers go who have paid.
     """
-    state = _STATES[link.status]
+    kind, title, text = _STATES[link.status]
     content = markup(
         _CLOSED,
-        remark=note(state.kind, state.text),
+        remark=note(kind, text),
         amount=displayed(link.amount, link.currency),
         card=None if payment is None else markup("<dt>Card</dt><dd>{}</dd>", masked(payment)),
         description=description(link),
         back=None if back is None else markup('<p><a href="{}">Back to the shop</a></p>', back),
     )
-    return html_page(state.title, content, status=status)
+    return html_page(title, content, status=status)
 
 
 def description(link: StoredLink) -> Content:

@@ -120,7 +120,7 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
             **attrs.asdict(draft, recurse=False),
         )
         try:
-            self._insert(**attrs.asdict(link, recurse=False))
+            self.add(link)
         except sqlite3.IntegrityError:
             raise OrderReferenceTakenError from None
         return link

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -70,30 +69,11 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
         super().__init__(connection, clock)
         self._changed = changed
 
-    def create(
-        self,
-        *,
-        amount: float,
-        currency: str,
-        beneficiary_id: str | None,
-        request_id: str | None,
-        request: str,
-    ) -> StoredSettlementOrder:
+    def add(self, row: StoredSettlementOrder) -> None:
         """Store a new order, whose `request_id` no other has."""
-        made = StoredSettlementOrder(
-            id=str(uuid.uuid4()),
-            amount=orjson.dumps(amount).decode(),
-            currency=currency,
-            status="created",
-            beneficiary_id=beneficiary_id,
-            request_id=request_id,
-            request=request,
-            created_at=self.clock.microseconds(),
-        )
         with self.atomically():
-            self._insert(**attrs.asdict(made, recurse=False))
-            self._changed(made)
-        return made
+            super().add(row)
+            self._changed(row)
 
     def find_by_request_id(self, request_id: str) -> StoredSettlementOrder | None:
         """Return the order that was made with this ``requestId``."""

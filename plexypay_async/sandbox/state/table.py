@@ -87,6 +87,10 @@ class Table(Generic[Row]):
         # The numbers have no gaps, so that no row need be read to be skipped.
         return list(self._rows("WHERE seq <= ? ORDER BY seq DESC LIMIT ?", total - offset, size)), total
 
+    def add(self, row: Row) -> None:
+        """Store a new row."""
+        self._insert(**attrs.asdict(cast("Any", row), recurse=False))
+
     def clear(self) -> None:
         """Forget every row."""
         self._execute(f"DELETE FROM {self._name}")  # noqa: S608

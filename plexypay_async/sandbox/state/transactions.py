@@ -241,7 +241,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             three_ds_status=None,
             **_fresh(self.clock.microseconds()),
         )
-        self._add(transaction)
+        self.add(transaction)
         return transaction
 
     def move(self, transaction: StoredTransaction, status: str, **changes: Any) -> StoredTransaction:
@@ -291,7 +291,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         if left.balance == 0:
             left.status = "refunded"
         with self.atomically():
-            self._add(refund)
+            self.add(refund)
             self._update(**attrs.asdict(left, recurse=False))
             self._add_event(attrs.evolve(left, status="refunded"), amount, refund.id)
             if left.status == "refunded":
@@ -382,11 +382,12 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             value,
         )
 
-    def _add(self, transaction: StoredTransaction) -> None:
+    def add(self, row: StoredTransaction) -> None:
+        """Store a new transaction."""
         with self.atomically():
-            self._insert(**attrs.asdict(transaction, recurse=False))
-            self._add_event(transaction, transaction.amount)
-            self._changed(transaction)
+            super().add(row)
+            self._add_event(row, row.amount)
+            self._changed(row)
 
     def _add_event(self, transaction: StoredTransaction, amount: int, refund_id: str | None = None) -> None:
         self._execute(

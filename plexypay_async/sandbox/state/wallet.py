@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import attrs
@@ -39,23 +38,6 @@ class StoredWalletTransaction:
 
 class WalletStore(Table[StoredWalletTransaction], name="wallet_transactions", row=StoredWalletTransaction):
     """The wallet transactions of one sandbox, in the order of their creation."""
-
-    def create(
-        self, *, key: str, request: str, status: str, order_reference: str | None, amount: int, currency: str
-    ) -> StoredWalletTransaction:
-        """Store a new transaction, whose `key` no other has."""
-        made = StoredWalletTransaction(
-            id=str(uuid.uuid4()),
-            status=status,
-            order_reference=order_reference,
-            amount=amount,
-            currency=currency,
-            refunded=0,
-            idempotency_key=key,
-            request=request,
-        )
-        self._insert(**attrs.asdict(made, recurse=False))
-        return made
 
     def find_by_key(self, key: str) -> StoredWalletTransaction | None:
         """Return the transaction that was made with this idempotency key."""

@@ -50,14 +50,10 @@ class Gate:
 
         async def serve(request: web.Request) -> web.StreamResponse:
             def work(body: bytes) -> web.Response:
-                try:
-                    self._authenticate(request)
-                    response = handler(ApiRequest(request.match_info, request.query, body, request.headers))
-                except Refusal as refusal:
-                    response = refusal.response
-                return respond(response, headers)
+                asked = ApiRequest(request.match_info, request.query, body, request.headers)
+                return respond(handler(asked), headers)
 
-            return await self._pass(request, operation, work)
+            return await self._pass(request, operation, work, headers)
 
         return serve
 
@@ -65,25 +61,27 @@ class Gate:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse(request, refused)
-
-        def work(body: bytes) -> web.Response:
-            del body
-            try:
-                self._authenticate(request)
-            except Refusal as refusal:
-                return respond(refusal.response)
-            return _refuse(request, refused)
-
-        return await self._pass(request, None, work)
+        return await self._pass(request, None, lambda _: _refuse(request, refused), None)
 
     async def _pass(
-        self, request: web.Request, operation: str | None, work: Callable[[bytes], web.Response]
+        self,
+        request: web.Request,
+        operation: str | None,
+        answer: Callable[[bytes], web.Response],
+        headers: Mapping[str, str] | None,
     ) -> web.StreamResponse:
+        def work() -> web.Response:
+            try:
+                self._authenticate(request)
+                return answer(body)
+            except Refusal as refusal:
+                return respond(refusal.response, headers)
+
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
         body = await request.read()
         strike = self.faults.strike(operation)
         if strike is None:
-            return work(body)
+            return work()
         fault = strike.fault
         try:
             if fault is not None and fault.cut is Cut.LATE:
@@ -92,8 +90,8 @@ class Gate:
             if strike.latency:
                 await asyncio.sleep(strike.latency)
             if fault is None:
-                return work(body)
-            worked = work(body) if strike.works else None
+                return work()
+            worked = work() if strike.works else None
             return await self._misbehave(request, fault, worked)
         finally:
             strike.release()

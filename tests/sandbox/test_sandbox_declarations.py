@@ -53,9 +53,8 @@ class InvoicesHandlers(GroupHandlers):
     noun = "invoice"
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
-        if request.path["id"] == "none":
-            raise self._not_found()
-        return ApiResponse(200, {"id": request.path["id"]})
+        known = {"in_1": {"id": "in_1"}}
+        return ApiResponse(200, self._found(known.get(request.path["id"])))
 
     def list(self, request: ApiRequest) -> ApiResponse:
         return self._page(request).response([{"id": "one"}], 1)

@@ -108,9 +108,7 @@ class DirectPaymentsHandlers(GroupHandlers):
         fields = MoneyFields(request.body, source=self.source)
         password = _password(fields)
         identifier = fields.required_text("transactionId")
-        transaction = self._state.transactions.find(identifier)
-        if transaction is None:
-            raise self._not_found()
+        transaction = self._found(self._state.transactions.find(identifier))
         if transaction.status != "3d":
             raise fields.bad_value("transactionId", f"is {transaction.status}, not in 3-D Secure")
         return self._shown(self._state.acquirer.answer_challenge(transaction, password))
@@ -118,10 +116,7 @@ class DirectPaymentsHandlers(GroupHandlers):
     def _card(self, fields: MoneyFields) -> tuple[PresentedCard, str | None]:
         token = fields.text("tokenId")
         if token is not None:
-            kept = self._state.transactions.find_by_card_token(token)
-            if kept is None:
-                raise self._not_found("card token")
-            return kept.card, token
+            return self._found(self._state.transactions.find_by_card_token(token), "card token").card, token
         number = self._read(fields, "encryptedCardNumber", CARDS.__contains__)
         month = int(self._read(fields, "encryptedExpiryMonth", _MONTH.fullmatch))
         year = int(self._read(fields, "encryptedExpiryYear", _YEAR.fullmatch))

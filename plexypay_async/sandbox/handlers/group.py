@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ...operation import Declaration
 from ..exchange import ApiRequest, Handler, PageQuery, Refusal
 from ..state.state import State
 
 __all__ = ["GroupHandlers", "bind_handlers", "find_handlers"]
+
+T = TypeVar("T")
 
 
 class GroupHandlers:
@@ -39,8 +41,10 @@ class GroupHandlers:
     def _page(self, request: ApiRequest) -> PageQuery:
         return PageQuery.read(request.query, most=self._max_page_size, source=self.source)
 
-    def _not_found(self, noun: str | None = None) -> Refusal:
-        return self._refusal(4, f"{noun or self.noun} not found")
+    def _found(self, row: T | None, noun: str | None = None) -> T:
+        if row is None:
+            raise self._refusal(4, f"{noun or self.noun} not found")
+        return row
 
     def _refusal(self, code: int, message: str) -> Refusal:
         return Refusal(code, message, source=self.source)

@@ -7,12 +7,13 @@ the sandbox refuses what cannot be. The answer of the statistics is assumed.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from ..clock import read_time
 from ..exchange import ApiRequest, ApiResponse, Fields, json_text
-from ..state.links import LinkDraft, OrderReferenceTakenError, StoredLink
+from ..state.links import OrderReferenceTakenError, StoredLink
 from .group import GroupHandlers
 
 __all__ = ["PaymentLinksHandlers"]
@@ -26,9 +27,9 @@ class PaymentLinksHandlers(GroupHandlers):
 
     def create(self, request: ApiRequest) -> ApiResponse:
         """Make a link; its order reference must be new."""
-        draft = self._draft(Fields(request.body, source=self.source))
+        link = self._new(Fields(request.body, source=self.source))
         try:
-            link = self._state.links.create(draft)
+            self._state.links.add(link)
         except OrderReferenceTakenError:
             raise self._refusal(5, "payment link with provided order reference already exists") from None
         return self._shown(link, 201)
@@ -54,9 +55,7 @@ class PaymentLinksHandlers(GroupHandlers):
     def retrieve_by_order_reference(self, request: ApiRequest) -> ApiResponse:
         """Return the link with an order reference."""
         link = self._state.links.find_by_order_reference(request.path["order_reference"])
-        if link is None:
-            raise self._not_found()
-        return self._shown(link)
+        return self._shown(self._found(link))
 
     def update_expiration(self, request: ApiRequest) -> ApiResponse:
         """Move the time at which an active link expires."""
@@ -84,7 +83,7 @@ class PaymentLinksHandlers(GroupHandlers):
         ]
         return ApiResponse(200, {"data": data})
 
-    def _draft(self, fields: Fields) -> LinkDraft:
+    def _new(self, fields: Fields) -> StoredLink:
         amount, currency = fields.integer("amount"), fields.text("currency")
         amount = fields.given("amount", amount)
         currency = fields.given("currency", currency)
@@ -98,7 +97,12 @@ class PaymentLinksHandlers(GroupHandlers):
         fields.check_currency("currency", currency)
         if order_reference == "":
             raise fields.bad_value("orderReference", "must not be empty")
-        return LinkDraft(
+        now = self._state.links.second()
+        return StoredLink(
+            id=f"pl_{secrets.token_hex(16)}",
+            status="active",
+            created_at=now,
+            updated_at=now,
             amount=amount,
             currency=currency,
             description=description,
@@ -146,10 +150,7 @@ class PaymentLinksHandlers(GroupHandlers):
             ) from None
 
     def _known(self, request: ApiRequest) -> StoredLink:
-        link = self._state.links.find(request.path["external_id"])
-        if link is None:
-            raise self._not_found()
-        return link
+        return self._found(self._state.links.find(request.path["external_id"]))
 
     def _shown(self, link: StoredLink, status: int = 200) -> ApiResponse:
         return ApiResponse(status, link.whole(self._base_url))

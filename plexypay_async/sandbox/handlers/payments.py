@@ -73,10 +73,7 @@ class PaymentsHandlers(GroupHandlers):
         return payment
 
     def _known(self, request: ApiRequest) -> StoredTransaction:
-        payment = self._state.transactions.find(request.path["id"])
-        if payment is None:
-            raise self._not_found()
-        return payment
+        return self._found(self._state.transactions.find(request.path["id"]))
 
 
 def _done(

@@ -7,7 +7,6 @@ moves money says ``success: true`` and moves none. Only an id that is not known 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ..exchange import ApiRequest, ApiResponse, read_document
@@ -33,16 +32,17 @@ class RecordHandlers(GroupHandlers):
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one record."""
-        return self._found(self._state.records.find(self.kind, request.path["id"]))
+        record = self._state.records.find(self.kind, request.path["id"])
+        return ApiResponse(200, self._found(record))
 
     def update(self, request: ApiRequest) -> ApiResponse:
         """Replace all of a record but its id."""
-        return self._found(self._state.records.replace(self.kind, request.path["id"], self._posted(request)))
+        record = self._state.records.replace(self.kind, request.path["id"], self._posted(request))
+        return ApiResponse(200, self._found(record))
 
     def delete(self, request: ApiRequest) -> ApiResponse:
         """Forget a record."""
-        if not self._state.records.delete(self.kind, request.path["id"]):
-            raise self._not_found()
+        self._found(self._state.records.delete(self.kind, request.path["id"]) or None)
         return ApiResponse(200, {})
 
     def _keep(self, kind: str, request: ApiRequest, status: int, **more: Any) -> ApiResponse:
@@ -50,8 +50,3 @@ class RecordHandlers(GroupHandlers):
 
     def _posted(self, request: ApiRequest) -> dict[str, Any]:
         return read_document(request.body or b"{}", source=self.source)
-
-    def _found(self, document: Mapping[str, Any] | None) -> ApiResponse:
-        if document is None:
-            raise self._not_found()
-        return ApiResponse(200, document)

@@ -33,8 +33,7 @@ class RecurringHandlers(GroupHandlers):
         currency = fields.currency("currency")
         token = fields.required_text("cardTokenId")
         initial_id = fields.required_text("initialTransactionId")
-        if self._state.transactions.find_by_card_token(token) is None:
-            raise self._not_found()
+        self._found(self._state.transactions.find_by_card_token(token))
         initial = initial_payment(self._state.transactions, fields, "initialTransactionId", initial_id)
         if initial.card_token_id != token:
             raise fields.bad_value("cardTokenId", "is not the card of the initial transaction")

@@ -59,9 +59,7 @@ class SettlementOrdersHandlers(GroupHandlers):
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one order."""
-        order = self._state.settlement_orders.find(request.path["id"])
-        if order is None:
-            raise self._not_found()
+        order = self._found(self._state.settlement_orders.find(request.path["id"]))
         return ApiResponse(200, order.shown())
 
     def list(self, request: ApiRequest) -> ApiResponse:

@@ -42,13 +42,9 @@ class TransactionsHandlers(GroupHandlers):
 
     def history(self, request: ApiRequest) -> ApiResponse:
         """Return a transaction's events, the oldest first."""
-        identifier = request.path["id"]
-        if self._state.transactions.find(identifier) is None:
-            raise self._not_found()
-        steps = self._state.transactions.steps(identifier)
+        transaction = self._found(self._state.transactions.find(request.path["id"]))
+        steps = self._state.transactions.steps(transaction.id)
         return ApiResponse(200, {"data": [step.shown() for step in steps]})
 
     def _shown(self, transaction: StoredTransaction | None) -> ApiResponse:
-        if transaction is None:
-            raise self._not_found()
-        return ApiResponse(200, transaction.alone())
+        return ApiResponse(200, self._found(transaction).alone())

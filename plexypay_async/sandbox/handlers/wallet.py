@@ -101,10 +101,7 @@ class WalletHandlers(GroupHandlers):
         return self.retrieve(request)
 
     def _known(self, request: ApiRequest) -> StoredWalletTransaction:
-        transaction = self._state.wallet.find(request.path["wallet_transaction_id"])
-        if transaction is None:
-            raise self._not_found()
-        return transaction
+        return self._found(self._state.wallet.find(request.path["wallet_transaction_id"]))
 
     def _wrong_state(self, transaction: StoredWalletTransaction, done: str) -> Refusal:
         return self._refusal(5, f"status: a transaction that is {transaction.status} cannot be {done}")

@@ -35,18 +35,13 @@ _SIZE = 10
 _PATIENCE = 2.0
 _LISTS = ("links", "transactions", "webhooks")
 _TONES = {
-    "active": "warn",
-    "paid": "good",
-    "created": "warn",
-    "3d": "warn",
-    "authorized": "good",
-    "charged": "good",
-    "rejected": "bad",
-    "pending": "warn",
-    "delivered": "good",
-    "failed": "bad",
-    "refused": "bad",
-    "lost": "bad",
+    state: tone
+    for tone, states in {
+        "good": "paid authorized charged delivered",
+        "warn": "active created 3d pending",
+        "bad": "rejected failed refused lost",
+    }.items()
+    for state in states.split()
 }
 
 

@@ -5,7 +5,6 @@ Amounts are integers of minor units. Times are microseconds since 1970 in UTC.
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from typing import Any
 
@@ -15,7 +14,7 @@ import orjson
 from ..clock import Clock, written_time
 from .table import Table
 
-__all__ = ["LinkDraft", "LinkStore", "OrderReferenceTakenError", "StoredLink"]
+__all__ = ["LinkStore", "OrderReferenceTakenError", "StoredLink"]
 
 _SECOND = 1_000_000
 _COUNT = "SELECT COUNT(*) FROM payment_links"
@@ -25,25 +24,9 @@ class OrderReferenceTakenError(Exception):
     """Another link has the order reference."""
 
 
-@attrs.frozen(kw_only=True)
-class LinkDraft:
-    """What a new link is made of; `metadata` and `recurring` are JSON text."""
-
-    amount: int
-    currency: str
-    description: str | None
-    order_reference: str | None
-    expires_at: int | None
-    customer_id: str | None
-    metadata: str | None
-    recurring: str | None
-    auto_clearing: bool
-    validation: bool
-
-
 @attrs.define
 class StoredLink:
-    """One row of the payment links."""
+    """One row of the payment links; `metadata` and `recurring` are JSON text."""
 
     id: str
     amount: int
@@ -54,8 +37,8 @@ class StoredLink:
     customer_id: str | None
     metadata: str | None
     recurring: str | None
-    auto_clearing: int
-    validation: int
+    auto_clearing: bool
+    validation: bool
     created_at: int
     updated_at: int
     expires_at: int | None
@@ -82,12 +65,12 @@ class StoredLink:
     def whole(self, base_url: str) -> dict[str, Any]:
         """Return the link as its own operations show it, with its address under `base_url`."""
         link = self.summary()
-        link["autoClearing"] = self.auto_clearing == 1
+        link["autoClearing"] = bool(self.auto_clearing)
         link["createdBy"] = "sandbox"
         link["customerId"] = self.customer_id
         link["metadata"] = None if self.metadata is None else orjson.Fragment(self.metadata)
         link["url"] = f"{base_url}/checkout/{self.id}"
-        link["validation"] = self.validation == 1
+        link["validation"] = bool(self.validation)
         return link
 
 
@@ -105,25 +88,16 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         super().__init__(connection, clock)
         self._counted: tuple[str, tuple[Any, ...], int, int] | None = None
 
-    def create(self, draft: LinkDraft) -> StoredLink:
-        """Store a new active link.
+    def add(self, row: StoredLink) -> None:
+        """Store a new link.
 
         Raises:
             OrderReferenceTakenError: Another link has its order reference.
         """
-        now = self._second()
-        link = StoredLink(
-            id=f"pl_{secrets.token_hex(16)}",
-            status="active",
-            created_at=now,
-            updated_at=now,
-            **attrs.asdict(draft, recurse=False),
-        )
         try:
-            self.add(link)
+            super().add(row)
         except sqlite3.IntegrityError:
             raise OrderReferenceTakenError from None
-        return link
 
     def find_by_order_reference(self, order_reference: str) -> StoredLink | None:
         """Return the link with this order reference."""
@@ -131,11 +105,11 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
 
     def set_status(self, identifier: str, status: str) -> None:
         """Move a link to another state, as of now."""
-        self._update(id=identifier, status=status, updated_at=self._second())
+        self._update(id=identifier, status=status, updated_at=self.second())
 
     def set_expiration(self, identifier: str, expires_at: int) -> None:
         """Move the time at which a link expires, as of now."""
-        self._update(id=identifier, expires_at=expires_at, updated_at=self._second())
+        self._update(id=identifier, expires_at=expires_at, updated_at=self.second())
 
     def search(
         self,
@@ -195,6 +169,7 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         self._counted = (where, values, changes, int(row[0]))
         return self._counted[3]
 
-    def _second(self) -> int:
+    def second(self) -> int:
+        """Return the sandbox's present without its fraction of a second."""
         now = self.clock.microseconds()
         return now - now % _SECOND

@@ -16,7 +16,7 @@ __all__ = ["Table"]
 
 Row = TypeVar("Row")
 
-_TYPES = {"str": "TEXT", "int": "INTEGER"}
+_TYPES = {"str": "TEXT", "int": "INTEGER", "bool": "INTEGER"}
 
 
 class Table(Generic[Row]):

@@ -1,7 +1,7 @@
 """The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
 
-``GET /_sandbox`` lists them, each with what it does, as `_at` says it of the methods of `Admin`. Listings
-take ``page`` (from 1) and ``size`` (1000 unless given).
+``GET /_sandbox`` lists them, each with what it does; `Admin` has a method for each. Listings take ``page``
+(from 1) and ``size`` (1000 unless given).
 
 Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
 challenged, unless given), ``cvv``, ``otp`` (the answer to a 3-D Secure challenge: ``555``, which passes,
@@ -54,7 +54,7 @@ _Work = TypeVar("_Work", bound=Callable[["Admin", web.Request], Awaitable[ApiRes
 
 
 def _at(method: str, path: str, does: str) -> Callable[[_Work], _Work]:
-    """Serve a path by the method that follows; `does` says in the list what it does."""
+    """Serve a path by the method below; `does` is what the list of the paths says about it."""
 
     def add(work: _Work) -> _Work:
         _PATHS.append(_Path(method, path, does, work))

@@ -1,7 +1,7 @@
-"""The sandbox's clock: real time, plus what it was moved ahead by.
+"""The sandbox's clock: real time, plus the time by which it was moved ahead.
 
-Every time that the sandbox writes, and every change of state that time brings (a link that expires), goes by
-this clock, so that a test can let a week pass in no time.
+The sandbox takes every time that it writes from this clock, and decides by it when something happens, such
+as the expiry of a link. So a test can let a week pass in no time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FAR = datetime(9000, 1, 1, tzinfo=UTC)
 class Clock:
     """A clock that runs with real time and can be moved ahead, never back.
 
-    What it was moved by lives with the sandbox, not in its database.
+    The time by which it was moved is not kept in the database: the next sandbox begins at real time.
     """
 
     def __init__(self) -> None:
@@ -62,10 +62,10 @@ class Clock:
         self._tell()
 
     def watch(self, moved: Callable[[], None]) -> Callable[[], None]:
-        """Call `moved` whenever the clock has been moved, in the thread that moves it, until told not to.
+        """Call `moved` whenever the clock has been moved, in the thread that moves it.
 
         Returns:
-            What ends it.
+            A function that ends this.
         """
         self._watchers.append(moved)
         return lambda: self._watchers.remove(moved)

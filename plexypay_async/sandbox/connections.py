@@ -19,8 +19,8 @@ __all__ = ["ServerConnections"]
 class ServerConnections:
     """Watches a server's connections.
 
-    The beginning of a request that came in one piece with the end of the one before cannot be told from none:
-    its connection counts as idle, which aiohttp ends after an hour.
+    When the first bytes of a request come together with the end of the request before it, they are not
+    noticed: the connection counts as idle, and aiohttp closes it after an hour.
 
     Args:
         limit: How many are held. One more takes the place of the one that has waited longest without a
@@ -48,7 +48,7 @@ class ServerConnections:
 
     @contextmanager
     def request(self, request: web.Request) -> Generator[None]:
-        """Hold a connection while its request, which has arrived to the end, is answered."""
+        """Keep a connection open while its request, which has arrived completely, is answered."""
         watched = None if request.transport is None else request.transport.get_protocol()
         if not isinstance(watched, _WatchedConnection):
             # The client has gone.
@@ -68,13 +68,13 @@ class ServerConnections:
                     self._idle[watched] = None
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def opened(self, watched: _WatchedConnection) -> None:
-        """Take a connection up."""
+        """Watch a new connection, and close another if there are too many."""
         if len(self._held) >= self._limit:
             longest_waiting = next(iter(self._idle), None) or next(iter(self._arriving), None)
             if longest_waiting is None:
@@ -85,7 +85,7 @@ class ServerConnections:
         self._await(watched)
 
     def received(self, watched: _WatchedConnection) -> None:
-        """Wait for the rest of the request whose bytes have come, if they are the first of it."""
+        """Start the timeout of a request if the bytes that came are its first."""
         if watched in self._idle:
             del self._idle[watched]
             self._await(watched)
@@ -112,7 +112,7 @@ class ServerConnections:
 
 
 class _WatchedConnection(asyncio.Protocol):
-    """Passes all on between a connection and aiohttp's protocol of it."""
+    """Stands between a connection and aiohttp's protocol for it, and passes everything on."""
 
     def __init__(self, connections: ServerConnections, inner: asyncio.BaseProtocol) -> None:
         assert isinstance(inner, asyncio.Protocol)  # noqa: S101

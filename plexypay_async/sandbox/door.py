@@ -1,4 +1,4 @@
-"""What every request passes first, whatever its path: it has arrived, and the sandbox serves its like."""
+"""What every request passes first, whatever its path: it must arrive completely, and be one to serve."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def door(site: Site, connections: ServerConnections) -> Middleware:
 
 async def _arrival(request: web.Request) -> None:
     if request.content_type.startswith("multipart/"):
-        # aiohttp takes the parts of a form out of the stream, not out of what was read.
+        # aiohttp reads the parts of a form from the stream: `read` would leave nothing for it.
         await request.content.wait_eof()
     else:
         await request.read()

@@ -95,7 +95,7 @@ def error_codes() -> list[int]:
 
 
 def published_error(code: int) -> PublishedError:
-    """Return what is published of an error; one that has a class and is not published has status 400."""
+    """Return what is published about an error; a code that is not published has status 400."""
     return ERRORS.get(code) or PublishedError(f"error {code}", "apiError", 400)
 
 
@@ -111,7 +111,7 @@ def error_body(code: int, message: str | None = None, *, source: str = "keys") -
 
 
 class Refusal(Exception):
-    """The sandbox does not do what it was asked; carries the published error that says so."""
+    """The sandbox refuses a request; carries the published error that it answers."""
 
     def __init__(
         self, code: int, message: str | None = None, *, source: str = "keys", status: int | None = None
@@ -133,7 +133,7 @@ def encode(document: Any) -> bytes:
 
 
 def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted: bool = False) -> str:
-    """Write an object that was read from a request; sorted, equal objects are equal texts.
+    """Write an object that was read from a request; when sorted, equal objects give equal texts.
 
     Raises:
         Refusal: It is nested deeper than can be written, with code 3; the message calls it `name`.
@@ -141,7 +141,7 @@ def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted:
     try:
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS if is_sorted else None).decode()
     except TypeError:
-        # The only thing that can be read and not be written.
+        # Deep nesting is the one thing that orjson reads and does not write.
         raise Refusal(3, f"{name}: nested too deep", source=source) from None
 
 
@@ -190,7 +190,7 @@ class PageQuery:
 
 
 class Fields:
-    """The fields of a request's JSON body, each read strictly and refused by its name.
+    """The fields of a request's JSON body, read strictly: a refusal names the field.
 
     A field that is null counts as not given.
     """

@@ -105,8 +105,8 @@ class Fault:
     What happens, at most one of the first five:
 
     Args:
-        code: This error of the API is answered, with its status unless `status` says another. It may be any
-            code that has a class of `APIError`: 1 to 5.
+        code: This error of the API is answered, with its status unless `status` says another. Every code
+            that a class of `APIError` stands for is possible: 1 to 5.
         status: An error with this status (300 to 599) is answered, with the body of the code that goes
             with it, or with `body`.
         cut: The connection is closed ``before`` the work, ``after`` it, in the middle of the answer's

@@ -1,4 +1,4 @@
-"""The way of a request through the sandbox: recorded, struck by faults, authenticated, done, answered."""
+"""What a request to the API passes: it is recorded, struck by faults, authenticated, handled and answered."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Gate:
         fault = strike.fault
         try:
             if fault is not None and fault.cut is Cut.LATE:
-                # Its client has gone by the time that it is done.
+                # The client does not wait for the work, which is done later.
                 _cut(request)
             if strike.latency:
                 await asyncio.sleep(strike.latency)

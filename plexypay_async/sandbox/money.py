@@ -1,7 +1,7 @@
 """Amounts in major units, as transactions have them: read and written exactly, kept as minor units.
 
-The API's answers take every currency to have two decimals: no others are known of the API. What customers
-read goes by ISO 4217.
+In the API's answers every currency has two decimals: nothing else is known about the API. The pages that
+customers read use the decimals of ISO 4217.
 """
 
 from __future__ import annotations

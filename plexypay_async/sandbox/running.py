@@ -38,7 +38,7 @@ from .traffic import Traffic
 __all__ = ["RunningSandbox", "Setup"]
 
 _BACKLOG = 1024
-# Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
+# When the sandbox stops: seconds for requests to end, and then again for cancelling those that did not.
 _GRACE = 0.2
 # Bytes of a request's first line and of each header, and how many headers it may have.
 _LONGEST_LINE = 8190
@@ -64,7 +64,7 @@ class Setup:
 
 
 class RunningSandbox:
-    """The parts of a sandbox that runs, put together.
+    """A sandbox that runs: its state, its handlers, its webhooks and its HTTP server.
 
     Args:
         setup: What it keeps from one start to the next.
@@ -171,7 +171,7 @@ class RunningSandbox:
             assumed = declaration.evidence is Evidence.ASSUMED
             application.router.add_route(
                 declaration.method,
-                # As it stands in the declaration, a parameter could hold no braces.
+                # aiohttp's own pattern for a parameter does not match braces in its value.
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
                 gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
             )

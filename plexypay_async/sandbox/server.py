@@ -43,9 +43,9 @@ class Sandbox:
     Every answer carries ``X-Plexypay-Sandbox: 1``, by which a client knows it. Answers of operations that are
     assumed carry ``X-Evidence: assumed``; those of faults name the fault in ``X-Sandbox-Fault``.
 
-    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as calls of the
-    synchronous `PlexyPay`, would wait for an answer that cannot come; ``with`` serves on a thread of its own.
-    Either way, what follows may be used from any thread.
+    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as a call of
+    the synchronous `PlexyPay`, would wait for ever for an answer; for such code, ``with`` serves on a thread
+    of its own. Either way, all that follows may be used from any thread.
 
     Args:
         api_key: The key that requests must carry. Unless given ``sandbox-key``, and a random one where it
@@ -90,8 +90,8 @@ class Sandbox:
         deliveries: The webhooks, `Deliveries`: ``await sandbox.deliveries.settled()``.
 
     Raises:
-        ConfigurationError: A value cannot be.
-        ValueError: A fault's text is none.
+        ConfigurationError: A value is not possible.
+        ValueError: The text of a fault cannot be read as one.
         NotImplementedError: A declared operation has no handler; the message has its full name.
     """
 

@@ -45,17 +45,18 @@ class Site:
     Args:
         host: The address or name to listen on.
         allowed_hosts: Further names by which it may be called.
-        admin_token: What the paths of `is_own_path` ask for; None: nothing.
+        admin_token: What the sandbox's own paths, ``/_sandbox`` and ``/``, ask for; None: nothing.
 
     Raises:
-        ConfigurationError: A name cannot be.
+        ConfigurationError: A name is not possible.
     """
 
     def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
         if isinstance(allowed_hosts, str):
             raise ConfigurationError("allowed_hosts: expected several, such as ['sandbox']")
         self._names = {_plain(host)} | {_checked_name(name) for name in allowed_hosts}
-        # Nobody can make an address lead elsewhere; a loopback one is all that leads to a loopback one.
+        # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
+        # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
         self._admin_token = admin_token
 
@@ -111,7 +112,7 @@ def is_cross_site(request: web.Request) -> bool:
         return True
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or (origin == "null" and site == "same-origin"):
-        # A page whose referrer is kept back is none in `Origin` either.
+        # A page that sends no referrer sends ``Origin: null``.
         return False
     called = request.headers.get(hdrs.HOST, "")
     return origin not in (f"http://{called}", f"https://{called}")
@@ -175,7 +176,7 @@ def host_of(name: object) -> str | None:
 
 
 def numeric_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return a numeric address, an IPv4 one that is written as IPv6 as what it is; None for a name."""
+    """Return a numeric address, IPv4 too where it is written as IPv6; None for a name."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,7 +1,8 @@
-"""Delivers webhooks: when each is due, one request for each attempt, and what follows from its answer.
+"""Sends the webhooks that are due, one request for each attempt, and decides what follows the answer.
 
-Webhooks of one transaction go one after the other, in the order of its changes; those of different ones go
-side by side. All goes by the sandbox's clock, but for the time that a receiver has to answer.
+The webhooks of one transaction are sent one after the other, in the order of its changes; those of different
+transactions are sent side by side. The sandbox's clock says when each is due; only the time that a receiver
+has to answer is real time.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .store import DeliveryDraft, DeliveryStore, DueDelivery
 __all__ = ["Dispatcher"]
 
 _SECOND = 1_000_000
-# The most that waits is looked at again after an hour, in case that the machine's clock was set.
+# The longest wait before looking again: somebody may have set the machine's clock.
 _LONGEST_SLEEP = 3600.0
 _AT_ONCE = 16
 _HELD_FOR = 60 * _SECOND
@@ -40,7 +41,7 @@ _LATEST = 3600 * _SECOND
 
 
 class _Resolver(DaemonResolver):
-    """Finds no way to this machine by a name of another, except to the ports that are open to webhooks."""
+    """Refuses names of other hosts that lead to this machine, except to ports that are open to webhooks."""
 
     def __init__(self, settings: WebhookSettings) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class _Resolver(DaemonResolver):
 
 
 class Dispatcher:
-    """The outgoing side of a running sandbox."""
+    """Sends the webhooks of a running sandbox."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._attempted: set[str] = set()
-        # A connection is not kept: a receiver that is stopped and started anew would be missed once.
+        # Connections are not reused: the first request to a receiver that was restarted would fail.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver(settings)),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -98,7 +99,7 @@ class Dispatcher:
         """Begin to deliver.
 
         Args:
-            pass_time: Makes the changes that time has brought, and returns when it brings the next.
+            pass_time: Makes the changes of state that are due by the clock, and returns when the next is due.
         """
         self._pass_time = pass_time
         self.store.take_up(longest_delay=_LATEST)
@@ -125,7 +126,7 @@ class Dispatcher:
         self._woken.set()
 
     def tell(self, changed: Changed) -> None:
-        """Store the webhook of what has entered another state, if there is one and an address for it."""
+        """Store the webhook that tells of a new state, if there is one and an address for it."""
         draft = webhook_of(changed, self._links, self.settings.url)
         if draft is None:
             return
@@ -177,7 +178,7 @@ class Dispatcher:
         while True:
             self._woken.clear()
             changes_at = self._begin_due()
-            # What is due already waits for a place, and whoever leaves one wakes this.
+            # What is due already waits until fewer are being sent; the end of each wakes this.
             due_at = self.store.next_due_at()
             now = self.clock.microseconds()
             awaited = [at for at in (changes_at, due_at) if at is not None and at > now]

@@ -18,7 +18,7 @@ class Deliveries:
     """
 
     def __init__(self, dispatcher: Callable[[], Dispatcher]) -> None:
-        """Take what returns the dispatcher of the running sandbox, or raises a `ConfigurationError`."""
+        """Take a function that returns the running sandbox's dispatcher, or raises a `ConfigurationError`."""
         self._dispatcher = dispatcher
 
     def __iter__(self) -> Iterator[Delivery]:
@@ -59,7 +59,7 @@ class Deliveries:
         await dispatcher.loop.wait_for(dispatcher.settled(timeout))
 
     def wait_settled(self, timeout: float = 10.0) -> None:
-        """Do as `settled` in a thread other than the sandbox's.
+        """Do the same as `settled`, for code that does not await, in a thread other than the sandbox's.
 
         Raises:
             TimeoutError: Something is still under way after `timeout` seconds of real time.

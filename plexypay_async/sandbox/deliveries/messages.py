@@ -1,9 +1,9 @@
-"""What the webhook of a change is: its name, its body, and the address that it goes to.
+"""The webhook that tells of a change: its name, its body, and the address to which it goes.
 
 Evidence: names and bodies are published. Ids of other objects are written as ``{"Value": "..."}``, as
-published; plain strings are observed too. Which changes are told is assumed: each state that has a
-published name, so not ``3d``; of a refund its own transaction, and the payment too once nothing of it is
-left. A payment order knows no link, so its webhooks go to the default address alone.
+published; plain strings are observed too. Which changes have a webhook is assumed: all states with a
+published name, so not ``3d``. A refund has one for its own transaction, and one for the payment when nothing
+of it is left. A payment order belongs to no link, so its webhooks go to the default address.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
 
 def webhook_of(changed: Changed, links: LinkStore, default_url: str | None) -> DeliveryDraft | None:
-    """Return the webhook that tells of a new state; None if none does, or there is no address for it."""
+    """Return the webhook for a new state; None if that state has none, or there is no address for it."""
     if isinstance(changed, StoredSettlementOrder):
         return None if default_url is None else _of_order(changed, default_url)
     url = _callback_url(changed, links) or default_url

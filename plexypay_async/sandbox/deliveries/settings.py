@@ -1,8 +1,8 @@
 """Where webhooks go, how they authenticate, and when they are tried again.
 
-What is told to a sandbox, a link's ``callbackUrl`` above all, must not make it send requests to whatever else
-listens on this machine: a database, a cache, a service of the cloud's. So webhooks go to the ports of this
-machine that were named, or at which servers under development usually are.
+A link's ``callbackUrl`` must not make the sandbox send requests to whatever else listens on this machine: a
+database, a cache, a metadata service. So webhooks go only to the ports of this machine that were named, and
+to those that servers under development usually have.
 
 Evidence: ``Authorization: Bearer <token>`` and that 200 acknowledges a delivery are published. The pauses and
 the time that a receiver has are the sandbox's own.
@@ -82,7 +82,7 @@ class WebhookSettings:
         return self._token.reveal()
 
     def set_url(self, url: str | None) -> None:
-        """Take another default address, which is by that an address to which may be delivered."""
+        """Take another default address; webhooks may go to it."""
         problem = None if url is None else _problem(url)
         if problem is not None:
             raise ConfigurationError(f"webhook_url: {problem}")
@@ -153,7 +153,7 @@ def _is_this_machine(host: str) -> bool:
     address = numeric_address(host)
     if address is None:
         return is_loopback_name(host)
-    # What a server that listens on all addresses calls its own.
+    # A server that listens on all addresses is reached by the unspecified one too.
     return address.is_loopback or address.is_unspecified
 
 

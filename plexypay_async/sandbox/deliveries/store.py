@@ -1,6 +1,6 @@
 """Webhooks in the database: what is to be delivered, when, and each attempt that was made.
 
-They are written in the same transaction as the change that they tell, so that neither is without the other.
+A webhook is written in the same database transaction as the change it tells of: both are there, or neither.
 Times are microseconds since 1970 in UTC, by the sandbox's clock.
 """
 
@@ -119,7 +119,7 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         self._insert(id=str(uuid.uuid4()), created_at=now, due_at=due_at, **columns)
 
     def due(self, *, without: Collection[str] = (), subject: str | None = None) -> DueDelivery | None:
-        """Return what has been due the longest: of one subject, or of any but those in `without`."""
+        """Return what has been due longest: for one subject, or for any subject not in `without`."""
         chosen = "INDEXED BY deliveries_by_due WHERE subject NOT IN (SELECT value FROM json_each(?))"
         value = orjson.dumps(list(without)).decode()
         if subject is not None:
@@ -143,14 +143,14 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         return row is not None
 
     def record(self, tried: DueDelivery, *, status: int | None, error: str | None, pause: int | None) -> None:
-        """Note an attempt, and what comes next: nothing after a 200, else another after `pause`, if any."""
+        """Note an attempt; after any status but 200, the next is due after `pause`, if there is to be one."""
         now = self.clock.microseconds()
         with self.atomically():
             row = self._execute(
                 "SELECT seq, copies, created_at FROM deliveries WHERE id = ?", (tried.id,)
             ).fetchone()
             if row is None:
-                # Forgotten while it was under way.
+                # It was deleted while it was being sent.
                 return
             seq, copies, created_at = row
             self._execute(
@@ -161,7 +161,7 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
             if status == 200:
                 copies, state, due_at = copies - 1, DeliveryState.DELIVERED, None
                 if copies > 0:
-                    # Before others that have been due since.
+                    # It is sent again before what became due after it.
                     state, due_at = DeliveryState.PENDING, created_at
             elif pause is None:
                 state, due_at = DeliveryState.FAILED, None
@@ -179,7 +179,7 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
             )
 
     def resend(self, identifier: str, *, under_way: bool) -> None:
-        """Make a delivery due now, from its first attempt on; one more where it is being sent just now."""
+        """Make a delivery due now, with all its attempts; once more if it is being sent at this moment."""
         self._execute(
             "UPDATE deliveries SET copies = CASE WHEN ? THEN copies + 1 ELSE 1 END, state = 'pending',"
             " due_at = ?, tries = 0, held = 0, reason = NULL WHERE id = ?",
@@ -187,9 +187,9 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         )
 
     def take_up(self, *, longest_delay: int) -> None:
-        """Make what another sandbox left due: at once, but for first attempts that were to be delayed.
+        """Make what an earlier sandbox left in the file due at once; first attempts keep their delay.
 
-        That sandbox's clock may have been ahead.
+        That sandbox's clock may have been ahead of this one's.
         """
         now = self.clock.microseconds()
         self._execute(

@@ -11,7 +11,7 @@ from .records import RecordHandlers
 
 __all__ = ["CustomersHandlers"]
 
-# So many of a customer's latest transactions are looked through for cards.
+# How many of a customer's latest transactions are searched for cards.
 _PAYMENTS_READ = 10_000
 
 

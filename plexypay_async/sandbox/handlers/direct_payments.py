@@ -7,12 +7,12 @@ the sandbox has to decide:
 - Each field of a card is encrypted with the sandbox's key, in OAEP (SHA-256) or PKCS#1 v1.5. A field that is
   no ciphertext is read as it is, or as Base64: a client that cannot encrypt can still use the test cards.
 - ``cres`` is Base64, or its variant for URLs, of a JSON object with the customer's one-time password as
-  ``otp``, ``{"otp": "555"}``; the sandbox's bank page (``threeDS.action``) makes such a one. The password
-  alone will do too: ``555`` passes, ``111`` fails.
+  ``otp``, ``{"otp": "555"}``; the sandbox's bank page (``threeDS.action``) makes it. The password alone is
+  taken too: ``555`` passes, ``111`` fails.
 - An ``auth`` is captured by itself after five days, a ``sale`` at once; a ``verification`` is authorized and
   cancelled. The order references of direct payments may repeat.
-- ``skipThreeDS`` goes without 3-D Secure, which the card 4918914107195005 refuses; so do ``moto`` and
-  ``ucof``, which no card refuses.
+- ``skipThreeDS``, ``moto`` and ``ucof`` go without 3-D Secure. The card 4918914107195005 refuses
+  ``skipThreeDS``.
 - ``captured`` is true for a sale also while its customer is being authenticated, as in the vendor's example.
 - A card's token (``cardTokenId``) pays again as ``cardData.tokenId``; merchant-initiated payments need one of
   a payment that was made with ``cof_initial``.
@@ -104,7 +104,7 @@ class DirectPaymentsHandlers(GroupHandlers):
         return self._shown(self._state.acquirer.pay(draft, card, authentication))
 
     def continue_3ds(self, request: ApiRequest) -> ApiResponse:
-        """Go on with a payment whose customer has been at the bank's page."""
+        """Continue a payment whose customer has answered on the bank's page."""
         fields = MoneyFields(request.body, source=self.source)
         password = _password(fields)
         identifier = fields.required_text("transactionId")

@@ -2,7 +2,7 @@
 
 Evidence: paths, bodies and states as the library's declarations have them (see
 `plexypay_async.api.payment_links`). Which values the vendor refuses, and with which words, is not published;
-the sandbox refuses what cannot be. The answer of the statistics is assumed.
+the sandbox refuses impossible values. The answer of the statistics is assumed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Payment management, as the sandbox does it: capture, cancel and refund.
 
 Evidence: which state allows what is published, the answers are from 2023, and the answer to a payment that is
-refunded already is observed. The codes of the other refusals are assumed. A payment is captured once: what is
-left of it is released.
+refunded already is observed. The codes of the other refusals are assumed. A payment is captured once: what
+was authorized and not captured is released.
 """
 
 from __future__ import annotations

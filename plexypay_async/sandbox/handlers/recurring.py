@@ -3,8 +3,8 @@
 Evidence: the bodies are published, the path is of 2023. **The unit of the amount is published nowhere: the
 sandbox takes it for major units, which the vendor does not say.** What is refused is assumed: the card and
 the first payment must be known (code 4); the first payment must have been made with ``cof_initial``, have
-gone through, and be of that card (code 5). A card that says no gives a payment that is ``rejected``; one that
-says yes is charged an hour later.
+been authorized, and be of that card (code 5). A payment that the card's bank declines is ``rejected``; any
+other is charged an hour later.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class SettlementOrdersHandlers(GroupHandlers):
     noun = "settlement payment order"
 
     def create(self, request: ApiRequest) -> ApiResponse:
-        """Make an order; the same ``requestId`` and body find the one there is, as it is by now."""
+        """Make an order; the same ``requestId`` and body return the existing one, in its present state."""
         fields = _OrderFields(request.body, source=self.source)
         orders = self._state.settlement_orders
         amount, currency = fields.number("amount"), fields.text("currency")

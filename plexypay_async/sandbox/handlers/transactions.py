@@ -41,7 +41,7 @@ class TransactionsHandlers(GroupHandlers):
         return self._shown(self._state.transactions.find_by_order_reference(request.path["order_reference"]))
 
     def history(self, request: ApiRequest) -> ApiResponse:
-        """Return a transaction's events, the oldest first."""
+        """Return the steps of a transaction, the oldest first."""
         transaction = self._found(self._state.transactions.find(request.path["id"]))
         steps = self._state.transactions.steps(transaction.id)
         return ApiResponse(200, {"data": [step.shown() for step in steps]})

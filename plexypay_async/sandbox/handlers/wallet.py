@@ -8,10 +8,10 @@
 | refund | ``SUCCESS``, once | ``SUCCESS`` |
 
 Any other step is refused with code 5. A transaction stays ``PROCESSING`` until it is captured or cancelled:
-time changes nothing. Evidence: paths, the key, the fields and the names of the states are published; what a
-state means, and this life, are the sandbox's own. The bodies of capture, refund and cancel are not published,
-so the sandbox reads none: each acts on the whole amount, whatever the body says. Amounts are in minor units.
-An authorization without a currency is in KZT.
+time changes nothing. Evidence: paths, the key, the fields and the names of the states are published; what
+the states mean, and this table, are the sandbox's own. The bodies of capture, refund and cancel are not
+published, so the sandbox reads none: each acts on the whole amount, whatever the body says. Amounts are in
+minor units. An authorization without a currency is in KZT.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WalletHandlers(GroupHandlers):
     noun = "wallet transaction"
 
     def authorize(self, request: ApiRequest) -> ApiResponse:
-        """Hold funds; the same key and body find the transaction there is, as it is by now."""
+        """Hold funds; the same key and body return the existing transaction, in its present state."""
         wallet = self._state.wallet
         key = request.headers.get(_KEY)
         if not key:

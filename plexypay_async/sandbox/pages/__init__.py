@@ -1,1 +1,4 @@
-"""The HTML pages: a link's checkout, the bank's 3-D Secure page, and the index of what is in the sandbox."""
+"""The HTML pages: ``checkout`` of a link, ``bank`` for 3-D Secure, and ``index``, which lists what there is.
+
+``html`` has the frame that all pages share.
+"""

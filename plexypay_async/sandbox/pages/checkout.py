@@ -1,12 +1,12 @@
 """The pages that a customer sees: the checkout behind a link's address, and the bank's page of 3-D Secure.
 
-They need no key, and no script. The checkout pays as `LinkPayments` does for anybody; after it the customer
-is sent to the shop, or to the link's own page where the shop has none. Its forms are taken from the sandbox's
-own pages and from programs, not from pages of other sites.
+They need no key, and no script. After a payment the customer is sent to the shop's page, or to the link's own
+page if the shop gave none. Forms are accepted from the sandbox's own pages and from programs, not from pages
+of other sites.
 
-The bank's page of a link's payment goes on with it at once. That of a direct payment is posted ``creq`` and
-``threeDSSessionData`` by the shop, which may be another site, and sends the customer back with ``cres``: what
-becomes of the payment is decided once its merchant hands that in.
+For a link's payment, the bank's page continues the payment at once. For a direct payment, the shop, which may
+be another site, posts ``creq`` and ``threeDSSessionData`` to it, and it sends the customer back to the shop
+with ``cres``; the payment continues when the merchant sends ``cres`` to the API.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Checkout:
     async def challenge(self, request: web.Request) -> web.Response:
         """Ask for the one-time password of a payment, and take it."""
         fields = await _fields(request)
-        # As it is by now: another form may have come while this one did.
+        # Read after the form: another form may have changed it while this one arrived.
         transaction = self._transactions.find(request.match_info["id"])
         given = "otp" in fields
         if given and is_cross_site(request):
@@ -102,7 +102,7 @@ class Checkout:
         if link is None:
             return _nothing_to_confirm()
         if given:
-            # Asked again by a second click, it says what came of the first.
+            # After a second click this shows the result of the first.
             raise self._onward(link, self._payments.answer_challenge(transaction, fields["otp"]))
         if transaction.status == "3d":
             return challenge_page(transaction)
@@ -128,7 +128,7 @@ class Checkout:
         return tried(transaction)
 
     def _onward(self, link: StoredLink, transaction: StoredTransaction) -> web.HTTPSeeOther:
-        """Return the customer's way on after an attempt to pay."""
+        """Return where the customer is sent after an attempt to pay."""
         address = None
         if transaction.status == "3d":
             address = f"{BANK_PAGES}{transaction.id}"
@@ -154,7 +154,7 @@ class _Attempts:
         return self._made.get((link_id, attempt, asked), "")
 
     def add(self, link_id: str, attempt: str, asked: LinkPayment, made: StoredTransaction) -> None:
-        """Remember what a form has made; a form without a mark of its own is not known again."""
+        """Remember what a form has made; a form without an `attempt` cannot be recognized again."""
         if not attempt:
             return
         self._made[link_id, attempt, asked] = made.id
@@ -163,7 +163,7 @@ class _Attempts:
 
 
 def _is_over(transaction: StoredTransaction) -> bool:
-    # A customer who mistook the password, and whose browser shows the old form again, may try again with it.
+    # A customer who gave a wrong password and went back to the old form may try again with it.
     return transaction.status == "rejected" and CARDS[transaction.card_number].flow.is_challenge
 
 
@@ -202,7 +202,7 @@ def _address(link: StoredLink, key: str) -> str | None:
 
 
 async def _fields(request: web.Request) -> dict[str, str]:
-    # What is no form has no fields.
+    # A body that is no form has no fields.
     return await read_form(request) or {}
 
 

@@ -40,11 +40,11 @@ def note(kind: str, text: str) -> Markup:
 
 
 LEFT = note("warn", "You cancelled, and nothing was taken. The link can still be paid.")
-"""What there is to say to a customer who cancelled."""
+"""The remark for a customer who cancelled."""
 
 
 def tried(transaction: StoredTransaction) -> Markup:
-    """Return what there is to say of a payment that did not pay its link."""
+    """Return the remark about a payment that did not pay its link."""
     if transaction.status == "3d":
         return note("warn", "A payment waits for its one-time password. You may begin another one.")
     reason = f"{REASONS[transaction.response_code]} ({transaction.response_code})"
@@ -81,7 +81,7 @@ def open_page(
         expiry=_field(form, "expiry", "Expiry", form.expiry, hint="MM/YY", mode="text"),
         cvv=_field(form, "cvv", "CVV", form.cvv, hint="3 digits", mode="numeric"),
         amount=amount,
-        # Whoever has just chosen a card need but press Enter.
+        # After a card was chosen, Enter is enough to pay.
         focus=markup(" autofocus") if form.card and not form.errors else None,
         choices=[_choice(issued, link, form, now) for issued in CARDS.values()],
     )

@@ -1,4 +1,4 @@
-"""The shell of every HTML page of the sandbox: one style, escaped values, and nothing from anywhere else.
+"""The frame of every HTML page of the sandbox: one style, escaped values, nothing loaded from elsewhere.
 
 Whatever a merchant wrote may stand in a page, so no text gets into one unescaped: `markup` takes a template
 that stands in the code, and escapes each value that is not itself `Markup`. The standard library's

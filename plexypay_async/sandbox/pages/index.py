@@ -31,7 +31,7 @@ __all__ = ["IndexPage"]
 T = TypeVar("T")
 
 _SIZE = 10
-# Seconds that a receiver has before the page is shown anyway.
+# Seconds to wait for a receiver's answer before the page is shown anyway.
 _PATIENCE = 2.0
 _LISTS = ("links", "transactions", "webhooks")
 _TONES = {
@@ -238,7 +238,7 @@ def _row(
 
 def _payload(document: bytes | Mapping[str, Any]) -> Markup:
     text = document if isinstance(document, bytes) else orjson.dumps(document)
-    # Numbers are shown as they are written: read as floats, long ones would be others.
+    # Numbers are shown exactly as written: a long one read as a float would change.
     exact = json.loads(text, parse_float=lambda digits: orjson.Fragment(digits))
     return markup(
         '<pre tabindex="0" role="group" aria-label="Payload">{}</pre>',

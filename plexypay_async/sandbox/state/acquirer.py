@@ -1,4 +1,4 @@
-"""The way of a card payment: authenticated by 3-D Secure, authorized, captured; or refused on it."""
+"""Moves card payments through their states: 3-D Secure, authorized, captured; or rejected on the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bank behind the test cards: how each of them authenticates, and what it says to a payment.
+"""The bank behind the test cards: how each card authenticates, and which payments are declined.
 
 Evidence: the cards, the one-time passwords and the response codes 05 and 51 are the vendor's of 2023. The
 other codes and all messages are the sandbox's own.
@@ -50,7 +50,7 @@ REASONS: Mapping[str, str] = {
     NOT_AUTHENTICATED: "3-D Secure authentication failed",
     UNAVAILABLE_LINK: "The payment link is not active any more",
 }
-"""What each response code says."""
+"""The message of each response code."""
 
 PASSWORD = "555"  # noqa: S105
 """The one-time password that passes a challenge; ``111``, and any other, fails it."""

@@ -1,4 +1,4 @@
-"""The paying of links, as their customers do it on the checkout page."""
+"""Pays links, as their customers do it on the checkout page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SOURCE = "paymentLinks"
 _YEARS_TO_EXPIRY = 2
 
 PENDING = "pending"
-"""What is given for a one-time password by a customer who does not come back from the bank's page."""
+"""Given in place of a one-time password: the customer does not come back from the bank's page."""
 
 
 @attrs.frozen(kw_only=True)

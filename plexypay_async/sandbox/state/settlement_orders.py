@@ -65,7 +65,7 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
         clock: Clock,
         changed: Callable[[StoredSettlementOrder], None],
     ) -> None:
-        """Take what is called with an order that has entered a state, within the change that made it so."""
+        """Take a function that is called with each order in a new state, in the same database transaction."""
         super().__init__(connection, clock)
         self._changed = changed
 
@@ -81,7 +81,7 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
 
     def catch_up(self) -> None:
         """Pay the orders whose time has come."""
-        # Kept, not only shown: the next sandbox on this file may be behind this one's clock.
+        # Written, not only shown: the clock of the next sandbox on this file may be behind this one's.
         now = self.clock.microseconds()
         due_at = self.next_change_at()
         if due_at is None or due_at > now:

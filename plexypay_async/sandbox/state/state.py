@@ -18,16 +18,16 @@ from .wallet import WalletStore
 __all__ = ["Changed", "State"]
 
 Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
-"""What has entered another state, and may have a webhook that says so."""
+"""What can be in a new state that a webhook tells of."""
 
 
 class State:
-    """The tables of one sandbox, and those who change several of them at once.
+    """The tables of one sandbox, and the payments that change several of them at once.
 
     Args:
         connection: The database.
         clock: The sandbox's clock.
-        changed: Called with what has entered another state, within the change that made it so.
+        changed: Called with what is in a new state, in the same database transaction.
     """
 
     schemas = tuple(
@@ -48,7 +48,7 @@ class State:
         self.link_payments = LinkPayments(self.links, self.acquirer, clock)
 
     def pass_time(self) -> int | None:
-        """Make the changes that time has brought and webhooks tell, and return when it brings the next."""
+        """Make the changes that are due and have webhooks, and return when the next is due."""
         telling = (self.transactions, self.settlement_orders)
         for table in telling:
             table.catch_up()

@@ -22,25 +22,28 @@ _TYPES = {"str": "TEXT", "int": "INTEGER", "bool": "INTEGER"}
 class Table(Generic[Row]):
     """One table, in the order in which its rows were created.
 
-    A table is a subclass that says, beside its `schema`, its name and the class of its rows::
+    A subclass names the table and the attrs class of its rows::
 
         class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink): ...
 
-    The fields of that class are the table's columns, in their order; what is to be said of a column beside
-    its type stands in the field's metadata under ``sql``. Before them, every table has the column ``seq``,
-    which counts its rows from 1. No row is deleted but with all others, so `seq` has no gaps.
+    The table has a column for each field of that class, in their order; SQL that follows a column's type is
+    in the field's metadata under ``sql``. The first column is ``seq``, which counts the rows from 1. Rows are
+    deleted all at once or not at all, so ``seq`` has no gaps.
     """
 
     schema: ClassVar[str]
     """The SQL statements that make the table and its indexes where they are missing."""
     extra_schema: ClassVar[str] = ""
-    """Those of its indexes, and of what else belongs to it."""
+    """The part of the schema that the row class does not say: indexes, and further tables."""
     _name: ClassVar[str]
     _select: ClassVar[str]
     _read: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls, *, name: str, row: Callable[..., Row], select: Sequence[str] = ()) -> None:
-        """Take the name and the row class; or what makes a row of the columns in `select`, and a `schema`."""
+        """Take the table's name and row class, or a function that makes a row of the columns in `select`.
+
+        With `select`, the subclass gives the `schema` itself.
+        """
         if not select:
             fields = attrs.fields(cast("type[Any]", row))
             select = [field.name for field in fields]
@@ -56,10 +59,10 @@ class Table(Generic[Row]):
         self.clock = clock
 
     def catch_up(self) -> None:
-        """Make the changes that time has brought; called before anything is read."""
+        """Make the changes that are due by the clock; called before anything is read."""
 
     def next_change_at(self) -> int | None:
-        """Return when time brings the next change, in microseconds since 1970; None if it brings none."""
+        """Return when the next change is due, in microseconds since 1970; None if none is."""
         return None
 
     def atomically(self) -> AbstractContextManager[None]:
@@ -84,7 +87,7 @@ class Table(Generic[Row]):
         """Return up to `size` rows after the newest `offset` of them, and how many there are."""
         self.catch_up()
         total = self.count()
-        # The numbers have no gaps, so that no row need be read to be skipped.
+        # Without gaps in `seq`, no row must be read to be skipped.
         return list(self._rows("WHERE seq <= ? ORDER BY seq DESC LIMIT ?", total - offset, size)), total
 
     def add(self, row: Row) -> None:

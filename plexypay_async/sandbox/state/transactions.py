@@ -1,4 +1,4 @@
-"""Transactions in the database: rows, their events, and the capture that time brings.
+"""Transactions in the database: rows, their steps, and the capture of payments when it is due.
 
 Amounts are integers of minor units here, and in major units where the API shows them. Times are microseconds
 since 1970 in UTC.
@@ -220,7 +220,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         clock: Clock,
         changed: Callable[[StoredTransaction], None],
     ) -> None:
-        """Take what is called with a transaction that has entered a state, within that change."""
+        """Take a function that is called with each transaction in a new state, in the same change."""
         super().__init__(connection, clock)
         self._changed = changed
 

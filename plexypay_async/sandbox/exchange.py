@@ -7,7 +7,6 @@ the library, so it must not share the library's mistakes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar, cast
@@ -28,7 +27,6 @@ __all__ = [
     "PageQuery",
     "PublishedError",
     "Refusal",
-    "encode",
     "error_body",
     "error_codes",
     "json_text",
@@ -121,15 +119,6 @@ class Refusal(Exception):
             published_error(code).status if status is None else status,
             error_body(code, message, source=source),
         )
-
-
-def encode(document: Any) -> bytes:
-    """Write a document as JSON."""
-    try:
-        return orjson.dumps(document)
-    except TypeError:
-        # orjson stops at 64 bits, which a sum of amounts can pass.
-        return json.dumps(document).encode()
 
 
 def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted: bool = False) -> str:

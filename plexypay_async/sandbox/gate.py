@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
+import orjson
 from aiohttp import hdrs, web
 
 from ..secret import Secret
-from .exchange import ApiRequest, ApiResponse, Handler, Refusal, encode, error_body
+from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
@@ -25,9 +27,12 @@ _OWN_PATHS = ("/_sandbox/", "/checkout/")
 
 def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> web.Response:
     """Write what an operation answers as an HTTP response."""
-    return web.Response(
-        status=response.status, body=encode(response.document), content_type=_JSON, headers=headers
-    )
+    try:
+        body = orjson.dumps(response.document)
+    except TypeError:
+        # orjson stops at 64 bits, and a sum of amounts can have more.
+        body = json.dumps(response.document).encode()
+    return web.Response(status=response.status, body=body, content_type=_JSON, headers=headers)
 
 
 @attrs.define(eq=False)

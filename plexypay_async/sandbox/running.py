@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 import attrs
@@ -25,9 +25,10 @@ from .deliveries.dispatcher import Dispatcher
 from .deliveries.settings import WebhookSettings
 from .deliveries.store import DeliveryStore
 from .door import MAX_BODY, door
+from .exchange import Handler
 from .faults import Faults
 from .gate import Gate
-from .handlers.group import GroupHandlers, bind_handlers
+from .handlers.group import GroupHandlers
 from .pages.checkout import Checkout
 from .pages.index import IndexPage
 from .site import Site
@@ -57,7 +58,7 @@ class Setup:
     clock: Clock
     faults: Faults
     requests: Traffic
-    handlers: Mapping[Declaration[...], type[GroupHandlers]]
+    handlers: Sequence[tuple[Declaration[...], type[GroupHandlers]]]
     max_page_size: int
     request_timeout: float
     max_connections: int
@@ -82,9 +83,14 @@ class RunningSandbox:
         self.dispatcher = Dispatcher(
             DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
         )
-        self.operations = bind_handlers(
-            setup.handlers, self.state, base_url=self.base_url, max_page_size=setup.max_page_size
-        )
+        groups = {
+            handlers: handlers(self.state, base_url=self.base_url, max_page_size=setup.max_page_size)
+            for _, handlers in setup.handlers
+        }
+        self.operations: list[tuple[Declaration[...], Handler]] = [
+            (declaration, getattr(groups[handlers], declaration.name.partition(".")[2]))
+            for declaration, handlers in setup.handlers
+        ]
         self.connections = ServerConnections(limit=setup.max_connections, timeout=setup.request_timeout)
         self._setup = setup
         self._listener = listener

@@ -103,7 +103,7 @@ class Dispatcher:
         """
         self._pass_time = pass_time
         self.store.take_up(longest_delay=_LATEST)
-        self._unwatch = self.clock.watch(self._wake_from_anywhere)
+        self._unwatch = self.clock.watch(lambda: self.loop.call_soon(self._woken.set))
         self._pump = asyncio.create_task(self._run())
 
     async def end(self) -> None:
@@ -121,10 +121,6 @@ class Dispatcher:
             if isinstance(error, Exception):
                 raise error
 
-    def wake(self) -> None:
-        """Look again at what is due."""
-        self._woken.set()
-
     def tell(self, changed: Changed) -> None:
         """Store the webhook that tells of a new state, if there is one and an address for it."""
         draft = webhook_of(changed, self._links, self.settings.url)
@@ -135,7 +131,7 @@ class Dispatcher:
             self.store.create(self._struck(draft))
         else:
             self.store.create(attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal))
-        self.wake()
+        self._woken.set()
 
     def resend(self, identifier: str) -> None:
         """Send a webhook once more, as if it were new.
@@ -150,7 +146,7 @@ class Dispatcher:
         if refusal is not None:
             raise ValueError(refusal)
         self.store.resend(identifier, under_way=identifier in self._attempted)
-        self.wake()
+        self._woken.set()
 
     def clear(self) -> None:
         """Forget every delivery, and give up those under way."""
@@ -205,7 +201,7 @@ class Dispatcher:
             del self._sending[subject]
         if not task.cancelled() and self._broken is None:
             self._broken = task.exception()
-        self.wake()
+        self._woken.set()
 
     async def _send_all(self, subject: str) -> None:
         while True:
@@ -253,6 +249,3 @@ class Dispatcher:
             # It is the one that overtakes.
             return draft
         return attrs.evolve(struck, delay=_HELD_FOR, held=True)
-
-    def _wake_from_anywhere(self) -> None:
-        self.loop.call_soon(self._woken.set)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
 from ...operation import Declaration
-from ..exchange import ApiRequest, Handler, PageQuery, Refusal
+from ..exchange import ApiRequest, PageQuery, Refusal
 from ..state.state import State
 
-__all__ = ["GroupHandlers", "bind_handlers", "find_handlers"]
+__all__ = ["GroupHandlers", "find_handlers"]
 
 T = TypeVar("T")
 
@@ -52,35 +52,23 @@ class GroupHandlers:
 
 def find_handlers(
     declared: Iterable[Declaration[...]],
-) -> dict[Declaration[...], type[GroupHandlers]]:
-    """Return for each declaration the class that handles it.
+) -> list[tuple[Declaration[...], type[GroupHandlers]]]:
+    """Return each declaration with the class that handles it.
 
     Raises:
         NotImplementedError: Some declarations have no handler; the message has their full names.
     """
-    found = {declaration: _handlers_of(declaration) for declaration in declared}
-    missing = [declaration.name for declaration, handlers in found.items() if handlers is None]
+    found: list[tuple[Declaration[...], type[GroupHandlers]]] = []
+    missing: list[str] = []
+    for declaration in declared:
+        handlers = _handlers_of(declaration)
+        if handlers is None:
+            missing.append(declaration.name)
+        else:
+            found.append((declaration, handlers))
     if missing:
         raise NotImplementedError(f"the sandbox has no handler for {', '.join(missing)}")
-    return {declaration: handlers for declaration, handlers in found.items() if handlers is not None}
-
-
-def bind_handlers(
-    found: Mapping[Declaration[...], type[GroupHandlers]],
-    state: State,
-    *,
-    base_url: str,
-    max_page_size: int,
-) -> list[tuple[Declaration[...], Handler]]:
-    """Return each declaration with its handler, which works on a running sandbox's state."""
-    groups = {
-        handlers: handlers(state, base_url=base_url, max_page_size=max_page_size)
-        for handlers in found.values()
-    }
-    return [
-        (declaration, getattr(groups[handlers], declaration.name.partition(".")[2]))
-        for declaration, handlers in found.items()
-    ]
+    return found
 
 
 def _handlers_of(declaration: Declaration[...]) -> type[GroupHandlers] | None:

@@ -43,6 +43,7 @@ class Checkout:
     def __init__(self, state: State) -> None:
         self._links = state.links
         self._payments = state.link_payments
+        self._acquirer = state.acquirer
         self._transactions = state.transactions
         self._clock = state.clock
         self._attempts = _Attempts()
@@ -103,7 +104,9 @@ class Checkout:
             return _nothing_to_confirm()
         if given:
             # After a second click this shows the result of the first.
-            raise self._onward(link, self._payments.answer_challenge(transaction, fields["otp"]))
+            if transaction.status == "3d":
+                transaction = self._acquirer.answer_challenge(transaction, fields["otp"])
+            raise self._onward(link, transaction)
         if transaction.status == "3d":
             return challenge_page(transaction)
         return self._page(link, first_form(self._clock), self._remark(link, transaction.id))

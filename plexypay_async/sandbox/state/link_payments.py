@@ -68,12 +68,6 @@ class LinkPayments:
             transaction = self._acquirer.answer_challenge(transaction, payment.otp)
         return transaction
 
-    def answer_challenge(self, transaction: StoredTransaction, otp: str) -> StoredTransaction:
-        """Go on with a payment that `PENDING` left in 3-D Secure; any other is returned as it is."""
-        if transaction.status != "3d":
-            return transaction
-        return self._acquirer.answer_challenge(transaction, otp)
-
 
 def default_expiry(clock: Clock) -> tuple[int, int]:
     """Return the month and the year of expiry that a test card has unless another is given."""

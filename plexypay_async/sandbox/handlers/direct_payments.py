@@ -35,13 +35,7 @@ from ..money import MoneyFields, in_major_units
 from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
 from ..state.state import State
-from ..state.transactions import (
-    IMMEDIATE,
-    MANUAL,
-    VERIFICATION,
-    StoredTransaction,
-    TransactionDraft,
-)
+from ..state.transactions import IMMEDIATE, MANUAL, VERIFICATION, StoredTransaction, TransactionDraft
 from .card_keys import CardKeys
 from .group import GroupHandlers
 from .recurring import initial_payment

@@ -50,9 +50,7 @@ class GroupHandlers:
         return Refusal(code, message, source=self.source)
 
 
-def find_handlers(
-    declared: Iterable[Declaration[...]],
-) -> list[tuple[Declaration[...], type[GroupHandlers]]]:
+def find_handlers(declared: Iterable[Declaration[...]]) -> list[tuple[Declaration[...], type[GroupHandlers]]]:
     """Return each declaration with the class that handles it.
 
     Raises:

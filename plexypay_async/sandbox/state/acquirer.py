@@ -17,13 +17,7 @@ from .issuer import (
     response_code,
 )
 from .links import LinkStore
-from .transactions import (
-    IMMEDIATE,
-    VERIFICATION,
-    StoredTransaction,
-    TransactionDraft,
-    TransactionStore,
-)
+from .transactions import IMMEDIATE, VERIFICATION, StoredTransaction, TransactionDraft, TransactionStore
 
 __all__ = ["Acquirer", "Authentication"]
 

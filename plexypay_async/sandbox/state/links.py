@@ -112,13 +112,7 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         self._update(id=identifier, expires_at=expires_at, updated_at=self.second())
 
     def search(
-        self,
-        offset: int,
-        size: int,
-        *,
-        status: str | None,
-        created_from: int | None,
-        created_to: int | None,
+        self, offset: int, size: int, *, status: str | None, created_from: int | None, created_to: int | None
     ) -> tuple[list[StoredLink], int]:
         """Return up to `size` matching links after the newest `offset` of them, and how many match."""
         asked = {"status = ?": status, "created_at >= ?": created_from, "created_at < ?": created_to}

@@ -60,10 +60,7 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
     """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        clock: Clock,
-        changed: Callable[[StoredSettlementOrder], None],
+        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[StoredSettlementOrder], None]
     ) -> None:
         """Take a function that is called with each order in a new state, in the same database transaction."""
         super().__init__(connection, clock)

@@ -215,10 +215,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
     """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        clock: Clock,
-        changed: Callable[[StoredTransaction], None],
+        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[StoredTransaction], None]
     ) -> None:
         """Take a function that is called with each transaction in a new state, in the same change."""
         super().__init__(connection, clock)
@@ -261,12 +258,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         return moved
 
     def refund(
-        self,
-        payment: StoredTransaction,
-        amount: int,
-        *,
-        order_reference: str | None,
-        description: str | None,
+        self, payment: StoredTransaction, amount: int, *, order_reference: str | None, description: str | None
     ) -> tuple[StoredTransaction, StoredTransaction]:
         """Store a refund of `payment`; return the refund and the payment as it is then.
 

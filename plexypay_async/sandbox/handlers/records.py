@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..exchange import ApiRequest, ApiResponse, read_document
+from ..exchange import ApiRequest, ApiResponse, json_text, read_document
 from .group import GroupHandlers
 
 __all__ = ["RecordHandlers"]
@@ -49,4 +49,6 @@ class RecordHandlers(GroupHandlers):
         return ApiResponse(status, self._state.records.create(kind, {**self._posted(request), **more}))
 
     def _posted(self, request: ApiRequest) -> dict[str, Any]:
-        return read_document(request.body or b"{}", source=self.source)
+        document = read_document(request.body or b"{}", source=self.source)
+        json_text(document, name="body", source=self.source)  # what cannot be written is not kept
+        return document

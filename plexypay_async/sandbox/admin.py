@@ -28,7 +28,7 @@ from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
 from .gate import respond
 from .state.link_payments import LinkPayment
-from .state.state import State
+from .state.state import SandboxState
 from .traffic import Traffic
 
 __all__ = ["Admin"]
@@ -67,7 +67,7 @@ def _at(method: str, path: str, does: str) -> Callable[[_Work], _Work]:
 class Admin:
     """What the paths under ``/_sandbox`` do."""
 
-    state: State
+    state: SandboxState
     dispatcher: Dispatcher
     faults: Faults
     requests: Traffic

@@ -32,7 +32,7 @@ from .handlers.group import GroupHandlers
 from .pages.checkout import Checkout
 from .pages.index import IndexPage
 from .site import Site
-from .state.state import State
+from .state.state import SandboxState
 from .thread import SandboxLoop
 from .traffic import Traffic
 
@@ -79,7 +79,7 @@ class RunningSandbox:
     ) -> None:
         self.base_url = _base_url(listener)
         self.loop = SandboxLoop()
-        self.state = State(connection, setup.clock, lambda changed: self.dispatcher.tell(changed))
+        self.state = SandboxState(connection, setup.clock, lambda changed: self.dispatcher.tell(changed))
         self.dispatcher = Dispatcher(
             DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
         )
@@ -118,7 +118,7 @@ class RunningSandbox:
         """
         listener = await _listen(setup.host, setup.port)
         try:
-            connection = open_database(setup.database, [*State.schemas, DeliveryStore.schema])
+            connection = open_database(setup.database, [*SandboxState.schemas, DeliveryStore.schema])
         except BaseException:
             listener.close()
             raise

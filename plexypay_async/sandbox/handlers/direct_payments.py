@@ -34,7 +34,7 @@ from ..exchange import ApiRequest, ApiResponse
 from ..money import MoneyFields, in_major_units
 from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
-from ..state.state import State
+from ..state.state import SandboxState
 from ..state.transactions import IMMEDIATE, MANUAL, VERIFICATION, StoredTransaction, TransactionDraft
 from .card_keys import CardKeys
 from .group import GroupHandlers
@@ -55,7 +55,7 @@ class DirectPaymentsHandlers(GroupHandlers):
     source = "directPayments"
     noun = "transaction"
 
-    def __init__(self, state: State, *, base_url: str, max_page_size: int) -> None:
+    def __init__(self, state: SandboxState, *, base_url: str, max_page_size: int) -> None:
         super().__init__(state, base_url=base_url, max_page_size=max_page_size)
         self._keys = CardKeys()
 

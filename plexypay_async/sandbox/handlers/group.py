@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ...operation import Declaration
 from ..exchange import ApiRequest, PageQuery, Refusal
-from ..state.state import State
+from ..state.state import SandboxState
 
 __all__ = ["GroupHandlers", "find_handlers"]
 
@@ -33,7 +33,7 @@ class GroupHandlers:
     noun: ClassVar[str]
     """What a message calls that which is not found."""
 
-    def __init__(self, state: State, *, base_url: str, max_page_size: int) -> None:
+    def __init__(self, state: SandboxState, *, base_url: str, max_page_size: int) -> None:
         self._state = state
         self._base_url = base_url
         self._max_page_size = max_page_size

@@ -24,7 +24,7 @@ from ..site import BANK_PAGES, is_cross_site
 from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
 from ..state.link_payments import LinkPayment
 from ..state.links import StoredLink
-from ..state.state import State
+from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
 from .bank import challenge_page, way_back_page
 from .card_form import CardForm, first_form, read_card_form
@@ -40,7 +40,7 @@ _LONGEST_ATTEMPT = 64
 class Checkout:
     """The pages under ``/checkout``."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: SandboxState) -> None:
         self._links = state.links
         self._payments = state.link_payments
         self._acquirer = state.acquirer

@@ -22,7 +22,7 @@ from ..deliveries.dispatcher import Dispatcher
 from ..exchange import PageQuery
 from ..money import displayed
 from ..state.links import StoredLink
-from ..state.state import State
+from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
 from .html import Content, Markup, html_page, markup, read_form, web_address
 
@@ -49,7 +49,7 @@ _TONES = {
 class IndexPage:
     """The page at ``/``."""
 
-    _state: State
+    _state: SandboxState
     _dispatcher: Dispatcher
     _base_url: str
 

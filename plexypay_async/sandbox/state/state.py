@@ -15,13 +15,13 @@ from .settlement_orders import SettlementOrderStore, StoredSettlementOrder
 from .transactions import StoredTransaction, TransactionStore
 from .wallet import WalletStore
 
-__all__ = ["Changed", "State"]
+__all__ = ["Changed", "SandboxState"]
 
 Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
 """What can be in a new state that a webhook tells of."""
 
 
-class State:
+class SandboxState:
     """The tables of one sandbox, and the payments that change several of them at once.
 
     Args:

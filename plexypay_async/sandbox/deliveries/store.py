@@ -113,10 +113,14 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
     def create(self, draft: DeliveryDraft) -> None:
         """Store a new delivery."""
         now = self.clock.microseconds()
-        columns = attrs.asdict(draft, recurse=False)
-        delay = columns.pop("delay")
-        due_at = now + delay if draft.state is DeliveryState.PENDING else None
-        self._insert(id=str(uuid.uuid4()), created_at=now, due_at=due_at, **columns)
+        due_at = now + draft.delay if draft.state is DeliveryState.PENDING else None
+        self._execute(
+            "INSERT INTO deliveries"
+            " (id, event, subject, url, body, state, fault, reason, copies, held, created_at, due_at)"
+            " VALUES"
+            " (:id, :event, :subject, :url, :body, :state, :fault, :reason, :copies, :held, :now, :due_at)",
+            attrs.asdict(draft, recurse=False) | {"id": str(uuid.uuid4()), "now": now, "due_at": due_at},
+        )
 
     def due(self, *, without: Collection[str] = (), subject: str | None = None) -> DueDelivery | None:
         """Return what has been due longest: for one subject, or for any subject not in `without`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import attrs
@@ -38,6 +39,9 @@ class Table(Generic[Row]):
     _name: ClassVar[str]
     _select: ClassVar[str]
     _read: ClassVar[Callable[..., Any]]
+    _columns: ClassVar[str]
+    _marks: ClassVar[str]
+    _values: ClassVar[attrgetter[tuple[Any, ...]]]
 
     def __init_subclass__(cls, *, name: str, row: Callable[..., Row], select: Sequence[str] = ()) -> None:
         """Take the table's name and row class, or a function that makes a row of the columns in `select`.
@@ -47,6 +51,9 @@ class Table(Generic[Row]):
         if not select:
             fields = attrs.fields(cast("type[Any]", row))
             select = [field.name for field in fields]
+            cls._columns = ", ".join(select)
+            cls._marks = ", ".join("?" * len(select))
+            cls._values = attrgetter(*select)
             columns = ", ".join(["seq INTEGER PRIMARY KEY", *map(_column, fields)])
             cls.schema = f"CREATE TABLE IF NOT EXISTS {name} ({columns}); {cls.extra_schema}"
         cls._name = name
@@ -92,17 +99,19 @@ class Table(Generic[Row]):
 
     def add(self, row: Row) -> None:
         """Store a new row."""
-        self._insert(**attrs.asdict(cast("Any", row), recurse=False))
+        self._execute(
+            f"INSERT INTO {self._name} ({self._columns}) VALUES ({self._marks})",  # noqa: S608
+            self._values(row),
+        )
 
     def clear(self) -> None:
         """Forget every row."""
         self._execute(f"DELETE FROM {self._name}")  # noqa: S608
 
-    def _insert(self, **columns: Any) -> None:
+    def _replace(self, identifier: str, row: Row) -> None:
         self._execute(
-            f"INSERT INTO {self._name} ({', '.join(columns)})"  # noqa: S608
-            f" VALUES ({', '.join(f':{column}' for column in columns)})",
-            columns,
+            f"UPDATE {self._name} SET ({self._columns}) = ({self._marks}) WHERE id = ?",  # noqa: S608
+            (*self._values(row), identifier),
         )
 
     def _update(self, *, id: str, **columns: Any) -> None:

@@ -252,7 +252,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         elif status == "charged":
             moved.charged_at = now
         with self.atomically():
-            self._update(**attrs.asdict(moved, recurse=False))
+            self._replace(moved.id, moved)
             self._add_event(moved, moved.captured if status == "charged" else moved.amount)
             self._changed(moved)
         return moved
@@ -284,7 +284,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             left.status = "refunded"
         with self.atomically():
             self.add(refund)
-            self._update(**attrs.asdict(left, recurse=False))
+            self._replace(left.id, left)
             self._add_event(attrs.evolve(left, status="refunded"), amount, refund.id)
             if left.status == "refunded":
                 self._changed(left)

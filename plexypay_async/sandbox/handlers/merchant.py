@@ -12,9 +12,6 @@ __all__ = ["MerchantHandlers"]
 class MerchantHandlers(GroupHandlers):
     """What the sandbox does for the operation of the merchant."""
 
-    source = "merchants"
-    noun = "merchant"
-
     def retrieve(self, _: ApiRequest) -> ApiResponse:
         """Return the merchant."""
         return ApiResponse(200, {"id": MERCHANT_ID})

@@ -19,7 +19,7 @@ from ..state.transactions import StoredTransaction
 from .card_form import CardForm, in_groups
 from .html import Content, Markup, html_page, markup
 
-__all__ = ["LEFT", "closed_page", "description", "message_page", "note", "open_page", "tried"]
+__all__ = ["LEFT", "closed_page", "masked", "message_page", "open_page", "tried"]
 
 
 _STATES: Mapping[str, tuple[str, str, str]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -13,14 +12,13 @@ import orjson
 from ..clock import Clock
 from .table import Table
 
-__all__ = ["MERCHANT_ID", "PAID_AFTER", "SettlementOrderStore", "StoredSettlementOrder"]
+__all__ = ["MERCHANT_ID", "SettlementOrderStore", "StoredSettlementOrder"]
 
-PAID_AFTER = timedelta(minutes=10)
-"""How long an order is ``created`` before it is ``paid``, by the sandbox's clock."""
-
-_PAID_AFTER = PAID_AFTER // timedelta(microseconds=1)
 MERCHANT_ID = "7f3c1f0e-5b64-4a27-9a4e-2d9d3c5b8e10"
 """The one merchant of every sandbox."""
+
+# Microseconds for which an order is ``created`` before it is ``paid``.
+_PAID_AFTER = 10 * 60 * 1_000_000
 
 
 @attrs.define

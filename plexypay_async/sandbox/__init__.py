@@ -1,9 +1,24 @@
-"""A local Plexy Pay for tests and trials, over real HTTP, without an account."""
+"""A local Plexy Pay for tests and trials, over real HTTP, without an account.
+
+| where | what |
+|---|---|
+| `server` | `Sandbox`, which users start and stop; `running` has its parts while it runs |
+| `door`, `site`, `connections` | what every HTTP request passes first |
+| `gate`, `faults`, `traffic` | what a request to the API passes next |
+| `handlers` | what each declared operation does |
+| `state` | what the sandbox knows, in its database |
+| `deliveries` | webhooks |
+| `pages`, `admin` | the HTML pages, and the paths that steer the sandbox |
+
+`exchange`, `money` and `clock` are used by all of these. Of the four packages, `state` imports none of the
+others, `deliveries` and `handlers` import `state`, and `pages` imports `state` and `deliveries`.
+"""
 
 from __future__ import annotations
 
 from .clock import Clock
-from .deliveries import Deliveries, Delivery, DeliveryAttempt, DeliveryState
+from .deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
+from .deliveries.log import Deliveries
 from .faults import Cut, Fault, Faults, ForeignBody, Misdelivery, Work
 from .server import Sandbox
 from .traffic import ArrivedRequest, Traffic

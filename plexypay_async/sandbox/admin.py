@@ -1,6 +1,6 @@
 """The sandbox's own paths under ``/_sandbox``, by which a program in any language can steer it.
 
-``GET /_sandbox`` lists them, each with what it does; the list is in `_Admin.calls`. Listings take ``page``
+``GET /_sandbox`` lists them, each with what it does; `Admin` has a method for each. Listings take ``page``
 (from 1) and ``size`` (1000 unless given).
 
 Paying takes an optional JSON object: ``card`` (the number of a test card; 4200000000000000, which is never
@@ -16,266 +16,207 @@ admin token, they need that, as ``Authorization: Bearer <token>`` or as the pass
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import attrs
-import orjson
 from aiohttp import web
 
-from .clock import microseconds_of, written_time
-from .dispatcher import Dispatcher
-from .exchange import Answer, Fields, Refusal
-from .faults import Fault
+from .clock import written_time
+from .deliveries.dispatcher import Dispatcher
+from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
+from .faults import Fault, Faults
 from .gate import respond
-from .issuer import DEFAULT_CARD, PASSWORD
-from .link_payments import LinkPayment, LinkPayments
-from .paging import PageQuery
-from .payment_links import PaymentLinkHandlers
-from .transactions import TransactionHandlers
+from .state.link_payments import LinkPayment
+from .state.state import SandboxState
+from .traffic import Traffic
 
-if TYPE_CHECKING:
-    from .server import Sandbox
-
-__all__ = ["add_admin"]
+__all__ = ["Admin"]
 
 _ROOT = "/_sandbox"
 _SOURCE = "sandbox"
 _PATIENCE = 15.0
 
 
-def add_admin(
-    application: web.Application,
-    sandbox: Sandbox,
-    payment_links: PaymentLinkHandlers,
-    link_payments: LinkPayments,
-    transactions: TransactionHandlers,
-    dispatcher: Dispatcher,
-) -> None:
-    """Serve the paths under ``/_sandbox``."""
-    admin = _Admin(sandbox, payment_links, link_payments, transactions, dispatcher)
-    for call in admin.calls():
-        application.router.add_route(call.method, _ROOT + call.path, _serving(call.work))
-    application.router.add_get(f"{_ROOT}/", _serving(admin.show_calls))
-
-
-_Work: TypeAlias = Callable[[web.Request], Awaitable[Answer]]
-
-
 @attrs.frozen
-class _Call:
+class _Path:
     """One of the paths."""
 
     method: str
     path: str
     """What follows ``/_sandbox``."""
     does: str
-    work: _Work
+    work: Callable[[Admin, web.Request], Awaitable[ApiResponse]]
 
 
-def _serving(work: _Work) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def serve(request: web.Request) -> web.StreamResponse:
-        try:
-            return respond(await work(request))
-        except Refusal as refusal:
-            return respond(refusal.answer)
-
-    return serve
+_PATHS: list[_Path] = []
+_Work = TypeVar("_Work", bound=Callable[["Admin", web.Request], Awaitable[ApiResponse]])
 
 
-class _Admin:
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        payment_links: PaymentLinkHandlers,
-        link_payments: LinkPayments,
-        transactions: TransactionHandlers,
-        dispatcher: Dispatcher,
-    ) -> None:
-        self._sandbox = sandbox
-        self._payment_links = payment_links
-        self._link_payments = link_payments
-        self._transactions = transactions
-        self._dispatcher = dispatcher
+def _at(method: str, path: str, does: str) -> Callable[[_Work], _Work]:
+    """Serve a path by the method below; `does` is what the list of the paths says about it."""
 
-    def calls(self) -> Sequence[_Call]:
-        """Return all of the paths."""
-        return (
-            _Call("GET", "", "this list", self.show_calls),
-            _Call("GET", "/faults", "the faults in force, each with how often it struck", self.show_faults),
-            _Call(
-                "POST", "/faults", "adds one: the text code=1,rate=0.05, or the same as JSON", self.add_fault
-            ),
-            _Call("DELETE", "/faults", "lifts all faults", self.clear_faults),
-            _Call("DELETE", "/faults/{id}", "lifts one", self.remove_fault),
-            _Call(
-                "GET", "/requests", "how many requests arrived, by operation and method", self.show_requests
-            ),
-            _Call(
-                "GET", "/payment-links", "the stored links whole, the newest first", self.show_payment_links
-            ),
-            _Call("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed", self.pay),
-            _Call(
-                "GET", "/transactions", "the stored transactions whole, newest first", self.show_transactions
-            ),
-            _Call(
-                "GET",
-                "/deliveries",
-                "the webhooks with their payloads and attempts, newest first",
-                self.show_deliveries,
-            ),
-            _Call(
-                "POST",
-                "/deliveries/settle",
-                "waits until all webhooks that are due have been tried",
-                self.settle_deliveries,
-            ),
-            _Call("POST", "/deliveries/{id}/resend", "sends a webhook once more", self.resend_delivery),
-            _Call("GET", "/clock", "the sandbox's present", self.show_clock),
-            _Call("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}', self.advance_clock),
-            _Call("POST", "/reset", "forgets all state, requests and faults; resets the clock", self.reset),
-        )
+    def add(work: _Work) -> _Work:
+        _PATHS.append(_Path(method, path, does, work))
+        return work
 
-    async def show_calls(self, request: web.Request) -> Answer:
-        del request
-        data = [
-            {"method": call.method, "path": _ROOT + call.path, "does": call.does} for call in self.calls()
-        ]
-        return Answer(200, {"data": data})
+    return add
 
-    async def show_faults(self, request: web.Request) -> Answer:
-        del request
-        return Answer(200, {"data": [self._shown(fault) for fault in self._sandbox.faults]})
 
-    async def add_fault(self, request: web.Request) -> Answer:
+@attrs.frozen
+class Admin:
+    """What the paths under ``/_sandbox`` do."""
+
+    state: SandboxState
+    dispatcher: Dispatcher
+    faults: Faults
+    requests: Traffic
+    base_url: str
+    forget_all: Callable[[], None]
+
+    def serve(self, application: web.Application) -> None:
+        """Serve the paths."""
+        for path in _PATHS:
+            application.router.add_route(path.method, _ROOT + path.path, self._serving(path))
+        application.router.add_get(f"{_ROOT}/", self._serving(_PATHS[0]))
+
+    def _serving(self, path: _Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            try:
+                return respond(await path.work(self, request))
+            except Refusal as refusal:
+                return respond(refusal.response)
+
+        return serve
+
+    @_at("GET", "", "this list")
+    async def _show_paths(self, _: web.Request) -> ApiResponse:
+        data = [{"method": path.method, "path": _ROOT + path.path, "does": path.does} for path in _PATHS]
+        return ApiResponse(200, {"data": data})
+
+    @_at("GET", "/faults", "the faults in force, each with how often it struck")
+    async def _show_faults(self, _: web.Request) -> ApiResponse:
+        return ApiResponse(200, {"data": [self._shown(fault) for fault in self.faults]})
+
+    @_at("POST", "/faults", "adds one: the text code=1,rate=0.05, or the same as JSON")
+    async def _add_fault(self, request: web.Request) -> ApiResponse:
         body = (await request.read()).strip()
         try:
-            fault = self._sandbox.faults.add(_read_fault(body))
+            fault = self.faults.add(_read_fault(body))
         except ValueError as error:
             raise Refusal(3, str(error), source=_SOURCE) from None
-        return Answer(201, self._shown(fault))
+        return ApiResponse(201, self._shown(fault))
 
-    async def clear_faults(self, request: web.Request) -> Answer:
-        self._sandbox.faults.clear()
-        return await self.show_faults(request)
+    @_at("DELETE", "/faults", "lifts all faults")
+    async def _clear_faults(self, request: web.Request) -> ApiResponse:
+        self.faults.clear()
+        return await self._show_faults(request)
 
-    async def remove_fault(self, request: web.Request) -> Answer:
+    @_at("DELETE", "/faults/{id}", "lifts one")
+    async def _remove_fault(self, request: web.Request) -> ApiResponse:
         try:
-            self._sandbox.faults.remove(int(request.match_info["id"]))
+            self.faults.remove(int(request.match_info["id"]))
         except (KeyError, ValueError):
             raise Refusal(4, "fault not found", source=_SOURCE) from None
-        return await self.show_faults(request)
+        return await self._show_faults(request)
 
-    async def show_requests(self, request: web.Request) -> Answer:
-        del request
-        requests = self._sandbox.requests
+    @_at("GET", "/requests", "how many requests arrived, by operation and method")
+    async def _show_requests(self, _: web.Request) -> ApiResponse:
         data = [
             {"method": method, "operation": operation, "count": count}
-            for (method, operation), count in requests.counts.items()
+            for (method, operation), count in self.requests.counts.items()
         ]
-        return Answer(200, {"data": data, "total": requests.count()})
+        return ApiResponse(200, {"data": data, "total": self.requests.count()})
 
-    async def show_payment_links(self, request: web.Request) -> Answer:
-        return self._payment_links.stored(*_page(request))
+    @_at("GET", "/payment-links", "the stored links whole, the newest first")
+    async def _show_payment_links(self, request: web.Request) -> ApiResponse:
+        page = _page(request)
+        links, total = self.state.links.page(page.offset, page.size)
+        return page.response([link.whole(self.base_url) for link in links], total)
 
-    async def show_transactions(self, request: web.Request) -> Answer:
-        return self._transactions.stored(*_page(request))
-
-    async def pay(self, request: web.Request) -> Answer:
+    @_at("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed")
+    async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         fields = Fields(await request.read() or b"{}", source=_SOURCE)
-        card, otp = fields.text("card"), fields.text("otp")
-        self._link_payments.pay(
-            identifier,
-            LinkPayment(
-                card=DEFAULT_CARD if card is None else card,
-                cvv=fields.text("cvv"),
-                otp=PASSWORD if otp is None else otp,
-                failed=fields.boolean("failed") is True,
-            ),
+        given: dict[str, Any] = {name: fields.text(name) for name in ("card", "cvv", "otp")}
+        payment = LinkPayment(
+            **{name: text for name, text in given.items() if text is not None},
+            failed=fields.boolean("failed") is True,
         )
-        return self._payment_links.whole(identifier)
+        self.state.link_payments.pay(identifier, payment)
+        link = self.state.links.find(identifier)
+        return ApiResponse(200, None if link is None else link.whole(self.base_url))
 
-    async def show_deliveries(self, request: web.Request) -> Answer:
-        asked = PageQuery(*_page(request))
-        deliveries, total = self._dispatcher.store.page(asked.offset, asked.size)
-        return asked.answer([delivery.shown() for delivery in deliveries], total)
+    @_at("GET", "/transactions", "the stored transactions whole, newest first")
+    async def _show_transactions(self, request: web.Request) -> ApiResponse:
+        page = _page(request)
+        transactions, total = self.state.transactions.page(page.offset, page.size)
+        return page.response([transaction.whole() for transaction in transactions], total)
 
-    async def settle_deliveries(self, request: web.Request) -> Answer:
-        del request
+    @_at("GET", "/deliveries", "the webhooks with their payloads and attempts, newest first")
+    async def _show_deliveries(self, request: web.Request) -> ApiResponse:
+        page = _page(request)
+        deliveries, total = self.dispatcher.store.page(page.offset, page.size)
+        return page.response([delivery.shown() for delivery in deliveries], total)
+
+    @_at("POST", "/deliveries/settle", "waits until all webhooks that are due have been tried")
+    async def _settle_deliveries(self, _: web.Request) -> ApiResponse:
         try:
-            await self._dispatcher.settled(_PATIENCE)
+            await self.dispatcher.settled(_PATIENCE)
         except TimeoutError as error:
             raise Refusal(1, str(error), source=_SOURCE) from None
-        return Answer(200, {})
+        return ApiResponse(200, {})
 
-    async def resend_delivery(self, request: web.Request) -> Answer:
+    @_at("POST", "/deliveries/{id}/resend", "sends a webhook once more")
+    async def _resend_delivery(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
-        if self._dispatcher.store.find(identifier) is None:
+        if self.dispatcher.store.find(identifier) is None:
             raise Refusal(4, "delivery not found", source=_SOURCE)
         try:
-            self._dispatcher.resend(identifier)
+            self.dispatcher.resend(identifier)
         except ValueError as error:
             raise Refusal(5, str(error), source=_SOURCE) from None
-        delivery = self._dispatcher.store.find(identifier)
-        return Answer(200, None if delivery is None else delivery.shown())
+        delivery = self.dispatcher.store.find(identifier)
+        return ApiResponse(200, None if delivery is None else delivery.shown())
 
-    async def show_clock(self, request: web.Request) -> Answer:
-        del request
-        return Answer(200, {"now": written_time(microseconds_of(self._sandbox.clock.now()))})
+    @_at("GET", "/clock", "the sandbox's present")
+    async def _show_clock(self, _: web.Request) -> ApiResponse:
+        return ApiResponse(200, {"now": written_time(self.state.clock.now())})
 
-    async def advance_clock(self, request: web.Request) -> Answer:
-        document = _object(await request.read())
+    @_at("POST", "/clock", 'moves it ahead: {"advance_seconds": 3600}')
+    async def _advance_clock(self, request: web.Request) -> ApiResponse:
+        document = read_document(await request.read(), source=_SOURCE)
         seconds = document.get("advance_seconds")
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
             raise Refusal(3, "advance_seconds: expected a number", source=_SOURCE)
         try:
-            self._sandbox.clock.advance(seconds=seconds)
+            self.state.clock.advance(seconds=seconds)
         except ValueError as error:
             raise Refusal(5, f"advance_seconds: {error}", source=_SOURCE) from None
-        return await self.show_clock(request)
+        return await self._show_clock(request)
 
-    async def reset(self, request: web.Request) -> Answer:
-        del request
-        self._sandbox.reset()
-        return Answer(200, {})
+    @_at("POST", "/reset", "forgets all state, requests and faults; resets the clock")
+    async def _reset(self, _: web.Request) -> ApiResponse:
+        self.forget_all()
+        return ApiResponse(200, {})
 
     def _shown(self, fault: Fault) -> dict[str, Any]:
         return {
             "id": fault.id,
             "fault": str(fault),
             **fault.to_json(),
-            "struck": self._sandbox.faults.struck(fault.id),
+            "struck": self.faults.struck(fault.id),
         }
 
 
 def _read_fault(body: bytes) -> Fault:
     if body.startswith(b"{"):
-        return Fault.from_json(_object(body))
+        return Fault.from_json(read_document(body, source=_SOURCE))
     try:
         return Fault.parse(body.decode())
     except UnicodeDecodeError:
         raise ValueError("fault: expected UTF-8 text") from None
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(3, f"body: not valid JSON: {error}", source=_SOURCE) from None
-    if not isinstance(document, dict):
-        raise Refusal(3, "body: expected a JSON object", source=_SOURCE)
-    return document  # pyright: ignore[reportUnknownVariableType]
-
-
-def _page(request: web.Request) -> tuple[int, int]:
-    return _whole(request, "page", 1), min(_whole(request, "size", 1000), 10_000)
-
-
-def _whole(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
-        raise Refusal(3, f"{name}: expected a whole number from 1, got {text[:60]!r}", source=_SOURCE)
-    return int(text)
+def _page(request: web.Request) -> PageQuery:
+    return PageQuery.read(request.query, default=1000, most=10_000, source=_SOURCE)

@@ -1,7 +1,7 @@
-"""The sandbox's clock: real time, plus what it was moved ahead by.
+"""The sandbox's clock: real time, plus the time by which it was moved ahead.
 
-Every time that the sandbox writes, and every change of state that time brings (a link that expires), goes by
-this clock, so that a test can let a week pass in no time.
+The sandbox takes every time that it writes from this clock, and decides by it when something happens, such
+as the expiry of a link. So a test can let a week pass in no time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "microseconds_of", "moment_of", "read_time", "written_time"]
+__all__ = ["Clock", "moment_of", "read_time", "written_time"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -20,7 +20,7 @@ _FAR = datetime(9000, 1, 1, tzinfo=UTC)
 class Clock:
     """A clock that runs with real time and can be moved ahead, never back.
 
-    What it was moved by lives with the sandbox, not in its database.
+    The time by which it was moved is not kept in the database: the next sandbox begins at real time.
     """
 
     def __init__(self) -> None:
@@ -62,10 +62,10 @@ class Clock:
         self._tell()
 
     def watch(self, moved: Callable[[], None]) -> Callable[[], None]:
-        """Call `moved` whenever the clock has been moved, in the thread that moves it, until told not to.
+        """Call `moved` whenever the clock has been moved, in the thread that moves it.
 
         Returns:
-            What ends it.
+            A function that ends this.
         """
         self._watchers.append(moved)
         return lambda: self._watchers.remove(moved)
@@ -80,11 +80,6 @@ def moment_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def microseconds_of(moment: datetime) -> int:
-    """Return an aware datetime in microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def read_time(text: str) -> int:
     """Read an ISO 8601 time with a zone into microseconds since 1970 in UTC.
 
@@ -95,9 +90,14 @@ def read_time(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return microseconds_of(moment.astimezone(UTC))
+    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
-def written_time(microseconds: int) -> str:
-    """Write microseconds since 1970 as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any."""
-    return moment_of(microseconds).isoformat()[:-6] + "Z"
+def written_time(time: int | datetime) -> str:
+    """Write a time as the API does: ``2025-03-01T12:00:00Z``, and a fraction if any.
+
+    Args:
+        time: Microseconds since 1970 in UTC, or an aware datetime in UTC.
+    """
+    moment = moment_of(time) if isinstance(time, int) else time
+    return moment.isoformat()[:-6] + "Z"

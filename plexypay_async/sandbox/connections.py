@@ -1,8 +1,8 @@
-"""The connections that a sandbox holds: so many at the most, and none for a request that does not arrive.
+"""The connections that a sandbox holds: a limited number, and none for a request that does not arrive.
 
 aiohttp's server waits for the rest of a request as long as its client likes, and takes any number of
-connections. So each connection has a `_Watched` between itself and aiohttp's protocol, which sees when bytes
-come; `Connections.request` says when the whole of them was a request, and when that is over.
+connections. So each connection has a `_WatchedConnection` between itself and aiohttp's protocol, which sees
+when bytes come; `ServerConnections.request` says when a whole request has come, and when it is answered.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-__all__ = ["Connections"]
+__all__ = ["ServerConnections"]
 
 
-class Connections:
+class ServerConnections:
     """Watches a server's connections.
 
-    The beginning of a request that came in one piece with the end of the one before cannot be told from none:
-    its connection counts as idle, which aiohttp ends after an hour.
+    When the first bytes of a request come together with the end of the request before it, they are not
+    noticed: the connection counts as idle, and aiohttp closes it after an hour.
 
     Args:
         limit: How many are held. One more takes the place of the one that has waited longest without a
@@ -33,10 +33,10 @@ class Connections:
         self._limit = limit
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._held: set[_Watched] = set()
+        self._held: set[_WatchedConnection] = set()
         # Both in the order in which they began to wait.
-        self._arriving: dict[_Watched, float] = {}
-        self._idle: dict[_Watched, None] = {}
+        self._arriving: dict[_WatchedConnection, float] = {}
+        self._idle: dict[_WatchedConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -44,13 +44,13 @@ class Connections:
 
     def watching(self, serve: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.Protocol]:
         """Return a protocol factory of watched connections, given aiohttp's."""
-        return lambda: _Watched(self, serve())
+        return lambda: _WatchedConnection(self, serve())
 
     @contextmanager
     def request(self, request: web.Request) -> Generator[None]:
-        """Hold a connection while its request, which has arrived to the end, is answered."""
+        """Keep a connection open while its request, which has arrived completely, is answered."""
         watched = None if request.transport is None else request.transport.get_protocol()
-        if not isinstance(watched, _Watched):
+        if not isinstance(watched, _WatchedConnection):
             # The client has gone.
             yield
             return
@@ -68,13 +68,13 @@ class Connections:
                     self._idle[watched] = None
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def opened(self, watched: _Watched) -> None:
-        """Take a connection up."""
+    def opened(self, watched: _WatchedConnection) -> None:
+        """Watch a new connection, and close another if there are too many."""
         if len(self._held) >= self._limit:
             longest_waiting = next(iter(self._idle), None) or next(iter(self._arriving), None)
             if longest_waiting is None:
@@ -84,19 +84,19 @@ class Connections:
         self._held.add(watched)
         self._await(watched)
 
-    def received(self, watched: _Watched) -> None:
-        """Wait for the rest of the request whose bytes have come, if they are the first of it."""
+    def received(self, watched: _WatchedConnection) -> None:
+        """Start the timeout of a request if the bytes that came are its first."""
         if watched in self._idle:
             del self._idle[watched]
             self._await(watched)
 
-    def closed(self, watched: _Watched) -> None:
+    def closed(self, watched: _WatchedConnection) -> None:
         """Forget a connection."""
         self._held.discard(watched)
         self._arriving.pop(watched, None)
         self._idle.pop(watched, None)
 
-    def _await(self, watched: _Watched) -> None:
+    def _await(self, watched: _WatchedConnection) -> None:
         self._arriving[watched] = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(self._timeout, self._let_go)
@@ -111,10 +111,10 @@ class Connections:
             watched.close()
 
 
-class _Watched(asyncio.Protocol):
-    """Passes all on between a connection and aiohttp's protocol of it."""
+class _WatchedConnection(asyncio.Protocol):
+    """Stands between a connection and aiohttp's protocol for it, and passes everything on."""
 
-    def __init__(self, connections: Connections, inner: asyncio.BaseProtocol) -> None:
+    def __init__(self, connections: ServerConnections, inner: asyncio.BaseProtocol) -> None:
         assert isinstance(inner, asyncio.Protocol)  # noqa: S101
         self._connections = connections
         self._inner = inner

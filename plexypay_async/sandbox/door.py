@@ -1,4 +1,4 @@
-"""What every request passes first, whatever its path: it has arrived, and the sandbox serves its like."""
+"""What every request passes first, whatever its path: it must arrive completely, and be one to serve."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
-from .checkout_page import message_page
-from .connections import Connections
-from .exchange import Answer, error_body
+from .connections import ServerConnections
+from .exchange import ApiResponse, error_body
 from .gate import respond
+from .pages.checkout_page import message_page
 from .site import Site
 
 __all__ = ["MAX_BODY", "door"]
@@ -23,7 +23,7 @@ MAX_BODY = 1 << 20
 _ASK_FOR_TOKEN = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Plexy Pay sandbox", charset="UTF-8"'}
 
 
-def door(site: Site, connections: Connections) -> Middleware:
+def door(site: Site, connections: ServerConnections) -> Middleware:
     """Return the middleware that lets requests in."""
 
     @web.middleware
@@ -42,8 +42,8 @@ def door(site: Site, connections: Connections) -> Middleware:
             refusal = site.refusal(request)
             if refusal is None:
                 return await handler(request)
-            response = _refused(request, refusal.status, refusal.message)
-            if refusal.status is HTTPStatus.UNAUTHORIZED:
+            response = _refused(request, *refusal)
+            if response.status == HTTPStatus.UNAUTHORIZED:
                 response.headers.update(_ASK_FOR_TOKEN)
             return response
 
@@ -52,7 +52,7 @@ def door(site: Site, connections: Connections) -> Middleware:
 
 async def _arrival(request: web.Request) -> None:
     if request.content_type.startswith("multipart/"):
-        # aiohttp takes the parts of a form out of the stream, not out of what was read.
+        # aiohttp reads the parts of a form from the stream: `read` would leave nothing for it.
         await request.content.wait_eof()
     else:
         await request.read()
@@ -62,4 +62,4 @@ def _refused(request: web.Request, status: HTTPStatus, message: str) -> web.Resp
     if request.path == "/" or request.path.startswith("/checkout/"):
         return message_page("Not from here", message, status=status)
     source = "sandbox" if request.path.startswith("/_sandbox") else "keys"
-    return respond(Answer(status, error_body(3, message, source=source)))
+    return respond(ApiResponse(status, error_body(3, message, source=source)))

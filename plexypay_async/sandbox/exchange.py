@@ -1,40 +1,47 @@
-"""What an operation's handler is given and gives back, and the published error bodies.
+"""What the handler of an operation is given and gives back, and the published error bodies.
 
-Handlers know nothing of HTTP's machinery: they take a `Call`, return an `Answer` or raise a `Refusal`.
-Bodies are read and written here as plain JSON, without the library's own codec: the sandbox checks the
-library, so it must not share the library's mistakes.
+Handlers know nothing of the HTTP server: they take an `ApiRequest`, and return an `ApiResponse` or raise a
+`Refusal`. Bodies are read and written here as plain JSON, without the library's own codec: the sandbox checks
+the library, so it must not share the library's mistakes.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import attrs
 import orjson
 
+from ..errors import APIError
 from .clock import read_time
 
 __all__ = [
     "ERRORS",
-    "Answer",
-    "Call",
+    "LARGEST",
+    "ApiRequest",
+    "ApiResponse",
     "Fields",
     "Handler",
+    "PageQuery",
     "PublishedError",
     "Refusal",
-    "canonical",
-    "encode",
     "error_body",
+    "error_codes",
+    "json_text",
+    "published_error",
     "read_document",
 ]
 
 _T = TypeVar("_T")
 
+LARGEST = 2**63 - 1
+"""The largest whole number that the database holds."""
+
 
 @attrs.define
-class Call:
+class ApiRequest:
     """One request to an operation: the values in its path, its query, its raw body and its headers."""
 
     path: Mapping[str, str]
@@ -45,14 +52,14 @@ class Call:
 
 
 @attrs.define
-class Answer:
+class ApiResponse:
     """What an operation answers: a status and a document that JSON can carry."""
 
     status: int
     document: Any
 
 
-Handler: TypeAlias = Callable[[Call], Answer]
+Handler: TypeAlias = Callable[[ApiRequest], ApiResponse]
 
 
 @attrs.frozen
@@ -73,9 +80,26 @@ ERRORS: Mapping[int, PublishedError] = {
 }
 
 
+def error_codes() -> list[int]:
+    """Return the codes for which there is a class of `APIError`, in ascending order."""
+    codes: set[int] = set()
+    classes = [APIError]
+    while classes:
+        one = classes.pop()
+        classes += one.__subclasses__()
+        if one.api_code is not None:
+            codes.add(one.api_code)
+    return sorted(codes)
+
+
+def published_error(code: int) -> PublishedError:
+    """Return what is published about an error; a code that is not published has status 400."""
+    return ERRORS.get(code) or PublishedError(f"error {code}", "apiError", 400)
+
+
 def error_body(code: int, message: str | None = None, *, source: str = "keys") -> dict[str, Any]:
     """Return the published body of an error, with a message of its own where one is given."""
-    published = ERRORS[code]
+    published = published_error(code)
     return {
         "code": code,
         "message": published.message if message is None else message,
@@ -85,65 +109,83 @@ def error_body(code: int, message: str | None = None, *, source: str = "keys") -
 
 
 class Refusal(Exception):
-    """The sandbox does not do what it was asked; carries the published error that says so."""
+    """The sandbox refuses a request; carries the published error that it answers."""
 
     def __init__(
         self, code: int, message: str | None = None, *, source: str = "keys", status: int | None = None
     ) -> None:
         super().__init__(message)
-        self.answer = Answer(
-            ERRORS[code].status if status is None else status, error_body(code, message, source=source)
+        self.response = ApiResponse(
+            published_error(code).status if status is None else status,
+            error_body(code, message, source=source),
         )
 
 
-def encode(document: Any) -> bytes:
-    """Write a document as JSON."""
+def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted: bool = False) -> str:
+    """Write an object that was read from a request; when sorted, equal objects give equal texts.
+
+    Raises:
+        Refusal: It is nested deeper than can be written, with code 3; the message calls it `name`.
+    """
     try:
-        return orjson.dumps(document)
+        return orjson.dumps(document, option=orjson.OPT_SORT_KEYS if is_sorted else None).decode()
     except TypeError:
-        # orjson stops at 64 bits, which a sum of amounts can pass.
-        return json.dumps(document).encode()
+        # Deep nesting is the one thing that orjson reads and does not write.
+        raise Refusal(3, f"{name}: nested too deep", source=source) from None
 
 
 def read_document(body: bytes, *, source: str) -> dict[str, Any]:
-    """Read a body that must be an object of JSON; none at all is an empty one.
+    """Read a body that must be an object of JSON.
 
     Raises:
-        Refusal: It is something else, or nested deeper than can be written again, with code 3.
+        Refusal: It is something else, with code 3.
     """
-    if not body:
-        return {}
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
+    document = _parsed(body, source)
     if not isinstance(document, dict):
         raise Refusal(3, "body: expected a JSON object", source=source)
-    try:
-        orjson.dumps(document)
-    except TypeError:
-        # The only thing that can be read and not be written.
-        raise Refusal(3, "body: nested too deep", source=source) from None
     return cast("dict[str, Any]", document)
 
 
-def canonical(document: dict[str, Any]) -> str:
-    """Write an object so that two of them are equal where their texts are."""
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
+@attrs.frozen
+class PageQuery:
+    """Which page of a listing is asked for.
+
+    Evidence: the query and the shape of the answer are published for payment links and observed for
+    transactions; for every other listing they are assumed to be the same.
+    """
+
+    page: int
+    """Its number, from 1."""
+    size: int
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], *, most: int, source: str, default: int = 10) -> PageQuery:
+        """Read ``page`` and ``size``, 1 and `default` unless given; a size above `most` is taken as `most`.
+
+        Raises:
+            Refusal: One of them is no whole number from 1, with code 3.
+        """
+        return cls(_positive(query, "page", 1, source), min(_positive(query, "size", default, source), most))
+
+    @property
+    def offset(self) -> int:
+        """How many items come before the page, as far as the database can count."""
+        return min((self.page - 1) * self.size, LARGEST)
+
+    def response(self, items: Sequence[Any], total: int) -> ApiResponse:
+        """Return the response that shows the page."""
+        return ApiResponse(200, {"data": items, "page": self.page, "size": self.size, "total": total})
 
 
 class Fields:
-    """The fields of a request's JSON body, each read strictly and refused by its name.
+    """The fields of a request's JSON body, read strictly: a refusal names the field.
 
     A field that is null counts as not given.
     """
 
     def __init__(self, body: bytes, *, source: str) -> None:
         self.source = source
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
+        document = _parsed(body, source)
         if not isinstance(document, dict):
             raise Refusal(3, f"body: expected a JSON object, got {_kind(document)}", source=source)
         self._values: dict[str, Any] = document
@@ -189,9 +231,35 @@ class Fields:
                 f"expected an ISO 8601 time with a zone such as 2025-03-14T00:00:00Z, got {_shown(text)}",
             ) from None
 
-    def missing(self, name: str) -> Refusal:
-        """Return the refusal of a body that lacks a required field."""
-        return Refusal(3, f"{self._prefix}{name}: required", source=self.source)
+    def given(self, name: str, value: _T | None) -> _T:
+        """Return the value of a required field.
+
+        Raises:
+            Refusal: It is not given, with code 3.
+        """
+        if value is None:
+            raise Refusal(3, f"{self._prefix}{name}: required", source=self.source)
+        return value
+
+    def check_minor_units(self, name: str, amount: int) -> None:
+        """Refuse an amount of minor units that is not positive, or is larger than the database holds."""
+        self.check_positive(name, amount)
+        if amount > LARGEST:
+            raise self.bad_value(name, f"too large: {amount}")
+
+    def check_positive(self, name: str, number: float) -> None:
+        """Refuse a number that is not positive."""
+        if number <= 0:
+            raise self.bad_value(name, f"must be positive, got {number}")
+
+    def check_currency(self, name: str, currency: str) -> None:
+        """Refuse a currency that is not three letters."""
+        if re.fullmatch("[A-Za-z]{3}", currency) is None:
+            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
+
+    def canonical(self) -> str:
+        """Return the whole body as text that is the same for equal bodies."""
+        return json_text(self._values, name="body", source=self.source, is_sorted=True)
 
     def bad_value(self, name: str, message: str) -> Refusal:
         """Return the refusal of a value of the right type that cannot be."""
@@ -215,3 +283,20 @@ def _kind(value: Any) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _parsed(body: bytes, source: str) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
+
+
+def _positive(query: Mapping[str, str], name: str, default: int, source: str) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    # 18 digits are more than any listing has.
+    if re.fullmatch("[0-9]{1,18}", text) is None or int(text) == 0:
+        raise Refusal(3, f"{name}: expected a whole number from 1, got {text[:60]!r}", source=source)
+    return int(text)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .exchange import ERRORS, Answer, error_body
+from .exchange import ERRORS, ApiResponse, error_body, error_codes, published_error
 
 __all__ = ["Cut", "Fault", "Faults", "ForeignBody", "Misdelivery", "Strike", "Work"]
 
@@ -105,7 +105,8 @@ class Fault:
     What happens, at most one of the first five:
 
     Args:
-        code: A published error is answered: 1 to 5, with its status unless `status` says another.
+        code: This error of the API is answered, with its status unless `status` says another. Every code
+            that a class of `APIError` stands for is possible: 1 to 5.
         status: An error with this status (300 to 599) is answered, with the body of the code that goes
             with it, or with `body`.
         cut: The connection is closed ``before`` the work, ``after`` it, in the middle of the answer's
@@ -201,7 +202,7 @@ class Fault:
         return {
             field.name: getattr(self, field.name)
             for field in attrs.fields(Fault)
-            if field.name != "id" and getattr(self, field.name) != field.default
+            if field.name in _READERS and getattr(self, field.name) != field.default
         }
 
     def __str__(self) -> str:
@@ -228,18 +229,18 @@ class Fault:
         """Whether it may strike a webhook of this name."""
         return self.delivery is not None and _matches(self.event, event)
 
-    def error(self) -> tuple[Answer, Mapping[str, str]]:
+    def error(self) -> tuple[ApiResponse, Mapping[str, str]]:
         """Return the error that it answers, and its further headers."""
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
         code, status = self.code, self.status
         if self.body is not None and status is not None:
-            return Answer(status, _FOREIGN_DOCUMENTS.get(self.body)), headers
+            return ApiResponse(status, _FOREIGN_DOCUMENTS.get(self.body)), headers
         if code is None:
             code = 1 if status is None else _code_of(status)
         if status is None:
-            status = ERRORS[code].status
+            status = published_error(code).status
         message = "too many requests" if status == 429 and self.code is None else None
-        return Answer(status, error_body(code, message)), headers
+        return ApiResponse(status, error_body(code, message)), headers
 
 
 @attrs.define(eq=False)
@@ -391,7 +392,10 @@ class Faults:
 
 
 def _check_values(fault: Fault) -> None:
-    _check_number("code", fault.code, whole=True, least=1, most=5)
+    codes = error_codes()
+    _check_number("code", fault.code, whole=True, least=codes[0], most=codes[-1])
+    if fault.code is not None and fault.code not in codes:
+        raise ValueError(f"code: expected one of {', '.join(map(str, codes))}, got {fault.code}")
     _check_number("status", fault.status, whole=True, least=300 if fault.body is None else 200, most=599)
     _check_number("latency", fault.latency, least=0, most=3600)
     _check_number("rate", fault.rate, least=0, most=1)
@@ -511,11 +515,6 @@ def _unknown(key: str) -> ValueError:
     return ValueError(f"{key}: no such key; allowed are {', '.join(_READERS)}")
 
 
-def _read_text(key: str, text: str) -> str:
-    del key
-    return text
-
-
 def _read_whole(key: str, text: str) -> int:
     try:
         return int(text)
@@ -543,19 +542,17 @@ _FOREIGN_DOCUMENTS: Mapping[ForeignBody, Any] = {
     ForeignBody.STATUS: {"status": "error"},
 }
 
+
+def _read_text(key: str, text: str) -> str:
+    del key
+    return text
+
+
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
-    "code": _read_whole,
-    "status": _read_whole,
-    "latency": _read_number,
-    "cut": _read_text,
-    "hang": _read_boolean,
-    "delivery": _read_text,
-    "work": _read_text,
-    "body": _read_text,
-    "retry_after": _read_text,
-    "rate": _read_number,
-    "times": _read_whole,
-    "operation": _read_text,
-    "event": _read_text,
-    "capacity": _read_whole,
+    field.name: {"int | None": _read_whole, "float": _read_number, "bool": _read_boolean}.get(
+        str(field.type), _read_text
+    )
+    for field in attrs.fields(Fault)
+    if field.name != "id"
 }
+"""What reads the text of a fault's value, by its key: the type of the field says what the value is."""

@@ -1,16 +1,18 @@
-"""The way of a request through the sandbox: recorded, struck by faults, authenticated, done, answered."""
+"""What a request to the API passes: it is recorded, struck by faults, authenticated, handled and answered."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
+import orjson
 from aiohttp import hdrs, web
 
 from ..secret import Secret
-from .exchange import Answer, Call, Handler, Refusal, encode, error_body
+from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .site import is_same_text
 from .traffic import ArrivedRequest, Traffic
@@ -23,11 +25,14 @@ _LOOK_EVERY = 0.05
 _OWN_PATHS = ("/_sandbox/", "/checkout/")
 
 
-def respond(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Write an answer as an HTTP response."""
-    return web.Response(
-        status=answer.status, body=encode(answer.document), content_type=_JSON, headers=headers
-    )
+def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Write what an operation answers as an HTTP response."""
+    try:
+        body = orjson.dumps(response.document)
+    except TypeError:
+        # orjson stops at 64 bits, and a sum of amounts can have more.
+        body = json.dumps(response.document).encode()
+    return web.Response(status=response.status, body=body, content_type=_JSON, headers=headers)
 
 
 @attrs.define(eq=False)
@@ -50,14 +55,10 @@ class Gate:
 
         async def serve(request: web.Request) -> web.StreamResponse:
             def work(body: bytes) -> web.Response:
-                try:
-                    self._authenticate(request)
-                    answer = handler(Call(request.match_info, request.query, body, request.headers))
-                except Refusal as refusal:
-                    answer = refusal.answer
-                return respond(answer, headers)
+                asked = ApiRequest(request.match_info, request.query, body, request.headers)
+                return respond(handler(asked), headers)
 
-            return await self._pass(request, operation, work)
+            return await self._pass(request, operation, work, headers)
 
         return serve
 
@@ -65,35 +66,37 @@ class Gate:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse(request, refused)
-
-        def work(body: bytes) -> web.Response:
-            del body
-            try:
-                self._authenticate(request)
-            except Refusal as refusal:
-                return respond(refusal.answer)
-            return _refuse(request, refused)
-
-        return await self._pass(request, None, work)
+        return await self._pass(request, None, lambda _: _refuse(request, refused), None)
 
     async def _pass(
-        self, request: web.Request, operation: str | None, work: Callable[[bytes], web.Response]
+        self,
+        request: web.Request,
+        operation: str | None,
+        answer: Callable[[bytes], web.Response],
+        headers: Mapping[str, str] | None,
     ) -> web.StreamResponse:
+        def work() -> web.Response:
+            try:
+                self._authenticate(request)
+                return answer(body)
+            except Refusal as refusal:
+                return respond(refusal.response, headers)
+
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
         body = await request.read()
         strike = self.faults.strike(operation)
         if strike is None:
-            return work(body)
+            return work()
         fault = strike.fault
         try:
             if fault is not None and fault.cut is Cut.LATE:
-                # Its client has gone by the time that it is done.
+                # The client does not wait for the work, which is done later.
                 _cut(request)
             if strike.latency:
                 await asyncio.sleep(strike.latency)
             if fault is None:
-                return work(body)
-            worked = work(body) if strike.works else None
+                return work()
+            worked = work() if strike.works else None
             return await self._misbehave(request, fault, worked)
         finally:
             strike.release()
@@ -107,11 +110,11 @@ class Gate:
             await self._hang(request)
         if fault.hang or fault.cut is not None:
             return _cut(request)
-        answer, headers = fault.error()
+        error, headers = fault.error()
         headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
         if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
-            return _page(answer.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
-        return respond(answer, headers)
+            return _page(error.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
+        return respond(error, headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -139,8 +142,8 @@ def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
     if isinstance(refused, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(refused.allowed_methods))
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
-        return respond(Answer(405, body), {hdrs.ALLOW: allowed})
-    return respond(Answer(404, error_body(4, f"no such path: {request.path[:200]}")))
+        return respond(ApiResponse(405, body), {hdrs.ALLOW: allowed})
+    return respond(ApiResponse(404, error_body(4, f"no such path: {request.path[:200]}")))
 
 
 def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Response:

@@ -1,25 +1,21 @@
 """Amounts in major units, as transactions have them: read and written exactly, kept as minor units.
 
-The API's answers take every currency to have two decimals: no others are known of the API. What customers
-read goes by ISO 4217.
+In the API's answers every currency has two decimals: nothing else is known about the API. The pages that
+customers read use the decimals of ISO 4217.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from .exchange import Fields, Refusal
+from .exchange import LARGEST, Fields, Refusal
 
-__all__ = ["LARGEST", "MoneyFields", "displayed", "in_major_units"]
-
-LARGEST = 2**63 - 1
-"""The largest amount in minor units."""
+__all__ = ["MoneyFields", "displayed", "in_major_units"]
 
 _CENT = Decimal("0.01")
 _MOST = Decimal(LARGEST).scaleb(-2)
@@ -83,23 +79,16 @@ class MoneyFields(Fields):
 
     def required_major_units(self, name: str) -> int:
         """Return an amount of major units, which must be given, as minor units."""
-        amount = self.major_units(name)
-        if amount is None:
-            raise self.missing(name)
-        return amount
+        return self.given(name, self.major_units(name))
 
     def required_text(self, name: str) -> str:
         """Return a string that must be given."""
-        text = self.text(name)
-        if text is None:
-            raise self.missing(name)
-        return text
+        return self.given(name, self.text(name))
 
     def currency(self, name: str) -> str:
         """Return a currency, which must be given."""
         currency = self.required_text(name)
-        if re.fullmatch("[A-Za-z]{3}", currency) is None:
-            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
+        self.check_currency(name, currency)
         return currency
 
 

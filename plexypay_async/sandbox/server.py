@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import ipaddress
 import math
 import os
-import re
 import secrets
-import socket
-import sqlite3
-import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import orjson
-from aiohttp import web
 
-from ..api.beneficiaries import Beneficiaries
-from ..api.customers import Customers
-from ..api.direct_payments import DirectPayments
-from ..api.merchant import MerchantAccount
-from ..api.payment_links import PaymentLinks
-from ..api.payments import Payments
-from ..api.payouts import Payouts
-from ..api.recurring import RecurringPayments
-from ..api.settlement_orders import SettlementOrders
-from ..api.split_requests import SplitRequests
-from ..api.transactions import Transactions
-from ..api.wallet import Wallet
+from ..api import every_declaration
 from ..errors import ConfigurationError
-from ..operation import Declaration, Evidence, Resource, declarations
 from ..secret import Secret
-from ..version import SANDBOX_HEADER
-from .acquirer import Acquirer
-from .admin import add_admin
-from .assumed import AssumedHandlers
-from .checkout import add_checkout
 from .clock import Clock
-from .connections import Connections
-from .database import open_database
-from .deliveries import Deliveries
-from .delivery_store import DeliveryStore
-from .direct_payments import DirectPaymentHandlers
-from .dispatcher import Dispatcher
-from .door import MAX_BODY, door
-from .exchange import Handler, Refusal
+from .deliveries.log import Deliveries
+from .deliveries.settings import PAUSES, WebhookSettings
+from .exchange import Refusal
 from .faults import Fault, Faults
-from .gate import Gate
-from .index_page import add_index
-from .issuer import DEFAULT_CARD, PASSWORD
-from .link_payments import LinkPayment, LinkPayments
-from .link_store import LinkStore
-from .payment_links import PaymentLinkHandlers
-from .payments import PaymentHandlers
-from .record_store import RecordStore
-from .recurring import RecurringHandlers
-from .settlement_order_store import SettlementOrderStore
-from .settlement_orders import SettlementOrderHandlers
+from .handlers.group import find_handlers
+from .running import RunningSandbox, Setup
 from .site import Site, is_loopback
+from .state.issuer import DEFAULT_CARD, PASSWORD
+from .state.link_payments import LinkPayment
 from .thread import ServingThread
 from .traffic import Traffic
-from .transaction_store import TransactionStore
-from .transactions import TransactionHandlers
-from .wallet import WalletHandlers
-from .wallet_store import WalletStore
-from .webhook_settings import PAUSES, WebhookSettings
 
 __all__ = ["Sandbox"]
-
-T = TypeVar("T")
-
-_BACKLOG = 1024
-# Seconds that requests under way have to end, and then again to be cancelled, when the sandbox stops.
-_GRACE = 0.2
-# Bytes of a request's first line and of each header, and how many headers it may have.
-_LONGEST_LINE = 8190
-_MOST_HEADERS = 128
-_STORES = (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore, DeliveryStore)
 
 
 class Sandbox:
@@ -96,9 +43,9 @@ class Sandbox:
     Every answer carries ``X-Plexypay-Sandbox: 1``, by which a client knows it. Answers of operations that are
     assumed carry ``X-Evidence: assumed``; those of faults name the fault in ``X-Sandbox-Fault``.
 
-    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as calls of the
-    synchronous `PlexyPay`, would wait for an answer that cannot come; ``with`` serves on a thread of its own.
-    Either way, what follows may be used from any thread.
+    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as a call of
+    the synchronous `PlexyPay`, would wait for ever for an answer; for such code, ``with`` serves on a thread
+    of its own. Either way, all that follows may be used from any thread.
 
     Args:
         api_key: The key that requests must carry. Unless given ``sandbox-key``, and a random one where it
@@ -143,18 +90,10 @@ class Sandbox:
         deliveries: The webhooks, `Deliveries`: ``await sandbox.deliveries.settled()``.
 
     Raises:
-        ConfigurationError: A value cannot be.
-        ValueError: A fault's text is none.
+        ConfigurationError: A value is not possible.
+        ValueError: The text of a fault cannot be read as one.
+        NotImplementedError: A declared operation has no handler; the message has its full name.
     """
-
-    clock: Clock
-    """The sandbox's clock, which can be moved ahead."""
-    faults: Faults
-    """The faults in force."""
-    requests: Traffic
-    """What arrived."""
-    deliveries: Deliveries
-    """The webhooks."""
 
     def __init__(
         self,
@@ -197,7 +136,8 @@ class Sandbox:
         self.clock = Clock()
         self.faults = Faults(seed)
         self.requests = Traffic()
-        self.deliveries = Deliveries(self._started)
+        self.deliveries = Deliveries(lambda: self._started().dispatcher)
+        self._admin_token = None if admin_token is None else Secret(admin_token)
         self._webhooks = WebhookSettings(
             url=webhook_url,
             token=api_key if webhook_token is None else webhook_token,
@@ -208,15 +148,21 @@ class Sandbox:
         )
         for fault in faults:
             self.faults.add(fault)
-        self._admin_token = None if admin_token is None else Secret(admin_token)
-        self._site = Site(host, allowed_hosts, self._admin_token)
-        self._request_timeout = request_timeout
-        self._max_connections = max_connections
-        self._database = database
-        self._host = host
-        self._port = port
-        self._max_page_size = max_page_size
-        self._running: _Running | None = None
+        self._setup = Setup(
+            host=host,
+            port=port,
+            database=database,
+            site=Site(host, allowed_hosts, self._admin_token),
+            webhooks=self._webhooks,
+            clock=self.clock,
+            faults=self.faults,
+            requests=self.requests,
+            handlers=find_handlers(every_declaration()),
+            max_page_size=max_page_size,
+            request_timeout=request_timeout,
+            max_connections=max_connections,
+        )
+        self._running: RunningSandbox | None = None
         self._thread: ServingThread | None = None
 
     def __repr__(self) -> str:
@@ -227,12 +173,7 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def __enter__(self) -> Self:
@@ -241,12 +182,7 @@ class Sandbox:
         self._thread = thread
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
@@ -294,13 +230,13 @@ class Sandbox:
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""
         running = self._started()
-        links = running.on_loop(lambda: list(running.links.all()))
+        links = running.loop.do(lambda: list(running.state.links.all()))
         return [orjson.loads(orjson.dumps(link.whole(running.base_url))) for link in links]
 
     def transactions(self) -> list[dict[str, Any]]:
         """Return every stored transaction as webhooks show one, the oldest first; amounts in major units."""
         running = self._started()
-        transactions = running.on_loop(lambda: list(running.transactions.all()))
+        transactions = running.loop.do(lambda: list(running.state.transactions.all()))
         return [orjson.loads(orjson.dumps(transaction.whole())) for transaction in transactions]
 
     def pay(
@@ -331,9 +267,9 @@ class Sandbox:
         running = self._started()
         payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
         try:
-            transaction = running.on_loop(lambda: running.link_payments.pay(payment_link_id, payment))
+            transaction = running.loop.do(lambda: running.state.link_payments.pay(payment_link_id, payment))
         except Refusal as refusal:
-            raise ValueError(refusal.answer.document["message"]) from None
+            raise ValueError(refusal.response.document["message"]) from None
         paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))
         return paid
 
@@ -343,10 +279,7 @@ class Sandbox:
         The settings stay, those of webhooks too; webhooks under way are given up.
         """
         running = self._started()
-        running.on_loop(running.clear)
-        self.requests.clear()
-        self.faults.clear()
-        self.clock.reset()
+        running.loop.do(running.reset)
 
     async def start(self) -> None:
         """Begin to listen.
@@ -358,22 +291,7 @@ class Sandbox:
         """
         if self._running is not None:
             raise ConfigurationError("the sandbox is running already")
-        listener = await _listen(self._host, self._port)
-        try:
-            connection = open_database(self._database, [store.SCHEMA for store in _STORES])
-        except BaseException:
-            listener.close()
-            raise
-        self._webhooks.own_port = listener.getsockname()[1]
-        self._running = _Running(
-            self,
-            listener,
-            connection,
-            self._max_page_size,
-            self._webhooks,
-            self._site,
-            Connections(limit=self._max_connections, timeout=self._request_timeout),
-        )
+        self._running = await RunningSandbox.open(self._setup, Secret(self.api_key))
         try:
             await self._running.begin()
         except BaseException:
@@ -393,198 +311,7 @@ class Sandbox:
             for declaration, _ in self._started().operations
         }
 
-    def _started(self) -> _Running:
+    def _started(self) -> RunningSandbox:
         if self._running is None:
             raise ConfigurationError("the sandbox is not running; use it in a `with` or `async with` block")
         return self._running
-
-
-class _Running:
-    """What a sandbox has between its start and its stop."""
-
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        listener: socket.socket,
-        connection: sqlite3.Connection,
-        max_page_size: int,
-        webhooks: WebhookSettings,
-        site: Site,
-        connections: Connections,
-    ) -> None:
-        self.base_url = _base_url(listener)
-        self.links = LinkStore(connection, sandbox.clock)
-        self.payment_links = PaymentLinkHandlers(
-            self.links, sandbox.clock, base_url=self.base_url, max_page_size=max_page_size
-        )
-        self.dispatcher = Dispatcher(
-            DeliveryStore(connection), self.links, sandbox.clock, sandbox.faults, webhooks
-        )
-        self.transactions = TransactionStore(connection, sandbox.clock, self.dispatcher.transaction_changed)
-        acquirer = Acquirer(self.transactions, self.links)
-        self.link_payments = LinkPayments(self.links, acquirer, sandbox.clock)
-        self._transaction_handlers = TransactionHandlers(self.transactions, max_page_size=max_page_size)
-        self._wallet = WalletStore(connection)
-        self._settlement_orders = SettlementOrderStore(
-            connection, sandbox.clock, self.dispatcher.order_changed
-        )
-        self._records = RecordStore(connection)
-        assumed = AssumedHandlers(self._records, self.transactions, max_page_size=max_page_size)
-        self.operations = tuple(
-            _operations(
-                {
-                    PaymentLinks: self.payment_links.handlers(),
-                    RecurringPayments: RecurringHandlers(self.transactions, acquirer).handlers(),
-                    DirectPayments: DirectPaymentHandlers(
-                        self.transactions, acquirer, base_url=self.base_url
-                    ).handlers(),
-                    Transactions: self._transaction_handlers.handlers(),
-                    Payments: PaymentHandlers(self.transactions).handlers(),
-                    SplitRequests: assumed.split_requests(),
-                    SettlementOrders: SettlementOrderHandlers(
-                        self._settlement_orders, max_page_size=max_page_size
-                    ).handlers(),
-                    Payouts: assumed.payouts(),
-                    Customers: assumed.customers(),
-                    Beneficiaries: assumed.beneficiaries(),
-                    MerchantAccount: assumed.merchant(),
-                    Wallet: WalletHandlers(self._wallet, max_page_size=max_page_size).handlers(),
-                }
-            )
-        )
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._listener = listener
-        self._connection = connection
-        self._gate = Gate(Secret(sandbox.api_key), sandbox.faults, sandbox.requests)
-        self._connections = connections
-        self._server: asyncio.Server | None = None
-        self._runner = web.AppRunner(
-            self._application(sandbox, site),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=_GRACE,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-            max_headers=_MOST_HEADERS,
-        )
-
-    def on_loop(self, work: Callable[[], T]) -> T:
-        """Do something with the database on the thread on which the requests do it.
-
-        The methods of a sandbox may be called from any thread, and a connection serves one at a time.
-        """
-        if threading.get_ident() == self._thread:
-            return work()
-        done: concurrent.futures.Future[T] = concurrent.futures.Future()
-
-        def run() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
-                done.set_exception(error)
-
-        self._loop.call_soon_threadsafe(run)
-        return done.result()
-
-    async def begin(self) -> None:
-        self.dispatcher.begin(self._pass_time)
-        await self._runner.setup()
-        serve = self._runner.server
-        assert serve is not None  # noqa: S101
-        self._server = await self._loop.create_server(
-            self._connections.watching(serve), sock=self._listener, backlog=_BACKLOG
-        )
-
-    def clear(self) -> None:
-        self.links.clear()
-        self.transactions.clear()
-        self._wallet.clear()
-        self._settlement_orders.clear()
-        self._records.clear()
-        self.dispatcher.clear()
-
-    async def end(self) -> None:
-        self._gate.stop()
-        try:
-            await self.dispatcher.end()
-        finally:
-            if self._server is not None:
-                self._server.close()
-            await self._runner.cleanup()
-            self._connections.end()
-            self._listener.close()
-            self._connection.close()
-
-    def _pass_time(self) -> int | None:
-        self.transactions.capture_due()
-        self._settlement_orders.pay_due()
-        changes = (self.transactions.next_capture_at(), self._settlement_orders.next_payment_at())
-        return min((at for at in changes if at is not None), default=None)
-
-    def _application(self, sandbox: Sandbox, site: Site) -> web.Application:
-        gate = self._gate
-
-        @web.middleware
-        async def answer_unknown(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            refused = request.match_info.http_exception
-            return await (handler(request) if refused is None else gate.unknown(request, refused))
-
-        application = web.Application(
-            middlewares=[door(site, self._connections), answer_unknown], client_max_size=MAX_BODY
-        )
-        application.on_response_prepare.append(_say_what_it_is)
-        # A path without parameters wins over one that could swallow it.
-        for declaration, handler in sorted(
-            self.operations, key=lambda served: len(served[0].path_parameters) > 0
-        ):
-            assumed = declaration.evidence is Evidence.ASSUMED
-            application.router.add_route(
-                declaration.method,
-                # As it stands in the declaration, a parameter could hold no braces.
-                re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
-                gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
-            )
-        add_admin(
-            application,
-            sandbox,
-            self.payment_links,
-            self.link_payments,
-            self._transaction_handlers,
-            self.dispatcher,
-        )
-        add_index(application, self.links, self.transactions, self.dispatcher, base_url=self.base_url)
-        add_checkout(application, self.links, self.link_payments, self.transactions)
-        return application
-
-
-async def _say_what_it_is(request: web.Request, response: web.StreamResponse) -> None:
-    del request
-    response.headers[SANDBOX_HEADER] = "1"
-
-
-def _operations(
-    groups: Mapping[type[Resource[Any]], Mapping[str, Handler]],
-) -> Iterator[tuple[Declaration[...], Handler]]:
-    for group, handlers in groups.items():
-        declared = declarations(group)
-        for name, handler in handlers.items():
-            yield declared[name], handler
-
-
-async def _listen(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, _, _, _, address = found[0]
-    # One socket, also for a name with several addresses: port 0 would be another port on each.
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-
-
-def _base_url(listener: socket.socket) -> str:
-    address, port = listener.getsockname()[:2]
-    host = ipaddress.ip_address(address.partition("%")[0])
-    if host.is_unspecified:
-        host = ipaddress.ip_address("127.0.0.1" if host.version == 4 else "::1")
-    return f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"

@@ -17,26 +17,26 @@ import ipaddress
 from collections.abc import Iterable
 from http import HTTPStatus
 
-import attrs
 import yarl
 from aiohttp import hdrs, web
 
 from ..errors import ConfigurationError
 from ..secret import Secret
 
-__all__ = ["BANK_PAGES", "Site", "SiteRefusal", "is_cross_site", "is_loopback", "is_same_text"]
+__all__ = [
+    "BANK_PAGES",
+    "Site",
+    "host_of",
+    "is_cross_site",
+    "is_loopback",
+    "is_loopback_name",
+    "is_same_text",
+    "numeric_address",
+]
 
 BANK_PAGES = "/checkout/3ds/"
 _ADMIN = "/_sandbox"
 _SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
-
-
-@attrs.frozen
-class SiteRefusal:
-    """Why a request is not served."""
-
-    status: HTTPStatus
-    message: str
 
 
 class Site:
@@ -45,37 +45,38 @@ class Site:
     Args:
         host: The address or name to listen on.
         allowed_hosts: Further names by which it may be called.
-        admin_token: What the paths of `is_own_path` ask for; None: nothing.
+        admin_token: What the sandbox's own paths, ``/_sandbox`` and ``/``, ask for; None: nothing.
 
     Raises:
-        ConfigurationError: A name cannot be.
+        ConfigurationError: A name is not possible.
     """
 
     def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
         if isinstance(allowed_hosts, str):
             raise ConfigurationError("allowed_hosts: expected several, such as ['sandbox']")
         self._names = {_plain(host)} | {_checked_name(name) for name in allowed_hosts}
-        # Nobody can make an address lead elsewhere; a loopback one is all that leads to a loopback one.
+        # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
+        # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
         self._admin_token = admin_token
 
-    def refusal(self, request: web.Request) -> SiteRefusal | None:
-        """Return why a request is not served, or None where it is."""
+    def refusal(self, request: web.Request) -> tuple[HTTPStatus, str] | None:
+        """Return the status and the reason with which a request is refused, or None where it is served."""
         called = request.headers.getall(hdrs.HOST, [])
         name = _host_name(called[0]) if len(called) == 1 else None
         if name is None:
-            return SiteRefusal(HTTPStatus.FORBIDDEN, "Host: expected the name of this sandbox, once")
+            return (HTTPStatus.FORBIDDEN, "Host: expected the name of this sandbox, once")
         if not self._is_own(name):
-            return SiteRefusal(
+            return (
                 HTTPStatus.FORBIDDEN,
                 f"Host: {name[:200]!r} is no name of this sandbox; if it is to be one, allow it with"
                 " allowed_hosts=[...] or --allowed-host",
             )
         changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
         if changes and is_cross_site(request):
-            return SiteRefusal(HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
+            return (HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
         if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):
-            return SiteRefusal(
+            return (
                 HTTPStatus.UNAUTHORIZED,
                 "Authorization: the sandbox's own paths need its admin token: Bearer <token>, or the token as"
                 " password",
@@ -83,10 +84,10 @@ class Site:
         return None
 
     def _is_own(self, name: str) -> bool:
-        if name in self._names or _is_loopback_name(name):
+        if name in self._names or is_loopback_name(name):
             return True
-        address = _address(name)
-        return address is not None and (self._takes_addresses or _leads_to_loopback(address))
+        address = numeric_address(name)
+        return address is not None and (self._takes_addresses or address.is_loopback)
 
     def _has_token(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
@@ -111,7 +112,7 @@ def is_cross_site(request: web.Request) -> bool:
         return True
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or (origin == "null" and site == "same-origin"):
-        # A page whose referrer is kept back is none in `Origin` either.
+        # A page that sends no referrer sends ``Origin: null``.
         return False
     called = request.headers.get(hdrs.HOST, "")
     return origin not in (f"http://{called}", f"https://{called}")
@@ -120,8 +121,8 @@ def is_cross_site(request: web.Request) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine to itself alone, as far as its text says; no name is looked up."""
     name = _plain(host)
-    address = _address(name)
-    return _is_loopback_name(name) if address is None else _leads_to_loopback(address)
+    address = numeric_address(name)
+    return is_loopback_name(name) if address is None else address.is_loopback
 
 
 def is_same_text(given: str, secret: Secret[str]) -> bool:
@@ -134,7 +135,8 @@ def _is_own_path(request: web.Request) -> bool:
     return path in ("/", _ADMIN) or path.startswith(f"{_ADMIN}/")
 
 
-def _is_loopback_name(name: str) -> bool:
+def is_loopback_name(name: str) -> bool:
+    """Whether a name leads to this machine whatever a look-up says."""
     # RFC 6761: no resolver leads them elsewhere.
     return name == "localhost" or name.endswith(".localhost")
 
@@ -155,24 +157,29 @@ def _host_name(called: str) -> str | None:
 
 
 def _checked_name(name: object) -> str:
-    if isinstance(name, str) and name.isprintable():
-        try:
-            found = yarl.URL.build(scheme="http", host=name).host
-        except ValueError:
-            found = None
-        if found:
-            return _plain(found)
-    raise ConfigurationError(f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}")
+    found = host_of(name)
+    if not found:
+        raise ConfigurationError(
+            f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}"
+        )
+    return _plain(found)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def host_of(name: object) -> str | None:
+    """Return a host's name as addresses have it; None for what is no name, or has a port."""
+    if not isinstance(name, str) or not name.isprintable():
+        return None
     try:
-        return ipaddress.ip_address(text)
+        return yarl.URL.build(scheme="http", host=name).host
     except ValueError:
         return None
 
 
-def _leads_to_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback
+def numeric_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return a numeric address, IPv4 too where it is written as IPv6; None for a name."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

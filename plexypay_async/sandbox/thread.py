@@ -1,14 +1,62 @@
-"""A thread with an event loop of its own, on which a sandbox serves code that blocks its thread."""
+"""The event loop on which a sandbox serves, and a thread for it where the caller's code blocks its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
+from typing import Any, TypeVar
 
-__all__ = ["ServingThread"]
+__all__ = ["SandboxLoop", "ServingThread"]
+
+T = TypeVar("T")
+
+
+class SandboxLoop:
+    """The running event loop, and ways to do something on it from any thread.
+
+    All that uses the database is done on it: a connection serves one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether the loop runs in the thread that asks."""
+        return threading.get_ident() == self._thread
+
+    def do(self, work: Callable[[], T]) -> T:
+        """Do something on the loop's thread; return or raise what it does."""
+        if self.is_of_this_thread:
+            return work()
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
+                done.set_exception(error)
+
+        self.call_soon(run)
+        return done.result()
+
+    def call_soon(self, work: Callable[[], object]) -> None:
+        """Have something done on the loop, without waiting for it."""
+        self._loop.call_soon_threadsafe(work)
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin to run a coroutine on the loop, and return the future of its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop while another loop, or this one, waits for its result."""
+        if asyncio.get_running_loop() is self._loop:
+            return await work
+        return await asyncio.wrap_future(self.begin(work))
 
 
 class ServingThread:

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import aiohttp
 import pytest
 
-from plexypay_async.sandbox import Sandbox, checkout
+from plexypay_async.sandbox import Sandbox
 from plexypay_async.sandbox.money import displayed
+from plexypay_async.sandbox.pages import checkout
 
 from .checkout_reader import Page
 

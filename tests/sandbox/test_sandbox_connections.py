@@ -163,7 +163,7 @@ async def test_half_sent_requests_keep_nobody_out() -> None:
         async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url) as plexy:
             await plexy.payment_links.create(amount=100, currency="KZT")
         assert len(sandbox.payment_links()) == 1
-        assert len(sandbox._started()._connections) <= 5  # pyright: ignore[reportPrivateUsage]
+        assert len(sandbox._started().connections) <= 5  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_no_answer_is_given_up_for_a_connection_more() -> None:

@@ -449,7 +449,7 @@ async def test_a_change_that_is_undone_is_not_told(
     async with sandbox_with() as (sandbox, plexy):
         link = await plexy.payment_links.create(**LINK)
         monkeypatch.setattr(
-            "plexypay_async.sandbox.link_store.LinkStore.set_status",
+            "plexypay_async.sandbox.state.links.LinkStore.set_status",
             lambda *_: (_ for _ in ()).throw(OSError),
         )
         with pytest.raises(OSError):  # noqa: PT011 - it has no message

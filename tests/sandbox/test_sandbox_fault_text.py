@@ -63,7 +63,7 @@ def test_a_fault_is_frozen() -> None:
         ("code=1,", "code", "a whole number"),
         ("code=6", "code", "from 1 to 5"),
         ("code=one", "code", "a whole number"),
-        ("codes=1", "codes", "code, status, latency"),
+        ("codes=1", "codes", "code, status, cut"),
         ("code=1,code=2", "code", "twice"),
         ("status=200", "status", "from 300 to 599"),
         ("latency=-1", "latency", "from 0 to 3600"),

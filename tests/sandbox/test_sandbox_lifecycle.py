@@ -237,3 +237,45 @@ def test_the_clock_goes_ahead_only() -> None:
             clock.advance(seconds=seconds)
     clock.reset()
     assert (clock.now() - before).total_seconds() < 60
+
+
+@pytest.mark.asyncio
+async def test_the_tables_of_a_file_are_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    async with Sandbox(database=path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
+    columns = "seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, "
+    assert {name: made[name] for name in TABLES} == {
+        name: f"CREATE TABLE {name} ({columns}{rest})" for name, rest in TABLES.items()
+    }
+
+
+TABLES = {
+    "payment_links": (
+        "amount INTEGER NOT NULL, currency TEXT NOT NULL, description TEXT, order_reference TEXT UNIQUE,"
+        " status TEXT NOT NULL DEFAULT 'active', customer_id TEXT, metadata TEXT, recurring TEXT,"
+        " auto_clearing INTEGER NOT NULL, validation INTEGER NOT NULL, created_at INTEGER NOT NULL,"
+        " updated_at INTEGER NOT NULL, expires_at INTEGER"
+    ),
+    "transactions": (
+        "type TEXT NOT NULL, status TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,"
+        " clearing TEXT NOT NULL, order_reference TEXT, description TEXT, payment_link_id TEXT,"
+        " parent_id TEXT, customer_id TEXT, recurring_type TEXT, card_token_id TEXT, notification_url TEXT,"
+        " card_number TEXT NOT NULL, card_expiry TEXT NOT NULL, cardholder TEXT, cvv_status TEXT,"
+        " response_code TEXT NOT NULL, three_ds_status TEXT, rrn TEXT NOT NULL, auth_code TEXT NOT NULL,"
+        " network_reference TEXT NOT NULL, captured INTEGER NOT NULL, refunded INTEGER NOT NULL,"
+        " created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, authorized_at INTEGER,"
+        " charged_at INTEGER, capture_due_at INTEGER"
+    ),
+    "wallet_transactions": (
+        "status TEXT NOT NULL, order_reference TEXT, amount INTEGER NOT NULL, currency TEXT NOT NULL,"
+        " refunded INTEGER NOT NULL DEFAULT 0, idempotency_key TEXT NOT NULL UNIQUE, request TEXT NOT NULL"
+    ),
+    "settlement_orders": (
+        "amount TEXT NOT NULL, currency TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'created',"
+        " beneficiary_id TEXT, request_id TEXT UNIQUE, request TEXT NOT NULL, created_at INTEGER NOT NULL"
+    ),
+}
+"""What follows the columns that every table has, as the sandbox's files have had it from the first."""

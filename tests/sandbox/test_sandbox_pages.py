@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from plexypay_async.sandbox.pages import html_page, markup, web_address
+from plexypay_async.sandbox.pages.html import html_page, markup, web_address
 
 HOSTILE = """"'><script>alert(1)</script>&amp;{0}{x}"""
 

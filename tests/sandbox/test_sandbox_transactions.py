@@ -20,7 +20,7 @@ from plexypay_async.api.transactions import Transactions
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.operation import declarations
 from plexypay_async.sandbox import Sandbox
-from plexypay_async.sandbox.link_store import LinkStore
+from plexypay_async.sandbox.state.links import LinkStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -348,7 +348,7 @@ async def test_a_file_keeps_transactions(tmp_path: Path) -> None:
 async def test_a_file_from_before_there_were_transactions(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(LinkStore.SCHEMA)
+        connection.executescript(LinkStore.schema)
         connection.execute("PRAGMA application_id=1349285968")
         connection.execute("PRAGMA user_version=1")
         connection.execute(

@@ -10,7 +10,7 @@ import pytest
 from plexypay_async.cli import listen
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.sandbox import Sandbox
-from plexypay_async.sandbox.webhook_settings import DEVELOPMENT_PORTS, WebhookSettings
+from plexypay_async.sandbox.deliveries.settings import DEVELOPMENT_PORTS, WebhookSettings
 
 
 def settings(**given: Any) -> WebhookSettings:

@@ -22,7 +22,7 @@ from plexypay_async import (
     WebhookPayloadError,
     WebhookReceiver,
 )
-from plexypay_async.sandbox.webhook_settings import PAUSES, WebhookSettings
+from plexypay_async.sandbox.deliveries.settings import PAUSES, WebhookSettings
 from tests.frames import exposures
 
 from .deliveries import TOKEN, transaction_event

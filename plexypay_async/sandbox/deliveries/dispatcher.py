@@ -1,0 +1,251 @@
+"""Sends the webhooks that are due, one request for each attempt, and decides what follows the answer.
+
+The webhooks of one transaction are sent one after the other, in the order of its changes; those of different
+transactions are sent side by side. The sandbox's clock says when each is due; only the time that a receiver
+has to answer is real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import functools
+import socket
+from collections.abc import Callable
+
+import aiohttp
+import attrs
+from aiohttp import hdrs
+from aiohttp.abc import ResolveResult
+
+from ...errors import ConfigurationError
+from ...resolver import DaemonResolver
+from ..faults import Faults, Misdelivery
+from ..state.links import LinkStore
+from ..state.state import Changed
+from ..thread import SandboxLoop
+from .delivery import DeliveryState
+from .messages import webhook_of
+from .settings import WebhookSettings, is_loopback_address
+from .store import DeliveryDraft, DeliveryStore, DueDelivery
+
+__all__ = ["Dispatcher"]
+
+_SECOND = 1_000_000
+# The longest wait before looking again: somebody may have set the machine's clock.
+_LONGEST_SLEEP = 3600.0
+_AT_ONCE = 16
+_HELD_FOR = 60 * _SECOND
+_LATEST = 3600 * _SECOND
+
+
+class _Resolver(DaemonResolver):
+    """Refuses names of other hosts that lead to this machine, except to ports that are open to webhooks."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a host.
+
+        Raises:
+            OSError: There are none, or one of them leads to a port of this machine that is not open.
+        """
+        found = await super().resolve(host, port, family)
+        if not self._settings.names(host) and any(is_loopback_address(one["host"]) for one in found):
+            refusal = self._settings.refusal_of_port(port)
+            if refusal is not None:
+                raise PermissionError(errno.EACCES, f"{host} is this machine: {refusal}")
+        return found
+
+
+class Dispatcher:
+    """Sends the webhooks of a running sandbox."""
+
+    def __init__(
+        self,
+        store: DeliveryStore,
+        links: LinkStore,
+        faults: Faults,
+        settings: WebhookSettings,
+        loop: SandboxLoop,
+    ) -> None:
+        self.store = store
+        self.loop = loop
+        self._links = links
+        self.clock = store.clock
+        self._faults = faults
+        self.settings = settings
+        self._woken = asyncio.Event()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._attempted: set[str] = set()
+        # Connections are not reused: the first request to a receiver that was restarted would fail.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver(settings)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=settings.timeout),
+            headers={hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"},
+        )
+        self._broken: BaseException | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+        self._pass_time: Callable[[], int | None] = lambda: None
+
+    def begin(self, pass_time: Callable[[], int | None]) -> None:
+        """Begin to deliver.
+
+        Args:
+            pass_time: Makes the changes of state that are due by the clock, and returns when the next is due.
+        """
+        self._pass_time = pass_time
+        self.store.take_up(longest_delay=_LATEST)
+        self._unwatch = self.clock.watch(lambda: self.loop.call_soon(self._woken.set))
+        self._pump = asyncio.create_task(self._run())
+
+    async def end(self) -> None:
+        """Stop delivering; what is under way counts as not sent."""
+        self._unwatch()
+        pump, self._pump = self._pump, None
+        tasks = list(self._sending.values())
+        if pump is not None:
+            tasks.append(pump)
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await self._session.close()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+    def tell(self, changed: Changed) -> None:
+        """Store the webhook that tells of a new state, if there is one and an address for it."""
+        draft = webhook_of(changed, self._links, self.settings.url)
+        if draft is None:
+            return
+        refusal = self.settings.refusal(draft.url)
+        if refusal is None:
+            self.store.create(self._struck(draft))
+        else:
+            self.store.create(attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal))
+        self._woken.set()
+
+    def resend(self, identifier: str) -> None:
+        """Send a webhook once more, as if it were new.
+
+        Raises:
+            ValueError: There is none with this id, or its address is refused.
+        """
+        delivery = self.store.find(identifier)
+        if delivery is None:
+            raise ValueError(f"no such delivery: {identifier}")
+        refusal = self.settings.refusal(delivery.url)
+        if refusal is not None:
+            raise ValueError(refusal)
+        self.store.resend(identifier, under_way=identifier in self._attempted)
+        self._woken.set()
+
+    def clear(self) -> None:
+        """Forget every delivery, and give up those under way."""
+        for task in self._sending.values():
+            task.cancel()
+        self.store.clear()
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until all that is due has been tried; see `Deliveries.settled`."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    if self._pump is None:
+                        raise ConfigurationError("the sandbox was stopped")
+                    self._begin_due()
+                    if not self._sending:
+                        return
+                    await asyncio.wait(self._sending.values(), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise TimeoutError(
+                f"webhooks: still under way after {timeout:g} s; does the receiver answer?"
+            ) from None
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            changes_at = self._begin_due()
+            # What is due already waits until fewer are being sent; the end of each wakes this.
+            due_at = self.store.next_due_at()
+            now = self.clock.microseconds()
+            awaited = [at for at in (changes_at, due_at) if at is not None and at > now]
+            sleep = min(((at - now) / _SECOND for at in awaited), default=_LONGEST_SLEEP)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(sleep, _LONGEST_SLEEP)):
+                    await self._woken.wait()
+
+    def _begin_due(self) -> int | None:
+        if self._broken is not None:
+            raise self._broken
+        changes_at = self._pass_time()
+        while len(self._sending) < _AT_ONCE:
+            due = self.store.due(without=self._sending)
+            if due is None:
+                break
+            task = asyncio.create_task(self._send_all(due.subject))
+            self._sending[due.subject] = task
+            task.add_done_callback(functools.partial(self._sent, due.subject))
+        return changes_at
+
+    def _sent(self, subject: str, task: asyncio.Task[None]) -> None:
+        if self._sending.get(subject) is task:
+            del self._sending[subject]
+        if not task.cancelled() and self._broken is None:
+            self._broken = task.exception()
+        self._woken.set()
+
+    async def _send_all(self, subject: str) -> None:
+        while True:
+            due = self.store.due(subject=subject)
+            if due is None:
+                return
+            self._attempted.add(due.id)
+            try:
+                status, error = await self._send(due)
+            finally:
+                self._attempted.discard(due.id)
+            pauses = self.settings.pauses
+            pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
+            self.store.record(due, status=status, error=error, pause=pause)
+
+    async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
+        refusal = self.settings.refusal(due.url)
+        if refusal is not None:
+            return None, refusal
+        try:
+            async with self._session.post(
+                due.url,
+                data=due.body,
+                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"},
+                allow_redirects=False,
+            ) as response:
+                return response.status, None
+        except TimeoutError:
+            return None, f"no answer within {self.settings.timeout:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return None, f"{type(error).__name__}: {error}"[:500]
+
+    def _struck(self, draft: DeliveryDraft) -> DeliveryDraft:
+        fault = self._faults.strike_delivery(draft.event)
+        if fault is None or fault.delivery is None:
+            return draft
+        struck = attrs.evolve(draft, fault=fault.delivery)
+        if fault.delivery is Misdelivery.TWICE:
+            return attrs.evolve(struck, copies=2)
+        if fault.delivery is Misdelivery.LATE:
+            return attrs.evolve(struck, delay=round(fault.latency * _SECOND))
+        if fault.delivery is Misdelivery.NEVER:
+            return attrs.evolve(struck, state=DeliveryState.LOST)
+        if self.store.holds(draft.subject):
+            # It is the one that overtakes.
+            return draft
+        return attrs.evolve(struck, delay=_HELD_FOR, held=True)

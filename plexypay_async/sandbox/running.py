@@ -1,0 +1,209 @@
+"""A sandbox between its start and its stop: the parts that need its database, its socket and its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
+
+import attrs
+from aiohttp import web
+
+from ..operation import Declaration, Evidence
+from ..secret import Secret
+from ..version import SANDBOX_HEADER
+from .admin import Admin
+from .clock import Clock
+from .connections import ServerConnections
+from .database import open_database
+from .deliveries.dispatcher import Dispatcher
+from .deliveries.settings import WebhookSettings
+from .deliveries.store import DeliveryStore
+from .door import MAX_BODY, door
+from .exchange import Handler
+from .faults import Faults
+from .gate import Gate
+from .handlers.group import GroupHandlers
+from .pages.checkout import Checkout
+from .pages.index import IndexPage
+from .site import Site
+from .state.state import SandboxState
+from .thread import SandboxLoop
+from .traffic import Traffic
+
+__all__ = ["RunningSandbox", "Setup"]
+
+_BACKLOG = 1024
+# When the sandbox stops: seconds for requests to end, and then again for cancelling those that did not.
+_GRACE = 0.2
+# Bytes of a request's first line and of each header, and how many headers it may have.
+_LONGEST_LINE = 8190
+_MOST_HEADERS = 128
+
+
+@attrs.frozen(kw_only=True)
+class Setup:
+    """What a sandbox keeps from one start to the next."""
+
+    host: str
+    port: int
+    database: str | os.PathLike[str] | None
+    site: Site
+    webhooks: WebhookSettings
+    clock: Clock
+    faults: Faults
+    requests: Traffic
+    handlers: Sequence[tuple[Declaration[...], type[GroupHandlers]]]
+    max_page_size: int
+    request_timeout: float
+    max_connections: int
+
+
+class RunningSandbox:
+    """A sandbox that runs: its state, its handlers, its webhooks and its HTTP server.
+
+    Args:
+        setup: What it keeps from one start to the next.
+        api_key: The key that requests must carry.
+        listener: Where it listens.
+        connection: Its database.
+    """
+
+    def __init__(
+        self, setup: Setup, api_key: Secret[str], listener: socket.socket, connection: sqlite3.Connection
+    ) -> None:
+        self.base_url = _base_url(listener)
+        self.loop = SandboxLoop()
+        self.state = SandboxState(connection, setup.clock, lambda changed: self.dispatcher.tell(changed))
+        self.dispatcher = Dispatcher(
+            DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
+        )
+        groups = {
+            handlers: handlers(self.state, base_url=self.base_url, max_page_size=setup.max_page_size)
+            for _, handlers in setup.handlers
+        }
+        self.operations: list[tuple[Declaration[...], Handler]] = [
+            (declaration, getattr(groups[handlers], declaration.name.partition(".")[2]))
+            for declaration, handlers in setup.handlers
+        ]
+        self.connections = ServerConnections(limit=setup.max_connections, timeout=setup.request_timeout)
+        self._setup = setup
+        self._listener = listener
+        self._connection = connection
+        self._gate = Gate(api_key, setup.faults, setup.requests)
+        self._server: asyncio.Server | None = None
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_GRACE,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+            max_headers=_MOST_HEADERS,
+        )
+
+    @classmethod
+    async def open(cls, setup: Setup, api_key: Secret[str]) -> Self:
+        """Take the address, and open the database.
+
+        Raises:
+            ConfigurationError: The database is not one of a sandbox.
+            sqlite3.Error: The database cannot be opened.
+            OSError: The address cannot be listened on.
+        """
+        listener = await _listen(setup.host, setup.port)
+        try:
+            connection = open_database(setup.database, [*SandboxState.schemas, DeliveryStore.schema])
+        except BaseException:
+            listener.close()
+            raise
+        setup.webhooks.own_port = listener.getsockname()[1]
+        return cls(setup, api_key, listener, connection)
+
+    async def begin(self) -> None:
+        """Begin to serve and to deliver."""
+        self.dispatcher.begin(self.state.pass_time)
+        await self._runner.setup()
+        serve = self._runner.server
+        assert serve is not None  # noqa: S101
+        self._server = await asyncio.get_running_loop().create_server(
+            self.connections.watching(serve), sock=self._listener, backlog=_BACKLOG
+        )
+
+    def reset(self) -> None:
+        """Forget all state, requests and faults, and return the clock to real time."""
+        self.state.clear()
+        self.dispatcher.clear()
+        self._setup.requests.clear()
+        self._setup.faults.clear()
+        self._setup.clock.reset()
+
+    async def end(self) -> None:
+        """Stop serving and delivering, end what hangs, and close the database."""
+        self._gate.stop()
+        try:
+            await self.dispatcher.end()
+        finally:
+            if self._server is not None:
+                self._server.close()
+            await self._runner.cleanup()
+            self.connections.end()
+            self._listener.close()
+            self._connection.close()
+
+    def _application(self) -> web.Application:
+        gate, setup = self._gate, self._setup
+
+        @web.middleware
+        async def answer_unknown(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            refused = request.match_info.http_exception
+            return await (handler(request) if refused is None else gate.unknown(request, refused))
+
+        application = web.Application(
+            middlewares=[door(setup.site, self.connections), answer_unknown], client_max_size=MAX_BODY
+        )
+        application.on_response_prepare.append(_say_what_it_is)
+        # A path without parameters wins over one that could swallow it.
+        for declaration, handler in sorted(
+            self.operations, key=lambda served: len(served[0].path_parameters) > 0
+        ):
+            assumed = declaration.evidence is Evidence.ASSUMED
+            application.router.add_route(
+                declaration.method,
+                # aiohttp's own pattern for a parameter does not match braces in its value.
+                re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
+                gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
+            )
+        Admin(self.state, self.dispatcher, setup.faults, setup.requests, self.base_url, self.reset).serve(
+            application
+        )
+        IndexPage(self.state, self.dispatcher, self.base_url).serve(application)
+        Checkout(self.state).serve(application)
+        return application
+
+
+async def _say_what_it_is(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers[SANDBOX_HEADER] = "1"
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    # One socket, also for a name with several addresses: port 0 would be another port on each.
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+
+
+def _base_url(listener: socket.socket) -> str:
+    address, port = listener.getsockname()[:2]
+    host = ipaddress.ip_address(address.partition("%")[0])
+    if host.is_unspecified:
+        host = ipaddress.ip_address("127.0.0.1" if host.version == 4 else "::1")
+    return f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"

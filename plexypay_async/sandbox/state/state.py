@@ -1,0 +1,60 @@
+"""Everything that one sandbox knows, and what changes by the passing of time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..clock import Clock
+from .acquirer import Acquirer
+from .link_payments import LinkPayments
+from .links import LinkStore
+from .records import RecordStore
+from .settlement_orders import SettlementOrderStore, StoredSettlementOrder
+from .transactions import StoredTransaction, TransactionStore
+from .wallet import WalletStore
+
+__all__ = ["Changed", "SandboxState"]
+
+Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
+"""What can be in a new state that a webhook tells of."""
+
+
+class SandboxState:
+    """The tables of one sandbox, and the payments that change several of them at once.
+
+    Args:
+        connection: The database.
+        clock: The sandbox's clock.
+        changed: Called with what is in a new state, in the same database transaction.
+    """
+
+    schemas = tuple(
+        store.schema
+        for store in (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore)
+    )
+
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[Changed], None]
+    ) -> None:
+        self.clock = clock
+        self.links = LinkStore(connection, clock)
+        self.transactions = TransactionStore(connection, clock, changed)
+        self.wallet = WalletStore(connection, clock)
+        self.settlement_orders = SettlementOrderStore(connection, clock, changed)
+        self.records = RecordStore(connection)
+        self.acquirer = Acquirer(self.transactions, self.links)
+        self.link_payments = LinkPayments(self.links, self.acquirer, clock)
+
+    def pass_time(self) -> int | None:
+        """Make the changes that are due and have webhooks, and return when the next is due."""
+        telling = (self.transactions, self.settlement_orders)
+        for table in telling:
+            table.catch_up()
+        return min((at for table in telling if (at := table.next_change_at()) is not None), default=None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for store in (self.links, self.transactions, self.wallet, self.settlement_orders, self.records):
+            store.clear()

@@ -14,7 +14,6 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 import attrs
 import orjson
 
-from ..errors import APIError
 from .clock import read_time
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "PublishedError",
     "Refusal",
     "error_body",
-    "error_codes",
     "json_text",
     "published_error",
     "read_document",
@@ -78,18 +76,6 @@ ERRORS: Mapping[int, PublishedError] = {
     4: PublishedError("not found", "apiError", 404),
     5: PublishedError("unprocessable entity", "validationError", 422),
 }
-
-
-def error_codes() -> list[int]:
-    """Return the codes for which there is a class of `APIError`, in ascending order."""
-    codes: set[int] = set()
-    classes = [APIError]
-    while classes:
-        one = classes.pop()
-        classes += one.__subclasses__()
-        if one.api_code is not None:
-            codes.add(one.api_code)
-    return sorted(codes)
 
 
 def published_error(code: int) -> PublishedError:

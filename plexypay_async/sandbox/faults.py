@@ -17,7 +17,8 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from .exchange import ERRORS, ApiResponse, error_body, error_codes, published_error
+from ..errors import error_codes
+from .exchange import ERRORS, ApiResponse, error_body, published_error
 
 __all__ = ["Cut", "Fault", "Faults", "ForeignBody", "Misdelivery", "Strike", "Work"]
 
@@ -392,7 +393,7 @@ class Faults:
 
 
 def _check_values(fault: Fault) -> None:
-    codes = error_codes()
+    codes = sorted(error_codes())
     _check_number("code", fault.code, whole=True, least=codes[0], most=codes[-1])
     if fault.code is not None and fault.code not in codes:
         raise ValueError(f"code: expected one of {', '.join(map(str, codes))}, got {fault.code}")

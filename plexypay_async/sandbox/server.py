@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import orjson
 
-from ..api import every_declaration
+from ..api.index import every_declaration
 from ..errors import ConfigurationError
 from ..secret import Secret
 from .clock import Clock

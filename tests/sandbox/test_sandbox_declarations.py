@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from plexypay_async.api import every_declaration
+from plexypay_async.api.index import every_declaration
 from plexypay_async.errors import APIError
 from plexypay_async.fields import Model, Request
 from plexypay_async.operation import Declaration, Evidence, F, Listing, Operation, Resource, declarations

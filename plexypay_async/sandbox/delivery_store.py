@@ -14,8 +14,8 @@ from typing import Any
 import attrs
 import orjson
 
+from ..sqlite_file import atomically
 from .clock import moment_of
-from .database import atomically
 from .deliveries import Delivery, DeliveryAttempt, DeliveryState
 
 __all__ = ["DeliveryDraft", "DeliveryStore", "DueDelivery"]

@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 import orjson
 
+from ..sqlite_file import atomically
 from .clock import Clock
-from .database import atomically
 
 __all__ = ["PAID_AFTER", "SettlementOrderStore", "StoredSettlementOrder"]
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import attrs
 
+from ..sqlite_file import atomically
 from .clock import Clock, written_time
-from .database import atomically
 from .issuer import CARDS, PresentedCard
 from .money import in_major_units
 

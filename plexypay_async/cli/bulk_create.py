@@ -26,9 +26,12 @@ columns (CSV header or JSON keys; amount and currency are required):
   expires_at       date, time and offset, such as 2099-12-31T23:59:59Z
   customer_id      your customer's id at Plexy Pay
   auto_clearing    true or false (also yes, no, 1, 0)
+  validation       true or false; sent as it is
   success_url, failure_url, cancel_url, callback_url
-  metadata.NAME    a key of your own (in JSON Lines also an object, metadata)
-An empty cell is a field that is not given.
+  metadata.NAME    a key of your own
+  recurring.type, recurring.frequency, recurring.expiry, recurring.parent_transaction_id
+  extra.NAME       a further field of the request, under its name at Plexy Pay
+In JSON Lines, metadata, recurring and extra may also be objects. An empty cell is a field that is not given.
 
 journal:
   With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it

@@ -17,6 +17,7 @@ from .transport import Transport, Wire
 
 if TYPE_CHECKING:
     from .codec import ListingCodec, OperationCodec
+    from .wire import WireRequest
 
 __all__ = ["Execution", "Patience"]
 
@@ -77,6 +78,7 @@ class Execution:
         operation: Operation[..., R],
         request: Any,
         *,
+        wire_request: WireRequest | None = None,
         patience: Patience | None = None,
         look_first: bool = False,
         reached: bool = False,
@@ -87,6 +89,7 @@ class Execution:
         Args:
             operation: What to do.
             request: Its request.
+            wire_request: The request as it goes out, where it is encoded already.
             patience: How a bulk job's call differs.
             look_first: Whether it may have been done before, so that it is looked up before it is sent.
             reached: Whether an earlier run may have reached the server, so that a refusal may be of what that
@@ -95,12 +98,13 @@ class Execution:
                 run may still be at work on the server.
         """
         codec = self._codecs.get(operation.name) or self.codec(operation)
-        try:
-            wire_request = codec.encode(request)
-        except ConfigurationError as error:
-            # The encoder's frames hold the body, and with it a card's data.
-            without_own_frames(error)
-            raise error from None
+        if wire_request is None:
+            try:
+                wire_request = codec.encode(request)
+            except ConfigurationError as error:
+                # The encoder's frames hold the body, and with it a card's data.
+                without_own_frames(error)
+                raise error from None
         if patience is None:
             return Call(self, codec, wire_request, operation.replay, operation, request)
         return Call(

@@ -19,10 +19,10 @@ from ..errors import (
     UnreadableResponseError,
 )
 from ..execution import Execution
-from ..wire import WireResponse
+from ..wire import WireRequest, WireResponse
 from .journal import Entry, Journal, State, digest_of
 
-__all__ = ["Intake", "Item", "JournalIntake", "Source"]
+__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
 
 CLAIM_BATCH = 64
 MOST_LATER = 1000
@@ -33,12 +33,25 @@ SETTLING = 5.0
 """Seconds after a run's beginning in which the server may still be at work on the run before."""
 
 
+@attrs.frozen
+class EncodedLink:
+    """A request that is encoded already: a source may give it in place of the request.
+
+    It is encoded with its keys in order, and for a client that overrides no path.
+    """
+
+    request: CreatePaymentLink
+    wire_request: WireRequest
+
+
 @attrs.define
 class Item:
     """A request that a worker has taken."""
 
     index: int
     request: CreatePaymentLink
+    wire_request: WireRequest | None = None
+    """The request as it goes out, where it was encoded already."""
     look_first: bool = False
     """Whether it may exist already."""
     reached: bool = False
@@ -68,7 +81,7 @@ class Buffered(AsyncIterator[CreatePaymentLink]):
         """Return the next request, which is at hand."""
 
 
-class Source:
+class RequestSource:
     """One iterable of requests, plain or async, that is read one by one."""
 
     def __init__(self, requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]) -> None:
@@ -130,9 +143,11 @@ class Source:
             return None
         return self._item(request)
 
-    def _item(self, request: CreatePaymentLink) -> Item | None:
+    def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
         index = self._index
         self._index += 1
+        if isinstance(request, EncodedLink):
+            return Item(index, request.request, request.wire_request)
         if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
             self.ended = True
             self.failure = ConfigurationError(
@@ -215,7 +230,7 @@ async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
 class Intake:
     """Takes requests as they come, without a journal."""
 
-    def __init__(self, source: Source, *, look_first: bool) -> None:
+    def __init__(self, source: RequestSource, *, look_first: bool) -> None:
         self._source = source
         self._look_first = look_first
 
@@ -257,7 +272,9 @@ class Intake:
 class JournalIntake:
     """Takes requests in batches that are claimed in the journal before any of them is sent."""
 
-    def __init__(self, source: Source, journal: Journal, execution: Execution, *, ordered: bool) -> None:
+    def __init__(
+        self, source: RequestSource, journal: Journal, execution: Execution, *, ordered: bool
+    ) -> None:
         self._source = source
         self._journal = journal
         self._ordered = ordered
@@ -343,13 +360,12 @@ class JournalIntake:
                 settled.append(_refused(item, "a job with a journal needs an order reference on every row"))
                 continue
             try:
-                digest = digest_of(self._codec.encode(item.request).body or b"{}")
+                if item.wire_request is None:
+                    item.wire_request = self._codec.encode(item.request, ordered=True)
             except PlexyPayError as error:
                 settled.append(_with_error(item, error.with_traceback(None)))
                 continue
-            except (TypeError, ValueError) as error:
-                settled.append(_refused(item, f"it cannot be read back as JSON ({error})"))
-                continue
+            digest = digest_of(item.wire_request.body)
             open_row = self._open.get(reference)
             if open_row is None:
                 self._open[reference] = _Open(item.index, digest)

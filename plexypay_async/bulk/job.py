@@ -37,7 +37,7 @@ from ..execution import Execution, Patience
 from ..limits import OpenPace, Pace, RatedPace
 from ..slots import loop_of_task
 from .frames import without_own_frames
-from .intake import Intake, Item, JournalIntake, Source
+from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures
 
@@ -104,12 +104,12 @@ class BulkJob:
                 failure = error
             while failure is None:
                 # What is ready is handed over without a coroutine for each.
-                while (result := run.outbox.take()) is not None:
+                while (result := run.queue.take()) is not None:
                     yield result
                 if not await run.more():
                     break
         finally:
-            self.cut = run.outbox.failure is not None
+            self.cut = run.queue.failure is not None
             leaving = isinstance(sys.exception(), GeneratorExit)
             failure = await _to_the_end(run.end(failure))
             if leaving and failure is not None:
@@ -133,8 +133,8 @@ class _Run:
         self._options = options
         self._size = workers
         self._timeout = timeout
-        self.outbox = _Outbox(workers, ordered=options.ordered, stop=self._stop)
-        self._source: Source | None = None
+        self.queue = _ResultQueue(workers, ordered=options.ordered, stop=self._stop)
+        self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None
         self._lasting: LastingFailures | None = None
         self._workers: dict[asyncio.Task[Any] | None, _Worker] = {}
@@ -154,10 +154,10 @@ class _Run:
             pace,
             Patience(self._timeout, OpenPace(), probes),
             refuse=self._refuse,
-            end=self.outbox.fail,
+            end=self.queue.fail,
         )
         patience = Patience(self._timeout, lasting, probes)
-        self._source = source = Source(options.links)
+        self._source = source = RequestSource(options.links)
         journal = options.journal
         if journal is not None and not isinstance(journal, Journal):
             journal = self._opened = Journal(journal)
@@ -170,7 +170,7 @@ class _Run:
             intake = JournalIntake(source, journal, execution, ordered=options.ordered)
         self._intake = intake
         for _ in range(self._size):
-            worker = _Worker(execution, intake, self.outbox, patience, lasting)
+            worker = _Worker(execution, intake, self.queue, patience, lasting)
             self._workers[asyncio.create_task(worker.run())] = worker
 
     def _refuse(self) -> bool:
@@ -186,26 +186,26 @@ class _Run:
 
     async def more(self) -> bool:
         """Wait until a result is ready; False once every row that was read has had its result."""
-        if await self.outbox.more():
+        if await self.queue.more():
             return True
-        failure, intake = self.outbox.failure, self._intake
+        failure, intake = self.queue.failure, self._intake
         if failure is None or intake is None:
             return False
         for item in intake.left():
             result = item.result or not_sent(item.index, item.request, failure)
-            self.outbox.put(intake.settled(attrs.evolve(item, result=result), result))
-        return await self.outbox.more()
+            self.queue.put(intake.settled(attrs.evolve(item, result=result), result))
+        return await self.queue.more()
 
     async def end(self, failure: BaseException | None) -> BaseException | None:
         """Stop what is under way and let go of everything; return what the job ends with, if anything."""
         # Where all went well the workers have ended by themselves.
-        self.outbox.closed = True
+        self.queue.closed = True
         for task in self._workers:
             if task is not None:
                 task.cancel()
         await asyncio.gather(*[task for task in self._workers if task is not None], return_exceptions=True)
         source = self._source
-        failure = failure or self.outbox.failure
+        failure = failure or self.queue.failure
         if failure is not None:
             failure = without_own_frames(failure)
         elif source is not None and source.failure is not None:
@@ -279,7 +279,7 @@ async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-class _Outbox:
+class _ResultQueue:
     """Results on their way to the consumer; workers wait where it does not keep up."""
 
     def __init__(self, workers: int, *, ordered: bool, stop: Callable[[], None]) -> None:
@@ -383,13 +383,13 @@ class _Worker:
         self,
         execution: Execution,
         intake: Intake | JournalIntake,
-        outbox: _Outbox,
+        queue: _ResultQueue,
         patience: Patience,
         lasting: LastingFailures,
     ) -> None:
         self._execution = execution
         self._intake = intake
-        self._outbox = outbox
+        self._queue = queue
         self._patience = patience
         self._lasting = lasting
         self._call: Call[PaymentLink] | None = None
@@ -402,7 +402,7 @@ class _Worker:
 
     async def run(self) -> None:
         """Work until there is no more to take. Whatever ends it before ends the job."""
-        intake, outbox, lasting = self._intake, self._outbox, self._lasting
+        intake, queue, lasting = self._intake, self._queue, self._lasting
         try:
             while True:
                 item = intake.take_now()
@@ -415,13 +415,13 @@ class _Worker:
                         break
                 result = item.result or await self._perform(item)
                 results = intake.settled(item, result)
-                if not outbox.put(results):
-                    await outbox.room(results)
+                if not queue.put(results):
+                    await queue.room(results)
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
             # Not here, where a SystemExit would end the loop.
-            outbox.fail(error)
+            queue.fail(error)
         finally:
-            outbox.ended()
+            queue.ended()
 
     async def _perform(self, item: Item) -> BulkResult:
         link: PaymentLink | None = None
@@ -434,6 +434,7 @@ class _Worker:
             call = self._call = self._execution.call(
                 _CREATE,
                 item.request,
+                wire_request=item.wire_request,
                 patience=self._patience,
                 look_first=item.look_first,
                 reached=item.reached,
@@ -446,7 +447,7 @@ class _Worker:
         except PlexyPayError as failure:
             error = failure.with_traceback(None)
         except BaseException as foreign:
-            if self._outbox.closed:
+            if self._queue.closed:
                 raise
             # The row's part in it; the job ends with the whole.
             error = OutcomeUnknownError(
@@ -454,11 +455,11 @@ class _Worker:
                 operation=_CREATE.name,
                 order_reference=item.request.order_reference,
             )
-            self._outbox.fail(foreign)
+            self._queue.fail(foreign)
         finally:
             self._call = None
         if self._refused:
-            return not_sent(item.index, item.request, self._outbox.failure)
+            return not_sent(item.index, item.request, self._queue.failure)
         self._lasting.note(error, began)
         return BulkResult(
             index=item.index,

@@ -26,7 +26,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
-import orjson
 
 from ..errors import ConfigurationError
 from ..private_files import open_private
@@ -498,7 +497,6 @@ def _shown(reason: str) -> str:
     return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
-def digest_of(body: bytes) -> bytes:
-    """Return a row's digest, from its encoded body: equal content, in whatever order, has an equal digest."""
-    ordered = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(b"%d:" % DIGEST_VERSION + ordered).digest()
+def digest_of(body: bytes | None) -> bytes:
+    """Return a row's digest, from its body encoded with the keys in order: equal content has an equal one."""
+    return hashlib.sha256(b"%d:" % DIGEST_VERSION + (body or b"{}")).digest()

@@ -34,7 +34,6 @@ from .wire import (
     SHOWN,
     WireRequest,
     WireResponse,
-    check_is_empty,
     code_of,
     decode_json,
     encode_json,
@@ -122,6 +121,7 @@ class OperationCodec(Generic[R]):
         self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
         self._reads = operation.method == "GET"
+        self._unread = Outcome.DONE if self._reads else Outcome.UNKNOWN
         self._may_refuse = operation.replay in (Replay.MONEY, Replay.SAME_KEY)
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
@@ -146,18 +146,11 @@ class OperationCodec(Generic[R]):
                 that the work was done: what comes from something in between has a success status too.
             RefusedError: The answer says that it was not done.
         """
-        try:
-            value: Any = self._read(response.body)
-        except ValueError:
-            if self._may_be_empty and response.status == NO_CONTENT:
-                return None  # type: ignore[return-value]
-            value = None
-            check_is_empty(
-                response,
-                self.name,
-                shown=not self._model.private,
-                outcome=Outcome.DONE if self._reads else Outcome.UNKNOWN,
-            )
+        value: Any = decode_json(
+            response, self.name, read=self._read, shown=not self._model.private, outcome=self._unread
+        )
+        if value is None and self._may_be_empty and response.status == NO_CONTENT and not response.body:
+            return None  # type: ignore[return-value]
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
         if not self._reads and not (
             self._id is not None

@@ -55,10 +55,8 @@ class SQLiteFile:
 
         try:
             return connect(self.path, isolation_level=None, **options)
-        except OSError as error:
-            raise self.error(error.strerror) from None
-        except sqlite3.Error as error:
-            raise self.error(error) from None
+        except (OSError, sqlite3.Error) as error:
+            raise self.error(getattr(error, "strerror", error)) from None
 
     def check_or_make(self, connection: sqlite3.Connection) -> None:
         """Refuse a file of another kind or format. Make an empty one, and upgrade an older one.

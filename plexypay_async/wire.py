@@ -37,7 +37,6 @@ __all__ = [
     "BODY_METHODS",
     "WireRequest",
     "WireResponse",
-    "check_is_empty",
     "code_of",
     "date_of",
     "decode_json",
@@ -209,18 +208,11 @@ def decode_json(
     try:
         return read(response.body)
     except ValueError:
-        pass
-    check_is_empty(response, what, shown=shown, outcome=outcome)
-    return None
-
-
-def check_is_empty(response: WireResponse, what: str, *, shown: bool, outcome: Outcome) -> None:
-    """Refuse, as `decode_json` does, a body that is not JSON for another reason than being empty."""
-    if not response.body.strip():
-        return
+        if not response.body.strip():
+            return None
     error = unreadable(response, f"{what}: the answer is not JSON", shown=shown, outcome=outcome)
     error.cut = response.hides_a_cut
-    raise error from None
+    raise error
 
 
 def unreadable(

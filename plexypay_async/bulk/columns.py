@@ -30,9 +30,7 @@ __all__ = [
     "REQUIRED",
     "SAME_COLUMN",
     "BadRowError",
-    "Column",
     "column_of",
-    "explained",
     "is_mapping",
     "request_of",
     "shown",
@@ -60,12 +58,7 @@ class BadRowError(Exception):
         """The row's own, where it has one."""
 
     def __str__(self) -> str:
-        return explained(self.reason, self.column)
-
-
-def explained(reason: str, column: str | None) -> str:
-    """Return a reason, behind the column's name where one column is to blame."""
-    return reason if column is None else f"column {column}: {reason}"
+        return self.reason if self.column is None else f"column {self.column}: {self.reason}"
 
 
 def shown(value: object, limit: int = 40) -> str:
@@ -217,11 +210,6 @@ class Column:
         """The column's name in lower case, but for a key that may be any."""
         return self.field if self.key is None else f"{self.field}.{self.key}"
 
-    @property
-    def holds_objects(self) -> bool:
-        """Whether its cells are objects, which text cannot be."""
-        return self.key is None and self.field in _WITH_KEYS
-
 
 def _fields_of(kind: type[Any]) -> list[attrs.Attribute[Any]]:
     attrs.resolve_types(kind)
@@ -255,14 +243,18 @@ def _columns_of(field: attrs.Attribute[Any]) -> Iterator[Column]:
         yield Column(field.name, None, _reader_of(field))
 
 
-def column_of(name: object) -> Column:
+def column_of(name: object, *, of_text: bool = False) -> Column:
     """Return the column that a header cell, or a key of a row, names.
+
+    Args:
+        name: The name.
+        of_text: Whether its cells are text, so that a field with keys of its own is no column.
 
     Raises:
         BadRowError: There is no such column.
     """
     found = _column_of(name) if isinstance(name, str) else None
-    if found is None:
+    if found is None or (of_text and found.key is None and found.field in _WITH_KEYS):
         near = get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(COLUMNS)}"
         raise BadRowError(f"unknown column {shown(name)}: {hint}")
@@ -295,7 +287,7 @@ _CLASSES = {field.name: kind for field in _FIELDS if (kind := _class_of(field)) 
 _COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
 _WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
 
-COLUMNS = tuple(name for name, column in _COLUMNS.items() if not column.holds_objects)
+COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
 """The names of the columns whose cells can be text, as messages and the documentation have them."""
 REQUIRED = tuple(field.name for field in _FIELDS if field.default is attrs.NOTHING)
 SAME_COLUMN = {

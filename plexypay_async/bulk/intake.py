@@ -84,7 +84,13 @@ class Buffered(AsyncIterator[CreatePaymentLink]):
 class RequestSource:
     """One iterable of requests, plain or async, that is read one by one."""
 
-    def __init__(self, requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]) -> None:
+    def __init__(
+        self,
+        requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink],
+        *,
+        look_first: bool = False,
+    ) -> None:
+        self._look_first = look_first
         self.failure: BaseException | None = None
         """What the iterable raised; it reaches the caller once the links under way are settled."""
         self.ended = False
@@ -147,14 +153,14 @@ class RequestSource:
         index = self._index
         self._index += 1
         if isinstance(request, EncodedLink):
-            return Item(index, request.request, request.wire_request)
+            return Item(index, request.request, request.wire_request, self._look_first)
         if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
             self.ended = True
             self.failure = ConfigurationError(
                 f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
             )
             return None
-        return Item(index, request)
+        return Item(index, request, None, self._look_first)
 
     def _at_hand(self) -> tuple[CreatePaymentLink] | None:
         # The one that somebody waits for comes first.
@@ -230,23 +236,12 @@ async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
 class Intake:
     """Takes requests as they come, without a journal."""
 
-    def __init__(self, source: RequestSource, *, look_first: bool) -> None:
+    def __init__(self, source: RequestSource) -> None:
         self._source = source
-        self._look_first = look_first
-
-    def take_now(self) -> Item | None:
-        """Return the next request; None after the last, and where it takes a wait."""
-        item = self._source.next_at_hand()
-        if item is not None:
-            item.look_first = self._look_first
-        return item
-
-    async def take(self) -> Item | None:
-        """Return the next request; None after the last."""
-        item = await self._source.next()
-        if item is not None:
-            item.look_first = self._look_first
-        return item
+        self.take_now = source.next_at_hand
+        self.take = source.next
+        self.stop = source.stop
+        self.left = source.left
 
     def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Note a result; return all results that it settles."""
@@ -256,14 +251,6 @@ class Intake:
     def ended(self) -> bool:
         """Whether no further request is to be read."""
         return self._source.ended
-
-    def stop(self) -> None:
-        """Take no more."""
-        self._source.stop()
-
-    def left(self) -> list[Item]:
-        """Return what was read and not taken, once it is stopped."""
-        return self._source.left()
 
     async def close(self) -> None:
         """Write what is not written yet; there is nothing to write."""

@@ -157,12 +157,12 @@ class _Run:
             end=self.queue.fail,
         )
         patience = Patience(self._timeout, lasting, probes)
-        self._source = source = RequestSource(options.links)
         journal = options.journal
+        self._source = source = RequestSource(options.links, look_first=look_first and journal is None)
         if journal is not None and not isinstance(journal, Journal):
             journal = self._opened = Journal(journal)
         if journal is None:
-            intake: Intake | JournalIntake = Intake(source, look_first=look_first)
+            intake: Intake | JournalIntake = Intake(source)
         else:
             journal.hold()
             self._held = journal

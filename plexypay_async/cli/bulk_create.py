@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 
 from .account import ENVIRONMENT, api_key_from_environment
 from .exits import UnusableInputError
@@ -115,13 +116,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         metavar="R",
-        type=_rate,
+        type=_number_of("requests per second"),
         help="requests per second at the most; unless given, as many as the server takes",
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=_number_of("seconds"),
         default=600.0,
         help="for one link, all its retries included (default: 600)",
     )
@@ -135,24 +136,19 @@ def _positive(text: str) -> int:
     return number
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
+def _number_of(what: str) -> Callable[[str], float]:
+    """Return what reads an argument that is a number above 0."""
 
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number of {what} above 0, got {text!r}")
+        return number
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of requests per second above 0, got {text!r}")
-    return rate
+    return read
 
 
 def run(arguments: argparse.Namespace) -> int:

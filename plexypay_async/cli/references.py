@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from ..api.payment_links import PaymentLinks
+from ..api.payment_links import PaymentLink, PaymentLinks
 from ..bulk.journal import digest_of
 from ..codec import OperationCodec
 from ..errors import ConfigurationError
@@ -32,29 +32,23 @@ def check_references(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
     codec = OperationCodec(PaymentLinks.create)
     with temporary_database(_SCHEMA) as database:
         for row in rows:
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            reference = row.request.order_reference
-            if reference is None:
-                yield BadRow(
-                    row.line, "order_reference", "is empty: a job with a journal needs one on every row"
-                )
-                continue
-            try:
-                encoded = codec.encode(row.request, ordered=True)
-            except ConfigurationError as error:
-                yield BadRow(row.line, None, str(error), reference)
-                continue
-            digest = digest_of(encoded.body)
-            first, digest_of_first = _first(database, reference, row.line, digest)
-            if digest_of_first != digest:
-                told = (
-                    f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
-                )
-                yield BadRow(row.line, "order_reference", told, reference)
-            else:
-                yield attrs.evolve(row, encoded=encoded, repeats=None if first == row.line else first)
+            yield row if isinstance(row, BadRow) else _checked(database, codec, row)
+
+
+def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], row: Row) -> Row | BadRow:
+    reference = row.request.order_reference
+    if reference is None:
+        return BadRow(row.line, "order_reference", "is empty: a job with a journal needs one on every row")
+    try:
+        encoded = codec.encode(row.request, ordered=True)
+    except ConfigurationError as error:
+        return BadRow(row.line, None, str(error), reference)
+    digest = digest_of(encoded.body)
+    first, digest_of_first = _first(database, reference, row.line, digest)
+    if digest_of_first == digest:
+        return attrs.evolve(row, encoded=encoded, repeats=None if first == row.line else first)
+    told = f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
+    return BadRow(row.line, "order_reference", told, reference)
 
 
 def check_repeats(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:

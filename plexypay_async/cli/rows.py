@@ -16,12 +16,10 @@ import attrs
 
 from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import (
-    COLUMNS,
     REQUIRED,
     SAME_COLUMN,
     BadRowError,
     column_of,
-    explained,
     request_of,
     shown,
     text,
@@ -65,7 +63,7 @@ class BadRow:
     @property
     def explanation(self) -> str:
         """The reason, behind the column's name where one column is to blame."""
-        return explained(self.reason, self.column)
+        return str(BadRowError(self.reason, self.column))
 
 
 def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
@@ -230,26 +228,16 @@ def _header_columns(header: list[str], number: int) -> list[str]:
 
 
 def _header_column(cell: str, number: int) -> str:
+    hint = None
+    if "\t" in cell:
+        hint = "separate the columns with commas or semicolons, not tabs"
+    elif cell.lstrip().startswith("["):
+        hint = "for JSON, write one object per line (JSON Lines), not one array"
     try:
-        column = column_of(cell.strip())
+        return column_of(cell.strip(), of_text=True).name
     except BadRowError as error:
-        hint = _other_format(cell)
         told = error.reason if hint is None else f"unknown column {shown(cell.strip())}: {hint}"
         raise UnusableInputError(f"line {number}: {told}") from None
-    if column.holds_objects:
-        raise UnusableInputError(
-            f"line {number}: the column {column.name} would hold objects: name a column for each of its keys,"
-            f" such as {next(name for name in COLUMNS if name.startswith(column.name))}"
-        )
-    return column.name
-
-
-def _other_format(cell: str) -> str | None:
-    if "\t" in cell:
-        return "separate the columns with commas or semicolons, not tabs"
-    if cell.lstrip().startswith("["):
-        return "for JSON, write one object per line (JSON Lines), not one array"
-    return None
 
 
 # ------------------------------------------------------------------------------------------------- JSON Lines

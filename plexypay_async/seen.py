@@ -172,7 +172,7 @@ class SeenWebhooks:
     def _use_write_ahead_log(self) -> None:
         import sqlite3
 
-        # Of two processes that begin at the same moment one may be refused; the other's word is for both.
+        # Where two processes begin at once, one may be refused; what the other sets holds for both.
         with (
             contextlib.suppress(sqlite3.OperationalError),
             contextlib.closing(self._file.connect(timeout=_PATIENCE)) as connection,

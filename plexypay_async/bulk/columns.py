@@ -168,9 +168,7 @@ def is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
 
 
 def _python_value(cell: Any) -> Any:
-    """Return text without the space around it, and a NumPy scalar as the number or text that it holds."""
-    if isinstance(cell, str):
-        return cell.strip()
+    """Return a NumPy scalar as the number or text that it holds."""
     kind = getattr(getattr(cell, "dtype", None), "kind", None)
     if kind is not None and kind in "iubfU" and getattr(cell, "shape", None) == ():
         return cell.item()
@@ -243,6 +241,7 @@ def _columns_of(field: attrs.Attribute[Any]) -> Iterator[Column]:
         yield Column(field.name, None, _reader_of(field))
 
 
+@functools.lru_cache(maxsize=1000)
 def column_of(name: object, *, of_text: bool = False) -> Column:
     """Return the column that a header cell, or a key of a row, names.
 
@@ -261,7 +260,6 @@ def column_of(name: object, *, of_text: bool = False) -> Column:
     return found
 
 
-@functools.lru_cache(maxsize=1000)
 def _column_of(name: str) -> Column | None:
     stripped = name.strip()
     folded = stripped.lower()
@@ -322,9 +320,14 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
 
 def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     """Put a cell's value under its field."""
-    value = _python_value(cell)
-    if _is_missing(value):
-        return
+    if isinstance(cell, str):
+        value: Any = cell.strip()
+        if not value:
+            return
+    else:
+        value = _python_value(cell)
+        if _is_missing(value):
+            return
     try:
         value = column.read(value)
     except BadRowError as error:
@@ -334,7 +337,7 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     added: Any = value if column.key is None else {column.key: value}
     found = values.get(field)
     if found is None:
-        values[field] = dict(added) if field in _WITH_KEYS and is_mapping(added) else added
+        values[field] = added
         return
     if not is_mapping(found) or not is_mapping(added):
         raise BadRowError("is given twice: keep one", column.name)
@@ -349,12 +352,12 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
         if column not in values:
             raise BadRowError("is empty: every row needs one", column)
     try:
-        for field in values.keys() & _WITH_KEYS:
-            kind = _CLASSES.get(field)
-            if kind is None:
-                values[field] = values[field] or None
-            elif not isinstance(values[field], kind):
-                values[field] = kind(**values[field])
+        for field in _WITH_KEYS:
+            found, kind = values.get(field), _CLASSES.get(field)
+            if found is not None and kind is None:
+                values[field] = found or None
+            elif found is not None and kind is not None and not isinstance(found, kind):
+                values[field] = kind(**found)
         return CreatePaymentLink(**values)
     except ConfigurationError as error:
         raise BadRowError(str(error)) from None

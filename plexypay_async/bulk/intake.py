@@ -55,13 +55,13 @@ class Item:
     look_first: bool = False
     """Whether it may exist already."""
     reached: bool = False
-    """Whether an earlier run may have sent it, so that a refusal may be of what that one made."""
+    """Whether an earlier run may have sent it: a refusal may then be due to the link that it made."""
     link_id: str | None = None
     """The link that the journal has for it, where it has no more than that."""
     link_is_sealed: bool = False
     """Whether the journal's seal proves it: then it is never created again."""
     claimed_anew: bool = False
-    """Whether the journal has claimed it for this run alone, so that what is not sent does not exist."""
+    """Whether this run was the first to claim it, or the first since it failed: unsent, it does not exist."""
     settled_at: float = 0.0
     """The loop's time before which a look-up proves nothing: an earlier run may have just sent it."""
     result: BulkResult | None = None
@@ -324,13 +324,13 @@ class JournalIntake:
             if claimed:
                 settled += await self._exchange(claimed)
         except BaseException:
-            # They were read, and are not sent.
+            # They were read and are not sent; each needs a result.
             settled += [item for item, _, _ in claimed]
             self._ready.extend(sorted(settled, key=_index))
             raise
         # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
         for item in sorted(settled, key=_index):
-            # Where the order does not matter, nobody waits for what an earlier run may be at.
+            # Unless the results come in order, rows that the server may still be at work on are put off.
             later = item.settled_at > 0 and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
@@ -395,7 +395,7 @@ class JournalIntake:
         writing = asyncio.ensure_future(self._exchanged(claims))
         self._writes.add(writing)
         writing.add_done_callback(self._writes.discard)
-        # What is being written is not to be cut where its worker is cancelled.
+        # A write goes on when the worker that waits for it is cancelled.
         return await asyncio.shield(writing)
 
     async def _exchanged(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:

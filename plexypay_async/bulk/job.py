@@ -76,7 +76,7 @@ class BulkJob:
         self._workers = most if concurrency is None else concurrency
         self._timeout = execution.settings.changed(timeout=options.timeout).timeout
         if options.max_rate is not None:
-            # More would spend their links' time in the queue for the rate.
+            # With more workers, a link's time would run out while it waits for the rate.
             self._workers = min(self._workers, math.ceil(options.max_rate * self._timeout / 4))
         self._look_first = look_first
         self.cut = False

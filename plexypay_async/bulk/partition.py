@@ -186,8 +186,8 @@ def create_partition(
         rows: `CreatePaymentLink` requests, or mappings of its keyword arguments, amounts in **minor** units.
             None, NaN, NaT and empty text mean "not given"; integers of NumPy are taken as they are and text
             of digits as a number, a float is refused as an amount; a time is an aware datetime or ISO 8601
-            text with an offset; ``metadata.NAME`` is a key of the metadata. Every row needs an
-            `order_reference`.
+            text with an offset. The columns are those of ``plexypay bulk-create``, such as ``metadata.NAME``
+            for a key of the metadata. Every row needs an `order_reference`.
         settings: `PartitionSettings`, or a mapping of its fields. An engine may log a plain mapping as it is:
             put no key into one.
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
@@ -271,7 +271,7 @@ class _Partition:
         from .job import BulkJob
 
         execution = client._execution  # pyright: ignore[reportPrivateUsage]
-        # A generator would be closed with the job, and what is left in it lost.
+        # Not the generator itself: the job would close it, and what is left in it is still needed.
         job = BulkJob(execution, self._settings.job(itertools.chain(requests)), look_first=self._look_first)
         try:
             async with contextlib.aclosing(job.results()) as results:

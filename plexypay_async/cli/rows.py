@@ -140,7 +140,7 @@ class _CsvRows(Iterator[Row | BadRow]):
                 cells = next(self._records)
             except (csv.Error, BadRowError) as error:
                 line = taken[0][0]
-                # The quote that was opened may be the mistake: what follows its line is read again as rows.
+                # The quote that was opened may be the mistake, so the lines after it are read again as rows.
                 self._text.put_back_all_but_first()
                 return BadRow(line, None, _quoting_reason(error))
             if not any(cell and not cell.isspace() for cell in cells):

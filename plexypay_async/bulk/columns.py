@@ -23,7 +23,7 @@ import attrs
 
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
-from ..fields import wire_name
+from ..fields import read_time, real_time, wire_name
 
 __all__ = [
     "COLUMNS",
@@ -128,7 +128,7 @@ def _moment(value: object) -> datetime:
         raise BadRowError(f"{shown(value)} is not a time: {example}")
     else:
         try:
-            parsed = datetime.fromisoformat(value)
+            parsed = read_time(value)
         except ValueError:
             raise BadRowError(f"{shown(value)} is not an ISO 8601 time: {example}") from None
         if _HAS_TIME_OF_DAY.search(value) is None:
@@ -191,7 +191,7 @@ def _is_missing(value: Any) -> bool:
 _ANY_KEY = "NAME"
 _BY_NAME: dict[str, Callable[[Any], Any]] = {"amount": _amount, "currency": _currency}
 """How a cell is read whose type does not say all."""
-_BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, datetime: _moment}
+_BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, real_time(): _moment}
 
 
 @attrs.frozen
@@ -225,8 +225,9 @@ def _class_of(field: attrs.Attribute[Any]) -> type[Any] | None:
 
 
 def _reader_of(field: attrs.Attribute[Any]) -> Callable[[Any], Any]:
-    types = _types_of(field)
-    return _BY_NAME.get(field.name) or next(read for kind, read in _BY_TYPE.items() if kind in types)
+    kinds = tuple(_types_of(field))
+    by_type = (read for kind, read in _BY_TYPE.items() if any(issubclass(each, kind) for each in kinds))
+    return _BY_NAME.get(field.name) or next(by_type)
 
 
 def _columns_of(field: attrs.Attribute[Any]) -> Iterator[Column]:

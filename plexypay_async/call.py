@@ -520,20 +520,29 @@ def _path(target: str) -> str:
     return target.partition("?")[0]
 
 
-def call_of(execution: Execution, operation: Operation[..., R], request: Any, **options: Any) -> Call[R]:
+def call_of(
+    execution: Execution,
+    operation: Operation[..., R],
+    request: Any,
+    *,
+    wire_request: WireRequest | None = None,
+    **options: Any,
+) -> Call[R]:
     """Return the call that performs an operation; nothing is sent before it runs.
 
     Args:
         execution: What it shares with the client's other calls.
         operation: What to do.
         request: Its request.
+        wire_request: The request as it goes out, where it is encoded already.
         options: What `Call` takes besides, for a bulk job's calls.
     """
     codec = execution.codecs.get(operation.name) or execution.codec(operation)
-    try:
-        wire_request = codec.encode(request)
-    except ConfigurationError as error:
-        # The encoder's frames hold the body, and with it a card's data.
-        without_own_frames(error)
-        raise error from None
+    if wire_request is None:
+        try:
+            wire_request = codec.encode(request)
+        except ConfigurationError as error:
+            # The encoder's frames hold the body, and with it a card's data.
+            without_own_frames(error)
+            raise error from None
     return Call(execution, codec, wire_request, operation, request, **options)

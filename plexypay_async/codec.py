@@ -34,6 +34,7 @@ from .wire import (
     SHOWN,
     WireRequest,
     WireResponse,
+    check_empty,
     code_of,
     decode_json,
     encode_json,
@@ -100,14 +101,14 @@ class RequestEncoder:
             return self._path
         return path_of(self._path, {name: getattr(request, name) for name in self._path_parameters})
 
-    def encode(self, request: Request) -> WireRequest:
-        """Return the request as it goes out."""
+    def encode(self, request: Request, *, ordered: bool = False) -> WireRequest:
+        """Return the request as it goes out; `ordered` sorts the keys of its body's objects."""
         values = self.values(request)
         path = self.path(request) if self._path_parameters else self._path
         headers = {name: str(values.pop(name)) for name in self._headers} if self._headers else None
         if self._has_body:
             # What takes no field is sent without a body, as the API's page shows a cancel.
-            body = encode_json(values) if values or not self._is_bare else None
+            body = encode_json(values, ordered=ordered) if values or not self._is_bare else None
             return WireRequest(self._method, path, body, headers)
         query = query_of(values) if values else ""
         return WireRequest(self._method, f"{path}?{query}" if query else path)
@@ -127,6 +128,7 @@ class OperationCodec(Generic[R]):
         self._reads = operation.method == "GET"
         self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
+        self._unread = Outcome.DONE if self._reads else Outcome.UNKNOWN
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
@@ -156,12 +158,8 @@ class OperationCodec(Generic[R]):
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:
                 return None  # type: ignore[return-value]
-            value = decode_json(
-                response,
-                self.name,
-                shown=not self._model.private,
-                outcome=Outcome.DONE if self._reads else Outcome.UNKNOWN,
-            )
+            value = None
+            check_empty(response, self.name, shown=not self._model.private, outcome=self._unread)
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
         if not self._reads and not (
             self._id is not None
@@ -309,7 +307,7 @@ class ListingCodec(Generic[T]):
         # Its answer is assumed too, and may be an array alone.
         self._is_assumed = listing.evidence is Evidence.ASSUMED
         self._structure: Structure = converter.get_structure_hook(listing.item)
-        self._has_decimals = holds_decimals(listing.item)
+        self._read = read_exactly if holds_decimals(listing.item) else orjson.loads
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -333,9 +331,7 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
-        value = decode_json(response, self.name, outcome=Outcome.DONE)
-        if self._has_decimals and value is not None:
-            value = read_exactly(response.body)
+        value = decode_json(response, self.name, read=self._read, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
-from .private_files import connect, make_private_database
+from .sqlite_file import SQLiteFile, atomically
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,12 +29,10 @@ _PATIENCE = 30.0
 """Seconds to wait for another process' write."""
 
 # A claim has an owner; what is handled has none.
-_SCHEMA = (
-    "CREATE TABLE seen (key TEXT PRIMARY KEY, owner TEXT, expires REAL NOT NULL) WITHOUT ROWID",
-    "CREATE INDEX seen_expires ON seen (expires)",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
+_SCHEMA = """
+CREATE TABLE seen (key TEXT PRIMARY KEY, owner TEXT, expires REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX seen_expires ON seen (expires)
+"""
 # An event's key was its name and id alone before it had a digest; what was marked so stays handled.
 _BOUND_KEY = re.compile(r"((?:transaction|payment_order)\.[a-z_]+:.+):[0-9a-f]{32}")
 _MARK = (
@@ -85,6 +83,13 @@ class SeenWebhooks:
         self.path = Path(path).absolute()
         self.keep = _seconds("keep", keep)
         self.lease = _seconds("lease", lease)
+        self._file = SQLiteFile(
+            path=self.path,
+            kind="seen webhooks",
+            application_id=APPLICATION_ID,
+            version=SCHEMA_VERSION,
+            schema=_SCHEMA,
+        )
         with self._transaction():
             pass
         self._use_write_ahead_log()
@@ -155,58 +160,24 @@ class SeenWebhooks:
         import sqlite3
 
         try:
-            with contextlib.closing(self._connect()) as connection:
+            with contextlib.closing(self._file.connect(timeout=_PATIENCE)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("BEGIN IMMEDIATE")
-                self._check_or_make(connection)
-                self._make_private()
-                yield connection
-                connection.execute("COMMIT")
+                with atomically(connection):
+                    self._file.check_or_make(connection)
+                    self._file.make_private()
+                    yield connection
         except sqlite3.Error as error:
-            raise ConfigurationError(f"{self._named}: {error}") from None
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            return connect(self.path, isolation_level=None, timeout=_PATIENCE)
-        except OSError as error:
-            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
-
-    def _make_private(self) -> None:
-        try:
-            make_private_database(self.path)
-        except OSError as error:
-            raise ConfigurationError(f"{self._named}: {error.strerror}") from None
-
-    @property
-    def _named(self) -> str:
-        return f"seen webhooks {self.path}"
+            raise self._file.error(error) from None
 
     def _use_write_ahead_log(self) -> None:
         import sqlite3
 
-        # Of two processes that begin at the same moment one may be refused; the other's word is for both.
+        # Where two processes begin at once, one may be refused; what the other sets holds for both.
         with (
             contextlib.suppress(sqlite3.OperationalError),
-            contextlib.closing(self._connect()) as connection,
+            contextlib.closing(self._file.connect(timeout=_PATIENCE)) as connection,
         ):
             connection.execute("PRAGMA journal_mode = WAL")
-
-    def _check_or_make(self, connection: sqlite3.Connection) -> None:
-        application, version = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
-        if application == APPLICATION_ID and version == SCHEMA_VERSION:
-            return
-        if application == APPLICATION_ID:
-            raise ConfigurationError(
-                f"{self._named}: its format is {version}, and this plexypay reads {SCHEMA_VERSION}"
-            )
-        if application or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise ConfigurationError(
-                f"{self._named}: this SQLite file belongs to another program; it was left as it is"
-            )
-        for statement in _SCHEMA:
-            connection.execute(statement)
 
 
 class Handling:

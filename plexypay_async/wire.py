@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode
@@ -39,6 +39,7 @@ __all__ = [
     "Decoder",
     "WireRequest",
     "WireResponse",
+    "check_empty",
     "code_of",
     "date_of",
     "decode_json",
@@ -197,14 +198,14 @@ def _replaced(text: str, key: str) -> str:
 # ------------------------------------------------------------------------------------------------- JSON
 
 
-def encode_json(value: Any) -> bytes:
-    """Write a value as JSON.
+def encode_json(value: Any, *, ordered: bool = False) -> bytes:
+    """Write a value as JSON; `ordered` sorts the keys of each object.
 
     Raises:
         ConfigurationError: JSON cannot carry it, for example a number of more than 64 bits.
     """
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if ordered else 0)
     except TypeError as error:
         told = str(error)
     if isinstance(value, dict):
@@ -215,21 +216,36 @@ def encode_json(value: Any) -> bytes:
 
 
 def decode_json(
-    response: WireResponse, what: str, *, shown: bool = True, outcome: Outcome = Outcome.UNKNOWN
+    response: WireResponse,
+    what: str,
+    *,
+    read: Callable[[bytes], Any] = orjson.loads,
+    shown: bool = True,
+    outcome: Outcome = Outcome.UNKNOWN,
 ) -> Any:
     """Read a body as JSON; an empty one is None. Unless `shown`, an error holds nothing of it.
 
-    `outcome` is that of an answer that cannot be read.
+    `read` does it, or raises `ValueError`; `outcome` is that of an answer that cannot be read.
 
     Raises:
         UnreadableResponseError: The body is not JSON.
     """
-    if not response.body.strip():
-        return None
     try:
-        return orjson.loads(response.body)
+        return read(response.body)
     except ValueError:
-        error = unreadable(response, f"{what}: the answer is not JSON", shown=shown, outcome=outcome)
+        check_empty(response, what, shown=shown, outcome=outcome)
+    return None
+
+
+def check_empty(response: WireResponse, what: str, *, shown: bool, outcome: Outcome) -> None:
+    """Let an empty body pass.
+
+    Raises:
+        UnreadableResponseError: There is a body, which is not JSON.
+    """
+    if not response.body.strip():
+        return
+    error = unreadable(response, f"{what}: the answer is not JSON", shown=shown, outcome=outcome)
     error.cut = response.hides_a_cut
     raise error from None
 

@@ -19,10 +19,10 @@ from ..errors import (
     UnreadableResponseError,
 )
 from ..execution import Execution
-from ..wire import WireResponse
+from ..wire import WireRequest, WireResponse
 from .journal import Entry, Journal, State, digest_of
 
-__all__ = ["Intake", "Item", "JournalIntake", "Source"]
+__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
 
 CLAIM_BATCH = 64
 MOST_LATER = 1000
@@ -33,22 +33,35 @@ SETTLING = 5.0
 """Seconds after a run's beginning in which the server may still be at work on the run before."""
 
 
+@attrs.frozen
+class EncodedLink:
+    """A request that is encoded already: a source may give it in place of the request.
+
+    It is encoded with its keys in order, and for a client that overrides no path.
+    """
+
+    request: CreatePaymentLink
+    wire_request: WireRequest
+
+
 @attrs.define
 class Item:
     """A request that a worker has taken."""
 
     index: int
     request: CreatePaymentLink
+    wire_request: WireRequest | None = None
+    """The request as it goes out, where it was encoded already."""
     look_first: bool = False
     """Whether it may exist already."""
     reached: bool = False
-    """Whether an earlier run may have sent it, so that a refusal may be of what that one made."""
+    """Whether an earlier run may have sent it: a refusal may then be due to the link that it made."""
     link_id: str | None = None
     """The link that the journal has for it, where it has no more than that."""
     link_is_sealed: bool = False
     """Whether the journal's seal proves it: then it is never created again."""
     claimed_anew: bool = False
-    """Whether the journal has claimed it for this run alone, so that what is not sent does not exist."""
+    """Whether this run was the first to claim it, or the first since it failed: unsent, it does not exist."""
     settled_at: float = 0.0
     """The loop's time before which a look-up proves nothing: an earlier run may have just sent it."""
     result: BulkResult | None = None
@@ -68,10 +81,16 @@ class Buffered(AsyncIterator[CreatePaymentLink]):
         """Return the next request, which is at hand."""
 
 
-class Source:
+class RequestSource:
     """One iterable of requests, plain or async, that is read one by one."""
 
-    def __init__(self, requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink]) -> None:
+    def __init__(
+        self,
+        requests: Iterable[CreatePaymentLink] | AsyncIterable[CreatePaymentLink],
+        *,
+        look_first: bool = False,
+    ) -> None:
+        self._look_first = look_first
         self.failure: BaseException | None = None
         """What the iterable raised; it reaches the caller once the links under way are settled."""
         self.ended = False
@@ -130,16 +149,18 @@ class Source:
             return None
         return self._item(request)
 
-    def _item(self, request: CreatePaymentLink) -> Item | None:
+    def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
         index = self._index
         self._index += 1
+        if isinstance(request, EncodedLink):
+            return Item(index, request.request, request.wire_request, self._look_first)
         if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
             self.ended = True
             self.failure = ConfigurationError(
                 f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
             )
             return None
-        return Item(index, request)
+        return Item(index, request, None, self._look_first)
 
     def _at_hand(self) -> tuple[CreatePaymentLink] | None:
         # The one that somebody waits for comes first.
@@ -215,23 +236,12 @@ async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
 class Intake:
     """Takes requests as they come, without a journal."""
 
-    def __init__(self, source: Source, *, look_first: bool) -> None:
+    def __init__(self, source: RequestSource) -> None:
         self._source = source
-        self._look_first = look_first
-
-    def take_now(self) -> Item | None:
-        """Return the next request; None after the last, and where it takes a wait."""
-        item = self._source.next_at_hand()
-        if item is not None:
-            item.look_first = self._look_first
-        return item
-
-    async def take(self) -> Item | None:
-        """Return the next request; None after the last."""
-        item = await self._source.next()
-        if item is not None:
-            item.look_first = self._look_first
-        return item
+        self.take_now = source.next_at_hand
+        self.take = source.next
+        self.stop = source.stop
+        self.left = source.left
 
     def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Note a result; return all results that it settles."""
@@ -242,14 +252,6 @@ class Intake:
         """Whether no further request is to be read."""
         return self._source.ended
 
-    def stop(self) -> None:
-        """Take no more."""
-        self._source.stop()
-
-    def left(self) -> list[Item]:
-        """Return what was read and not taken, once it is stopped."""
-        return self._source.left()
-
     async def close(self) -> None:
         """Write what is not written yet; there is nothing to write."""
 
@@ -257,7 +259,9 @@ class Intake:
 class JournalIntake:
     """Takes requests in batches that are claimed in the journal before any of them is sent."""
 
-    def __init__(self, source: Source, journal: Journal, execution: Execution, *, ordered: bool) -> None:
+    def __init__(
+        self, source: RequestSource, journal: Journal, execution: Execution, *, ordered: bool
+    ) -> None:
         self._source = source
         self._journal = journal
         self._ordered = ordered
@@ -320,13 +324,13 @@ class JournalIntake:
             if claimed:
                 settled += await self._exchange(claimed)
         except BaseException:
-            # They were read, and are not sent.
+            # They were read and are not sent; each needs a result.
             settled += [item for item, _, _ in claimed]
             self._ready.extend(sorted(settled, key=_index))
             raise
         # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
         for item in sorted(settled, key=_index):
-            # Where the order does not matter, nobody waits for what an earlier run may be at.
+            # Unless the results come in order, rows that the server may still be at work on are put off.
             later = item.settled_at > 0 and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
@@ -343,13 +347,12 @@ class JournalIntake:
                 settled.append(_refused(item, "a job with a journal needs an order reference on every row"))
                 continue
             try:
-                digest = digest_of(self._codec.encode(item.request).body or b"{}")
+                if item.wire_request is None:
+                    item.wire_request = self._codec.encode(item.request, ordered=True)
             except PlexyPayError as error:
                 settled.append(_with_error(item, error.with_traceback(None)))
                 continue
-            except (TypeError, ValueError) as error:
-                settled.append(_refused(item, f"it cannot be read back as JSON ({error})"))
-                continue
+            digest = digest_of(item.wire_request.body)
             open_row = self._open.get(reference)
             if open_row is None:
                 self._open[reference] = _Open(item.index, digest)
@@ -392,7 +395,7 @@ class JournalIntake:
         writing = asyncio.ensure_future(self._exchanged(claims))
         self._writes.add(writing)
         writing.add_done_callback(self._writes.discard)
-        # What is being written is not to be cut where its worker is cancelled.
+        # A write goes on when the worker that waits for it is cancelled.
         return await asyncio.shield(writing)
 
     async def _exchanged(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:

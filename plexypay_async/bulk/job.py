@@ -38,7 +38,7 @@ from ..execution import Execution
 from ..limits import OpenPace, Pace, RatedPace
 from ..slots import loop_of_task
 from .frames import without_own_frames
-from .intake import Intake, Item, JournalIntake, Source
+from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures, copied
 
@@ -77,7 +77,7 @@ class BulkJob:
         self._workers = most if concurrency is None else concurrency
         self._timeout = execution.settings.changed(timeout=options.timeout).timeout
         if options.max_rate is not None:
-            # More would spend their links' time in the queue for the rate.
+            # With more workers, a link's time would run out while it waits for the rate.
             self._workers = min(self._workers, math.ceil(options.max_rate * self._timeout / 4))
         self._look_first = look_first
         self.cut = False
@@ -105,12 +105,12 @@ class BulkJob:
                 failure = error
             while failure is None:
                 # What is ready is handed over without a coroutine for each.
-                while (result := run.outbox.take()) is not None:
+                while (result := run.queue.take()) is not None:
                     yield result
                 if not await run.more():
                     break
         finally:
-            self.cut = run.outbox.failure is not None
+            self.cut = run.queue.failure is not None
             leaving = isinstance(sys.exception(), GeneratorExit)
             failure = await _to_the_end(run.end(failure))
             if leaving and failure is not None:
@@ -134,8 +134,8 @@ class _Run:
         self._options = options
         self._size = workers
         self._timeout = timeout
-        self.outbox = _Outbox(workers, ordered=options.ordered, stop=self._stop)
-        self._source: Source | None = None
+        self.queue = _ResultQueue(workers, ordered=options.ordered, stop=self._stop)
+        self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None
         self._lasting: LastingFailures | None = None
         self._workers: dict[asyncio.Task[Any] | None, _Worker] = {}
@@ -155,15 +155,15 @@ class _Run:
             pace,
             JobLimits(execution.settings, execution.budget, self._timeout, OpenPace(), probes),
             refuse=self._refuse,
-            end=self.outbox.fail,
+            end=self.queue.fail,
         )
         limits = JobLimits(execution.settings, execution.budget, self._timeout, lasting, probes)
-        self._source = source = Source(options.links)
         journal = options.journal
+        self._source = source = RequestSource(options.links, look_first=look_first and journal is None)
         if journal is not None and not isinstance(journal, Journal):
             journal = self._opened = Journal(journal)
         if journal is None:
-            intake: Intake | JournalIntake = Intake(source, look_first=look_first)
+            intake: Intake | JournalIntake = Intake(source)
         else:
             journal.hold()
             self._held = journal
@@ -171,7 +171,7 @@ class _Run:
             intake = JournalIntake(source, journal, execution, ordered=options.ordered)
         self._intake = intake
         for _ in range(self._size):
-            worker = _Worker(execution, intake, self.outbox, limits, lasting)
+            worker = _Worker(execution, intake, self.queue, limits, lasting)
             self._workers[asyncio.create_task(worker.run())] = worker
 
     def _refuse(self) -> bool:
@@ -187,26 +187,26 @@ class _Run:
 
     async def more(self) -> bool:
         """Wait until a result is ready; False once every row that was read has had its result."""
-        if await self.outbox.more():
+        if await self.queue.more():
             return True
-        failure, intake = self.outbox.failure, self._intake
+        failure, intake = self.queue.failure, self._intake
         if failure is None or intake is None:
             return False
         for item in intake.left():
             result = item.result or not_sent(item.index, item.request, failure)
-            self.outbox.put(intake.settled(attrs.evolve(item, result=result), result))
-        return await self.outbox.more()
+            self.queue.put(intake.settled(attrs.evolve(item, result=result), result))
+        return await self.queue.more()
 
     async def end(self, failure: BaseException | None) -> BaseException | None:
         """Stop what is under way and let go of everything; return what the job ends with, if anything."""
         # Where all went well the workers have ended by themselves.
-        self.outbox.closed = True
+        self.queue.closed = True
         for task in self._workers:
             if task is not None:
                 task.cancel()
         await asyncio.gather(*[task for task in self._workers if task is not None], return_exceptions=True)
         source = self._source
-        failure = failure or self.outbox.failure
+        failure = failure or self.queue.failure
         if failure is not None:
             failure = without_own_frames(failure)
         elif source is not None and source.failure is not None:
@@ -280,7 +280,7 @@ async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-class _Outbox:
+class _ResultQueue:
     """Results on their way to the consumer; workers wait where it does not keep up."""
 
     def __init__(self, workers: int, *, ordered: bool, stop: Callable[[], None]) -> None:
@@ -384,13 +384,13 @@ class _Worker:
         self,
         execution: Execution,
         intake: Intake | JournalIntake,
-        outbox: _Outbox,
+        queue: _ResultQueue,
         limits: JobLimits,
         lasting: LastingFailures,
     ) -> None:
         self._execution = execution
         self._intake = intake
-        self._outbox = outbox
+        self._queue = queue
         self._limits = limits
         self._lasting = lasting
         self._call: Call[PaymentLink] | None = None
@@ -403,7 +403,7 @@ class _Worker:
 
     async def run(self) -> None:
         """Work until there is no more to take. Whatever ends it before ends the job."""
-        intake, outbox, lasting = self._intake, self._outbox, self._lasting
+        intake, queue, lasting = self._intake, self._queue, self._lasting
         try:
             while True:
                 item = intake.take_now()
@@ -416,13 +416,13 @@ class _Worker:
                         break
                 result = item.result or await self._perform(item)
                 results = intake.settled(item, result)
-                if not outbox.put(results):
-                    await outbox.room(results)
+                if not queue.put(results):
+                    await queue.room(results)
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
             # Not here, where a SystemExit would end the loop.
-            outbox.fail(error)
+            queue.fail(error)
         finally:
-            outbox.ended()
+            queue.ended()
 
     async def _perform(self, item: Item) -> BulkResult:
         link: PaymentLink | None = None
@@ -437,6 +437,7 @@ class _Worker:
                 _CREATE,
                 item.request,
                 job=self._limits,
+                wire_request=item.wire_request,
                 look_first=item.look_first,
                 reached=item.reached,
                 settled_at=item.settled_at,
@@ -448,7 +449,7 @@ class _Worker:
         except PlexyPayError as failure:
             error = failure.with_traceback(None)
         except BaseException as foreign:
-            if self._outbox.closed:
+            if self._queue.closed:
                 raise
             # The row's part in it; the job ends with the whole.
             error = OutcomeUnknownError(
@@ -456,11 +457,11 @@ class _Worker:
                 operation=_CREATE.name,
                 order_reference=item.request.order_reference,
             )
-            self._outbox.fail(foreign)
+            self._queue.fail(foreign)
         finally:
             self._call = None
         if self._refused:
-            return not_sent(item.index, item.request, self._outbox.failure)
+            return not_sent(item.index, item.request, self._queue.failure)
         self._lasting.note(error, began)
         return BulkResult(
             index=item.index,

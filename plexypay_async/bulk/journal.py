@@ -19,18 +19,18 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
-import orjson
 
 from ..errors import ConfigurationError
-from ..private_files import connect, make_private_database, open_private
+from ..private_files import open_private
 from ..secret import Secret
+from ..sqlite_file import SQLiteFile, atomically
 from .sealing import Kept, Seal, decoded, link_in
 
 __all__ = ["Entry", "Journal", "State"]
@@ -58,13 +58,13 @@ CREATE TABLE links (
     hash BLOB,
     seal BLOB,
     done_at INTEGER
-);
+)
 """
 UPGRADE = """
 ALTER TABLE links ADD COLUMN link TEXT;
 ALTER TABLE links ADD COLUMN hash BLOB;
 ALTER TABLE links ADD COLUMN seal BLOB;
-ALTER TABLE links ADD COLUMN done_at INTEGER;
+ALTER TABLE links ADD COLUMN done_at INTEGER
 """
 DAY = 86400
 LONGEST_REASON = 1000
@@ -114,11 +114,19 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._sqlite = SQLiteFile(
+            path=self.path,
+            kind="journal",
+            application_id=APPLICATION_ID,
+            version=SCHEMA_VERSION,
+            schema=SCHEMA,
+            upgrades={UNSEALED_VERSION: UPGRADE},
+        )
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
         self._closed = False
         self._held = False
-        self._file: tuple[int, int] | None = None
+        self._opened: tuple[int, int] | None = None
         self._seal: Seal | None = None
 
     def __repr__(self) -> str:
@@ -127,7 +135,7 @@ class Journal:
     async def call(self, method: Callable[..., T], *arguments: Any) -> T:
         """Run one of the journal's methods on its thread."""
         if self._closed:
-            raise ConfigurationError(f"journal {self.path}: it is closed")
+            raise self._error("it is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
 
     def hold(self) -> None:
@@ -137,7 +145,7 @@ class Journal:
             ConfigurationError: Another job of this process is using it.
         """
         if self._held:
-            raise ConfigurationError(f"journal {self.path}: another job is using it; one job at a time may")
+            raise self._error("another job is using it; one job at a time may")
         self._held = True
 
     def release(self) -> None:
@@ -163,12 +171,10 @@ class Journal:
             # Before the file is touched: POSIX lets go of a process' locks on a file when it closes any
             # descriptor of it, so a second look would open the journal to other processes.
             if self._identity() in _open_files:
-                raise ConfigurationError(
-                    f"journal {self.path}: another job of this process is using it; one job at a time may"
-                )
+                raise self._error("another job of this process is using it; one job at a time may")
             self._connection = self._connected()
-            self._file = self._identity()
-            _open_files.add(self._file)
+            self._opened = self._identity()
+            _open_files.add(self._opened)
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -179,51 +185,41 @@ class Journal:
 
     def _connected(self) -> sqlite3.Connection:
         self._check_file()
+        # check_same_thread: closing may happen on the thread that drops the journal.
+        connection = self._sqlite.connect(timeout=0, check_same_thread=False)
         try:
-            # check_same_thread: closing may happen on the thread that drops the journal.
-            connection = connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
-        except OSError as error:
-            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
-        except sqlite3.Error as error:
-            raise ConfigurationError(f"journal {self.path}: {error}") from None
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # Looked at within the lock: another process may be making the file at this moment.
-            connection.execute("BEGIN IMMEDIATE")
-            self._check_or_make(connection)
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            # Takes the exclusive lock now and keeps it until the connection closes, or its process dies.
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("COMMIT")
-            make_private_database(self.path)
-        except ConfigurationError:
+            self._lock_and_check(connection)
+        except BaseException as error:
             connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._unusable(error) from None
             raise
-        except OSError as error:
-            connection.close()
-            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
-        except sqlite3.OperationalError as error:
-            connection.close()
-            if "locked" in str(error):
-                raise ConfigurationError(
-                    f"journal {self.path}: another process is using it; one job at a time may"
-                ) from None
-            raise ConfigurationError(f"journal {self.path}: it cannot be opened ({error})") from None
-        except sqlite3.Error as error:
-            connection.close()
-            raise self._damaged(error) from None
         return connection
+
+    def _lock_and_check(self, connection: sqlite3.Connection) -> None:
+        """Make the connection the only one to the file, and make sure that the file is a sound journal."""
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Looked at within the lock: another process may be making the file at this moment.
+        with atomically(connection):
+            self._sqlite.check_or_make(connection)
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise self._damaged(found)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        # Takes the exclusive lock now and keeps it until the connection closes, or its process dies.
+        with atomically(connection):
+            pass
+        self._sqlite.make_private()
 
     def _check_begun(self) -> None:
         """Refuse a file in which no job has begun yet, without touching it."""
         try:
             begun = self.path.stat().st_size > 0
         except OSError as error:
-            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
+            raise self._error(error.strerror) from None
         if not begun and not _size(self._log):
-            raise ConfigurationError(f"journal {self.path}: the file is empty: no job has begun with it")
+            raise self._error("the file is empty: no job has begun with it")
 
     @property
     def _log(self) -> Path:
@@ -236,43 +232,24 @@ class Journal:
                 beginning = file.read(len(SQLITE_MAGIC))
         except FileNotFoundError:
             if not self.path.parent.is_dir():
-                raise ConfigurationError(f"journal {self.path}: there is no such folder") from None
+                raise self._error("there is no such folder") from None
             return
         except OSError as error:
-            raise ConfigurationError(f"journal {self.path}: {error.strerror}") from None
+            raise self._error(error.strerror) from None
         if not beginning and _size(self._log):
             raise self._damaged(f"it is empty, and its {self._log.name} is not")
         if beginning and beginning != SQLITE_MAGIC:
-            raise ConfigurationError(f"journal {self.path}: this file is no journal; it was left as it is")
+            raise self._error("this file is no journal; it was left as it is")
 
-    def _check_or_make(self, connection: sqlite3.Connection) -> None:
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        # A process that was killed while it made the file leaves it empty, or an empty database.
-        if not application and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            for statement in SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            return
-        if application != APPLICATION_ID:
-            raise ConfigurationError(
-                f"journal {self.path}: this SQLite file belongs to another program; it was left as it is"
-            )
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (SCHEMA_VERSION, UNSEALED_VERSION):
-            raise ConfigurationError(
-                f"journal {self.path}: its format is {version}, and this plexypay reads {SCHEMA_VERSION}"
-            )
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise self._damaged(verdict)
-        if version == UNSEALED_VERSION:
-            for statement in UPGRADE.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    def _unusable(self, error: sqlite3.Error) -> ConfigurationError:
+        if not isinstance(error, sqlite3.OperationalError):
+            return self._damaged(error)
+        if "locked" in str(error):
+            return self._error("another process is using it; one job at a time may")
+        return self._error(f"it cannot be opened ({error})")
 
     def _damaged(self, why: object) -> ConfigurationError:
-        return ConfigurationError(f"journal {self.path}: the file is damaged ({why}); it was left as it is")
+        return self._error(f"the file is damaged ({why}); it was left as it is")
 
     def close(self) -> None:
         """Close the file; what was recorded is durable."""
@@ -282,7 +259,7 @@ class Journal:
             with _opening:
                 self._connection.close()
                 self._connection = None
-                _open_files.discard(self._file)
+                _open_files.discard(self._opened)
 
     def __enter__(self) -> Self:
         return self
@@ -309,7 +286,7 @@ class Journal:
             self._take(api_key, base_url=base_url)
             return True
         if known != base_url:
-            raise ConfigurationError(f"journal {self.path}: it belongs to {known}, not to {base_url}")
+            raise self._error(f"it belongs to {known}, not to {base_url}")
         salt, check = self._bytes_about("salt"), self._bytes_about("check")
         if not check:
             # Of the format before.
@@ -463,8 +440,8 @@ class Journal:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise ConfigurationError(
-                f"journal {self.path}: its rows are purged, but what was removed may still be in the file,"
+            raise self._error(
+                "its rows are purged, but what was removed may still be in the file,"
                 f" which cannot be written anew ({error})"
             ) from None
         return purged
@@ -491,54 +468,21 @@ class Journal:
     @property
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise ConfigurationError(f"journal {self.path}: it is not open")
+            raise self._error("it is not open")
         return self._connection
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._open, self)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT: durable when it ends, or as if it had never begun."""
-
-    def __init__(self, connection: sqlite3.Connection, journal: Journal) -> None:
-        self._connection = connection
-        self._journal = journal
-
-    def __enter__(self) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        """Change the file: durable when the block ends, or as if it had never begun."""
+        connection = self._open
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            with atomically(connection):
+                yield connection
         except sqlite3.Error as error:
-            raise self._unwritable(error) from None
-        return self._connection
+            raise self._error(f"cannot be written ({error}); nothing more is sent") from None
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            try:
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                raise self._unwritable(error) from None
-            return
-        self._roll_back()
-        if isinstance(exc, sqlite3.Error):
-            raise self._unwritable(exc) from None
-
-    def _roll_back(self) -> None:
-        # SQLite has done it by itself after some errors, such as a full disk.
-        if self._connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-
-    def _unwritable(self, error: sqlite3.Error) -> ConfigurationError:
-        return ConfigurationError(
-            f"journal {self._journal.path}: cannot be written ({error}); nothing more is sent"
-        )
+    def _error(self, reason: object) -> ConfigurationError:
+        return self._sqlite.error(reason)
 
 
 def _size(path: Path) -> int:
@@ -553,7 +497,6 @@ def _shown(reason: str) -> str:
     return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
-def digest_of(body: bytes) -> bytes:
-    """Return a row's digest, from its encoded body: equal content, in whatever order, has an equal digest."""
-    ordered = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(b"%d:" % DIGEST_VERSION + ordered).digest()
+def digest_of(body: bytes | None) -> bytes:
+    """Return a row's digest, from its body encoded with the keys in order: equal content has an equal one."""
+    return hashlib.sha256(b"%d:" % DIGEST_VERSION + (body or b"{}")).digest()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import operator
+import itertools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypedDict, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import attrs
 
@@ -21,6 +20,7 @@ from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymen
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
 from ..secret import Secret
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
+from .columns import BadRowError, is_mapping, request_of
 from .frames import without_own_frames
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ T = TypeVar("T")
 TAKEN_STATUS = 409
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""
-
-_METADATA = "metadata."
-_FIELDS = frozenset(field.name for field in attrs.fields(CreatePaymentLink))
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _hidden(api_key: APIKey | Secret[str] | None) -> Secret[str] | Callable[[], str] | None:
@@ -190,8 +186,8 @@ def create_partition(
         rows: `CreatePaymentLink` requests, or mappings of its keyword arguments, amounts in **minor** units.
             None, NaN, NaT and empty text mean "not given"; integers of NumPy are taken as they are and text
             of digits as a number, a float is refused as an amount; a time is an aware datetime or ISO 8601
-            text with an offset; ``metadata.NAME`` is a key of the metadata. Every row needs an
-            `order_reference`.
+            text with an offset. The columns are those of ``plexypay bulk-create``, such as ``metadata.NAME``
+            for a key of the metadata. Every row needs an `order_reference`.
         settings: `PartitionSettings`, or a mapping of its fields. An engine may log a plain mapping as it is:
             put no key into one.
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
@@ -275,8 +271,8 @@ class _Partition:
         from .job import BulkJob
 
         execution = client._execution  # pyright: ignore[reportPrivateUsage]
-        # A generator would be closed with the job, and what is left in it lost.
-        job = BulkJob(execution, self._settings.job(map(_unchanged, requests)), look_first=self._look_first)
+        # Not the generator itself: the job would close it, and what is left in it is still needed.
+        job = BulkJob(execution, self._settings.job(itertools.chain(requests)), look_first=self._look_first)
         try:
             async with contextlib.aclosing(job.results()) as results:
                 async for result in results:
@@ -300,12 +296,11 @@ class _Partition:
 
     def _requests(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> Iterator[CreatePaymentLink]:
         for row, given in enumerate(rows):
-            reference: str | None = None
             try:
                 request = _request_of(given)
                 reference = request.order_reference
                 if reference is None:
-                    raise ConfigurationError("order_reference: every row of a partition needs one")
+                    raise BadRowError("is empty: every row of a partition needs one", "order_reference")
                 first, equal = self._first.setdefault(reference, (row, request))
                 if first == row:
                     self._sent.append(row)
@@ -313,11 +308,14 @@ class _Partition:
                 elif equal == request:
                     self._repeats.append((row, first))
                 else:
-                    raise ConfigurationError(
-                        f"order_reference: {reference!r} came with other content in row {first}"
+                    refused = BadRowError(
+                        f"{reference!r} came with other content in row {first}", "order_reference"
                     )
-            except ConfigurationError as error:
-                self._records[row] = _record(row, reference or _reference_of(given), "invalid", error=error)
+                    refused.order_reference = reference
+                    raise refused
+            except BadRowError as error:
+                invalid = ConfigurationError(str(error))
+                self._records[row] = _record(row, error.order_reference, "invalid", error=invalid)
 
     def _record(self, row: int, result: BulkResult) -> None:
         reference, link, error = result.request.order_reference, result.link, result.error
@@ -359,120 +357,13 @@ def _request_of(row: Any) -> CreatePaymentLink:
     """Return the request that a row stands for.
 
     Raises:
-        ConfigurationError: It stands for none.
+        BadRowError: It stands for none.
     """
     if isinstance(row, CreatePaymentLink):
         return row
-    if not _is_mapping(row):
-        raise ConfigurationError(f"expected a CreatePaymentLink or a mapping, got {type(row).__name__}")
-    values: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
-    for key, cell in row.items():
-        name = _field_of(key)
-        value = _native(cell)
-        if _is_missing(value):
-            continue
-        if name == "metadata" and _is_mapping(value):
-            _merge(metadata, value)
-        elif name.startswith(_METADATA):
-            _merge(metadata, {name.removeprefix(_METADATA): value})
-        elif name in values:
-            raise ConfigurationError(f"{name}: is there twice")
-        else:
-            values[name] = _CONVERTERS.get(name, _unchanged)(value)
-    for needed in ("amount", "currency"):
-        if needed not in values:
-            raise ConfigurationError(f"{needed}: every row needs one")
-    if metadata:
-        values["metadata"] = metadata
-    return CreatePaymentLink(**values)
-
-
-def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _field_of(key: object) -> str:
-    if isinstance(key, str):
-        stripped = key.strip()
-        folded = stripped.lower()
-        if folded in _FIELDS:
-            return folded
-        if folded.startswith(_METADATA) and len(stripped) > len(_METADATA):
-            return _METADATA + stripped[len(_METADATA) :].strip()
-    raise ConfigurationError(
-        f"{key!r} is no field of a payment link; known are {', '.join(sorted(_FIELDS))} and metadata.NAME"
-    )
-
-
-def _reference_of(row: Any) -> str | None:
-    """Return what a bad row has for an order reference, for its record to name it."""
-    found = row.get("order_reference") if _is_mapping(row) else None
-    return str(found) if isinstance(found, str) else None
-
-
-def _native(cell: Any) -> Any:
-    """Return a cell as Python's own: a NumPy scalar as the number or text that it holds."""
-    kind = getattr(getattr(cell, "dtype", None), "kind", None)
-    if kind is not None and kind in "iubfU" and getattr(cell, "shape", None) == ():
-        return cell.item()
-    return cell.strip() if isinstance(cell, str) else cell
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or (isinstance(value, str) and not value):
-        return True
-    try:
-        # Only NaN and NaT differ from themselves.
-        return bool(value != value)
-    except (TypeError, ValueError):
-        # The comparison of pandas' NA is NA, which is neither true nor false; an array's is many.
-        return type(value).__name__ == "NAType"
-
-
-def _merge(metadata: dict[Any, Any], more: Mapping[Any, Any]) -> None:
-    for key, value in more.items():
-        if key in metadata:
-            raise ConfigurationError(f"metadata[{key!r}]: is there twice")
-        metadata[key] = value
-
-
-def _amount(value: Any) -> Any:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 30:
-        return int(value)
-    if isinstance(value, float):
-        raise ConfigurationError(
-            f"amount: expected an int of minor units (22 000 KZT is 2200000), got float {value!r}; "
-            "a column with an empty cell becomes one of floats unless its dtype is Int64"
-        )
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        return value
-    return operator.index(value)
-
-
-def _time(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigurationError(f"expires_at: {value!r} is not an ISO 8601 time") from None
-
-
-def _flag(value: Any) -> Any:
-    return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
-    "amount": _amount,
-    "expires_at": _time,
-    "auto_clearing": _flag,
-    "validation": _flag,
-}
+    if not is_mapping(row):
+        raise BadRowError(f"expected a CreatePaymentLink or a mapping, got {type(row).__name__}")
+    return request_of(row)
 
 
 # ---------------------------------------------------------------------------------------------- event loop

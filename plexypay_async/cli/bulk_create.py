@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 
 from .account import ENVIRONMENT, api_key_from_environment
 from .exits import UnusableInputError
@@ -26,9 +27,12 @@ columns (CSV header or JSON keys; amount and currency are required):
   expires_at       date, time and offset, such as 2099-12-31T23:59:59Z
   customer_id      your customer's id at Plexy Pay
   auto_clearing    true or false (also yes, no, 1, 0)
+  validation       true or false; sent as it is
   success_url, failure_url, cancel_url, callback_url
-  metadata.NAME    a key of your own (in JSON Lines also an object, metadata)
-An empty cell is a field that is not given.
+  metadata.NAME    a key of your own
+  recurring.type, recurring.frequency, recurring.expiry, recurring.parent_transaction_id
+  extra.NAME       a further field of the request, under its name at Plexy Pay
+In JSON Lines, metadata, recurring and extra may also be objects. An empty cell is a field that is not given.
 
 journal:
   With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it
@@ -112,13 +116,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         metavar="R",
-        type=_rate,
+        type=_number_of("requests per second"),
         help="requests per second at the most; unless given, as many as the server takes",
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=_number_of("seconds"),
         default=600.0,
         help="for one link, all its retries included (default: 600)",
     )
@@ -132,24 +136,19 @@ def _positive(text: str) -> int:
     return number
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
+def _number_of(what: str) -> Callable[[str], float]:
+    """Return what reads an argument that is a number above 0."""
 
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number of {what} above 0, got {text!r}")
+        return number
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of requests per second above 0, got {text!r}")
-    return rate
+    return read
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,15 +14,14 @@ from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from ..secret import Secret
 from .exits import Exit, UnusableInputError, exit_code_of
-from .job import BulkJob
+from .job import BulkCreateJob
 from .progress import Scale, choose_progress
-from .references import check_references
+from .references import check_references, check_repeats
 from .report import Problems, Tally, printable, tell, tell_sums
 from .results import ResultsFile
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source
-from .strict import check_rows
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
@@ -79,7 +78,7 @@ class BulkRun:
         self._journal_path = journal_path
         self._problems = Problems(source.name)
         self._tally = Tally()
-        self._job: BulkJob | None = None
+        self._job: BulkCreateJob | None = None
         self._is_sandbox: bool | None = None
         self._write = tell
 
@@ -98,7 +97,7 @@ class BulkRun:
             row_count = self._check(rows)
             lines, rows = self._open()
         elif self._source.size is not None and self._source.size <= _LARGEST_COUNTED_FILE:
-            row_count = sum(1 for _ in rows)
+            row_count = sum(1 for _ in open_rows(self._source.lines(), self._source.name))
             lines, rows = self._open()
         scale = Scale(self._tally, lines, self._source.size, row_count)
 
@@ -145,7 +144,7 @@ class BulkRun:
         if sys.stderr.isatty():
             tell("checking all rows ...")
         count = bad = 0
-        for row in check_rows(rows) if self._journal_path is None else rows:
+        for row in check_repeats(rows) if self._journal_path is None else rows:
             count += 1
             if isinstance(row, BadRow):
                 bad += 1
@@ -183,7 +182,7 @@ class BulkRun:
             self._tally.begun = time.monotonic()
             progress = await stack.enter_async_context(choose_progress(scale))
             self._write = progress.write
-            self._job = BulkJob(
+            self._job = BulkCreateJob(
                 rows,
                 tally=self._tally,
                 problems=self._problems,
@@ -220,7 +219,7 @@ class BulkRun:
         assert self._results_path is not None  # noqa: S101
         return ResultsFile(self._results_path, rewrite=self._journal_path is not None)
 
-    def _tell_what_to_do(self, job: BulkJob) -> None:
+    def _tell_what_to_do(self, job: BulkCreateJob) -> None:
         tally = self._tally
         if self._api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
+from typing import cast
 
 from ..api.payment_links import BulkResult, CreatePaymentLink
+from ..bulk.intake import EncodedLink
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
@@ -19,7 +21,7 @@ from .report import Problems, Tally
 from .results import ResultsFile, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
 
-__all__ = ["BulkJob"]
+__all__ = ["BulkCreateJob"]
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
 """Told of their rows once another answer has come: else they are of the key, and told once."""
@@ -31,7 +33,7 @@ _INTERRUPTED = "stopped while it was under way: it may have been sent"
 _LOOKED_UP_NEXT = "; the next run with this journal looks for it first"
 
 
-class BulkJob:
+class BulkCreateJob:
     """Create a link for every row that can be sent, and record what became of each row.
 
     Args:
@@ -99,7 +101,7 @@ class BulkJob:
                 aclosing(self._requests()) as requests,
                 aclosing(
                     client.payment_links.create_many(
-                        requests,
+                        cast("AsyncIterable[CreatePaymentLink]", requests),
                         concurrency=concurrency,
                         max_rate=max_rate,
                         journal=self._journal,
@@ -141,7 +143,7 @@ class BulkJob:
         """How many rows were taken and are not settled."""
         return len(self._under_way)
 
-    async def _requests(self) -> AsyncGenerator[CreatePaymentLink]:
+    async def _requests(self) -> AsyncGenerator[CreatePaymentLink | EncodedLink]:
         """Yield what can be sent; tell and record what cannot."""
         # The first row is asked for when the journal is known to be this account's: until then, results of
         # an earlier run, or of one that holds the journal now, stay as they are.
@@ -161,7 +163,7 @@ class BulkJob:
                     else:
                         self._under_way[index] = row
                         index += 1
-                        yield row.request
+                        yield row.request if row.encoded is None else EncodedLink(row.request, row.encoded)
         except OSError as error:
             self.end(f"stopped: cannot read the input any further: {error.strerror}")
 

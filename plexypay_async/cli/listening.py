@@ -69,7 +69,7 @@ async def listen(
     application = web.Application(client_max_size=MAX_BODY + 1, middlewares=[_one_request])
     application.router.add_post("/{path:.*}", take)
     logger = logging.getLogger("plexypay.listen")
-    logger.handlers, logger.propagate = [_OneLine()], False
+    logger.handlers, logger.propagate = [_OneLineHandler()], False
     runner = web.AppRunner(
         application, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=_GRACE
     )
@@ -112,7 +112,7 @@ async def _one_request(
     return response
 
 
-class _OneLine(logging.Handler):
+class _OneLineHandler(logging.Handler):
     """Tells of what is no HTTP without its content, in which the token may be."""
 
     def emit(self, record: logging.LogRecord) -> None:

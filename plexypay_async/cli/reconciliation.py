@@ -7,8 +7,8 @@ nothing bounds what an account holds.
 
 from __future__ import annotations
 
+import contextlib
 import enum
-import sqlite3
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, cast
@@ -17,6 +17,7 @@ import attrs
 
 from ..api.payment_links import PaymentLinkSummary
 from ..bulk.journal import State
+from ..sqlite_file import execute_all, temporary_database
 from .rows import BadRow, Row
 
 __all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]
@@ -86,11 +87,8 @@ class Reconciliation:
 
     def __init__(self, *, everything: bool = False) -> None:
         self._everything = everything
-        # An empty name is SQLite's private on-disk database, deleted when it is closed.
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._execute_all(SCHEMA)
-        self._database.execute("BEGIN")
+        self._open = contextlib.ExitStack()
+        self._database = self._open.enter_context(temporary_database(SCHEMA))
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +96,7 @@ class Reconciliation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.close()
-
-    def _execute_all(self, statements: str) -> None:
-        for statement in statements.split(";"):
-            self._database.execute(statement)
+        self._open.close()
 
     # --------------------------------------------------------------------------------------------- filling
 
@@ -147,7 +141,7 @@ class Reconciliation:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is to be reported, one kind after the other, once everything is added."""
-        self._execute_all(AFTER_FILLING)
+        execute_all(self._database, AFTER_FILLING)
         yield from self._invalid()
         yield from self._rows_without_link()
         yield from self._two_links()

@@ -1,8 +1,11 @@
-"""Order references in a job with a journal: every row has one, and equal references mean equal rows."""
+"""Order references that are in an input more than once.
+
+They are kept in a temporary database, so that an input of millions of rows takes no more memory than a small
+one.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 
@@ -12,28 +15,22 @@ from ..api.payment_links import PaymentLink, PaymentLinks
 from ..bulk.journal import digest_of
 from ..codec import OperationCodec
 from ..errors import ConfigurationError
+from ..sqlite_file import temporary_database
 from .rows import BadRow, Row
 
-__all__ = ["check_references"]
+__all__ = ["check_references", "check_repeats"]
+
+_SCHEMA = "CREATE TABLE seen (reference TEXT PRIMARY KEY, line INTEGER, digest BLOB) WITHOUT ROWID"
 
 
 def check_references(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Yield the rows as a journal takes them.
+    """Yield the rows as a journal takes them, with their encoded requests.
 
     A row without an order reference is a bad row, and so is one that repeats a reference with other content;
     it names the first one's line. One that repeats it with equal content knows the first one's line.
-
-    The references are kept in a temporary SQLite database, which moves to the disk as it grows.
     """
     codec = OperationCodec(PaymentLinks.create)
-    # An empty name is SQLite's private on-disk database, deleted when it is closed. Rows of a pipe are read
-    # by a thread, and what is left of them is dropped by another.
-    with contextlib.closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as database:
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute(
-            "CREATE TABLE seen (reference TEXT PRIMARY KEY, line INTEGER, digest BLOB) WITHOUT ROWID"
-        )
-        database.execute("BEGIN")
+    with temporary_database(_SCHEMA) as database:
         for row in rows:
             yield row if isinstance(row, BadRow) else _checked(database, codec, row)
 
@@ -43,20 +40,41 @@ def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], r
     if reference is None:
         return BadRow(row.line, "order_reference", "is empty: a job with a journal needs one on every row")
     try:
-        digest = digest_of(codec.encode(row.request).body or b"{}")
+        encoded = codec.encode(row.request, ordered=True)
     except ConfigurationError as error:
         return BadRow(row.line, None, str(error), reference)
-    added = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (reference, row.line, digest))
+    digest = digest_of(encoded.body)
+    first, digest_of_first = _first(database, reference, row.line, digest)
+    if digest_of_first == digest:
+        return attrs.evolve(row, encoded=encoded, repeats=None if first == row.line else first)
+    told = f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
+    return BadRow(row.line, "order_reference", told, reference)
+
+
+def check_repeats(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Yield the rows of a job without a journal: one that repeats a reference is a bad row.
+
+    It names the first one's line. Only a whole file can be checked for that.
+    """
+    with temporary_database(_SCHEMA) as database:
+        for row in rows:
+            reference = None if isinstance(row, BadRow) else row.request.order_reference
+            first = row.line if reference is None else _first(database, reference, row.line)[0]
+            if first == row.line:
+                yield row
+            else:
+                told = f"is the same as in line {first}: the server takes each order reference once"
+                yield BadRow(row.line, "order_reference", told, reference)
+
+
+def _first(
+    database: sqlite3.Connection, reference: str, line: int, digest: bytes | None = None
+) -> tuple[int, bytes | None]:
+    """Return the line and digest of the first row with a reference, which may be this one."""
+    added = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (reference, line, digest))
     if added.rowcount == 1:
-        return row
-    line, first = database.execute(
+        return line, digest
+    first: tuple[int, bytes | None] = database.execute(
         "SELECT line, digest FROM seen WHERE reference = ?", (reference,)
     ).fetchone()
-    if first == digest:
-        return attrs.evolve(row, repeats=line)
-    return BadRow(
-        row.line,
-        "order_reference",
-        f"is the same as in line {line}, and the rest of the row is not: correct one of the two",
-        reference,
-    )
+    return first

@@ -1,9 +1,7 @@
 """Rows of CSV or JSON Lines, read one at a time into requests.
 
-Both formats share their columns: the fields of `CreatePaymentLink` in snake_case, in any letter case, and
-``metadata.NAME`` for a key of the merchant's own, whose letter case is kept. A row that cannot become a
-request is a `BadRow` among the others; only a file that cannot be read as rows at all is an
-`UnusableInputError`.
+Both formats share the columns of `bulk.columns`. A row that cannot become a request is a `BadRow` among the
+others; only a file that cannot be read as rows at all is an `UnusableInputError`.
 """
 
 from __future__ import annotations
@@ -11,28 +9,27 @@ from __future__ import annotations
 import csv
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Any, cast
 
 import attrs
 
 from ..api.payment_links import CreatePaymentLink
-from ..errors import ConfigurationError
+from ..bulk.columns import (
+    REQUIRED,
+    SAME_COLUMN,
+    BadRowError,
+    column_of,
+    request_of,
+    shown,
+    text,
+)
+from ..wire import WireRequest
 from .exits import UnusableInputError
 from .source import Line, Lines
-from .values import CONVERTERS, BadValueError, shown, text
 
 __all__ = ["BadRow", "Row", "open_rows"]
 
-_REQUIRED = ("amount", "currency")
-_METADATA = "metadata."
-_RETURN_URLS = {
-    "successUrl": "success_url",
-    "failureUrl": "failure_url",
-    "cancelUrl": "cancel_url",
-    "callbackUrl": "callback_url",
-}
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
 
@@ -43,6 +40,8 @@ class Row:
 
     line: int
     request: CreatePaymentLink
+    encoded: WireRequest | None = None
+    """The request as it goes out, where it was needed to compare rows."""
     repeats: int | None = None
     """The line of an equal row with the same order reference, where a job with a journal found one."""
 
@@ -56,19 +55,15 @@ class BadRow:
     reason: str
     order_reference: str | None = None
 
+    @classmethod
+    def of(cls, line: int, error: BadRowError) -> BadRow:
+        """Return the row at a line that an error has refused."""
+        return cls(line, error.column, error.reason, error.order_reference)
+
     @property
     def explanation(self) -> str:
         """The reason, behind the column's name where one column is to blame."""
-        return self.reason if self.column is None else f"column {self.column}: {self.reason}"
-
-
-class _Refused(Exception):
-    """A row's refusal on its way to a `BadRow`."""
-
-    def __init__(self, column: str | None, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
-        self.reason = reason
+        return str(BadRowError(self.reason, self.column))
 
 
 def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
@@ -97,43 +92,6 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
     return _json_rows(lines)
 
 
-# --------------------------------------------------------------------------------------------------- requests
-
-
-def _request(values: Mapping[str, Any], metadata: dict[str, Any]) -> CreatePaymentLink:
-    for column in _REQUIRED:
-        if column not in values:
-            raise _Refused(column, "is empty: every row needs one")
-    try:
-        return CreatePaymentLink(**values, metadata=metadata or None)
-    except ConfigurationError as error:
-        raise _Refused(None, str(error)) from None
-
-
-def _convert(column: str, value: object) -> Any:
-    try:
-        return CONVERTERS[column](value)
-    except BadValueError as error:
-        raise _Refused(column, str(error)) from None
-
-
-def _nearest(name: str) -> str:
-    candidates = [*CONVERTERS, "metadata.NAME"]
-    found = get_close_matches(name.lower(), candidates, n=1, cutoff=0.5)
-    return f"did you mean {found[0]}?" if found else f"the columns are {', '.join(candidates)}"
-
-
-def _column(name: str) -> str | None:
-    """Return the column that a header cell or a JSON key names, or None."""
-    stripped = name.strip()
-    folded = stripped.lower()
-    if folded in CONVERTERS:
-        return folded
-    if folded.startswith(_METADATA) and len(stripped) > len(_METADATA):
-        return _METADATA + stripped[len(_METADATA) :].strip()
-    return None
-
-
 # -------------------------------------------------------------------------------------------------------- CSV
 
 
@@ -152,7 +110,7 @@ class _Decoded(Iterator[str]):
         self.taken.append(line)
         data = line[1]
         if data is None:
-            raise _Refused(None, _TOO_LONG)
+            raise BadRowError(_TOO_LONG)
         return data.decode("utf-8", "surrogateescape")
 
     def put_back_all_but_first(self) -> None:
@@ -170,7 +128,7 @@ class _CsvRows(Iterator[Row | BadRow]):
         self._records = csv.reader(self._text, delimiter=self._delimiter, strict=True)
         try:
             header = next(self._records)
-        except (csv.Error, _Refused) as error:
+        except (csv.Error, BadRowError) as error:
             raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
         self._columns = _header_columns(header, number)
         self._ready: deque[Row | BadRow] = deque()
@@ -180,56 +138,36 @@ class _CsvRows(Iterator[Row | BadRow]):
             taken = self._text.taken = []
             try:
                 cells = next(self._records)
-            except (csv.Error, _Refused) as error:
+            except (csv.Error, BadRowError) as error:
                 line = taken[0][0]
-                # The quote that was opened may be the mistake: what follows its line is read again as rows.
+                # The quote that was opened may be the mistake, so the lines after it are read again as rows.
                 self._text.put_back_all_but_first()
                 return BadRow(line, None, _quoting_reason(error))
             if not any(cell and not cell.isspace() for cell in cells):
                 continue
             line = taken[0][0]
             try:
-                return Row(line, self._read(cells))
-            except _Refused as refused:
-                return BadRow(line, refused.column, refused.reason, self._reference(cells))
+                return Row(line, request_of(self._cells_by_column(cells)))
+            except BadRowError as error:
+                return BadRow.of(line, error)
 
-    def _read(self, cells: list[str]) -> CreatePaymentLink:
+    def _cells_by_column(self, cells: list[str]) -> dict[str, str]:
         columns = self._columns
         if len(cells) > len(columns):
-            raise _Refused(
-                None,
+            raise BadRowError(
                 f"has {len(cells)} cells for {len(columns)} columns: "
-                f'put a cell that holds "{self._delimiter}" in double quotes',
+                f'put a cell that holds "{self._delimiter}" in double quotes'
             )
         if len(cells) < len(columns):
-            raise _Refused(
-                None,
+            raise BadRowError(
                 f"has {len(cells)} cells for {len(columns)} columns, "
-                f"{columns[len(cells)]} is the first that is missing: write every cell, an empty one too",
+                f"{columns[len(cells)]} is the first that is missing: write every cell, an empty one too"
             )
-        values: dict[str, Any] = {}
-        metadata: dict[str, Any] = {}
-        for column, cell in zip(columns, cells, strict=True):
-            value = cell.strip()
-            if not value:
-                continue
-            if column in CONVERTERS:
-                values[column] = _convert(column, value)
-            else:
-                try:
-                    metadata[column[len(_METADATA) :]] = text(value)
-                except BadValueError as error:
-                    raise _Refused(column, str(error)) from None
-        return _request(values, metadata)
-
-    def _reference(self, cells: list[str]) -> str | None:
-        if "order_reference" not in self._columns or len(cells) != len(self._columns):
-            return None
-        return cells[self._columns.index("order_reference")].strip() or None
+        return dict(zip(columns, cells, strict=True))
 
 
 def _quoting_reason(error: Exception) -> str:
-    if isinstance(error, _Refused):
+    if isinstance(error, BadRowError):
         return error.reason
     message = str(error)
     if "field larger" in message or "unexpected end" in message:
@@ -261,42 +199,45 @@ def _delimiter(header: bytes) -> str:
 
 def _header_columns(header: list[str], number: int) -> list[str]:
     columns: list[str] = []
+    fields: dict[str, str] = {}
     for position, cell in enumerate(header, 1):
         if not cell.strip():
             raise UnusableInputError(f"line {number}: column {position} has no name: name it or remove it")
         try:
             text(cell)
-        except BadValueError as error:
+        except BadRowError as error:
             raise UnusableInputError(f"line {number}: column {position}: {error}") from None
-        column = _column(cell)
-        if column is None:
+        column = _header_column(cell, number)
+        # What it says: another column may say the same.
+        field = SAME_COLUMN.get(column, column)
+        if column in columns:
+            raise UnusableInputError(f"line {number}: the column {column} is given twice: keep one")
+        if field in fields:
             raise UnusableInputError(
-                f"line {number}: unknown column {shown(cell.strip())}: {_header_hint(cell)}"
+                f"line {number}: {fields[field]} and {column} are the same, given twice: keep one"
             )
-        same = _RETURN_URLS.get(column.removeprefix(_METADATA), "")
-        if column in columns or same in columns:
-            raise UnusableInputError(f"line {number}: the column {column} is there twice")
-        for key, shorthand in _RETURN_URLS.items():
-            if column == shorthand and _METADATA + key in columns:
-                raise UnusableInputError(
-                    f"line {number}: {column} and {_METADATA}{key} are the same: keep one"
-                )
         columns.append(column)
-    missing = [column for column in _REQUIRED if column not in columns]
+        fields[field] = column
+    missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise UnusableInputError(
             f"line {number}: no column {' and no column '.join(missing)}: "
-            "the first line must name the columns, among them amount and currency"
+            f"the first line must name the columns, among them {' and '.join(REQUIRED)}"
         )
     return columns
 
 
-def _header_hint(cell: str) -> str:
+def _header_column(cell: str, number: int) -> str:
+    hint = None
     if "\t" in cell:
-        return "separate the columns with commas or semicolons, not tabs"
-    if cell.lstrip().startswith("["):
-        return "for JSON, write one object per line (JSON Lines), not one array"
-    return _nearest(cell.strip())
+        hint = "separate the columns with commas or semicolons, not tabs"
+    elif cell.lstrip().startswith("["):
+        hint = "for JSON, write one object per line (JSON Lines), not one array"
+    try:
+        return column_of(cell.strip(), of_text=True).name
+    except BadRowError as error:
+        told = error.reason if hint is None else f"unknown column {shown(cell.strip())}: {hint}"
+        raise UnusableInputError(f"line {number}: {told}") from None
 
 
 # ------------------------------------------------------------------------------------------------- JSON Lines
@@ -306,37 +247,33 @@ def _json_rows(lines: Lines) -> Iterator[Row | BadRow]:
     for number, data in lines:
         if data is not None and not data.strip():
             continue
-        found: dict[str, Any] = {}
+        row: Row | BadRow
         try:
-            found = _json_object(data)
-            row: Row | BadRow = Row(number, _json_request(found))
-        except _Refused as refused:
-            reference = found.get("order_reference")
-            row = BadRow(
-                number, refused.column, refused.reason, reference if isinstance(reference, str) else None
-            )
+            row = Row(number, request_of(_json_object(data)))
+        except BadRowError as error:
+            row = BadRow.of(number, error)
         yield row
 
 
 def _json_object(data: bytes | None) -> dict[str, Any]:
     if data is None:
-        raise _Refused(None, _TOO_LONG)
+        raise BadRowError(_TOO_LONG)
     try:
         line = data.decode()
     except UnicodeDecodeError as error:
-        raise _Refused(None, f"byte {error.start + 1} is not UTF-8 text: save the file as UTF-8") from None
+        raise BadRowError(f"byte {error.start + 1} is not UTF-8 text: save the file as UTF-8") from None
     try:
         found = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
         if "\\u" in line:
             json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise _Refused(None, f"is not JSON ({error.msg} at character {error.pos + 1})") from None
+        raise BadRowError(f"is not JSON ({error.msg} at character {error.pos + 1})") from None
     except UnicodeEncodeError:
-        raise _Refused(None, "holds half of a surrogate pair: write whole characters") from None
+        raise BadRowError("holds half of a surrogate pair: write whole characters") from None
     except (ValueError, RecursionError):
-        raise _Refused(None, "is not usable JSON: a number is too long or it is nested too deep") from None
+        raise BadRowError("is not usable JSON: a number is too long or it is nested too deep") from None
     if not isinstance(found, dict):
-        raise _Refused(None, "is not a JSON object: write one object per line")
+        raise BadRowError("is not a JSON object: write one object per line")
     return cast("dict[str, Any]", found)
 
 
@@ -345,42 +282,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Refused(None, f"the key {shown(twice)} is there twice")
+        raise BadRowError(f"the key {shown(twice)} is given twice: keep one")
     return found
 
 
 def _no_constant(name: str) -> None:
-    raise _Refused(None, f"{name} is not JSON: write a number")
-
-
-def _json_request(found: Mapping[str, Any]) -> CreatePaymentLink:
-    values: dict[str, Any] = {}
-    metadata: dict[str, Any] = {}
-    for key, value in found.items():
-        if key.strip().lower() == "metadata":
-            if value is None:
-                continue
-            if not isinstance(value, dict):
-                raise _Refused("metadata", f"{shown(value)} is not a JSON object")
-            _merge(metadata, cast("dict[str, Any]", value))
-            continue
-        column = _column(key)
-        if column is None:
-            raise _Refused(None, f"unknown key {shown(key)}: {_nearest(key)}")
-        if column in values:
-            raise _Refused(column, "is there twice")
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        value = value.strip() if isinstance(value, str) else value
-        if column in CONVERTERS:
-            values[column] = _convert(column, value)
-        else:
-            _merge(metadata, {column[len(_METADATA) :]: value})
-    return _request(values, metadata)
-
-
-def _merge(metadata: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for key, value in more.items():
-        if key in metadata:
-            raise _Refused(_METADATA + key, "is there twice")
-        metadata[key] = value
+    raise BadRowError(f"{name} is not JSON: write a number")

@@ -20,6 +20,7 @@ import pytest
 from plexypay_async.bulk.journal import Journal, State
 from plexypay_async.cli import main
 from tests.cli.conftest import SANDBOX_TOLD
+from tests.json_calls import JSONCalls
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -100,6 +101,16 @@ def test_a_second_run_sends_nothing_and_reports_every_row(
     assert [row | {"outcome": "created"} for row in second] == first
     assert served.count() == 20
     assert served.references() == references
+
+
+def test_each_row_is_written_as_json_once(
+    job: Job, served: ServedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = job.write_many(20)
+    calls = JSONCalls(monkeypatch)
+    assert main(job.arguments()) == 0
+    assert calls.requests() == references
+    assert len(calls.read) == 20
 
 
 def test_rows_that_came_later_are_created(

@@ -15,9 +15,9 @@ import pytest
 from plexypay_async.api.payment_links import CreatePaymentLink
 from plexypay_async.cli import main
 from plexypay_async.cli.exits import UnusableInputError
+from plexypay_async.cli.references import check_repeats
 from plexypay_async.cli.rows import BadRow, Row, open_rows
 from plexypay_async.cli.source import LONGEST_LINE, Lines, Source
-from plexypay_async.cli.strict import check_rows
 
 
 def read(content: str | bytes, name: str = "orders.csv") -> list[Row | BadRow]:
@@ -237,8 +237,8 @@ def test_a_line_without_end_is_one_bad_row() -> None:
         ("amount,description\n", ["no column currency"]),
         ("description\n", ["no column amount", "no column currency"]),
         ("2200000,KZT\n", ["unknown column '2200000'"]),
-        ("amount,currency,Amount\n", ["column amount is there twice"]),
-        ("amount,currency,metadata.a,metadata.a\n", ["column metadata.a is there twice"]),
+        ("amount,currency,Amount\n", ["column amount is given twice"]),
+        ("amount,currency,metadata.a,metadata.a\n", ["column metadata.a is given twice"]),
         ("amount,currency,success_url,metadata.successUrl\n", ["twice"]),
         ("amount,currency,metadata.successUrl,success_url\n", ["are the same"]),
         ("amount,currency,\n", ["column 3 has no name"]),
@@ -285,8 +285,8 @@ def test_json_lines_accept_digits_as_text_and_null_as_not_given() -> None:
         ('{"amount": 5, "currency": "KZT", "expires_at": 1}', "expires_at", "is not a time"),
         ('{"amount": 5, "currency": "KZT", "metadata": [1]}', "metadata", "is not a JSON object"),
         ('{"amount": 5, "currency": "KZT", "orderReference": "a"}', None, "did you mean order_reference?"),
-        ('{"amount": 5, "amount": 6, "currency": "KZT"}', None, "'amount' is there twice"),
-        ('{"amount": 5, "Amount": 6, "currency": "KZT"}', "amount", "is there twice"),
+        ('{"amount": 5, "amount": 6, "currency": "KZT"}', None, "'amount' is given twice"),
+        ('{"amount": 5, "Amount": 6, "currency": "KZT"}', "amount", "is given twice"),
         ('{"amount": 5, "currency": "KZT", "metadata.a": 1, "metadata": {"a": 2}}', "metadata.a", "twice"),
         (
             '{"amount": 5, "currency": "KZT", "success_url": "u", "metadata": {"successUrl": "v"}}',
@@ -326,7 +326,7 @@ def test_a_bad_row_keeps_its_order_reference() -> None:
 
 def test_strict_names_the_first_line_of_a_repeated_reference() -> None:
     content = "amount,currency,order_reference\n1,KZT,A\n1,KZT,\n1,KZT,B\n1,KZT,\n1,KZT,A\n"
-    rows = list(check_rows(open_rows(Lines(io.BytesIO(content.encode())), "orders.csv")))
+    rows = list(check_repeats(open_rows(Lines(io.BytesIO(content.encode())), "orders.csv")))
     (bad,) = (row for row in rows if isinstance(row, BadRow))
     assert (bad.line, bad.column, bad.order_reference) == (6, "order_reference", "A")
     assert "line 2" in bad.reason

@@ -112,7 +112,11 @@ async def test_what_is_no_sandbox_s_database(tmp_path: Path) -> None:
         pass
     with contextlib.closing(sqlite3.connect(newer)) as connection:
         connection.execute("PRAGMA user_version=99")
-    for path, said in ((text, "not an SQLite"), (other, "not a sandbox's"), (newer, "version 99")):
+    for path, said in (
+        (text, "not an SQLite"),
+        (other, "belongs to another program"),
+        (newer, "format is 99"),
+    ):
         sandbox = Sandbox(database=path)
         with pytest.raises(ConfigurationError, match=said):
             await sandbox.start()

@@ -357,7 +357,7 @@ from plexypay_async.cli.reconciliation import Reconciliation
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import Row
 from plexypay_async.cli.source import Source
-from plexypay_async.cli.strict import check_rows
+from plexypay_async.cli.references import check_repeats
 
 os.umask(0)
 
@@ -368,7 +368,7 @@ def rows():
 
 spooled = Source("-")
 spooled.spool()
-checked = [check_rows(rows()), check_references(rows())]
+checked = [check_repeats(rows()), check_references(rows())]
 for each in checked:
     for _ in range(6_000):
         next(each)

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import attrs
 
+from ...sqlite_file import atomically
 from ..clock import Clock
-from ..database import atomically
 
 __all__ = ["Table"]
 

@@ -1,0 +1,371 @@
+"""The columns of a row that becomes a payment link, and how each cell is read.
+
+The columns are the fields of `CreatePaymentLink`. A field with keys of its own has a column for each of them:
+``metadata.NAME`` and ``extra.NAME`` for any name, ``recurring.type`` and so on for the fields of `Recurring`;
+where a cell can hold an object, the field itself is a column too. Letter case counts in NAME alone.
+
+A cell is text, as in CSV, a value of JSON, or an object of Python's, NumPy's or pandas'. What is refused is a
+`BadRowError`, whose reason tells its reader what to write.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any, TypeGuard
+
+import attrs
+
+from ..api.payment_links import CreatePaymentLink
+from ..errors import ConfigurationError
+from ..fields import read_time, real_time, wire_name
+
+__all__ = [
+    "COLUMNS",
+    "REQUIRED",
+    "SAME_COLUMN",
+    "BadRowError",
+    "column_of",
+    "is_mapping",
+    "request_of",
+    "shown",
+    "text",
+]
+
+_LARGEST_AMOUNT = 2**63 - 1
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_HAS_TIME_OF_DAY = re.compile(r"\d[T t]\d")
+
+
+class BadRowError(Exception):
+    """A row, or one of its cells, that cannot be sent.
+
+    Args:
+        reason: What is wrong, and what to write instead.
+        column: The column that is to blame, if one is.
+    """
+
+    def __init__(self, reason: str, column: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.column = column
+        self.order_reference: str | None = None
+        """The row's own, where it has one."""
+
+    def __str__(self) -> str:
+        return self.reason if self.column is None else f"column {self.column}: {self.reason}"
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """Return a value as a message may show it: on one line, with nothing unprintable, not too long."""
+    try:
+        written = repr(value)
+    except ValueError:
+        # An integer of more digits than Python writes.
+        return f"this {type(value).__name__}"
+    return written if len(written) <= limit else written[: limit - 3] + "..."
+
+
+# ------------------------------------------------------------------------------------------------- cells
+
+
+def text(value: object) -> str:
+    """Read text that can be sent as UTF-8."""
+    if not isinstance(value, str):
+        raise BadRowError(f"{shown(value)} is not text: write it in quotes, or read its column as text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadRowError(f"{shown(value)} is not UTF-8 text: save the file as UTF-8") from None
+    return value
+
+
+def _whole(value: Any, of: str = "", example: str = "") -> int:
+    """Read a whole number: an integer of any kind, or text of digits alone."""
+    if isinstance(value, str):
+        if value.isascii() and value.isdecimal() and len(value) <= 30:
+            return int(value)
+    elif not isinstance(value, bool):
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass
+    told = f"{shown(value)} is not a whole number{of}: write digits only{example}"
+    if isinstance(value, float):
+        told += "; in a data frame, a column with an empty cell holds floats unless its dtype is Int64"
+    raise BadRowError(told)
+
+
+def _amount(value: object) -> int:
+    """Read an amount: a whole positive number of **minor** units (22 000 KZT is ``2200000``)."""
+    number = _whole(value, " of minor units", " (22 000 KZT is 2200000)")
+    if number <= 0:
+        raise BadRowError(f"{shown(number)} is not an amount: write a number of minor units greater than 0")
+    if number > _LARGEST_AMOUNT:
+        raise BadRowError(f"{shown(value)} is larger than any amount the API can hold: write minor units")
+    return number
+
+
+def _currency(value: object) -> str:
+    """Read a currency: three ASCII letters in any case."""
+    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha():
+        return value.upper()
+    raise BadRowError(f"{shown(value)} is not a currency: write three letters, such as KZT")
+
+
+def _moment(value: object) -> datetime:
+    """Read a point in time: a datetime, or ISO 8601 with a time of day and an offset from UTC."""
+    example = "write a date, a time and an offset, such as 2099-12-31T23:59:59Z or ...+05:00"
+    if isinstance(value, datetime):
+        parsed = value
+    elif not isinstance(value, str):
+        raise BadRowError(f"{shown(value)} is not a time: {example}")
+    else:
+        try:
+            parsed = read_time(value)
+        except ValueError:
+            raise BadRowError(f"{shown(value)} is not an ISO 8601 time: {example}") from None
+        if _HAS_TIME_OF_DAY.search(value) is None:
+            raise BadRowError(f"{shown(value)} has no time of day: {example}")
+    if parsed.utcoffset() is None:
+        raise BadRowError(f"{shown(value)} has no offset from UTC: {example}")
+    try:
+        parsed.astimezone(UTC)
+    except OverflowError:
+        raise BadRowError(f"{shown(value)} is outside the years 1 to 9999 in UTC: {example}") from None
+    return parsed
+
+
+def _flag(value: object) -> bool:
+    """Read true or false, in one of the three usual spellings and any letter case."""
+    if value is True or value is False:
+        return value
+    known = _FLAGS.get(value.lower()) if isinstance(value, str) else None
+    if known is None:
+        raise BadRowError(f"{shown(value)} is neither true nor false: write true or false")
+    return known
+
+
+def _anything(value: object) -> object:
+    return text(value) if isinstance(value, str) else value
+
+
+def _object(value: object) -> Mapping[Any, Any]:
+    if not is_mapping(value):
+        raise BadRowError(f"{shown(value)} is not a JSON object")
+    return value
+
+
+def is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Tell whether a value is a mapping, whatever is in it."""
+    return isinstance(value, Mapping)
+
+
+def _python_value(cell: Any) -> Any:
+    """Return a NumPy scalar as the number or text that it holds."""
+    kind = getattr(getattr(cell, "dtype", None), "kind", None)
+    if kind is not None and kind in "iubfU" and getattr(cell, "shape", None) == ():
+        return cell.item()
+    return cell
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return not value
+    try:
+        # Only NaN and NaT differ from themselves.
+        return bool(value != value)
+    except (TypeError, ValueError):
+        # The comparison of pandas' NA is NA, which is neither true nor false; an array's is many.
+        return type(value).__name__ == "NAType"
+
+
+# ----------------------------------------------------------------------------------------------- columns
+
+_ANY_KEY = "NAME"
+_BY_NAME: dict[str, Callable[[Any], Any]] = {"amount": _amount, "currency": _currency}
+"""How a cell is read whose type does not say all."""
+_BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, real_time(): _moment}
+
+
+@attrs.frozen
+class Column:
+    """A column: a field of `CreatePaymentLink`, or one key of a field that has keys of its own."""
+
+    field: str
+    key: str | None
+    read: Callable[[Any], Any]
+    """Returns what the request takes; raises `BadRowError` without a column."""
+
+    @property
+    def name(self) -> str:
+        """The column's name in lower case, but for a key that may be any."""
+        return self.field if self.key is None else f"{self.field}.{self.key}"
+
+
+def _fields_of(kind: type[Any]) -> list[attrs.Attribute[Any]]:
+    attrs.resolve_types(kind)
+    return sorted(attrs.fields(kind), key=lambda field: getattr(field, "inherited", False))
+
+
+def _types_of(field: attrs.Attribute[Any]) -> list[Any]:
+    """Return the types of a union, or the one type; a generic one without its parameters."""
+    kinds = (field.type,) if typing.get_origin(field.type) is Mapping else typing.get_args(field.type)
+    return [typing.get_origin(kind) or kind for kind in kinds or (field.type,)]
+
+
+def _class_of(field: attrs.Attribute[Any]) -> type[Any] | None:
+    return next(filter(attrs.has, _types_of(field)), None)
+
+
+def _reader_of(field: attrs.Attribute[Any]) -> Callable[[Any], Any]:
+    kinds = tuple(_types_of(field))
+    by_type = (read for kind, read in _BY_TYPE.items() if any(issubclass(each, kind) for each in kinds))
+    return _BY_NAME.get(field.name) or next(by_type)
+
+
+def _columns_of(field: attrs.Attribute[Any]) -> Iterator[Column]:
+    if Mapping in _types_of(field):
+        yield Column(field.name, None, _object)
+        yield Column(field.name, _ANY_KEY, _anything)
+    elif (kind := _class_of(field)) is not None:
+        yield Column(field.name, None, functools.partial(_read_object, field.name, kind))
+        for each in _fields_of(kind):
+            yield Column(field.name, each.name, _reader_of(each))
+    else:
+        yield Column(field.name, None, _reader_of(field))
+
+
+@functools.lru_cache(maxsize=1000)
+def column_of(name: object, *, of_text: bool = False) -> Column:
+    """Return the column that a header cell, or a key of a row, names.
+
+    Args:
+        name: The name.
+        of_text: Whether its cells are text, so that a field with keys of its own is no column.
+
+    Raises:
+        BadRowError: There is no such column.
+    """
+    found = _column_of(name) if isinstance(name, str) else None
+    if found is None or (of_text and found.key is None and found.field in _WITH_KEYS):
+        near = get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(COLUMNS)}"
+        raise BadRowError(f"unknown column {shown(name)}: {hint}")
+    return found
+
+
+def _column_of(name: str) -> Column | None:
+    stripped = name.strip()
+    folded = stripped.lower()
+    field = folded.partition(".")[0]
+    key = stripped[len(field) + 1 :].strip()
+    if key and f"{field}.{_ANY_KEY}" in _COLUMNS:
+        return Column(field, key, _anything)
+    return _COLUMNS.get(folded)
+
+
+def _read_object(field: str, kind: type[Any], value: Any) -> Any:
+    """Read an object of a class, or the values of its fields."""
+    if isinstance(value, kind):
+        return value
+    values: dict[str, Any] = {}
+    for key, cell in _object(value).items():
+        _take(values, column_of(f"{field}.{key}"), cell)
+    return values.get(field, {})
+
+
+_FIELDS = _fields_of(CreatePaymentLink)
+_CLASSES = {field.name: kind for field in _FIELDS if (kind := _class_of(field)) is not None}
+_COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
+_WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
+
+COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
+"""The names of the columns whose cells can be text, as messages and the documentation have them."""
+REQUIRED = tuple(field.name for field in _FIELDS if field.default is attrs.NOTHING)
+SAME_COLUMN = {
+    f"{field.metadata['inside']}.{wire_name(field)}": field.name
+    for field in _FIELDS
+    if field.metadata.get("inside")
+}
+"""The columns that say what another says, such as ``metadata.successUrl``, with that one."""
+
+
+# -------------------------------------------------------------------------------------------------- rows
+
+
+def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
+    """Return the request that a row stands for. A cell that is empty or missing is a field not given.
+
+    Args:
+        row: Its cells by the names of their columns; amounts are in **minor** units.
+
+    Raises:
+        BadRowError: It stands for none; it says why, and which order reference the row has.
+    """
+    values: dict[str, Any] = {}
+    try:
+        for name, cell in row.items():
+            _take(values, column_of(name), cell)
+        return _request(values)
+    except BadRowError as error:
+        error.order_reference = _order_reference_in(row)
+        raise
+
+
+def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
+    """Put a cell's value under its field."""
+    if isinstance(cell, str):
+        value: Any = cell.strip()
+        if not value:
+            return
+    else:
+        value = _python_value(cell)
+        if _is_missing(value):
+            return
+    try:
+        value = column.read(value)
+    except BadRowError as error:
+        error.column = error.column or column.name
+        raise
+    field = column.field
+    added: Any = value if column.key is None else {column.key: value}
+    found = values.get(field)
+    if found is None:
+        values[field] = added
+        return
+    if not is_mapping(found) or not is_mapping(added):
+        raise BadRowError("is given twice: keep one", column.name)
+    for key in added:
+        if key in found:
+            raise BadRowError("is given twice: keep one", f"{field}.{key}")
+    values[field] = {**found, **added}
+
+
+def _request(values: dict[str, Any]) -> CreatePaymentLink:
+    for column in REQUIRED:
+        if column not in values:
+            raise BadRowError("is empty: every row needs one", column)
+    try:
+        for field in _WITH_KEYS:
+            found, kind = values.get(field), _CLASSES.get(field)
+            if found is not None and kind is None:
+                values[field] = found or None
+            elif found is not None and kind is not None and not isinstance(found, kind):
+                values[field] = kind(**found)
+        return CreatePaymentLink(**values)
+    except ConfigurationError as error:
+        raise BadRowError(str(error)) from None
+
+
+def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+    for name, cell in row.items():
+        if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
+            return cell.strip() or None
+    return None

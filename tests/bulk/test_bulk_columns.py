@@ -1,0 +1,211 @@
+"""The columns of a row: the same ones, read in the same way, from CSV, JSON Lines and a partition's rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from plexypay_async import CreatePaymentLink
+from plexypay_async.api.payment_links import CreateManyPaymentLinks, Recurring
+from plexypay_async.bulk import PartitionSettings, create_partition
+from plexypay_async.bulk.columns import COLUMNS
+from plexypay_async.cli import main
+from plexypay_async.cli.exits import UnusableInputError
+from plexypay_async.cli.rows import BadRow, Row, open_rows
+from plexypay_async.cli.source import Lines
+
+TEXTS = {
+    "amount": "2200000",
+    "currency": "kzt",
+    "description": "Тур «Чарын», 2 взрослых",
+    "order_reference": "ORD-1",
+    "expires_at": "2099-12-31T23:59:59Z",
+    "customer_id": "5e9f8f8f-9d9e-4e9d-9e9f-8f8f8f9d9e9f",
+    "auto_clearing": "no",
+    "recurring.type": "cof_initial",
+    "recurring.frequency": "30",
+    "recurring.expiry": "2100-01-01T05:00:00+05:00",
+    "recurring.parent_transaction_id": "txn-1",
+    "validation": "yes",
+    "metadata.NAME": "Алматы",
+    "success_url": "https://shop.example/success",
+    "failure_url": "https://shop.example/failure",
+    "cancel_url": "https://shop.example/cancel",
+    "callback_url": "https://shop.example/callback",
+    "extra.NAME": "more",
+}
+RECURRING = Recurring(
+    type="cof_initial",
+    frequency=30,
+    expiry=datetime(2100, 1, 1, tzinfo=UTC),
+    parent_transaction_id="txn-1",
+)
+REQUEST = CreatePaymentLink(
+    amount=2_200_000,
+    currency="KZT",
+    description="Тур «Чарын», 2 взрослых",
+    order_reference="ORD-1",
+    expires_at=datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC),
+    customer_id="5e9f8f8f-9d9e-4e9d-9e9f-8f8f8f9d9e9f",
+    auto_clearing=False,
+    recurring=RECURRING,
+    validation=True,
+    metadata={"NAME": "Алматы"},
+    success_url="https://shop.example/success",
+    failure_url="https://shop.example/failure",
+    cancel_url="https://shop.example/cancel",
+    callback_url="https://shop.example/callback",
+    extra={"NAME": "more"},
+)
+
+Read = Callable[[dict[str, Any]], CreatePaymentLink | str]
+
+
+class Noted(PartitionSettings):
+    """Settings whose jobs note what they would send, and send nothing."""
+
+    requests: list[CreatePaymentLink] = []  # noqa: RUF012
+
+    def job(self, links: Iterable[CreatePaymentLink]) -> CreateManyPaymentLinks:
+        self.requests[:] = links
+        return super().job([])
+
+
+def from_csv(row: dict[str, Any]) -> CreatePaymentLink | str:
+    file = io.StringIO()
+    csv.writer(file).writerows([row, row.values()])
+    return only(open_rows(Lines(io.BytesIO(file.getvalue().encode())), "orders.csv"))
+
+
+def from_json_lines(row: dict[str, Any]) -> CreatePaymentLink | str:
+    return only(open_rows(Lines(io.BytesIO(json.dumps(row).encode())), "orders.jsonl"))
+
+
+def only(rows: Iterable[Row | BadRow]) -> CreatePaymentLink | str:
+    (row,) = rows
+    return row.request if isinstance(row, Row) else row.explanation
+
+
+def from_partition(row: dict[str, Any]) -> CreatePaymentLink | str:
+    records = create_partition([row], Noted(api_key="key", base_url="http://127.0.0.1:1"))
+    return str(records[0]["error_message"]) if records else Noted.requests[0]
+
+
+DOORS = {"CSV": from_csv, "JSON Lines": from_json_lines, "partition": from_partition}
+WITH_OBJECTS = {name: DOORS[name] for name in ("JSON Lines", "partition")}
+
+
+def test_every_field_of_the_request_is_a_column() -> None:
+    fields = {field.name for field in attrs.fields(CreatePaymentLink)}
+    assert {column.partition(".")[0] for column in COLUMNS} == fields
+    assert set(TEXTS) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
+def test_every_column_is_read_from_text(read: Read) -> None:
+    assert read(TEXTS) == REQUEST
+    assert read({f" {name.upper()} ": text for name, text in TEXTS.items() if "." not in name}) == (
+        attrs.evolve(REQUEST, recurring=None, metadata=None, extra=None)
+    )
+
+
+@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
+def test_objects_and_their_columns_give_the_same_request(read: Read) -> None:
+    row: dict[str, Any] = {name: text for name, text in TEXTS.items() if "." not in name}
+    recurring = {"type": "cof_initial", "Frequency": 30, "expiry": "2100-01-01T00:00:00Z"}
+    row |= {
+        "amount": 2_200_000,
+        "auto_clearing": False,
+        "validation": True,
+        "recurring.parent_transaction_id": "txn-1",
+    }
+    row |= {"recurring": recurring, "metadata": {"NAME": "Алматы"}, "extra": {"NAME": "more"}}
+    assert read(row) == REQUEST
+
+
+def test_a_partition_takes_what_the_request_takes() -> None:
+    given = {field.name: getattr(REQUEST, field.name) for field in attrs.fields(CreatePaymentLink)}
+    assert from_partition(given) == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"amount": "1.23E+05"},
+            "column amount: '1.23E+05' is not a whole number of minor units: write digits",
+        ),
+        ({"amount": "0"}, "column amount: 0 is not an amount: write a number of minor units greater than 0"),
+        ({"amount": ""}, "column amount: is empty: every row needs one"),
+        (
+            {"currency": "tenge"},
+            "column currency: 'tenge' is not a currency: write three letters, such as KZT",
+        ),
+        ({"expires_at": "2099-12-31"}, "column expires_at: '2099-12-31' has no time of day: write a date"),
+        ({"validation": "perhaps"}, "column validation: 'perhaps' is neither true nor false: write true or"),
+        (
+            {"recurring.frequency": "1.5"},
+            "column recurring.frequency: '1.5' is not a whole number: write digits",
+        ),
+        ({"recurring.frequency": "0"}, "recurring.frequency: expected a positive int of days, got 0"),
+        ({"recurring.expiry": "31.12.2099"}, "column recurring.expiry: '31.12.2099' is not an ISO 8601 time"),
+    ],
+)
+def test_a_bad_cell_is_told_in_the_same_words(change: dict[str, str], told: str) -> None:
+    reasons = {door: read(TEXTS | change) for door, read in DOORS.items()}
+    assert len(set(reasons.values())) == 1, reasons
+    assert str(reasons["CSV"]).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("recurring.frequncy", "did you mean recurring.frequency?"),
+        ("recurring.more", "did you mean recurring."),
+        ("validations", "did you mean validation?"),
+        ("extra.", "did you mean extra.NAME?"),
+        ("zzzz", "the columns are amount, currency, description"),
+    ],
+)
+def test_an_unknown_column_is_told_in_the_same_words(name: str, hint: str) -> None:
+    told = f"unknown column '{name}': {hint}"
+    for read in WITH_OBJECTS.values():
+        assert str(read(TEXTS | {name: "1"})).startswith(told)
+    with pytest.raises(UnusableInputError, match="line 1: unknown column") as caught:
+        from_csv(TEXTS | {name: "1"})
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"metadata": "VIP"}, "column metadata: 'VIP' is not a JSON object"),
+        ({"recurring": [30]}, "column recurring: [30] is not a JSON object"),
+        ({"recurring": {"more": 1}}, "column recurring: unknown column 'recurring.more'"),
+        ({"recurring": {"frequency": 1.5}}, "column recurring.frequency: 1.5 is not a whole number"),
+        ({"recurring": {"Frequency": 30}}, "column recurring.frequency: is given twice: keep one"),
+    ],
+)
+def test_a_bad_object_is_told(read: Read, change: dict[str, Any], told: str) -> None:
+    assert str(read(TEXTS | change)).startswith(told)
+
+
+@pytest.mark.parametrize("name", ["metadata", "recurring", "extra"])
+def test_a_column_of_objects_is_no_column_of_csv(name: str) -> None:
+    with pytest.raises(UnusableInputError, match=f"line 1: unknown column '{name}': did you mean {name}\\."):
+        from_csv({"amount": "5", "currency": "KZT", name: ""})
+
+
+def test_the_commands_help_names_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bulk-create", "--help"])
+    told = capsys.readouterr().out
+    assert [name for name in COLUMNS if name not in told] == []

@@ -22,14 +22,21 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
     What was `handled` when the call was made is the caller's own, and keeps its frames.
     """
-    seen: BaseException | None = error
-    while seen is not None and seen is not handled:
+    seen = {id(handled)}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
         # aiohttp wraps some of what a hook raises in an exception of its own.
-        place = _place(seen.__traceback__)
+        place = _place(one.__traceback__)
         if place is not None:
-            seen.add_note(place)
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
+            one.add_note(place)
+        one.__traceback__ = None
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
     return error
 
 

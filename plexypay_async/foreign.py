@@ -7,10 +7,14 @@ says where it was raised.
 
 from __future__ import annotations
 
+import contextlib
 import traceback
+from collections.abc import Iterator
 from types import TracebackType
 
-__all__ = ["bare", "is_of_the_caller"]
+from .hiding import without_userinfo
+
+__all__ = ["bare", "is_of_the_caller", "shows_password"]
 
 _RAISED = "raised in "
 
@@ -22,6 +26,30 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
     What was `handled` when the call was made is the caller's own, and keeps its frames.
     """
+    for one in _origins(error, handled):
+        # aiohttp wraps some of what a hook raises in an exception of its own.
+        place = _place(one.__traceback__)
+        if place is not None:
+            one.add_note(place)
+        one.__traceback__ = None
+    return error
+
+
+def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:
+    """Tell whether an exception, or one that it came from, holds the password of an address or a proxy."""
+    for one in _origins(error, handled):
+        # aiohttp's errors of a connection hold what it was to be made with.
+        if getattr(getattr(one, "_conn_key", None), "proxy_auth", None) is not None:
+            return True
+        with contextlib.suppress(Exception):  # what cannot be written out shows nothing
+            text = f"{one} {one!r} {one.args!r}"
+            if without_userinfo(text) != text:
+                return True
+    return False
+
+
+def _origins(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from, but for what was handled before."""
     seen = {id(handled)}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -29,15 +57,10 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        # aiohttp wraps some of what a hook raises in an exception of its own.
-        place = _place(one.__traceback__)
-        if place is not None:
-            one.add_note(place)
-        one.__traceback__ = None
+        yield one
         waiting += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
-    return error
 
 
 def is_of_the_caller(error: BaseException) -> bool:

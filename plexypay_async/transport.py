@@ -32,7 +32,7 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from .foreign import bare, is_of_the_caller
+from .foreign import bare, is_of_the_caller, shows_password
 from .guard import SENDING, Body, GuardedRequest, StaleConnectionError
 from .hiding import masked_card_numbers, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
@@ -251,8 +251,7 @@ class Connections:
             return answer
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
-        if _is_lasting(failure):
-            failure.lasting = True
+        failure.lasting = _is_lasting(failure, error)
         return failure
 
     def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
@@ -554,24 +553,36 @@ def _told(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message.partition(":")[0]
+    if isinstance(error, aiohttp.InvalidURL) and "@" in text:
+        # Of a proxy, and its password may hold anything.
+        text = f"[hidden]@{text.rpartition('@')[2]}"
     text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
-    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request."""
-    return None if isinstance(error, aiohttp.ClientResponseError) else bare(error, handled)
+    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request.
+
+    What holds the password of a proxy is stood in for by an error that has its name and its masked text.
+    """
+    if isinstance(error, aiohttp.ClientResponseError):
+        return None
+    bare(error, handled)
+    is_of_a_proxy = isinstance(error, aiohttp.InvalidURL) and "@" in str(error)
+    if not is_of_a_proxy and not shows_password(error, handled):
+        return error
+    # It is asked later whether the attempt ended in silence.
+    return TimeoutError(_told(error)) if isinstance(error, TimeoutError) else ConnectionError(_told(error))
 
 
-def _is_lasting(error: PlexyPayError) -> bool:
-    """Tell whether trying again cannot help.
+def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:
+    """Tell whether trying again cannot help after an exception that has ended an attempt.
 
     The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or
     a middleware of the caller's, before the request was sent or after it.
     """
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return True
-    if cause is None or isinstance(cause, (aiohttp.ClientError, OSError)):
+    if isinstance(error, (aiohttp.ClientError, OSError)):
         return False
-    return isinstance(error, ConnectError) or is_of_the_caller(cause)
+    return isinstance(failure, ConnectError) or is_of_the_caller(error)

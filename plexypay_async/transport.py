@@ -43,7 +43,7 @@ from .sending import Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
-from .wire import WireRequest, WireResponse
+from .wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
 
 __all__ = ["Connections", "RequestOptions", "Transport", "check_session"]
 
@@ -219,10 +219,13 @@ class Connections:
         finally:
             sending.watch.end_silence()
         if too_large:
-            return _too_large(response, request, settings)
+            size = settings.max_response_size
+            told = f"the answer is larger than {size} bytes; max_response_size allows for more"
+            return _too_large(told, response.status, request)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
-        return WireResponse(response.status, content, response.headers, key=key)
+        answer = WireResponse(response.status, content, response.headers, key=key)
+        return answer if len(content) < COUNTED_FROM else _counted(answer, request)
 
     def _broken(
         self,
@@ -248,7 +251,7 @@ class Connections:
                 seen.close()
             answer = WireResponse(seen.status, content, seen.headers, key=key)
             answer.complete, answer.cause = whole, cause
-            return answer
+            return _counted(answer, request)
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
         failure.lasting = _is_lasting(failure, error)
@@ -291,14 +294,17 @@ async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -
     return b"".join(parts), False
 
 
-def _too_large(
-    response: aiohttp.ClientResponse, request: WireRequest, settings: Settings
-) -> UnreadableResponseError:
+def _counted(answer: WireResponse, request: WireRequest) -> WireResponse | UnreadableResponseError:
+    """Return an answer, or the error of a success that would take far more memory when it is read as JSON."""
+    body = answer.body
+    if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
+        return answer
+    return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
+
+
+def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
     return UnreadableResponseError(
-        f"{masked_card_numbers(request.target)}: the answer is larger than"
-        f" {settings.max_response_size} bytes; max_response_size allows for more",
-        status=response.status,
-        outcome=Outcome.UNKNOWN,
+        f"{masked_card_numbers(request.target)}: {told}", status=status, outcome=Outcome.UNKNOWN
     )
 
 

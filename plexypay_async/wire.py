@@ -48,6 +48,7 @@ __all__ = [
     "query_of",
     "seconds_to_wait",
     "unreadable",
+    "values_in",
     "without_key",
 ]
 
@@ -65,6 +66,10 @@ LONGEST_MESSAGE = 2000
 """How many characters of a server's message an error carries."""
 DEEPEST = 100
 """How deep an answer may be nested of which an error keeps the whole."""
+COUNTED_FROM = 2**20
+"""Bytes of a success from which on its values are counted before it is read as JSON."""
+MOST_VALUES = 500_000
+"""So many values a success may have: a page of a thousand links has about 30 000."""
 API_ERROR_TYPES = ("apiError", "validationError")
 
 
@@ -193,6 +198,11 @@ def _replaced(text: str, key: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- JSON
+
+
+def values_in(document: bytes) -> int:
+    """Return about how many values a JSON document has: each is an object in memory, however short it is."""
+    return document.count(b"{") + document.count(b"[") + document.count(b",")
 
 
 def encode_json(value: Any) -> bytes:

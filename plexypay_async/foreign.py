@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import ParamSpec, TypeVar
 
-from .hiding import without_userinfo
+from .errors import ConfigurationError, PlexyPayError
+from .hiding import shown, without_userinfo
 
-__all__ = ["bare", "is_of_the_caller", "shows_password"]
+__all__ = ["bare", "is_of_the_caller", "prepared", "shows_password"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _RAISED = "raised in "
 
@@ -33,6 +38,26 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
             one.add_note(place)
         one.__traceback__ = None
     return error
+
+
+def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a function makes of a caller's arguments; an exception of theirs leaves as an error.
+
+    Raises:
+        ConfigurationError: One of them cannot be used, such as a mapping that raises when it is read.
+        TypeError: There is no such parameter.
+    """
+    try:
+        return prepare(*args, **kwargs)
+    except PlexyPayError:
+        raise
+    except Exception as error:
+        bare(error)
+        if isinstance(error, TypeError) and not is_of_the_caller(error):
+            raise
+        failed = ConfigurationError(f"an argument cannot be used: {shown(error)}")
+        failed.__cause__ = error
+    raise failed from failed.__cause__
 
 
 def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:

@@ -34,7 +34,7 @@ from .errors import (
 )
 from .foreign import bare, is_of_the_caller, shows_password
 from .guard import SENDING, Body, GuardedRequest, StaleConnectionError
-from .hiding import masked_card_numbers, without_userinfo
+from .hiding import masked_card_numbers, shortened, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .outbox import Outbox
 from .resolver import DaemonResolver
@@ -258,7 +258,7 @@ class Connections:
         return failure
 
     def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
-        call = masked_card_numbers(f"{request.method} {request.target}")
+        call = f"{request.method} {_shown_target(request)}"
         if self._is_closed and (not sending.begun or request.method == "GET"):
             return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
         connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
@@ -302,9 +302,13 @@ def _counted(answer: WireResponse, request: WireRequest) -> WireResponse | Unrea
     return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
 
 
+def _shown_target(request: WireRequest) -> str:
+    return shortened(masked_card_numbers(request.target), 300)
+
+
 def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
     return UnreadableResponseError(
-        f"{masked_card_numbers(request.target)}: {told}", status=status, outcome=Outcome.UNKNOWN
+        f"{_shown_target(request)}: {told}", status=status, outcome=Outcome.UNKNOWN
     )
 
 

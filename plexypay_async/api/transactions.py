@@ -16,7 +16,9 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..fields import Model, OpenEnum, Request, check_size, check_text, wire
+from ..hiding import shown
 from ..operation import Evidence, F, Listing, Operation, Resource, Wait
+from ..settings import LONGEST
 
 __all__ = [
     "ListTransactions",
@@ -331,8 +333,10 @@ class WaitForTransaction:
             check_text("until", self.until)
         for name in ("timeout", "interval"):
             seconds = getattr(self, name)
-            if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
-                raise ConfigurationError(f"{name}: expected a positive number of seconds, got {seconds!r}")
+            if type(seconds) not in (int, float) or not 0 < seconds <= LONGEST:
+                raise ConfigurationError(
+                    f"{name}: expected a positive number of seconds, got {shown(seconds)}"
+                )
 
 
 class Transactions(Resource[F]):

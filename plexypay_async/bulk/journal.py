@@ -29,7 +29,7 @@ import attrs
 import orjson
 
 from ..errors import ConfigurationError
-from ..private_files import connect, make_private_database, open_private
+from ..private_files import checked_path, connect, make_private_database, open_private
 from ..secret import Secret
 from .sealing import Kept, Seal, decoded, link_in
 
@@ -113,7 +113,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = checked_path("journal", path)
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
         self._closed = False

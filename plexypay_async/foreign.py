@@ -8,10 +8,11 @@ says where it was raised.
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from .errors import ConfigurationError, PlexyPayError
 from .hiding import shown, without_userinfo
@@ -51,13 +52,13 @@ def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return prepare(*args, **kwargs)
     except PlexyPayError:
         raise
-    except Exception as error:
-        bare(error)
-        if isinstance(error, TypeError) and not is_of_the_caller(error):
-            raise
-        failed = ConfigurationError(f"an argument cannot be used: {shown(error)}")
-        failed.__cause__ = error
-    raise failed from failed.__cause__
+    except Exception as error:  # noqa: BLE001 - raised below
+        raised = error
+    # Asked outside the handler: what the caller is handling.
+    bare(raised, sys.exception())
+    if isinstance(raised, TypeError) and not is_of_the_caller(raised):
+        raise raised
+    raise ConfigurationError(f"an argument cannot be used: {shown(raised)}") from raised
 
 
 def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:
@@ -85,7 +86,7 @@ def _origins(error: BaseException, handled: BaseException | None) -> Iterator[Ba
         yield one
         waiting += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
 
 
 def is_of_the_caller(error: BaseException) -> bool:

@@ -268,8 +268,8 @@ def check_paths(paths: Any) -> Mapping[str, str]:
 
     known = {declaration.name: declaration for declaration in every_declaration()}
     checked: dict[str, str] = {}
-    for name, path in paths.items():  # pyright: ignore[reportUnknownVariableType]
-        declaration = known.get(name)  # pyright: ignore[reportUnknownArgumentType]
+    for name, path in cast("Mapping[Any, Any]", paths).items():
+        declaration = known.get(name)
         if declaration is None:
             raise ConfigurationError(
                 f"paths: there is no operation {shown(name)}; known are {', '.join(sorted(known))}"

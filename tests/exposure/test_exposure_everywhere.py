@@ -8,6 +8,7 @@ import inspect
 import logging
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +19,9 @@ import pytest
 
 import plexypay_async.errors as errors_module
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PlexyPayError
+from plexypay_async.bulk.frames import without_own_frames
 from plexypay_async.bulk.partition import PartitionSettings, create_partition
+from plexypay_async.foreign import prepared
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import CREATED, DROP, SILENCE
 from tests.frames import exposures, record_exposures
@@ -444,3 +447,17 @@ def _holding(value: Any) -> BaseException:
     error = RuntimeError("a place to begin")
     error.held = value  # type: ignore[attr-defined]
     return error
+
+
+def test_what_a_signal_raises_keeps_none_of_the_librarys_frames() -> None:
+    """They come twice, with a frame of another's between them."""
+
+    def strike() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        prepared(lambda: prepared(strike))
+    without_own_frames(caught.value, of_caller=True)
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert "prepared" not in names
+    assert names[-1] == "strike"

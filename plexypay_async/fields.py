@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from .errors import ConfigurationError
-from .hiding import shown
+from .hiding import shortened, shown
 
 __all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
 
@@ -158,16 +158,16 @@ def check_major_units(name: str, value: Any) -> None:
     if type(value) is int:
         check_holdable(name, value)
     if isinstance(value, Decimal) and not value.is_finite():
-        raise ConfigurationError(f"{name}: {shown(value)} is no amount")
+        raise ConfigurationError(f"{name}: {shortened(str(value), 60)} is no amount")
     if value <= 0:
-        raise ConfigurationError(f"{name}: must be positive, got {shown(value)}")
+        raise ConfigurationError(f"{name}: must be positive, got {shortened(str(value), 60)}")
     try:
         exact = Decimal(repr(float(value))) == value
     except OverflowError:
         exact = False
     if not exact:
         raise ConfigurationError(
-            f"{name}: {shown(value)} has more digits than a JSON number carries without loss"
+            f"{name}: {shortened(str(value), 60)} has more digits than a JSON number carries without loss"
         )
 
 

@@ -8,14 +8,13 @@ says where it was raised.
 from __future__ import annotations
 
 import contextlib
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
 from .errors import ConfigurationError, PlexyPayError
-from .hiding import shown, without_userinfo
+from .hiding import shown, without_own_frames, without_userinfo
 
 __all__ = ["bare", "is_of_the_caller", "prepared", "shows_password"]
 
@@ -42,7 +41,9 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
 
 def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what a function makes of a caller's arguments; an exception of theirs leaves as an error.
+    """Return what a function makes of a caller's arguments; what one of them raises becomes an error's cause.
+
+    The cause keeps the frames of the caller's own code.
 
     Raises:
         ConfigurationError: One of them cannot be used, such as a mapping that raises when it is read.
@@ -54,9 +55,8 @@ def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise
     except Exception as error:  # noqa: BLE001 - raised below
         raised = error
-    # Asked outside the handler: what the caller is handling.
-    bare(raised, sys.exception())
-    if isinstance(raised, TypeError) and not is_of_the_caller(raised):
+    without_own_frames(raised)
+    if isinstance(raised, TypeError) and raised.__traceback__ is None:
         raise raised
     raise ConfigurationError(f"an argument cannot be used: {shown(raised)}") from raised
 

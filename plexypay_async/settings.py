@@ -268,7 +268,7 @@ def check_paths(paths: Any) -> Mapping[str, str]:
 
     known = {declaration.name: declaration for declaration in every_declaration()}
     checked: dict[str, str] = {}
-    for name, path in cast("Mapping[Any, Any]", paths).items():
+    for name, path in cast("Mapping[Any, Any]", paths).items():  # type: ignore[redundant-cast]
         declaration = known.get(name)
         if declaration is None:
             raise ConfigurationError(

@@ -584,11 +584,11 @@ async def test_what_the_caller_was_handling_keeps_its_frames(how: str) -> None:
         def items(self) -> Any:
             raise RuntimeError("no items")
 
-    options: dict[str, Any] = {
+    given: dict[str, dict[str, Any]] = {
         "a middleware": {},
         "an argument": {"extra": Unreadable(a=1)},
         "no parameter": {"colour": "red"},
-    }[how]
+    }
     async with (
         aiohttp.ClientSession(middlewares=[stop]) as session,
         AsyncPlexyPay(KEY, base_url="http://127.0.0.1:1", session=session) as plexy,
@@ -598,6 +598,6 @@ async def test_what_the_caller_was_handling_keeps_its_frames(how: str) -> None:
         except LookupError as error:
             handled = error
             with pytest.raises((StopError, ConfigurationError, TypeError)) as caught:
-                await plexy.payments.refund("t", **options)
+                await plexy.payments.refund("t", **given[how])
     assert _depth(handled) == 2
     assert caught.value.__context__ is handled or how == "an argument"

@@ -7,6 +7,7 @@ allows. What it learns of its work on the way stands in its record.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Generator
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -29,6 +30,7 @@ from .errors import (
     UnreadableResponseError,
 )
 from .execution import Connections, Execution
+from .foreign import bare
 from .hiding import without_own_frames
 from .operation import Declaration, Operation
 from .printable import log
@@ -160,7 +162,8 @@ class Call(Generic[R]):
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
-        raise failed
+        # What is no `Exception`, such as KeyboardInterrupt, leaves as it is, but without aiohttp's frames.
+        raise bare(failed, sys.exception())
 
     async def _opened(self) -> Connections:
         """Open the loop's connections; what cannot be opened has sent nothing."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from .call import Call, call_of
-from .errors import ConfigurationError, Outcome
+from .errors import ConfigurationError, Outcome, PlexyPayError
 from .execution import Execution
 from .facades import Async
 from .fields import Request, check_json
+from .foreign import prepared, refused
 from .groups import Groups
-from .hiding import masked_card_numbers, without_own_frames
+from .hiding import masked_card_numbers, shortened, shown, without_own_frames
 from .limits import RetryBudget
 from .operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
@@ -106,7 +107,8 @@ class AsyncPlexyPay(Groups[Async]):
         key = concealed(api_key)
         del api_key
         try:
-            settings = Settings.of(
+            settings = prepared(
+                Settings.of,
                 key,
                 base_url=base_url,
                 timeout=timeout,
@@ -161,8 +163,13 @@ class AsyncPlexyPay(Groups[Async]):
         """
         key = concealed(api_key)
         del api_key
-        settings = self._execution.settings.changed(
-            api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
+        settings = prepared(
+            self._execution.settings.changed,
+            api_key=key,
+            timeout=timeout,
+            read_timeout=read_timeout,
+            retry=retry,
+            paths=paths,
         )
         client = self._twin()
         client._use(self._execution.derived(settings), derived=True)
@@ -198,7 +205,8 @@ class AsyncPlexyPay(Groups[Async]):
             PlexyPayError: The call failed.
         """
         try:
-            return await raw_call(self._execution, method, path, params, json, headers, replay).run()
+            call = prepared(raw_call, self._execution, method, path, params, json, headers, replay)
+            return await call.run()
         except BaseException as error:
             without_own_frames(error)
             raise
@@ -248,7 +256,16 @@ class AsyncCaller:
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return await call_of(execution, operation, make(*args, **kwargs)).run()
+                # As `prepared` does it, which would cost each call two more of Python's.
+                try:
+                    under_way = call_of(execution, operation, make(*args, **kwargs))
+                except PlexyPayError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - raised below
+                    refusal = refused(error)
+                else:
+                    return await under_way.run()
+                raise refusal from refusal.__cause__
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -259,10 +276,13 @@ class AsyncCaller:
         """Return the function that opens `listing`."""
         execution, make = self.execution, listing.request
 
+        def prepare(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
+            request: Request = make(*args, **kwargs)
+            return AsyncPages(execution, listing, request)
+
         def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
             try:
-                request: Request = make(*args, **kwargs)
-                return AsyncPages(execution, listing, request)
+                return prepared(prepare, *args, **kwargs)
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -277,7 +297,7 @@ class AsyncCaller:
             from .bulk.job import BulkJob
 
             try:
-                return BulkJob(execution, make(*args, **kwargs)).results()
+                return prepared(lambda: BulkJob(execution, make(*args, **kwargs))).results()
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -293,7 +313,7 @@ class AsyncCaller:
 
             try:
                 loop_of_task()
-                return await Polling(execution, make(*args, **kwargs)).run()
+                return await prepared(lambda: Polling(execution, make(*args, **kwargs))).run()
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -337,7 +357,7 @@ def raw_call(
     if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
     declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
-    declaration.name = masked_card_numbers(f"{verb} {path}")
+    declaration.name = shortened(masked_card_numbers(f"{verb} {path}"), 300)
     return Call(execution, _JSONDecoder(declaration.name), wire_request, declaration)
 
 
@@ -354,7 +374,7 @@ def raw_request(
         ConfigurationError: An argument is unusable.
     """
     if method not in METHODS:
-        raise ConfigurationError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+        raise ConfigurationError(f"method: expected one of {', '.join(METHODS)}, got {shown(method)}")
     if json is not None and method == "GET":
         raise ConfigurationError("json: a GET carries no body")
     target = checked_path(path)
@@ -414,12 +434,15 @@ def checked_headers(headers: Any) -> Mapping[str, str] | None:
         if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is None:
             raise ConfigurationError(f"headers: {name!r:.60} is no header name")
         if folded in _FRAMING or folded.startswith("proxy-"):
-            raise ConfigurationError(f"headers: {name} says how a message is sent, which is the client's own")
+            raise ConfigurationError(
+                f"headers: {shortened(name, 60)} says how a message is sent, which is the client's own"
+            )
         if folded in names:
-            raise ConfigurationError(f"headers: {name} is given twice")
+            raise ConfigurationError(f"headers: {shortened(name, 60)} is given twice")
         if re.fullmatch(r"[\t -~]*", value) is None:
             raise ConfigurationError(
-                f"headers[{name!r}]: has a line break, another control character or a letter outside ASCII"
+                f"headers[{name!r:.60}]: has a line break, another control character"
+                " or a letter outside ASCII"
             )
         names.add(folded)
         checked[name] = value

@@ -7,12 +7,21 @@ into a later bucket when its old one comes due.
 
 A loop that was busy for seconds finds calls overdue whose answers lie in the kernel, unread. So what is due
 is cut some turns of the loop later, when those answers have been taken.
+
+A test may set the clock, as freezegun does. A timer of the frozen time would ring years after the test has
+set the clock back, so while `time.monotonic` is replaced a thread wakes the loop as well. A loop whose own
+`time` was replaced by hand is not noticed: set back, it ends no call before the next one begins.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import threading
+import time
+import types
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Deadlines", "Watch"]
@@ -141,6 +150,7 @@ class Deadlines:
         self.buckets: dict[int, set[Watch]] = {}
         self._next = 0
         self._tick: asyncio.TimerHandle | None = None
+        self._waker: _Waker | None = None
 
     def watch(self, deadline: float, patience: float = math.inf) -> Watch:
         """Watch the current task until `deadline`, a time of the loop's clock that has not passed.
@@ -153,7 +163,7 @@ class Deadlines:
         """Look at a watch when it is due; return its bucket's key."""
         if self._tick is None:
             self._next = int(now / TICK)
-            self._tick = self._loop.call_at(now + TICK, self._on_tick)
+            self._arm(now)
         key = int(due / TICK) + 1
         if key < self._next:
             key = self._catch_up(due, now)
@@ -168,6 +178,7 @@ class Deadlines:
         """Return the bucket for what is due before the next tick; the clock may have been set back."""
         if now < self._next * TICK - STEP_BACK:
             self._move(now - self._next * TICK)
+            self._arm(now)
         return max(int(due / TICK) + 1, self._next)
 
     def _on_tick(self) -> None:
@@ -186,7 +197,27 @@ class Deadlines:
         if due:
             self._loop.call_soon(self._turn, due, TURNS)
         # With no call under way the timer stops: an idle client wakes nobody.
-        self._tick = self._loop.call_at(now + TICK, self._on_tick) if self.buckets else None
+        self._tick = None
+        if self.buckets:
+            self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        """Set the timer for the next tick."""
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._loop.call_at(now + TICK, self._on_tick)
+        if self._waker is None and not _clock_is_real():
+            self._waker = _Waker(self._loop, self._look)
+
+    def _look(self) -> None:
+        """Tick although the timer is silent, since the clock may have been set; the waker calls this."""
+        is_real = _clock_is_real()
+        if self._tick is not None:
+            self._tick.cancel()
+            self._on_tick()
+        if self._waker is not None and (is_real or not self.buckets):
+            self._waker.ended = True
+            self._waker = None
 
     def _turn(self, due: list[Watch], turns: int) -> None:
         if turns > 1:
@@ -207,9 +238,6 @@ class Deadlines:
             key = max(self._next, int(watch.due(now) / TICK) + 1)
             self.buckets.setdefault(key, set()).add(watch)
             watch.rekey(key)
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = self._loop.call_at(now + TICK, self._on_tick)
 
     def close(self) -> None:
         """Cut the calls under way, and stop the timer, which starts again for those that still end."""
@@ -220,3 +248,42 @@ class Deadlines:
             self._tick = None
         for watch in watches:
             watch.close()
+
+
+class _Waker:
+    """A thread that wakes an event loop by real time, for as long as its clock is replaced.
+
+    Args:
+        loop: The loop.
+        look: What the loop is to call.
+    """
+
+    ended = False
+    """Whether it is not needed any more."""
+    _asked = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, look: Callable[[], None]) -> None:
+        self._loop = loop
+        self._look = look
+        # At exit a thread cannot be started any more.
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=self._run, name="plexypay clock", daemon=True).start()
+
+    def _run(self) -> None:
+        # A lock's wait goes by the system's clock, which nobody replaces.
+        never = threading.Event()
+        while not (never.wait(TICK) or self.ended or self._loop.is_closed()):
+            # A loop at rest gets no second call before it has made the first.
+            if not self._asked:
+                self._asked = True
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._on_loop)
+
+    def _on_loop(self) -> None:
+        self._asked = False
+        self._look()
+
+
+def _clock_is_real() -> bool:
+    # Not compared with a function kept here: freezegun replaces that in every module, too.
+    return isinstance(time.monotonic, types.BuiltinFunctionType)

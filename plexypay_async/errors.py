@@ -52,6 +52,10 @@ class Outcome(enum.Enum):
     """It happened; only the answer was lost or could not be read."""
 
 
+LONGEST_MESSAGE = 4000
+"""Characters of an error's message: what it quotes of the caller's or the server's may be of any length."""
+
+
 def _restore(cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, Any]) -> PlexyPayError:
     error = cls.__new__(cls, *args)
     error.args = args
@@ -89,6 +93,10 @@ class PlexyPayError(Exception):
         attempts: Iterable[PlexyPayError] = (),
         order_reference: str | None = None,
     ) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            # What is to be done stands at the end.
+            half = LONGEST_MESSAGE // 2
+            message = f"{message[:half]} ... {message[-half:]}"
         super().__init__(message)
         self.outcome = self.default_outcome if outcome is None else outcome
         self.operation = operation

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import attrs
 
 from .errors import ConfigurationError
-from .hiding import masked_card_numbers
+from .hiding import shortened, shown
 
 __all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
 
@@ -158,15 +158,17 @@ def check_major_units(name: str, value: Any) -> None:
     if type(value) is int:
         check_holdable(name, value)
     if isinstance(value, Decimal) and not value.is_finite():
-        raise ConfigurationError(f"{name}: {value} is no amount")
+        raise ConfigurationError(f"{name}: {shortened(str(value), 60)} is no amount")
     if value <= 0:
-        raise ConfigurationError(f"{name}: must be positive, got {value}")
+        raise ConfigurationError(f"{name}: must be positive, got {shortened(str(value), 60)}")
     try:
         exact = Decimal(repr(float(value))) == value
     except OverflowError:
         exact = False
     if not exact:
-        raise ConfigurationError(f"{name}: {value} has more digits than a JSON number carries without loss")
+        raise ConfigurationError(
+            f"{name}: {shortened(str(value), 60)} has more digits than a JSON number carries without loss"
+        )
 
 
 def check_amount(name: str, value: Any) -> None:
@@ -177,8 +179,8 @@ def check_amount(name: str, value: Any) -> None:
 
 
 def check_size(value: Any) -> None:
-    """Refuse anything but None and a positive `int` as a listing's `size`."""
-    if value is not None and (type(value) is not int or value <= 0):
+    """Refuse anything but None and a positive `int` of nine digits at the most as a listing's `size`."""
+    if value is not None and (type(value) is not int or not 0 < value < 10**9):
         raise ConfigurationError(f"size: expected a positive int, got {_shown(value)}")
 
 
@@ -252,7 +254,7 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
                 raise ConfigurationError(f"{name}: keys must be strings, got {type(key).__name__}")  # pyright: ignore[reportUnknownArgumentType]
             if not key.isascii() and _SURROGATE.search(key) is not None:
                 raise ConfigurationError(f"{name}: a key is not valid Unicode text")
-            _check_json(f"{name}[{key!r}]", inner, depth + 1, others=others)
+            _check_json(f"{name}[{key!r:.60}]", inner, depth + 1, others=others)
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             _check_json(f"{name}[{index}]", inner, depth + 1, others=others)
@@ -264,12 +266,8 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
 
 
 def _shown(value: Any) -> str:
-    # Masked first: a cut through a card's number would leave its beginning.
-    try:
-        text = masked_card_numbers(repr(value))
-    except Exception:  # noqa: BLE001 - an int too long for Python to write, or an object that has no repr
-        return type(value).__name__
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    kind, text = type(value).__name__, shown(value, 60)
+    return kind if text == f"a {kind}" else f"{kind} {text}"
 
 
 def in_utc(value: datetime) -> datetime:

@@ -7,10 +7,19 @@ says where it was raised.
 
 from __future__ import annotations
 
+import contextlib
 import traceback
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import ParamSpec, TypeVar, cast
 
-__all__ = ["bare", "is_of_the_caller"]
+from .errors import ConfigurationError, PlexyPayError
+from .hiding import shown, without_own_frames, without_userinfo
+
+__all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _RAISED = "raised in "
 
@@ -22,15 +31,70 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
     What was `handled` when the call was made is the caller's own, and keeps its frames.
     """
-    seen: BaseException | None = error
-    while seen is not None and seen is not handled:
+    for one in _origins(error, handled):
         # aiohttp wraps some of what a hook raises in an exception of its own.
-        place = _place(seen.__traceback__)
+        place = _place(one.__traceback__)
         if place is not None:
-            seen.add_note(place)
-        seen.__traceback__ = None
-        seen = seen.__cause__ or seen.__context__
+            one.add_note(place)
+        one.__traceback__ = None
     return error
+
+
+def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a function makes of a caller's arguments; what one of them raises becomes an error's cause.
+
+    The cause keeps the frames of the caller's own code.
+
+    Raises:
+        ConfigurationError: One of them cannot be used, such as a mapping that raises when it is read.
+        TypeError: There is no such parameter.
+    """
+    try:
+        return prepare(*args, **kwargs)
+    except PlexyPayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - raised below
+        raised = error
+    refusal = refused(raised)
+    raise refusal from refusal.__cause__
+
+
+def refused(raised: Exception) -> Exception:
+    """Return what to raise for arguments that raised such an exception; see `prepared`."""
+    without_own_frames(raised)
+    if isinstance(raised, TypeError) and raised.__traceback__ is None:
+        return raised
+    refusal = ConfigurationError(f"an argument cannot be used: {shown(raised)}")
+    refusal.__cause__ = raised
+    return refusal
+
+
+def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:
+    """Tell whether an exception, or one that it came from, holds the password of an address or a proxy."""
+    for one in _origins(error, handled):
+        # aiohttp's errors of a connection hold what it was to be made with.
+        if getattr(getattr(one, "_conn_key", None), "proxy_auth", None) is not None:
+            return True
+        with contextlib.suppress(Exception):  # what cannot be written out shows nothing
+            text = f"{one} {one!r} {one.args!r}"
+            if without_userinfo(text) != text:
+                return True
+    return False
+
+
+def _origins(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from, but for what was handled before."""
+    seen = {id(handled)}
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
 
 
 def is_of_the_caller(error: BaseException) -> bool:

@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-__all__ = ["hiding_arguments", "masked", "masked_card_numbers", "without_own_frames", "without_userinfo"]
+__all__ = [
+    "hiding_arguments",
+    "masked",
+    "masked_card_numbers",
+    "shortened",
+    "shown",
+    "without_own_frames",
+    "without_userinfo",
+]
 
 T = TypeVar("T")
 
@@ -94,6 +102,20 @@ def _masked(value: Any, depth: int) -> Any:
     if isinstance(value, list):
         return [_masked(inner, depth + 1) for inner in value]  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def shown(value: object, most: int = 200) -> str:
+    """Return a value of the caller's as a message shows it, in `most` characters and without card numbers."""
+    try:
+        # Masked first: a cut through a card's number would leave its beginning.
+        return shortened(masked_card_numbers(repr(value)), most)
+    except Exception:  # noqa: BLE001 - an int too long for Python to write, or an object that has no repr
+        return f"a {type(value).__name__}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text, or the beginning of one that is longer than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def without_userinfo(text: str) -> str:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 from aiohttp.http import StreamWriter
 
+from .foreign import bare
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -85,6 +87,14 @@ class Outbox:
         self._waiting.append((request, writer, conn, length))
 
     def _write(self) -> None:
+        failure = self._written()
+        # What a signal's handler raises goes to the event loop with this frame, which must not hold the key.
+        del self
+        if failure is not None:
+            raise failure
+
+    def _written(self) -> BaseException | None:
+        """Write what waits; return what a signal's handler has raised amid that, if anything."""
         waiting, self._waiting = self._waiting, deque()
         try:
             while waiting:
@@ -99,12 +109,14 @@ class Outbox:
                     continue
                 # The connection does not take even this little: this closes it.
                 writing.close()
-        finally:
-            # A signal's exception may have struck one of them: the others go out in the next turn.
+        except BaseException as error:  # noqa: BLE001 - raised by the caller of this
+            # It has struck one of them: the others go out in the next turn.
             if waiting:
                 if not self._waiting:
                     self._loop.call_soon(self._write)
                 self._waiting.extendleft(reversed(waiting))
+            return bare(error)
+        return None
 
 
 def is_built_as_needed() -> bool:

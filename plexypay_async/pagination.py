@@ -21,6 +21,7 @@ from .call import Call
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .execution import Execution
 from .fields import Request
+from .hiding import shown
 from .operation import Listing
 from .wire import query_of
 
@@ -125,7 +126,7 @@ class AsyncPages(Generic[T]):
             ConfigurationError: `window` is not a positive int.
         """
         if type(window) is not int or window < 1:
-            raise ConfigurationError(f"window: expected an int of at least 1, got {window!r}")
+            raise ConfigurationError(f"window: expected an int of at least 1, got {shown(window)}")
         return AsyncPages(self._execution, self._listing, self._request, window=window, start=self._start)
 
     def resume(self, cursor: str) -> AsyncPages[T]:
@@ -134,9 +135,11 @@ class AsyncPages(Generic[T]):
         Raises:
             ConfigurationError: `cursor` is none, or comes from a listing with other filters.
         """
-        match = re.fullmatch(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})", str(cursor))
+        match = None
+        if isinstance(cursor, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            match = re.fullmatch(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})", cursor)
         if match is None:
-            raise ConfigurationError(f"cursor: {str(cursor)[:60]!r} is not one of {self._listing.name}")
+            raise ConfigurationError(f"cursor: {shown(cursor, 60)} is not one of {self._listing.name}")
         if match[3] != self._digest:
             raise ConfigurationError("cursor: it belongs to a listing with other filters")
         start = _Position(int(match[1]), int(match[2]))

@@ -17,6 +17,7 @@ from .api.transactions import (
     WaitForTransaction,
 )
 from .call import call_of
+from .deadlines import Deadlines
 from .errors import (
     ConnectError,
     DeadlineExceededError,
@@ -32,6 +33,7 @@ from .errors import (
 from .execution import Execution
 from .operation import Operation
 from .printable import log
+from .slots import running_loop
 
 __all__ = ["Polling"]
 
@@ -76,14 +78,16 @@ class Polling:
             DeadlineExceededError: The wait's time is over.
             PlexyPayError: Asking failed in a way that asking again does not change.
         """
-        options = self._options
-        limit = asyncio.timeout(options.timeout)
+        # A timer of asyncio's would never ring where a test sets a frozen clock back amid the wait.
+        deadlines = Deadlines(running_loop())
+        watch = deadlines.watch(deadlines.now() + self._options.timeout)
         try:
-            async with limit:
-                return await self._polled()
-        except TimeoutError:
-            if not limit.expired():
+            return await self._polled()
+        except asyncio.CancelledError:
+            if not watch.done():
                 raise
+        finally:
+            watch.done()
         raise self._too_late() from self._failure
 
     async def _polled(self) -> Transaction:

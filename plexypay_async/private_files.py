@@ -18,12 +18,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import ConfigurationError
+from .hiding import shown
 from .printable import log
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["connect", "make_private", "make_private_database", "open_private"]
+__all__ = ["checked_path", "connect", "make_private", "make_private_database", "open_private"]
 
 MODE = 0o600
 _OTHERS = 0o077
@@ -97,6 +99,22 @@ def make_private(descriptor: int, path: str | os.PathLike[str]) -> None:
 
 
 # --------------------------------------------------------------------------------------------- databases
+
+
+def checked_path(name: str, path: str | os.PathLike[str]) -> Path:
+    """Return a path that a file can have.
+
+    Raises:
+        ConfigurationError: It has a NUL in it or a character that the file system cannot hold, or is no path.
+    """
+    try:
+        checked = Path(path)
+        usable = b"\0" not in os.fsencode(checked)
+    except Exception:  # noqa: BLE001 - an object of the caller's may raise anything
+        raise ConfigurationError(f"{name}: {shown(path)} is no path") from None
+    if not usable:
+        raise ConfigurationError(f"{name}: {shown(path)} has a NUL in it")
+    return checked
 
 
 def connect(path: str | os.PathLike[str], **options: Any) -> sqlite3.Connection:

@@ -11,11 +11,13 @@ import re
 import secrets
 import time
 from collections.abc import Generator
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
+from .hiding import shown
+from .private_files import checked_path
+from .settings import LONGEST
 from .sqlite_file import SQLiteFile, atomically
 
 if TYPE_CHECKING:
@@ -75,12 +77,13 @@ class SeenWebhooks:
     def __init__(
         self, path: str | os.PathLike[str], *, keep: float = 30 * 86_400.0, lease: float = 60.0
     ) -> None:
+        checked = checked_path("path", path)
         if os.fspath(path) in ("", ":memory:"):
             raise ConfigurationError(
                 "path: expected a file; what is in memory alone forgets with its process"
             )
         # A process that changes its folder later, as daemons do, keeps its file.
-        self.path = Path(path).absolute()
+        self.path = checked.absolute()
         self.keep = _seconds("keep", keep)
         self.lease = _seconds("lease", lease)
         self._file = SQLiteFile(
@@ -230,6 +233,6 @@ def _earlier_key(key: str) -> str:
 
 
 def _seconds(name: str, value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value < float("inf"):
-        raise ConfigurationError(f"{name}: expected a positive number of seconds, got {value!r}")
+    if type(value) not in (int, float) or not 0 < value <= LONGEST:
+        raise ConfigurationError(f"{name}: expected a positive number of seconds, got {shown(value)}")
     return float(value)

@@ -12,6 +12,7 @@ import attrs
 
 from .errors import ConfigurationError, PlexyPayError
 from .foreign import bare
+from .hiding import shortened, shown
 from .secret import Secret
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
@@ -39,7 +40,7 @@ def _codes(codes: Iterable[int]) -> frozenset[int]:
     try:
         return frozenset(codes)
     except TypeError:
-        raise ConfigurationError(f"codes: expected error codes, got {codes!r}") from None
+        raise ConfigurationError(f"codes: expected error codes, got {shown(codes)}") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +73,7 @@ class RetryPolicy:
     def __attrs_post_init__(self) -> None:
         if type(self.max_attempts) is not int or self.max_attempts < 1:
             raise ConfigurationError(
-                f"max_attempts: expected an int of at least 1, got {self.max_attempts!r}"
+                f"max_attempts: expected an int of at least 1, got {shown(self.max_attempts)}"
             )
         _check_seconds("base", self.base, zero=True)
         _check_seconds("cap", self.cap, zero=True)
@@ -225,7 +226,7 @@ def check_base_url(base_url: Any) -> str:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url: {error}") from None
+        raise ConfigurationError(f"base_url: {shortened(str(error), 200)}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError("base_url: expected https://HOST, such as " + DEFAULT_BASE_URL)
     if parts.username is not None or parts.password is not None:
@@ -238,7 +239,7 @@ def check_base_url(base_url: Any) -> str:
         raise ConfigurationError("base_url: has a character that must be percent-encoded")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"base_url: plain http would send the API key in clear text to {host}; use https"
+            f"base_url: plain http would send the API key in clear text to {shortened(host, 200)}; use https"
         )
     shown_host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
@@ -267,19 +268,19 @@ def check_paths(paths: Any) -> Mapping[str, str]:
 
     known = {declaration.name: declaration for declaration in every_declaration()}
     checked: dict[str, str] = {}
-    for name, path in paths.items():  # pyright: ignore[reportUnknownVariableType]
-        declaration = known.get(name)  # pyright: ignore[reportUnknownArgumentType]
+    for name, path in cast("Mapping[Any, Any]", paths).items():  # type: ignore[redundant-cast]
+        declaration = known.get(name)
         if declaration is None:
             raise ConfigurationError(
-                f"paths: there is no operation {name!r}; known are {', '.join(sorted(known))}"
+                f"paths: there is no operation {shown(name)}; known are {', '.join(sorted(known))}"
             )
         if not isinstance(path, str) or not path.startswith("/") or not re.fullmatch(r"[!-~]+", path):
             raise ConfigurationError(
-                f"paths[{name!r}]: expected a path such as {declaration.path}, got {path!r}"
+                f"paths[{shown(name)}]: expected a path such as {declaration.path}, got {shown(path)}"
             )
         if sorted(parameters_of(path)) != sorted(declaration.path_parameters):
             raise ConfigurationError(
-                f"paths[{name!r}]: expected the parameters of {declaration.path}, got {path!r}"
+                f"paths[{shown(name)}]: expected the parameters of {declaration.path}, got {shown(path)}"
             )
         checked[declaration.name] = path
     return checked
@@ -295,7 +296,7 @@ def _check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
 
 def _check_count(name: str, value: Any) -> int:
     if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name}: expected an int of at least 1, got {value!r}")
+        raise ConfigurationError(f"{name}: expected an int of at least 1, got {shown(value)}")
     return value
 
 

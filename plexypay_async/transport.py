@@ -32,9 +32,9 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from .foreign import bare, is_of_the_caller
+from .foreign import bare, is_of_the_caller, shows_password
 from .guard import SENDING, Body, GuardedRequest, StaleConnectionError
-from .hiding import masked_card_numbers, without_userinfo
+from .hiding import masked_card_numbers, shortened, without_userinfo
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .outbox import Outbox
 from .resolver import DaemonResolver
@@ -43,7 +43,7 @@ from .sending import Sending
 from .settings import Settings
 from .slots import Slots, loop_of_task
 from .version import SANDBOX_HEADER, __version__
-from .wire import WireRequest, WireResponse, seconds_kept
+from .wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, seconds_kept, values_in
 
 __all__ = ["Connections", "RequestOptions", "Transport", "check_session"]
 
@@ -227,10 +227,13 @@ class Connections:
         finally:
             sending.watch.end_silence()
         if too_large:
-            return _too_large(response, request, settings)
+            size = settings.max_response_size
+            told = f"the answer is larger than {size} bytes; max_response_size allows for more"
+            return _too_large(told, response.status, request)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
-        return WireResponse(response.status, content, response.headers, key=key)
+        answer = WireResponse(response.status, content, response.headers, key=key)
+        return answer if len(content) < COUNTED_FROM else _counted(answer, request)
 
     def _broken(
         self,
@@ -256,15 +259,14 @@ class Connections:
                 seen.close()
             answer = WireResponse(seen.status, content, seen.headers, key=key)
             answer.complete, answer.cause = whole, cause
-            return answer
+            return _counted(answer, request)
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
-        if _is_lasting(failure):
-            failure.lasting = True
+        failure.lasting = _is_lasting(failure, error)
         return failure
 
     def _failure(self, error: BaseException, request: WireRequest, sending: Sending) -> PlexyPayError:
-        call = masked_card_numbers(f"{request.method} {request.target}")
+        call = f"{request.method} {_shown_target(request)}"
         if self._is_closed and (not sending.begun or request.method == "GET"):
             return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
         connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
@@ -300,14 +302,21 @@ async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -
     return b"".join(parts), False
 
 
-def _too_large(
-    response: aiohttp.ClientResponse, request: WireRequest, settings: Settings
-) -> UnreadableResponseError:
+def _counted(answer: WireResponse, request: WireRequest) -> WireResponse | UnreadableResponseError:
+    """Return an answer, or the error of a success that would take far more memory when it is read as JSON."""
+    body = answer.body
+    if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
+        return answer
+    return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
+
+
+def _shown_target(request: WireRequest) -> str:
+    return shortened(masked_card_numbers(request.target), 300)
+
+
+def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
     return UnreadableResponseError(
-        f"{masked_card_numbers(request.target)}: the answer is larger than"
-        f" {settings.max_response_size} bytes; max_response_size allows for more",
-        status=response.status,
-        outcome=Outcome.UNKNOWN,
+        f"{_shown_target(request)}: {told}", status=status, outcome=Outcome.UNKNOWN
     )
 
 
@@ -562,24 +571,36 @@ def _told(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message.partition(":")[0]
+    if isinstance(error, aiohttp.InvalidURL) and "@" in text:
+        # Of a proxy, and its password may hold anything.
+        text = f"[hidden]@{text.rpartition('@')[2]}"
     text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
-    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request."""
-    return None if isinstance(error, aiohttp.ClientResponseError) else bare(error, handled)
+    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request.
+
+    What holds the password of a proxy is stood in for by an error that has its name and its masked text.
+    """
+    if isinstance(error, aiohttp.ClientResponseError):
+        return None
+    bare(error, handled)
+    is_of_a_proxy = isinstance(error, aiohttp.InvalidURL) and "@" in str(error)
+    if not is_of_a_proxy and not shows_password(error, handled):
+        return error
+    # It is asked later whether the attempt ended in silence.
+    return TimeoutError(_told(error)) if isinstance(error, TimeoutError) else ConnectionError(_told(error))
 
 
-def _is_lasting(error: PlexyPayError) -> bool:
-    """Tell whether trying again cannot help.
+def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:
+    """Tell whether trying again cannot help after an exception that has ended an attempt.
 
     The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or
     a middleware of the caller's, before the request was sent or after it.
     """
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return True
-    if cause is None or isinstance(cause, (aiohttp.ClientError, OSError)):
+    if isinstance(error, (aiohttp.ClientError, OSError)):
         return False
-    return isinstance(error, ConnectError) or is_of_the_caller(cause)
+    return isinstance(failure, ConnectError) or is_of_the_caller(error)

@@ -30,7 +30,7 @@ from .errors import (
     error_class_of,
 )
 from .fields import check_json, written_time
-from .hiding import masked, masked_card_numbers
+from .hiding import masked, masked_card_numbers, shown
 from .operation import parameters_of
 from .secret import Secret
 
@@ -51,6 +51,7 @@ __all__ = [
     "seconds_kept",
     "seconds_to_wait",
     "unreadable",
+    "values_in",
     "without_key",
 ]
 
@@ -68,6 +69,12 @@ LONGEST_MESSAGE = 2000
 """How many characters of a server's message an error carries."""
 DEEPEST = 100
 """How deep an answer may be nested of which an error keeps the whole."""
+COUNTED_FROM = 2**20
+"""Bytes of a success from which on its values are counted before it is read as JSON."""
+MOST_VALUES = 500_000
+"""So many values a success may have: a page of a thousand links has about 30 000."""
+LONGEST_PARAMETER = 1000
+"""Characters of what is filled into a path; an id has some dozens."""
 API_ERROR_TYPES = ("apiError", "validationError")
 
 
@@ -198,6 +205,11 @@ def _replaced(text: str, key: str) -> str:
 # ------------------------------------------------------------------------------------------------- JSON
 
 
+def values_in(document: bytes) -> int:
+    """Return about how many values a JSON document has: each is an object in memory, however short it is."""
+    return document.count(b"{") + document.count(b"[") + document.count(b",")
+
+
 def encode_json(value: Any, *, ordered: bool = False) -> bytes:
     """Write a value as JSON; `ordered` sorts the keys of each object.
 
@@ -274,14 +286,16 @@ def path_of(template: str, values: Mapping[str, Any]) -> str:
     """Fill a path template, percent-encoding every value with nothing left safe.
 
     Raises:
-        ConfigurationError: A value is empty, ``.`` or ``..``, or not a string.
+        ConfigurationError: A value is empty, ``.`` or ``..``, too long, or not a string.
     """
     for name in parameters_of(template):
         value = values[name]
         if not isinstance(value, str):
             raise ConfigurationError(f"{name}: expected a string, got {type(value).__name__}")
         if value.strip() in ("", ".", ".."):
-            raise ConfigurationError(f"{name}: {value!r} cannot be part of a path")
+            raise ConfigurationError(f"{name}: {shown(value)} cannot be part of a path")
+        if len(value) > LONGEST_PARAMETER:
+            raise ConfigurationError(f"{name}: longer than {LONGEST_PARAMETER} characters")
         try:
             template = template.replace(f"{{{name}}}", quote(value, safe="").replace("{", "%7B"))
         except UnicodeEncodeError:

@@ -82,6 +82,10 @@ class SyncBulkJob:
                         failure = without_own_frames(error, of_caller=True)
                 else:
                     run(crossing.wait_for_change)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised below, without the frames that hold rows
+            failure = without_own_frames(error, of_caller=True)
         finally:
             try:
                 self._portal.run_if_started(crossing.stop)

@@ -13,7 +13,7 @@ from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.execution import Execution, Transport
 from plexypay_async.facades import Sync
-from plexypay_async.fields import Request
+from plexypay_async.foreign import prepared
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Wait
@@ -193,7 +193,8 @@ class PlexyPay(Groups[Sync]):
         """
         try:
             execution = self._client._execution  # pyright: ignore[reportPrivateUsage]
-            return portal.run(raw_call(execution, method, path, params, json, headers, replay).run)
+            call = prepared(raw_call, execution, method, path, params, json, headers, replay)
+            return portal.run(call.run)
         except BaseException as error:
             without_own_frames(error)
             raise
@@ -255,7 +256,7 @@ class SyncCaller:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return run(call_of(execution, operation, make(*args, **kwargs)).run)
+                return run(prepared(lambda: call_of(execution, operation, make(*args, **kwargs))).run)
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -268,8 +269,7 @@ class SyncCaller:
 
         def call(*args: Any, **kwargs: Any) -> Pages[Any]:
             try:
-                request: Request = make(*args, **kwargs)
-                return Pages(portal, AsyncPages(execution, listing, request))
+                return prepared(lambda: Pages(portal, AsyncPages(execution, listing, make(*args, **kwargs))))
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -284,7 +284,7 @@ class SyncCaller:
             from .bulk import SyncBulkJob
 
             try:
-                return SyncBulkJob(portal, execution, make(*args, **kwargs)).results()
+                return prepared(lambda: SyncBulkJob(portal, execution, make(*args, **kwargs))).results()
             except BaseException as error:
                 without_own_frames(error)
                 raise
@@ -299,7 +299,7 @@ class SyncCaller:
             from plexypay_async.polling import Polling
 
             try:
-                return run(Polling(execution, make(*args, **kwargs)).run)
+                return run(prepared(lambda: Polling(execution, make(*args, **kwargs))).run)
             except BaseException as error:
                 without_own_frames(error)
                 raise

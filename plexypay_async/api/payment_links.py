@@ -32,6 +32,7 @@ from ..fields import (
     in_capitals,
     wire,
 )
+from ..hiding import shown
 from ..operation import (
     Bulk,
     Confirmation,
@@ -46,6 +47,9 @@ from ..replay import Replay
 
 if TYPE_CHECKING:
     from ..bulk.journal import Journal
+
+LARGEST_RATE = 1e9
+"""Requests per second; no rate above it could be told from none."""
 
 __all__ = [
     "BulkResult",
@@ -105,7 +109,7 @@ class Recurring:
         check_text("recurring.type", self.type)
         if self.frequency is not None and (type(self.frequency) is not int or self.frequency <= 0):
             raise ConfigurationError(
-                f"recurring.frequency: expected a positive int of days, got {self.frequency!r}"
+                f"recurring.frequency: expected a positive int of days, got {shown(self.frequency)}"
             )
         if self.expiry is not None:
             check_time("recurring.expiry", self.expiry)
@@ -458,10 +462,12 @@ class CreateManyPaymentLinks:
         if not isinstance(self.links, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"links: expected an iterable, got {type(self.links).__name__}")
         if self.concurrency is not None and (type(self.concurrency) is not int or self.concurrency < 1):
-            raise ConfigurationError(f"concurrency: expected an int of at least 1, got {self.concurrency!r}")
+            raise ConfigurationError(
+                f"concurrency: expected an int of at least 1, got {shown(self.concurrency)}"
+            )
         rate = self.max_rate
-        if rate is not None and (type(rate) not in (int, float) or not 0 < rate < float("inf")):
-            raise ConfigurationError(f"max_rate: expected a positive number of requests, got {rate!r}")
+        if rate is not None and (type(rate) not in (int, float) or not 0 < rate <= LARGEST_RATE):
+            raise ConfigurationError(f"max_rate: expected a positive number of requests, got {shown(rate)}")
         if type(self.timeout) not in (int, float):
             raise ConfigurationError(f"timeout: expected seconds, got {type(self.timeout).__name__}")
         check_bool("ordered", self.ordered)

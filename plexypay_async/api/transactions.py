@@ -17,7 +17,9 @@ import attrs
 from ..errors import ConfigurationError
 from ..facades import F
 from ..fields import Model, OpenEnum, Request, check_size, check_text, wire
+from ..hiding import shown
 from ..operation import Evidence, Listing, Operation, Resource, Wait
+from ..settings import LONGEST
 
 __all__ = [
     "ListTransactions",
@@ -332,8 +334,10 @@ class WaitForTransaction:
             check_text("until", self.until)
         for name in ("timeout", "interval"):
             seconds = getattr(self, name)
-            if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
-                raise ConfigurationError(f"{name}: expected a positive number of seconds, got {seconds!r}")
+            if type(seconds) not in (int, float) or not 0 < seconds <= LONGEST:
+                raise ConfigurationError(
+                    f"{name}: expected a positive number of seconds, got {shown(seconds)}"
+                )
 
 
 class Transactions(Resource[F]):

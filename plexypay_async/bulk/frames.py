@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TypeVar
 
+from .. import hiding
 from ..errors import PlexyPayError
 
 __all__ = ["without_own_frames"]
@@ -20,7 +21,7 @@ def without_own_frames(error: E, *, of_caller: bool = False) -> E:
     Args:
         error: The error.
         of_caller: Whether the caller's own code has raised it, such as an iterable of rows: then the frames
-            above that code are taken out, and all others stay.
+            above that code are taken out, and of those below the library's.
     """
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
@@ -35,6 +36,8 @@ def without_own_frames(error: E, *, of_caller: bool = False) -> E:
             own = isinstance(one, PlexyPayError)
             one.__traceback__ = None if own else _after_own(one.__traceback__)
         waiting += [one.__cause__, one.__context__]
+    # What a signal's handler raises may have come through the library more than once.
+    hiding.without_own_frames(error)
     return error
 
 

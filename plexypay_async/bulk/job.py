@@ -112,12 +112,13 @@ class BulkJob:
         finally:
             self.cut = run.queue.failure is not None
             leaving = isinstance(sys.exception(), GeneratorExit)
-            failure = await _to_the_end(run.end(failure))
+            ending = _to_the_end(run.end(failure))
+            # The traceback of what is raised holds this frame, which must not hold rows.
+            del self, run, result
+            failure = await ending
             if leaving and failure is not None:
                 raise failure
         if failure is not None:
-            # Its traceback holds this frame, which must not hold rows.
-            del self, run, result
             try:
                 raise failure
             finally:

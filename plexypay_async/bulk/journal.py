@@ -28,7 +28,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from ..errors import ConfigurationError
-from ..private_files import open_private
+from ..private_files import checked_path, open_private
 from ..secret import Secret
 from ..sqlite_file import SQLiteFile, atomically
 from .sealing import Kept, Seal, decoded, link_in
@@ -113,7 +113,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = checked_path("journal", path)
         self._sqlite = SQLiteFile(
             path=self.path,
             kind="journal",

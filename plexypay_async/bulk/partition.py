@@ -200,13 +200,13 @@ def create_partition(
 
     Raises:
         ConfigurationError: `settings` are unusable, or `rows` are no iterable of rows; nothing was sent.
-        Exception: What iterating over `rows` raises, once the links under way are settled.
+        BaseException: What iterating over `rows` raises, once the links under way are settled.
     """
-    failure: Exception
+    failure: BaseException
     try:
         _check_rows(rows)
         return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
-    except Exception as error:  # noqa: BLE001 - raised below
+    except BaseException as error:  # noqa: BLE001 - raised below
         failure = without_own_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.
     del rows, settings

@@ -68,7 +68,7 @@ from tests.faults.scripted import (
     page,
 )
 
-__all__ = ["API_KEY", "BULK", "CALLS", "SECRETS", "Provocation", "answers", "scripted_apart"]
+__all__ = ["API_KEY", "BULK", "CALLS", "NUMBER", "SECRETS", "Provocation", "answers", "scripted_apart"]
 
 API_KEY = "pr_5ecre7c0ffee5ecre7c0ffee5ecre7c0"
 TOKEN = "whtok-5ecre7-9f8e7d6c5b4a39281706"
@@ -212,6 +212,14 @@ class OwnError(Exception):
     """The caller's own."""
 
 
+class OwnStop(BaseException):
+    """The caller's own, which nobody catches."""
+
+
+def _stopping() -> str:
+    raise OwnStop("no key any more")
+
+
 def _raising() -> str:
     raise OwnError("no key today")
 
@@ -301,6 +309,10 @@ def provocations(folder: Path) -> list[Provocation]:
         ),
         Provocation("a key that is none", retrieve, None, {"*": FOUND}, _key_that(lambda: f"{API_KEY}\n")),
         Provocation("a key function that raises", retrieve, None, {"*": FOUND}, _key_that(_raising)),
+        *[
+            Provocation(f"a key function that stops all: {name}", call, OwnStop, {}, _key_that(_stopping))
+            for name, call in CALLS.items()
+        ],
         Provocation(
             "a key function that raises in a job",
             lambda plexy: plexy.payment_links.create_many(_rows()),

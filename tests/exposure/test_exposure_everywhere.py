@@ -6,8 +6,11 @@ import asyncio
 import gc
 import inspect
 import logging
+import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,16 +18,19 @@ from typing import Any
 import pytest
 
 import plexypay_async.errors as errors_module
-from plexypay_async import AsyncPlexyPay, PlexyPayError
+from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PlexyPayError
+from plexypay_async.bulk.frames import without_own_frames
 from plexypay_async.bulk.partition import PartitionSettings, create_partition
+from plexypay_async.foreign import prepared
 from plexypay_sync import PlexyPay
-from tests.faults.scripted import CREATED, SILENCE
+from tests.faults.scripted import CREATED, DROP, SILENCE
 from tests.frames import exposures, record_exposures
 
 from .provocations import (
     API_KEY,
     BULK,
     CALLS,
+    NUMBER,
     QUICK,
     SECRETS,
     Provocation,
@@ -89,7 +95,7 @@ def _sync_ends(options: dict[str, Any], call: Callable[[Any], Any], found: list[
             ended = call(plexy)
             if inspect.isgenerator(ended):
                 _read(ended, found)
-        except Exception as error:  # noqa: BLE001 - whatever it is must hide the secrets
+        except BaseException as error:  # noqa: BLE001 - whatever it is must hide the secrets
             found.append(error)
 
 
@@ -109,7 +115,9 @@ async def _async_ends(
                 await _read_async(ended, found)
             elif inspect.isawaitable(ended):
                 await ended
-        except Exception as error:  # noqa: BLE001 - whatever it is must hide the secrets
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is must hide the secrets
             found.append(error)
 
 
@@ -205,14 +213,114 @@ def test_wrong_settings_of_a_partition_hide_every_secret(name: str) -> None:
     assert not _exposed(name, [caught.value])
 
 
-def test_a_partition_whose_rows_raise_hides_every_secret() -> None:
-    def rows() -> Iterator[dict[str, Any]]:
-        yield {"amount": 1, "currency": "KZT", "order_reference": "order-1"}
-        raise LookupError("no more rows")
+class ForeignError(RuntimeError):
+    """What the caller's own code raises."""
 
-    with scripted_apart({"*": CREATED}) as url, pytest.raises(LookupError) as caught:
+
+class ForeignStop(BaseException):
+    """What the caller's own code raises to stop all."""
+
+
+KINDS = pytest.mark.parametrize("kind", [ForeignError, ForeignStop, KeyboardInterrupt, SystemExit])
+
+
+def _rows(count: int = 3) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        reference = f"order-{number}"
+        yield {"amount": 1, "currency": "KZT", "order_reference": reference, "description": NUMBER}
+
+
+@pytest.mark.parametrize("kind", [ForeignError, ForeignStop, KeyboardInterrupt, GeneratorExit])
+def test_a_partition_whose_rows_raise_hides_every_secret(kind: type[BaseException]) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield from _rows()
+        raise kind("no more rows")
+
+    with scripted_apart({"*": CREATED}) as url, pytest.raises(kind) as caught:
         create_partition(rows(), {**OPTIONS, "base_url": url})
     assert not _exposed("rows that raise", [caught.value])
+
+
+@pytest.mark.parametrize("kind", [ForeignStop, KeyboardInterrupt, SystemExit])
+def test_a_partition_whose_key_raises_hides_every_row(kind: type[BaseException]) -> None:
+    def key() -> str:
+        raise kind("no key today")
+
+    with scripted_apart({"*": CREATED}) as url, pytest.raises(kind) as caught:
+        create_partition(_rows(), {**OPTIONS, "base_url": url, "api_key": key})
+    assert not _exposed("a key that raises", [caught.value])
+
+
+# ------------------------------------------------------------------------------------------- signals
+
+
+@contextmanager
+def _interrupted(kind: type[BaseException], after: float) -> Iterator[None]:
+    """Let a signal's handler raise in the main thread."""
+
+    def handle(*_: object) -> None:
+        raise kind("a signal came")
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, after)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+SIGNALLED = pytest.mark.parametrize("kind", [ForeignError, ForeignStop, KeyboardInterrupt])
+
+
+@SIGNALLED
+def test_an_interrupted_partition_hides_every_secret(kind: type[BaseException]) -> None:
+    with scripted_apart({"*": SILENCE}) as url, pytest.raises(kind) as caught, _interrupted(kind, 0.1):
+        create_partition(_rows(), {**OPTIONS, "base_url": url, "read_timeout": 5.0, "timeout": 5.0})
+    assert not _exposed("an interrupted partition", [caught.value])
+
+
+@SIGNALLED
+@pytest.mark.parametrize("called", [*CALLS, "a page", "create_many"])
+def test_an_interrupted_sync_call_hides_every_secret(called: str, kind: type[BaseException]) -> None:
+    def call(plexy: PlexyPay) -> None:
+        if called == "a page":
+            next(iter(plexy.payment_links.list()))
+        elif called == "create_many":
+            list(plexy.payment_links.create_many(CreatePaymentLink(**row) for row in _rows(600)))
+        else:
+            CALLS[called](plexy)
+
+    options = {**OPTIONS, "read_timeout": 5.0, "timeout": 5.0}
+    if called == "wait":
+        # Its own time is shorter than that of the signal.
+        pytest.skip("it has ended before")
+    with scripted_apart({"*": SILENCE}) as url:
+        options["base_url"] = url
+        with PlexyPay(**options) as plexy, pytest.raises(kind) as caught, _interrupted(kind, 0.1):
+            call(plexy)
+    assert not _exposed(called, [caught.value])
+
+
+@SIGNALLED
+@pytest.mark.parametrize("called", [name for name in CALLS if name != "wait"])
+def test_an_interrupted_async_call_hides_every_secret(called: str, kind: type[BaseException]) -> None:
+    """The signal strikes aiohttp where it writes the request: in a task, or in the outbox's callback."""
+    from aiohttp.http import StreamWriter
+
+    def strike(*_: object, **__: object) -> None:
+        raise kind("a signal came")
+
+    async def main(url: str) -> None:
+        async with AsyncPlexyPay(**OPTIONS, base_url=url) as plexy:
+            await CALLS[called](plexy)
+
+    with pytest.MonkeyPatch.context() as patch, scripted_apart({"*": CREATED}) as url:
+        patch.setattr(StreamWriter, "_write", strike)
+        patch.setattr(StreamWriter, "_writelines", strike)
+        with pytest.raises((kind, PlexyPayError)) as caught:
+            asyncio.run(main(url))
+    assert not _exposed(called, [caught.value])
 
 
 @pytest.mark.parametrize("called", CALLS)
@@ -240,17 +348,16 @@ def test_a_call_that_is_cut_off_hides_every_secret(called: str) -> None:
         assert not _exposed(how, [error])
 
 
-class ForeignError(RuntimeError):
-    """What a tracer of the caller's raises."""
-
-
 @pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 @pytest.mark.parametrize("called", [*CALLS, *BULK])
-def test_a_foreign_exception_hides_every_secret(called: str, tmp_path: Path) -> None:
+@KINDS
+def test_a_foreign_exception_hides_every_secret(
+    called: str, kind: type[BaseException], tmp_path: Path
+) -> None:
     import aiohttp
 
     async def raise_it(*_: Any) -> None:
-        raise ForeignError("a tracer failed")
+        raise kind("a tracer failed")
 
     async def fail(event: str, url: str) -> list[BaseException]:
         tracing = aiohttp.TraceConfig()
@@ -282,6 +389,37 @@ def test_a_foreign_exception_hides_every_secret(called: str, tmp_path: Path) -> 
         assert not hung
 
 
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+@pytest.mark.parametrize("called", [*CALLS, *BULK])
+@KINDS
+def test_what_a_middleware_makes_of_aiohttps_errors_hides_every_secret(
+    called: str, kind: type[BaseException], tmp_path: Path
+) -> None:
+    import aiohttp
+
+    async def instead(request: Any, handler: Any) -> Any:
+        try:
+            await handler(request)
+            raise aiohttp.ClientError("no good")
+        except aiohttp.ClientError as error:
+            group = BaseExceptionGroup("both", [error, kind("inside")])
+            raise kind("a middleware failed") from group
+
+    async def fail(url: str) -> list[BaseException]:
+        async with aiohttp.ClientSession(middlewares=[instead]) as session:
+            call = CALLS.get(called) or partial(BULK[called], folder=tmp_path)
+            found: list[BaseException] = []
+            await _hangs({**OPTIONS, "base_url": url, "session": session}, call, found)
+            return found
+
+    for answer in (CREATED, DROP):
+        with scripted_apart({"*": answer}) as url:
+            errors = asyncio.run(fail(url))
+        # An answer that has come stands, whatever a middleware raises afterwards.
+        assert errors or answer is CREATED
+        assert not _exposed(called, errors)
+
+
 @FACADES
 def test_no_client_shows_its_key(facade: type[Any], tmp_path: Path) -> None:
     plexy = facade(API_KEY, base_url="http://127.0.0.1:1")
@@ -309,3 +447,17 @@ def _holding(value: Any) -> BaseException:
     error = RuntimeError("a place to begin")
     error.held = value  # type: ignore[attr-defined]
     return error
+
+
+def test_what_a_signal_raises_keeps_none_of_the_librarys_frames() -> None:
+    """They come twice, with a frame of another's between them."""
+
+    def strike() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        prepared(lambda: prepared(strike))
+    without_own_frames(caught.value, of_caller=True)
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert "prepared" not in names
+    assert names[-1] == "strike"

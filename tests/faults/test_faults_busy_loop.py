@@ -9,13 +9,22 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import uvloop
 from freezegun import freeze_time
 
-from plexypay_async import AsyncPlexyPay, ConnectError, Outcome, OutcomeUnknownError, RetryPolicy
+from plexypay_async import (
+    AsyncPlexyPay,
+    BulkResult,
+    ConnectError,
+    CreatePaymentLink,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    RetryPolicy,
+)
 from plexypay_sync import PlexyPay
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
@@ -215,6 +224,79 @@ def test_a_frozen_clock_leaves_no_deadline_dead(real_asyncio: bool) -> None:
                 assert [getattr(error, "outcome", None) for error in ended] == [Outcome.UNKNOWN] * 2
 
     with threaded() as server:
+        asyncio.run(main())
+
+
+CALLS: dict[str, Callable[[AsyncPlexyPay], Awaitable[object]]] = {
+    "refund": lambda plexy: plexy.payments.refund("t"),
+    "retrieve": lambda plexy: plexy.payment_links.retrieve("p"),
+    "list": lambda plexy: plexy.payment_links.list().first_page(),
+    "wait": lambda plexy: plexy.transactions.wait("t", timeout=0.4),
+    "create_many": lambda plexy: _last_error(
+        plexy.payment_links.create_many(
+            [CreatePaymentLink(amount=1, currency="KZT", order_reference="o")], timeout=0.4
+        )
+    ),
+}
+
+
+async def _last_error(results: AsyncIterator[BulkResult]) -> None:
+    async for result in results:
+        assert result.error is not None
+        raise result.error
+
+
+@pytest.mark.parametrize("called", CALLS)
+@pytest.mark.parametrize("answer", [None, b'{"code":1,"message":"busy"}'], ids=["silence", "code 1"])
+@pytest.mark.parametrize("tick", [False, True], ids=["stands", "ticks"])
+def test_a_call_begun_under_a_frozen_clock_ends_alone(
+    called: str, answer: bytes | None, *, tick: bool
+) -> None:
+    """No other call sets a timer that would let its deadline be looked at."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while answer is not None:
+                await reader.readuntil(b"\r\n\r\n")
+                head = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n" % len(answer)
+                writer.write(head + answer)
+            await reader.read()
+        writer.close()
+
+    async def main() -> None:
+        retry = RetryPolicy(max_attempts=50, base=0.05, cap=0.1)
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+            url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            async with AsyncPlexyPay(KEY, base_url=url, retry=retry, timeout=0.4) as plexy:
+                with freeze_time("2040-01-01", tick=tick):
+                    call = asyncio.ensure_future(CALLS[called](plexy))
+                    for _ in range(20):
+                        await asyncio.sleep(0)
+                # A timer of asyncio's own, of real time.
+                done, _ = await asyncio.wait([call], timeout=5)
+                call.cancel()
+                assert done
+                assert isinstance(call.exception(), PlexyPayError)
+        await _no_thread_is_left()
+
+    asyncio.run(main())
+
+
+async def _no_thread_is_left() -> None:
+    for _ in range(100):
+        if not any(thread.name == "plexypay clock" for thread in threading.enumerate()):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("the thread that wakes the loop goes on")
+
+
+def test_a_real_clock_gets_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with AsyncPlexyPay(KEY, base_url=server.url) as plexy:
+            await plexy.payments.refund("t")
+
+    with threaded() as server:
+        monkeypatch.setattr("plexypay_async.deadlines._Waker", None)
         asyncio.run(main())
 
 

@@ -246,10 +246,11 @@ async def test_the_callers_own_frames_stay() -> None:
 
     async with AsyncPlexyPay(KEY, base_url="http://127.0.0.1:1") as plexy:
         error = await _caught(plexy.payment_links.create(amount=1, currency="KZT", extra=Raising()))
-    assert error is not None
-    traceback, names = error.__traceback__, list[str]()
+    assert isinstance(error, ConfigurationError)
+    assert isinstance(error.__cause__, LookupError)
+    traceback, names = error.__cause__.__traceback__, list[str]()
     while traceback is not None:
         names.append(traceback.tb_frame.f_code.co_name)
         traceback = traceback.tb_next
-    assert names == ["_caught", "items"]
+    assert names == ["items"]
     assert not [place for one in chain(error) for place, _ in frames(one)]

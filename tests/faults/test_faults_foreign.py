@@ -555,3 +555,49 @@ async def test_connections_that_cannot_be_opened_have_sent_nothing(monkeypatch: 
     assert caught.value.operation == "payments.refund"
     assert isinstance(caught.value.__cause__, KeyError)
     assert caught.value.__cause__.__traceback__ is None
+
+
+# ---------------------------------------------------------------------------- what the caller was handling
+
+
+class StopError(BaseException):
+    """What nobody catches."""
+
+
+def _depth(error: BaseException) -> int:
+    depth, traceback = 0, error.__traceback__
+    while traceback is not None:
+        depth, traceback = depth + 1, traceback.tb_next
+    return depth
+
+
+def _of_the_callers_own() -> None:
+    raise LookupError("the caller's own")
+
+
+@pytest.mark.parametrize("how", ["a middleware", "an argument", "no parameter"])
+async def test_what_the_caller_was_handling_keeps_its_frames(how: str) -> None:
+    async def stop(request: aiohttp.ClientRequest, _: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        raise StopError
+
+    class Unreadable(dict[str, Any]):
+        def items(self) -> Any:
+            raise RuntimeError("no items")
+
+    given: dict[str, dict[str, Any]] = {
+        "a middleware": {},
+        "an argument": {"extra": Unreadable(a=1)},
+        "no parameter": {"colour": "red"},
+    }
+    async with (
+        aiohttp.ClientSession(middlewares=[stop]) as session,
+        AsyncPlexyPay(KEY, base_url="http://127.0.0.1:1", session=session) as plexy,
+    ):
+        try:
+            _of_the_callers_own()
+        except LookupError as error:
+            handled = error
+            with pytest.raises((StopError, ConfigurationError, TypeError)) as caught:
+                await plexy.payments.refund("t", **given[how])
+    assert _depth(handled) == 2
+    assert caught.value.__context__ is handled or how == "an argument"

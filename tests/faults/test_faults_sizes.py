@@ -13,6 +13,7 @@ import zlib
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from plexypay_async import (
@@ -177,6 +178,87 @@ async def test_a_large_answer_that_is_no_link_is_kept_in_part() -> None:
         with pytest.raises(UnreadableResponseError) as caught:
             await retrieve(plexy)
     assert len(pickle.dumps(caught.value)) < 16_384
+
+
+# -------------------------------------------------------------------------------------------------- values
+
+
+def unfolding(values: int, value: bytes = b"{}") -> Answer:
+    """A page and a link in one, with so many values in it, compressed a thousandfold."""
+    listed = b",".join([value] * values)
+    body = b'{"id":"pl_1","success":true,"page":1,"size":100,"total":1,"data":[' + listed + b"]}"
+    return Answer(200, gzip.compress(body + b" " * MB), {"Content-Encoding": "gzip"})
+
+
+READS: dict[str, Any] = {
+    "retrieve": lambda plexy: plexy.payment_links.retrieve("pl_1"),
+    "a page": lambda plexy: plexy.payment_links.list().first_page(),
+    "a raw request": lambda plexy: plexy.request("GET", "/v1/anything"),
+}
+WRITES: dict[str, Any] = {
+    "refund": lambda plexy: plexy.payments.refund("t"),
+    "create": lambda plexy: plexy.payment_links.create(amount=1, currency="KZT", order_reference="o"),
+    "a raw post": lambda plexy: plexy.request("POST", "/v1/anything", json={}),
+}
+
+
+@pytest.mark.parametrize("called", [*READS, *WRITES])
+async def test_an_answer_that_unfolds_to_millions_of_values_is_not_read(called: str, traced: None) -> None:
+    answer = unfolding(3_000_000)
+    assert len(answer.content) < MB // 8
+    async with scripted({"*": answer}, retry=ONCE, timeout=20) as (plexy, _):
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        with pytest.raises(PlexyPayError, match="more than 500000 values") as caught:
+            await {**READS, **WRITES}[called](plexy)
+        _, peak = tracemalloc.get_traced_memory()
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert isinstance(caught.value, UnreadableResponseError) is (called in READS)
+    assert peak - before < 60 * MB
+
+
+@pytest.mark.parametrize("facade", ["async", "sync"])
+@pytest.mark.parametrize(("values", "read"), [(200_000, True), (300_000, False)])
+async def test_half_a_million_values_are_read(facade: str, values: int, *, read: bool) -> None:
+    def asked_without_await(url: str) -> Any:
+        with PlexyPay(KEY, base_url=url, retry=ONCE) as plexy:
+            return plexy.request("GET", "/v1/anything")
+
+    async def asked(url: str) -> Any:
+        if facade == "sync":
+            return await asyncio.to_thread(asked_without_await, url)
+        async with AsyncPlexyPay(KEY, base_url=url, retry=ONCE) as plexy:
+            return await plexy.request("GET", "/v1/anything")
+
+    async with serving({"*": unfolding(values)}) as server:
+        if read:
+            assert len((await asked(server.url))["data"]) == values
+            return
+        with pytest.raises(UnreadableResponseError, match="the answer has more than 500000 values") as caught:
+            await asked(server.url)
+    assert (caught.value.status, caught.value.body) == (200, "")
+
+
+async def test_an_answer_that_a_hook_interrupts_is_counted_too() -> None:
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("a tracer failed")
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_response_chunk_received.append(fail)
+    async with (
+        serving({"*": unfolding(300_000)}) as server,
+        aiohttp.ClientSession(trace_configs=[tracing]) as session,
+        AsyncPlexyPay(KEY, base_url=server.url, retry=ONCE, session=session) as plexy,
+    ):
+        with pytest.raises(PlexyPayError, match="more than 500000 values"):
+            await plexy.request("GET", "/v1/anything")
+
+
+async def test_a_page_of_a_thousand_links_is_far_below_the_limit() -> None:
+    entry = link(id="pl_1", metadata={str(number): "x" * 20 for number in range(50)})
+    document = {"page": 1, "size": 1000, "total": 1000, "data": [entry] * 1000}
+    async with scripted({"*": Answer(200, document)}, retry=ONCE) as (plexy, _):
+        assert len(await plexy.payment_links.list(size=1000).first_page()) == 1000
 
 
 # ------------------------------------------------------------------------------------------------ settings

@@ -24,6 +24,7 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async.api.transactions import Transactions, TransactionStatus, WaitForTransaction
+from plexypay_async.deadlines import TURNS
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP
@@ -60,11 +61,11 @@ def pauses(monkeypatch: pytest.MonkeyPatch, skip_time: Callable[[float], None]) 
     async def sleep(seconds: float) -> None:
         made.append(seconds)
         skip_time(seconds)
-        # A turn in which the time-outs that are due fire, and one in which they are seen.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        # A turn in which what is due is found, those that it waits for, and one in which it is cut.
+        for _ in range(TURNS + 2):
+            await asyncio.sleep(0)
 
-    double = SimpleNamespace(timeout=asyncio.timeout, sleep=sleep)
+    double = SimpleNamespace(CancelledError=asyncio.CancelledError, sleep=sleep)
     monkeypatch.setattr("plexypay_async.polling.asyncio", double)
     return made
 

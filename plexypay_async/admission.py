@@ -157,10 +157,10 @@ class JobAdmission(SingleAdmission):
 
     def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
         """Give the place back; the limit learns from how the request ended."""
-        ticket, self._ticket, self.has_place = self._ticket, None, False
+        ticket = self._ticket
         if ticket is not None:
-            trouble = None if result is None else is_trouble(result)
-            self.limits.concurrency.leave(ticket, trouble=trouble)
+            self._ticket, self.has_place = None, False
+            self.limits.concurrency.leave(ticket, trouble=None if result is None else is_trouble(result))
 
     def is_outage(self) -> bool:
         """Tell whether so much has failed on end that nothing but a probe should be sent."""

@@ -66,6 +66,8 @@ class RequestOptions:
     fixed: tuple[Secret[str], Callable[[], CIMultiDict[str]]] | None = attrs.field(repr=False)
     """The key, and what gives the headers with it and hides them as a `Secret` does; None where a function
     gives the key anew for each request."""
+    looked_at: int
+    """Bytes from which on an answer is looked at: it may be too large, or unfold too far."""
 
     @classmethod
     def of(cls, settings: Settings) -> RequestOptions:
@@ -75,7 +77,9 @@ class RequestOptions:
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
         fixed = None if callable(key) else (key, _headers_of(key))
-        return cls(settings, timeout, timeout_of_get, fixed)
+        return cls(
+            settings, timeout, timeout_of_get, fixed, min(settings.max_response_size + 1, COUNTED_FROM)
+        )
 
 
 def _headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
@@ -206,13 +210,12 @@ class Connections:
             if stream.is_eof() and stream.exception() is None:
                 # A middleware may have read it, and a tracer wants to be told.
                 content = stream.read_nowait() if self._is_plain else await response.read()
-                too_large = len(content) > settings.max_response_size
                 if (memory := sending.memory) is not None:
                     memory.answers.append((request.target, content))
                     if memory.kept_for is None:
                         memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
             else:
-                content, too_large = await _read(response, sending, settings.max_response_size)
+                content = await _read(response, sending, settings.max_response_size)
         except asyncio.CancelledError:
             if not sending.watch.end_silence():
                 if response is not None:
@@ -226,14 +229,14 @@ class Connections:
             return self._broken(error, request, sending, response, key, handled)
         finally:
             sending.watch.end_silence()
-        if too_large:
-            size = settings.max_response_size
-            told = f"the answer is larger than {size} bytes; max_response_size allows for more"
-            return _too_large(told, response.status, request)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
         answer = WireResponse(response.status, content, response.headers, key=key)
-        return answer if len(content) < COUNTED_FROM else _counted(answer, request)
+        return (
+            answer
+            if len(content) < options.looked_at
+            else _looked_at(answer, request, settings.max_response_size)
+        )
 
     def _broken(
         self,
@@ -259,7 +262,7 @@ class Connections:
                 seen.close()
             answer = WireResponse(seen.status, content, seen.headers, key=key)
             answer.complete, answer.cause = whole, cause
-            return _counted(answer, request)
+            return _looked_at(answer, request, len(content))
         failure = self._failure(error, request, sending)
         failure.__cause__ = cause
         failure.lasting = _is_lasting(failure, error)
@@ -285,26 +288,31 @@ def _url(text: str) -> URL:
 _NO_CONTENT_TYPE = ("Content-Type",)
 
 
-async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> tuple[bytes, bool]:
-    """Read a body that is still coming, and tell the watch of each part; whether it is too large to read."""
+async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> bytes:
+    """Read a body that is still coming, and tell the watch of each part; end at one that is too large."""
     content, size = response.content, 0
     parts = sending.parts = list[bytes]()
     while not content.at_eof():
         sending.watch.heard()
         part = await content.readany()
         size += len(part)
+        parts.append(part)
         if size > most:
             response.close()
-            return b"", True
-        parts.append(part)
+            return b"".join(parts)
     # aiohttp's own read tells tracers of the end, and waits for the writer.
     await response.read()
-    return b"".join(parts), False
+    return b"".join(parts)
 
 
-def _counted(answer: WireResponse, request: WireRequest) -> WireResponse | UnreadableResponseError:
-    """Return an answer, or the error of a success that would take far more memory when it is read as JSON."""
+def _looked_at(
+    answer: WireResponse, request: WireRequest, most: int
+) -> WireResponse | UnreadableResponseError:
+    """Return an answer, or the error of one that is too large, or would be when it is read as JSON."""
     body = answer.body
+    if len(body) > most:
+        told = f"the answer is larger than {most} bytes; max_response_size allows for more"
+        return _too_large(told, answer.status, request)
     if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
         return answer
     return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)

@@ -119,7 +119,7 @@ class GuardedRequest(aiohttp.ClientRequest):
         sending = SENDING.get() if ours is None else ours.sending
         if protocol is not None and sending is not None:
             memory = memory_of(protocol)
-            if memory.unclear_at is not None and not sending.begun:
+            if memory.unclear_at is not None:
                 await self._rest(memory, sending)
             is_looked_at = sending.look or sending.fresh or sending.new
             if protocol.should_close or (

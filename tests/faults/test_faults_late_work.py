@@ -28,6 +28,7 @@ from .scripted import (
     Seen,
     Server,
     Step,
+    code,
     link,
     page,
     serving,
@@ -157,7 +158,7 @@ async def test_a_row_of_an_earlier_run_is_refused_once_its_request_cannot_be_at_
     monkeypatch.setattr("plexypay_async.record.SETTLING", 0.05)
     async with shop_open() as (shop, server):
         await leave_at_work(shop, server, path)
-        shop.post = CODE_1
+        shop.post = code(5, 422, "the amount is too large")
         result = await run(server, path, read_timeout=0.05, timeout=1.0)
     assert result.error is not None
     assert result.error.outcome is Outcome.REJECTED
@@ -182,7 +183,7 @@ async def test_a_partition_that_is_run_again_is_not_refused_before_that_is_prove
 async def run_once(server: Server) -> None:
     """Send a row as a worker does that is lost then."""
     async with AsyncPlexyPay(KEY, base_url=server.url, retry=SHORT) as plexy:
-        await plexy.payment_links.create(ROW)
+        await plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1")
 
 
 # ------------------------------------------------------------------------- a failed row whose link is there

@@ -323,29 +323,34 @@ class Call(Generic[R]):
         if self._misfit is not None:
             told = self._misfit(value)
         elif declaration.is_echoed(request, value):
-            told, is_named = None, record.names_itself
+            told, is_named = None, record.identity is not None
         else:
             told = declaration.misfit(request, value)
-        if told is None and not is_named:
-            told = self._told_again(value, answer, sending)
+        replay = record.replay
+        if told is None and not (is_named and replay.is_protected and not replay.same_key):
+            told = self._told_again(value, answer, sending, is_named=is_named)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
         self.execution.recovery.note_created(record)
         return value
 
-    def _told_again(self, value: R, answer: WireResponse, sending: Sending) -> str | None:
-        """Tell that an answer that names no request is an earlier one on its connection, once more."""
+    def _told_again(self, value: R, answer: WireResponse, sending: Sending, *, is_named: bool) -> str | None:
+        """Tell that an answer that another request may have got is an earlier one on its connection."""
         record, before = self.record, sending.told_before(answer.body)
-        if not record.reads:
+        is_elsewhere = before is not None and _path(before) != _path(self._wire_request.target)
+        if record.reads:
+            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
+        own_id, replay = _id_of(value), record.replay
+        if own_id is None:
             # What has an id of its own is known by it; without, it may come again as any other's.
-            if _id_of(value) is None:
+            if not is_named:
                 sending.distrust()
-            elif before is not None and not record.replay.is_protected:
-                return f"it is the one to an earlier request, {_path(before)}"
-        elif before is not None and _path(before) != _path(self._wire_request.target):
-            return f"it is the one to GET {_path(before)}"
-        return None
+            return None
+        is_another = is_elsewhere or replay.same_key or not replay.is_protected
+        if before is None or not is_another or (is_named and own_id == record.identity):
+            return None
+        return f"it is the one to an earlier request, {_path(before)}"
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""

@@ -63,10 +63,10 @@ class CallRecord:
         self.failures: list[PlexyPayError] = []
 
     @property
-    def names_itself(self) -> bool:
-        """Whether the answer names something that no other request asks for, where it is as it should be."""
+    def identity(self) -> Any:
+        """What the answer names, where it is as it should be, and no request for another thing asks for."""
         identity = self.declaration.identity
-        return identity is not None and getattr(self.request, identity) is not None
+        return None if identity is None else getattr(self.request, identity)
 
     @property
     def name(self) -> str:

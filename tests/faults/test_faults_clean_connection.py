@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +40,11 @@ pytestmark = pytest.mark.asyncio
 CREATE = f"POST {LINKS}"
 REFUND = "POST /v1/payments/t/refund"
 REFUNDED = {"success": True, "id": "r", "originalTransactionId": "t"}
+
+
+def refunded_anew(seen: Seen, **headers: str) -> Answer:
+    """A refund has an id of its own."""
+    return Answer(200, {**REFUNDED, "id": f"r-{uuid.uuid4()}"}, headers)
 
 
 class Arrivals:
@@ -109,7 +115,7 @@ async def test_nothing_goes_out_on_a_connection_that_a_refusal_came_on(answer: A
 
 
 async def test_a_success_that_names_its_payment_keeps_its_connection() -> None:
-    async with scripted({REFUND: Answer(200, REFUNDED)}) as (plexy, script):
+    async with scripted({REFUND: refunded_anew}) as (plexy, script):
         for _ in range(3):
             await plexy.payments.refund("t")
         assert script.connections == 1
@@ -134,7 +140,7 @@ async def test_a_success_that_names_its_payment_keeps_its_connection() -> None:
 async def test_money_goes_out_well_before_the_server_may_close(
     told: dict[str, str], idle: float, connections: int, skip_time: Callable[[float], None]
 ) -> None:
-    async with scripted({REFUND: Answer(200, REFUNDED, told)}) as (plexy, script):
+    async with scripted({REFUND: lambda seen: refunded_anew(seen, **told)}) as (plexy, script):
         await plexy.payments.refund("t")
         skip_time(idle)
         await plexy.payments.refund("t")

@@ -46,6 +46,7 @@ from .scripted import (
 pytestmark = pytest.mark.asyncio
 
 REFUSAL = code(5, 422, "it cannot be done")
+SETTLE = "POST /v1/merchants/settlement-payment-orders"
 BAD, GOOD = (f"POST /v1/payments/{name}/refund" for name in ("bad", "good"))
 facades = pytest.mark.parametrize("facade", ["async", "sync"])
 late = pytest.mark.parametrize("late", [0.003, 0.012], ids=["3 ms", "12 ms"])
@@ -222,6 +223,46 @@ async def test_a_link_that_was_created_is_no_other_thing(kind: str, facade: str)
         OTHERS[kind],
     )
     assert first.id == "pl_1"
+    assert isinstance(second, PlexyPayError)
+    assert second.outcome in (Outcome.UNKNOWN, Outcome.REJECTED)
+
+
+def settle(plexy: Any) -> Any:
+    return plexy.settlement_orders.create(amount=5, currency="KZT", beneficiary_id="b")
+
+
+@facades
+async def test_what_was_deleted_is_no_settlement(facade: str) -> None:
+    made = Answer(201, {"id": "o-1", "amount": 5})
+    script = Script(
+        {
+            "DELETE */s-1": Again(Answer(200, {"id": "s-1"}), 0.003),
+            route: [
+                Late(0.01, Answer(201, {"id": "o-1", "amount": 5})),
+                Answer(201, {"id": "o-1", "amount": 5}),
+            ],
+        }
+    )
+    _, order = await ended(facade, script, lambda plexy: plexy.split_requests.delete("s-1"), settle)
+    assert order.id == "o-1"
+
+
+@facades
+async def test_one_settlement_is_not_told_of_the_next_to_the_same_beneficiary(facade: str) -> None:
+    first, second = ({"id": f"o-{number}", "amount": 5, "beneficiaryId": "b"} for number in (1, 2))
+    route = "POST /v1/merchants/settlement-payment-orders"
+    script = Script(
+        {route: [Again(Answer(201, first), 0.003), Late(0.01, Answer(201, second)), Answer(201, second)]}
+    )
+    orders = await ended(facade, script, settle, settle)
+    assert [order.id for order in orders] == ["o-1", "o-2"]
+
+
+@facades
+async def test_one_refund_is_not_told_of_the_next_of_the_same_payment(facade: str) -> None:
+    script = Script({GOOD: [Again(refunded("good"), 0.003), Late(0.01, REFUSAL)]})
+    first, second = await ended(facade, script, refund("good"), refund("good"))
+    assert first.success
     assert isinstance(second, PlexyPayError)
     assert second.outcome in (Outcome.UNKNOWN, Outcome.REJECTED)
 

@@ -237,10 +237,7 @@ async def test_what_was_deleted_is_no_settlement(facade: str) -> None:
     script = Script(
         {
             "DELETE */s-1": Again(Answer(200, {"id": "s-1"}), 0.003),
-            route: [
-                Late(0.01, Answer(201, {"id": "o-1", "amount": 5})),
-                Answer(201, {"id": "o-1", "amount": 5}),
-            ],
+            SETTLE: [Late(0.01, made), made],
         }
     )
     _, order = await ended(facade, script, lambda plexy: plexy.split_requests.delete("s-1"), settle)

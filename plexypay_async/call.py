@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 import backoff
 
@@ -525,7 +525,7 @@ class Call(Generic[R]):
 
 
 def _id_of(value: Any) -> Any:
-    return value.get("id") if isinstance(value, dict) else getattr(value, "id", None)
+    return cast("dict[str, Any]", value).get("id") if type(value) is dict else getattr(value, "id", None)
 
 
 def _path(target: str) -> str:

@@ -318,8 +318,9 @@ class Call(Generic[R]):
             is_named = identity is not None and getattr(request, identity) is not None
         else:
             told = declaration.misfit(request, value)
-        if told is None and not is_named:
-            told = self._told_again(value, answer, sending)
+        replay = record.replay
+        if told is None and not (is_named and replay.is_protected and not replay.same_key):
+            told = self._told_again(value, answer, sending, is_named=is_named)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
@@ -327,18 +328,23 @@ class Call(Generic[R]):
             self.execution.recovery.note_created(record)
         return value
 
-    def _told_again(self, value: R, answer: WireResponse, sending: Sending) -> str | None:
-        """Tell that an answer that names no request is an earlier one on its connection, once more."""
+    def _told_again(self, value: R, answer: WireResponse, sending: Sending, *, is_named: bool) -> str | None:
+        """Tell that an answer that another request may have got is an earlier one on its connection."""
         record, before = self.record, sending.told_before(answer.body)
-        if not record.reads:
-            # What was created has an id of its own; without, the answer may come again as any other's.
-            if record.declaration.path_parameters or _id_of(value) is None:
+        is_elsewhere = before is not None and _path(before) != _path(self._wire_request.target)
+        if record.reads:
+            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
+        request, replay, own_id = record.request, record.replay, _id_of(value)
+        # What was created has an id of its own, by which it is told from another's. Without one, or with that
+        # of what it was done to, the answer may come again as any other's.
+        done_to = [getattr(request, name) for name in record.declaration.path_parameters]
+        if own_id is None or own_id in done_to:
+            if not is_named:
                 sending.distrust()
-            elif before is not None and not record.replay.is_protected:
-                return f"it is the one to an earlier request, {_path(before)}"
-        elif before is not None and _path(before) != _path(self._wire_request.target):
-            return f"it is the one to GET {_path(before)}"
-        return None
+            return None
+        if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
+            return None
+        return f"it is the one to an earlier request, {_path(before)}"
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""

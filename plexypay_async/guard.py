@@ -123,7 +123,7 @@ class GuardedRequest(aiohttp.ClientRequest):
                 memory: ConnectionMemory = remembering._plexypay_memory
             except AttributeError:
                 memory = remembering._plexypay_memory = ConnectionMemory()
-            if memory.unclear_at is not None and not sending.begun:
+            if memory.unclear_at is not None:
                 await self._rest(memory, sending)
             if protocol.should_close or (
                 sending.look and not _is_usable(protocol, memory, self.loop.time(), sending)

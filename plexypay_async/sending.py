@@ -80,7 +80,7 @@ class Sending:
     def told_before(self, body: bytes) -> str | None:
         """Return the target of an earlier request on the connection that got the very same answer."""
         answers = () if self.memory is None else self.memory.answers
-        return next((target for target, one in answers if one is not body and one == body), None)
+        return next((target for target, one in answers if one and one is not body and one == body), None)
 
     @property
     def repeated(self) -> bool:

@@ -20,7 +20,7 @@ import attrs
 from .loopback_front import PLACES, Front, cut, listening, reset_on_close, written
 from .recording_server import Answer, Asked, RecordingServer, api_error
 
-__all__ = ["Fate", "LossyProxy", "drawn_by_chance", "lossy_proxy"]
+__all__ = ["Fate", "LossyProxy", "drawn_by_chance", "lossy_proxy", "often_twice"]
 
 HTML = b"<!doctype html><html><head><title>Welcome</title></head><body>Please sign in.</body></html>"
 MESSAGE = b'{"message":"upstream did not answer in time"}'
@@ -90,7 +90,7 @@ def drawn_by_chance(
         pause: How many seconds an answer is held back at the most, where it does come.
         writes: The share of writes that something befalls.
         reads: The share of reads that something befalls.
-        twice: Whether successes may be answered twice.
+        twice: Whether what is only passed on may be answered twice.
     """
 
     def draw(chances: random.Random, asked: Asked) -> Fate:
@@ -125,6 +125,23 @@ def drawn_by_chance(
         return Fate(f"{how} {place}, {when}", after, place=place, reset=reset)
 
     return draw
+
+
+def often_twice(draw: Draw, share: float) -> Draw:
+    """Return a way to draw the same fates, with this share of the whole answers sent again, 1 to 8 ms later.
+
+    Whatever they say: successes, refusals, and pages of something in between.
+    """
+
+    def drawn(chances: random.Random, asked: Asked) -> Fate:
+        fate = draw(chances, asked)
+        if fate.silent or fate.place is not None or chances.random() >= share:
+            return fate
+        return attrs.evolve(
+            fate, told=f"{fate.told}, sent again", again_after=0.001 + 0.007 * chances.random()
+        )
+
+    return drawn
 
 
 def _work(chances: random.Random, latest: float) -> tuple[float | None, str]:
@@ -174,11 +191,8 @@ class LossyProxy(Front):
             return False
         writer.write(written(answer))
         await writer.drain()
-        # An error names nothing by which it could be told from that of another request.
-        if fate.again_after is not None and isinstance(answer, Answer) and answer.status < 300:
-            await asyncio.sleep(fate.again_after)
-            writer.write(written(answer))
-            await writer.drain()
+        if fate.again_after is not None:
+            asyncio.get_running_loop().call_later(fate.again_after, _write_if_open, writer, written(answer))
         return True
 
     def _hand_on(self, asked: Asked, fate: Fate) -> Answer | tuple[int, bytes]:
@@ -210,6 +224,11 @@ class LossyProxy(Front):
         """Wait until all work that is late has been done."""
         while self._late:
             await asyncio.sleep(0.05)
+
+
+def _write_if_open(writer: asyncio.StreamWriter, content: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(content)
 
 
 _LENGTH = re.compile(r"[0-9.]+ s late")

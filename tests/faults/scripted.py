@@ -62,6 +62,10 @@ class Answer:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     @property
+    def whole(self) -> bytes:
+        return self.head(len(self.content)) + self.content
+
+    @property
     def content(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
@@ -99,6 +103,14 @@ class Raw:
 
 
 @attrs.frozen
+class Again:
+    """An answer that is sent once more on its connection, so many seconds later, as some proxies do."""
+
+    answer: Answer
+    after: float
+
+
+@attrs.frozen
 class Late:
     """A step that is taken only after some seconds."""
 
@@ -116,7 +128,7 @@ class Play(enum.Enum):
 
 DROP, RESET, SILENCE = Play.DROP, Play.RESET, Play.SILENCE
 
-Step: TypeAlias = "Answer | Cut | Trickle | Parts | Raw | Late | Play | Callable[[Seen], Step]"
+Step: TypeAlias = "Answer | Cut | Trickle | Parts | Raw | Again | Late | Play | Callable[[Seen], Step]"
 
 
 def code(number: int | str, status: int, message: str = "as scripted", **headers: str) -> Answer:
@@ -203,9 +215,7 @@ class Script:
                 step = steps.pop(0) if len(steps) > 1 else steps[0]
                 if step is CREATED or step is FOUND:
                     return fitting(step, seen)
-                return (
-                    step if isinstance(step, (Answer, Cut, Trickle, Parts, Raw, Late, Play)) else step(seen)
-                )
+                return step(seen) if callable(step) else step
         return code(4, 404, f"nothing is scripted for {seen.route}")
 
 
@@ -249,6 +259,11 @@ class Server:
         if self._mistakes:
             raise self._mistakes[0]
 
+    def write(self, content: bytes) -> None:
+        """Write what nobody has asked for on every connection; it is in the kernel when this returns."""
+        for writer in self._serving.values():
+            writer.write(content)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Not a coroutine: a task that is cancelled before its first step would leave its connection open.
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -270,10 +285,12 @@ class Server:
         """Take a step; tell whether the connection goes on."""
         match step:
             case Answer():
-                content = step.content
-                writer.write(step.head(len(content)) + content)
+                writer.write(step.whole)
                 await writer.drain()
                 return True
+            case Again():
+                asyncio.get_running_loop().call_later(step.after, _write_if_open, writer, step.answer.whole)
+                return await self._play(step.answer, reader, writer)
             case Late():
                 await asyncio.sleep(step.seconds)
                 return await self._play(step.step, reader, writer)
@@ -311,6 +328,11 @@ class Server:
             case _:
                 raise AssertionError(f"no step: {step!r}")
         return False
+
+
+def _write_if_open(writer: asyncio.StreamWriter, content: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(content)
 
 
 async def _request(reader: asyncio.StreamReader) -> Seen:

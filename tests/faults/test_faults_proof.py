@@ -259,7 +259,8 @@ async def test_a_create_whose_repeat_finds_no_server_stays_unknown() -> None:
         assert script.count(POST) == 1
 
 
-async def test_a_create_whose_repeat_the_deadline_cuts_stays_unknown() -> None:
+async def test_a_create_whose_repeat_the_deadline_cuts_stays_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plexypay_async.guard.REST", 0.01)
     late = LateServer([CODE_1, SILENCE], work_after=1)
     async with late.client(timeout=0.9 * SILENT) as (plexy, script):
         error = await failure(create(plexy))

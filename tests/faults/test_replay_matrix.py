@@ -367,7 +367,14 @@ async def test_a_call_is_sent_once_when_the_server_takes_connections_again(
 
 async def test_the_key_of_a_settlement_order_stays_over_all_attempts() -> None:
     route = "POST /v1/merchants/settlement-payment-orders"
-    steps = [DROP, CODE_2, CODE_1, Cut(Answer(200, {"id": "o"})), Answer(200, {"id": "o"})]
+    steps = [
+        DROP,
+        CODE_2,
+        CODE_1,
+        Cut(Answer(200, {"id": "o"})),
+        Answer(200, {"id": "o"}),
+        Answer(200, {"id": "p"}),
+    ]
     async with scripted({route: steps}) as (plexy, script):
         made = await plexy.settlement_orders.create(amount=10_000, currency="KZT")
         await plexy.settlement_orders.create(amount=10_000, currency="KZT")

@@ -1,0 +1,163 @@
+"""A client that is closed amid a job: the job ends at once, and tells of each row what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Outcome
+from plexypay_sync import PlexyPay
+
+from .ledger_server import Ledger, ledger
+from .rows import QUICK, a_client, rows
+
+AT_ONCE = 2.0
+"""Seconds within which a job has ended, of the 600 that each of its rows would have."""
+COUNT = 40
+LIMITS: dict[str, dict[str, Any]] = {
+    "places": {"concurrency": 2},
+    "rate": {"max_rate": 50},
+    "any": {},
+}
+limits = pytest.mark.parametrize("limit", LIMITS)
+journals = pytest.mark.parametrize("journalled", [False, True], ids=["plain", "journal"])
+
+
+def slow(server: Ledger) -> None:
+    async def wait(_: str) -> None:
+        await asyncio.sleep(0.05)
+
+    server.before = wait
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not what():
+            await asyncio.sleep(0.002)
+
+
+def check(results: list[BulkResult], ended: BaseException | None, server: Ledger) -> None:
+    """Each row is told once, and none of what was not made, or of what may have been, lies."""
+    assert isinstance(ended, ConfigurationError)
+    assert "this client is closed" in str(ended)
+    assert len({result.index for result in results}) == len(results)
+    # Of those that were not read there is nothing to tell.
+    assert {result.request.order_reference for result in results} >= set(server.creates)
+    outcomes = {None if each.error is None else each.error.outcome for each in results}
+    assert outcomes <= {None, Outcome.UNKNOWN, Outcome.NOT_SENT}
+    for result in results:
+        reference = result.request.order_reference or ""
+        if result.link is not None:
+            assert reference in server.links
+        if result.error is not None and result.error.outcome is Outcome.NOT_SENT:
+            assert reference not in server.creates
+
+
+@pytest.mark.asyncio
+@journals
+@limits
+async def test_a_job_ends_with_its_client(limit: str, journalled: bool, tmp_path: Path) -> None:
+    results: list[BulkResult] = []
+    journal = tmp_path / "job.journal" if journalled else None
+    async with ledger() as server:
+        slow(server)
+        plexy = a_client(server, max_connections=4)
+
+        async def job() -> None:
+            made = plexy.payment_links.create_many(rows(COUNT), journal=journal, **LIMITS[limit])
+            async for result in made:
+                results.append(result)  # noqa: PERF401 - what came before the end counts
+
+        running = asyncio.create_task(job())
+        await until(lambda: server.creates.total() >= 6)
+        await plexy.close()
+        done, _ = await asyncio.wait({running}, timeout=AT_ONCE)
+        assert done, "it has not ended"
+        check(results, running.exception(), server)
+        # What was at the server when the client was closed may have been done, and is not told otherwise.
+        assert any(result.link is not None for result in results)
+
+
+@pytest.mark.asyncio
+async def test_a_later_run_finds_what_the_closed_one_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "job.journal"
+    async with ledger() as server:
+        slow(server)
+        plexy = a_client(server, max_connections=4)
+
+        async def job(client: AsyncPlexyPay) -> list[BulkResult]:
+            return [each async for each in client.payment_links.create_many(rows(COUNT), journal=journal)]
+
+        running = asyncio.create_task(job(plexy))
+        await until(lambda: server.creates.total() >= 6)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, AT_ONCE)
+        async with a_client(server) as again:
+            results = await asyncio.wait_for(job(again), 30)
+        assert all(result.link is not None for result in results)
+        assert not server.twice
+        assert len(server.links) == COUNT
+
+
+@pytest.mark.asyncio
+@journals
+@limits
+async def test_a_job_of_the_sync_facade_ends_with_its_client(
+    limit: str, journalled: bool, tmp_path: Path
+) -> None:
+    results: list[BulkResult] = []
+    ended: list[BaseException] = []
+    journal = tmp_path / "job.journal" if journalled else None
+    async with ledger() as server:
+        slow(server)
+        plexy = PlexyPay("key", base_url=server.base_url, retry=QUICK, max_connections=4)
+
+        def job() -> None:
+            made = plexy.payment_links.create_many(rows(COUNT), journal=journal, **LIMITS[limit])
+            try:
+                for result in made:
+                    results.append(result)  # noqa: PERF402 - what came before the end counts
+            except BaseException as error:  # noqa: BLE001 - looked at below
+                ended.append(error)
+
+        thread = threading.Thread(target=job, daemon=True)
+        thread.start()
+        await until(lambda: server.creates.total() >= 6)
+        began = time.monotonic()
+        await asyncio.to_thread(plexy.close)
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()
+        assert time.monotonic() - began < 5 * AT_ONCE
+        check(results, ended[0] if ended else None, server)
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_waits_out_an_outage_ends_with_its_client() -> None:
+    async def down(_: str) -> bool:
+        return False
+
+    async with ledger() as server:
+        server.before = down
+        plexy = a_client(server)
+
+        async def job() -> None:
+            async for _ in plexy.payment_links.create_many(rows(COUNT)):
+                pass
+
+        running = asyncio.create_task(job())
+        await until(lambda: server.creates.total() >= 20)
+        await plexy.close()
+        done, _ = await asyncio.wait({running}, timeout=AT_ONCE)
+        assert done, "it has not ended"
+        with contextlib.suppress(ConfigurationError):
+            running.result()

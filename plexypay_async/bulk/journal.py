@@ -82,7 +82,7 @@ class State(enum.IntEnum):
 
 
 _opening = threading.Lock()
-_open_files: set[tuple[int, int] | None] = set()
+_open_files: dict[tuple[int, int] | None, Journal] = {}
 """The journals that this process has open, by device and inode."""
 
 
@@ -126,6 +126,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
         self._closed = False
         self._held = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._opened: tuple[int, int] | None = None
         self._seal: Seal | None = None
 
@@ -136,7 +137,8 @@ class Journal:
         """Run one of the journal's methods on its thread."""
         if self._closed:
             raise self._error("it is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
+        self._loop = loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, method, *arguments)
 
     def hold(self) -> None:
         """Keep the journal for one job, until it is released.
@@ -170,11 +172,25 @@ class Journal:
         with _opening:
             # Before the file is touched: POSIX lets go of a process' locks on a file when it closes any
             # descriptor of it, so a second look would open the journal to other processes.
-            if self._identity() in _open_files:
+            other = _open_files.get(self._identity())
+            if other is not None and not other._is_left():
                 raise self._error("another job of this process is using it; one job at a time may")
+            if other is not None:
+                other._let_go()
             self._connection = self._connected()
             self._opened = self._identity()
-            _open_files.add(self._opened)
+            _open_files[self._opened] = self
+
+    def _is_left(self) -> bool:
+        """Tell whether the loop of the job that used it was closed amid the job, which nothing ends now."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def _let_go(self) -> None:
+        self._thread.shutdown(wait=True)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        _open_files.pop(self._opened, None)
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -255,11 +271,9 @@ class Journal:
         """Close the file; what was recorded is durable."""
         self._closed = True
         self._thread.shutdown(wait=True)
-        if self._connection is not None:
-            with _opening:
-                self._connection.close()
-                self._connection = None
-                _open_files.discard(self._opened)
+        with _opening:
+            if self._connection is not None:
+                self._let_go()
 
     def __enter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ from ..webhooks import MAX_BODY, PaymentOrderEvent, TransactionEvent, WebhookEve
 from .connections import Connections
 from .terminal import drop_output, show, tell
 
-__all__ = ["listen", "on_one_line", "to_json"]
+__all__ = ["listen", "log_on_one_line", "on_one_line", "to_json"]
 
 _GRACE = 0.1
 """Seconds for the requests under way when it ends."""
@@ -68,11 +68,8 @@ async def listen(
 
     application = web.Application(client_max_size=MAX_BODY + 1, middlewares=[_one_request])
     application.router.add_post("/{path:.*}", take)
-    logger = logging.getLogger("plexypay.listen")
-    logger.handlers, logger.propagate = [_OneLineHandler()], False
-    runner = web.AppRunner(
-        application, access_log=None, logger=logger, handle_signals=False, shutdown_timeout=_GRACE
-    )
+    log_on_one_line("aiohttp.server")
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_GRACE)
     await runner.setup()
     assert runner.server is not None  # noqa: S101
     serve = Connections(limit=limit, timeout=timeout).bounded(runner.server)
@@ -112,7 +109,13 @@ async def _one_request(
     return response
 
 
-class _OneLineHandler(logging.Handler):
+def log_on_one_line(name: str) -> None:
+    """Write what a logger is told to standard error, a line for each record and no traceback."""
+    logger = logging.getLogger(name)
+    logger.handlers, logger.propagate = [OneLineHandler()], False
+
+
+class OneLineHandler(logging.Handler):
     """Tells of what is no HTTP without its content, in which the token may be."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -74,6 +74,20 @@ async def test_a_claim_is_on_disk_before_its_request_is_sent(path: Path, tmp_pat
     assert states(path) == dict.fromkeys(expected(200), State.DONE)
 
 
+async def test_a_journal_whose_loop_was_closed_amid_a_job_can_be_used_again(path: Path) -> None:
+    """Nothing ends a job any more whose loop is closed without being shut down."""
+    journal, loop = Journal(path), asyncio.new_event_loop()
+    await asyncio.to_thread(lambda: loop.run_until_complete(journal.call(journal.open)))
+    with pytest.raises(ConfigurationError, match="another job of this process is using it"):
+        Journal(path).open()
+    loop.close()
+    with Journal(path) as again:
+        again.open()
+        with pytest.raises(ConfigurationError, match="another job of this process is using it"):
+            Journal(path).open()
+    assert path.exists()
+
+
 async def test_claims_are_made_in_batches(
     sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

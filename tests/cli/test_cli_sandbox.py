@@ -111,6 +111,18 @@ def test_it_says_where_it_is_and_serves_until_a_signal(
         assert without_slow_steps(served.stop(received)) == ""
 
 
+def test_what_is_no_http_is_told_in_a_line(without_slow_steps: Callable[[str], str]) -> None:
+    with serving() as served:
+        host, _, port = served.base_url.removeprefix("http://").partition(":")
+        for request in (b"GET \x1b]0;title\x07 HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\n\x1b[2J: x\r\n\r\n"):
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                connection.sendall(request)
+                assert connection.recv(1000).startswith(b"HTTP/1.")
+        told = without_slow_steps(served.stop())
+    assert [line.partition(":")[0] for line in told.splitlines()] == ["plexypay", "plexypay"]
+    assert "\x1b" not in told
+
+
 def test_a_database_survives_a_restart(tmp_path: Path) -> None:
     database = str(tmp_path / "links.sqlite")
     with serving("--database", database) as served:

@@ -7,6 +7,7 @@ have it, with about as many fields, for their own clients.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 
@@ -47,19 +48,22 @@ def response(status: bytes, body: bytes) -> bytes:
 
 _AMOUNT = re.compile(rb'"amount": *(\d+)')
 _REFERENCE = re.compile(rb'"orderReference": *"([^"]*)"')
-_CREATED = BODY.replace(b"%", b"%%").replace(b"2200000", b"%b").replace(b"ORD-1", b"%b")
+_CREATED = BODY.replace(b"%", b"%%").replace(ID, b"%b").replace(b"2200000", b"%b").replace(b"ORD-1", b"%b")
+_CREATED_IDS = itertools.count(1)
 _CREATED_HEAD = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 def created(request: bytes) -> bytes:
-    """Return the answer to a creation: a link with the amount and the order reference that were asked for.
+    """Return the answer to a creation: a link of its own id, with the amount and the reference asked for.
 
-    A client that compares an answer with its request would take any other for that of somebody else.
+    A client that compares an answer with its request, and with those before it, would take any other for that
+    of somebody else.
     """
     amount, reference = _AMOUNT.search(request), _REFERENCE.search(request)
     if amount is None:
         return UNKNOWN
-    body = _CREATED % (amount[1], b"" if reference is None else reference[1])
+    id = b"pl_%032x" % next(_CREATED_IDS)
+    body = _CREATED % (id, amount[1], b"" if reference is None else reference[1], id)
     return _CREATED_HEAD % len(body) + body
 
 

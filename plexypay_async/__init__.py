@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from .client import AsyncPlexyPay as AsyncPlexyPay
     from .pagination import AsyncPages as AsyncPages
 else:
-    from ._lazy import SHARED, importer
+    _OWN = {"AsyncPages": "plexypay_async.pagination", "AsyncPlexyPay": "plexypay_async.client"}
 
-    _MODULES = SHARED | {"AsyncPages": "plexypay_async.pagination", "AsyncPlexyPay": "plexypay_async.client"}
-    __all__ = sorted(_MODULES)
-    __getattr__ = importer(globals(), _MODULES)
+    def __getattr__(name: str) -> object:
+        from ._lazy import imported
+
+        return imported(globals(), name, _OWN)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        from ._lazy import names_of
+
+        return sorted({*globals(), *names_of(_OWN)})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from . import api
+from .api import _NAMES  # pyright: ignore[reportPrivateUsage]
 
-__all__ = ["SHARED", "importer"]
+__all__ = ["SHARED", "imported", "names_of"]
 
 SHARED = {
     name: f"plexypay_async.{room}"
@@ -33,22 +33,26 @@ SHARED = {
     for name in names.split()
 }
 """For each public name that both packages have, its module."""
-SHARED.update(
-    {
-        name: f"plexypay_async.api.{room}"
-        for name, room in api._NAMES.items()  # pyright: ignore[reportPrivateUsage]
-    }
-)
+SHARED.update({name: f"plexypay_async.api.{room}" for name, room in _NAMES.items()})
 
 
-def importer(package: dict[str, Any], modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package, which imports a name from its module and keeps it."""
+def names_of(own: Mapping[str, str]) -> list[str]:
+    """Return all public names of a package, given its own ones with their modules."""
+    return sorted({*SHARED, *own})
 
-    def imported(name: str) -> Any:
-        module = modules.get(name)
+
+def imported(package: dict[str, Any], name: str, own: Mapping[str, str]) -> Any:
+    """Return what a package has under a name, imported from its module, and keep it there.
+
+    Raises:
+        AttributeError: It has no such name.
+    """
+    if name == "__all__":
+        value: Any = names_of(own)
+    else:
+        module = own.get(name) or SHARED.get(name)
         if module is None:
             raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
-        value = package[name] = getattr(import_module(module), name)
-        return value
-
-    return imported
+        value = getattr(import_module(module), name)
+    package[name] = value
+    return value

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from .client import PlexyPay as PlexyPay
     from .pagination import Pages as Pages
 else:
-    from plexypay_async._lazy import SHARED, importer
+    _OWN = {"Pages": "plexypay_sync.pagination", "PlexyPay": "plexypay_sync.client"}
 
-    _MODULES = SHARED | {"Pages": "plexypay_sync.pagination", "PlexyPay": "plexypay_sync.client"}
-    __all__ = sorted(_MODULES)
-    __getattr__ = importer(globals(), _MODULES)
+    def __getattr__(name: str) -> object:
+        from plexypay_async._lazy import imported
+
+        return imported(globals(), name, _OWN)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        from plexypay_async._lazy import names_of
+
+        return sorted({*globals(), *names_of(_OWN)})

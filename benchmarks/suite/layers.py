@@ -82,7 +82,7 @@ async def transport_cost(url: str, seconds: float) -> float:
 
         async def send(_: int) -> str:
             watch = connections.deadlines.watch(math.inf, PATIENCE)
-            response = await connections.send(request, execution.wire, Sending(watch, once=True))
+            response = await connections.send(request, execution.options, Sending(watch, once=True))
             watch.done()
             if not isinstance(response, WireResponse) or response.status != 201:
                 raise RuntimeError(repr(response))

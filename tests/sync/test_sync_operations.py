@@ -358,8 +358,8 @@ def without_return(function: Any) -> list[inspect.Parameter]:
 
 def test_the_facades_have_the_same_names_and_signatures() -> None:
     renamed = {"AsyncPlexyPay": "PlexyPay", "AsyncPages": "Pages"}
-    names = vars(plexypay_async)["__all__"]
-    assert {renamed.get(name, name) for name in names} == set(vars(plexypay_sync)["__all__"])
+    names: list[str] = getattr(plexypay_async, "__all__")  # noqa: B009 - checkers see no list of the names
+    assert {renamed.get(name, name) for name in names} == set(getattr(plexypay_sync, "__all__"))  # noqa: B009
     constructor = [each for each in without_return(AsyncPlexyPay) if each.name != "session"]
     assert without_return(PlexyPay) == constructor
     for name in ("with_options", "request", "close"):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async.call import call_of
 from plexypay_async.client import AsyncPlexyPay, raw_call
-from plexypay_async.errors import ConfigurationError
+from plexypay_async.errors import ConfigurationError, PlexyPayError
 from plexypay_async.execution import Execution, Transport
 from plexypay_async.facades import Sync
-from plexypay_async.foreign import prepared
+from plexypay_async.foreign import prepared, refused
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Wait
@@ -256,7 +256,16 @@ class SyncCaller:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return run(prepared(lambda: call_of(execution, operation, make(*args, **kwargs))).run)
+                # As `prepared` does it, which would cost each call two more of Python's.
+                try:
+                    under_way = call_of(execution, operation, make(*args, **kwargs))
+                except PlexyPayError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - raised below
+                    refusal = refused(error)
+                else:
+                    return run(under_way.run)
+                raise refusal from refusal.__cause__
             except BaseException as error:
                 without_own_frames(error)
                 raise

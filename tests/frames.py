@@ -89,10 +89,13 @@ def frames(error: BaseException) -> Iterator[tuple[str, Mapping[str, Any]]]:
         traceback = traceback.tb_next
 
 
+_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+
+
 def _pattern(secrets: Iterable[str]) -> Callable[[str], bool]:
-    # A card's code is a number alone, not a part of a time, an address or a longer number.
+    # A card's code is a number alone, not a part of a time, an address, a longer number or a random UUID.
     spelt = [rf"(?<![\w.]){secret}(?![\w.])" if secret.isdigit() else re.escape(secret) for secret in secrets]
-    return lambda text: re.search("|".join(spelt), text) is not None
+    return lambda text: re.search("|".join(spelt), _UUID.sub("", text)) is not None
 
 
 def _found_in_pickle(error: BaseException, shows: Callable[[str], bool]) -> list[str]:

@@ -126,7 +126,9 @@ class CallRecord:
 
     def final(self, error: PlexyPayError) -> PlexyPayError:
         """Return what to raise for the last error, given what is known of all attempts."""
-        if self.doubt is not Doubt.OPEN or self.reads:
+        # A client that is closed amid a call proves nothing of what was sent before.
+        is_cut_off = isinstance(error, ConfigurationError) and self._is_own_doubt
+        if (self.doubt is not Doubt.OPEN and not is_cut_off) or self.reads:
             return error
         if error.outcome is Outcome.UNKNOWN:
             if self.replay.unknown and not self.replay.same_key:

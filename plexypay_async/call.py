@@ -405,7 +405,8 @@ class Call(Generic[R]):
                 raise self._refused(error)
 
     def _may_have_done(self, sending: Sending) -> None:
-        self.record.may_have_done(self._now() if sending.written_at is None else sending.written_at)
+        now, sent_at = self._now(), sending.written_at
+        self.record.may_have_done(now if sent_at is None else sent_at, now)
 
     async def _on_repeat(self, decision: Decision) -> R | _Again:
         """Send it again after a pause."""

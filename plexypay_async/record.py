@@ -93,19 +93,20 @@ class CallRecord:
         if self.doubt is Doubt.NOT_REACHED:
             self.doubt = Doubt.REACHED
 
-    def may_have_done(self, sent_at: float) -> None:
-        """Note that a request sent at that time may have done the work, or may be about to do it."""
+    def may_have_done(self, sent_at: float, now: float) -> None:
+        """Note that a request that was sent then and ends now may have done the work, or be about to."""
         self.doubt, self._is_own_doubt = Doubt.OPEN, True
-        self._prove_after(sent_at)
+        self._prove_after(sent_at, now)
 
     def earlier_run_may_have_done(self, now: float) -> None:
         """Note that a request of an earlier run may have done the work, or may be about to do it."""
         self.doubt = Doubt.OPEN
-        self._prove_after(now)
+        self._prove_after(now, now)
 
-    def _prove_after(self, sent_at: float) -> None:
-        # So long an answer would have been waited for, and so long a job waits for what was lost.
-        self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + SETTLING)
+    def _prove_after(self, sent_at: float, now: float) -> None:
+        # So long an answer would have been waited for, and so long a job waits for what was lost. What is
+        # answered late may have been handed on as late.
+        self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + SETTLING, now + SETTLING)
 
     def found_nothing(self, asked_at: float) -> None:
         """Note that what the work would have made was not there; asked too early, that proves nothing."""

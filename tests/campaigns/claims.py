@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -67,17 +67,25 @@ def claim_of(call: CampaignCall, marker: str, ended: Any) -> Claim:
     return Claim(call, marker, SUCCESS, f"{ended!r}", own=call.own(ended, marker))
 
 
-def lies_of(claims: Iterable[Claim], record: Record) -> list[Lie]:
-    """Compare each claim with the record; all late work must have been done."""
+def lies_of(
+    claims: Iterable[Claim], record: Record, sent: Mapping[tuple[str, str], int] | None = None
+) -> list[Lie]:
+    """Compare each claim with the record; all late work must have been done.
+
+    Args:
+        claims: What calls were told.
+        record: What the server did.
+        sent: How often the client sent each method to each path, where that was counted.
+    """
     lies: list[Lie] = []
     for claim in claims:
-        kinds = _contradicted(claim, record)
+        kinds = _contradicted(claim, record, sent or {})
         account = tuple(record.history.get(claim.marker, ()))
         lies += [Lie(kind, claim, record.done[claim.marker], account) for kind in kinds]
     return lies
 
 
-def _contradicted(claim: Claim, record: Record) -> Iterable[str]:
+def _contradicted(claim: Claim, record: Record, sent: Mapping[tuple[str, str], int]) -> Iterable[str]:
     done = record.done[claim.marker]
     if claim.ended == FOREIGN:
         yield "no PlexyPayError"
@@ -91,7 +99,7 @@ def _contradicted(claim: Claim, record: Record) -> Iterable[str]:
         yield f"{claim.ended.name}, and it was done"
     if claim.ended is Outcome.DONE and not done:
         yield "DONE, and it was not done"
-    if claim.ended == SUCCESS and not done and not _gone(claim, record):
+    if claim.ended == SUCCESS and not done and not _gone(claim, record, sent):
         yield "success, and it was not done"
     if claim.call.replay in (Replay.MONEY, Replay.CREATE) and done > 1:
         excused = record.excused[claim.marker] if claim.call.replay is Replay.CREATE else 0
@@ -101,17 +109,19 @@ def _contradicted(claim: Claim, record: Record) -> Iterable[str]:
         yield "two links of one reference"
 
 
-def _gone(claim: Claim, record: Record) -> bool:
+def _gone(claim: Claim, record: Record, sent: Mapping[tuple[str, str], int]) -> bool:
     """Whether a deletion found nothing after an attempt that may have deleted it, which counts as done.
 
-    After attempts that by their answers did nothing, a repeat that finds nothing has not deleted it.
+    After attempts that by their answers did nothing, a repeat that finds nothing has not deleted it. One that
+    was lost on its way, of which the server knows nothing, may have deleted it as far as the client can tell.
     """
     if claim.call.operation != "split_requests.delete" or "-absent-" not in claim.marker:
         return False
     undone = ("code 1", "400", "403", "404", "413", "429")
     events = [event.partition(": ")[2] for event in record.history.get(claim.marker, ())]
     *earlier, _ = [event for event in events if event] or [""]
-    return any(not event.startswith(undone) for event in earlier)
+    lost = sent.get(("DELETE", f"/v1/split-requests/{claim.marker}"), 0) > len(earlier) + 1
+    return lost or any(not event.startswith(undone) for event in earlier)
 
 
 def told_of(claims: Iterable[Claim], lies: Sequence[Lie]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import re
 import sys
@@ -157,9 +158,10 @@ def _work(chances: random.Random, latest: float) -> tuple[float | None, str]:
 class LossyProxy(Front):
     """Hands requests to the recording server or not, and answers for it or not."""
 
-    def __init__(self, server: RecordingServer, draw: Draw, seed: int) -> None:
+    def __init__(self, server: RecordingServer, draw: Draw, seed: int, at_work_for: float = math.inf) -> None:
         super().__init__(server)
         self.seed = seed
+        self._at_work_for = at_work_for
         self.befallen: Counter[str] = Counter()
         """How often each kind of fate was met."""
         self._draw = draw
@@ -174,6 +176,8 @@ class LossyProxy(Front):
         number = self._requests[asked.marker] = self._requests[asked.marker] + 1
         fate = self._draw(random.Random(f"{self.seed}:{asked.marker}:{number}"), asked)
         self._note(asked, fate)
+        if self._is_too_late(asked):
+            return False
         answer = self._hand_on(asked, fate)
         if fate.pause:
             await asyncio.sleep(fate.pause)
@@ -207,8 +211,18 @@ class LossyProxy(Front):
             asyncio.get_running_loop().call_later(fate.work, self._do_late, asked)
         return answer if fate.instead is None else fate.instead
 
+    def _is_too_late(self, asked: Asked) -> bool:
+        """Tell whether a request was sent so long ago that no server is at work on it any more."""
+        if asked.sent_at is None or asyncio.get_running_loop().time() < asked.sent_at + self._at_work_for:
+            return False
+        self.befallen["too late to be done"] += 1
+        self._tell(asked, f"(too late: {asked.operation} is not done)")
+        return True
+
     def _do_late(self, asked: Asked) -> None:
         self._late -= 1
+        if self._is_too_late(asked):
+            return
         answer = self.server.perform(asked)
         self._tell(asked, f"(late: {asked.operation} is done, {answer.status})")
 
@@ -235,9 +249,11 @@ _LENGTH = re.compile(r"[0-9.]+ s late")
 
 
 @contextlib.asynccontextmanager
-async def lossy_proxy(server: RecordingServer, draw: Draw, seed: int) -> AsyncGenerator[LossyProxy]:
-    """Stand before a server on loopback."""
-    async with listening(LossyProxy(server, draw, seed)) as proxy:
+async def lossy_proxy(
+    server: RecordingServer, draw: Draw, seed: int, at_work_for: float = math.inf
+) -> AsyncGenerator[LossyProxy]:
+    """Stand before a server on loopback that is at work on a request so many seconds after its sending."""
+    async with listening(LossyProxy(server, draw, seed, at_work_for)) as proxy:
         yield proxy
 
 

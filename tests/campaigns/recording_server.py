@@ -17,7 +17,10 @@ from urllib.parse import unquote
 import attrs
 import orjson
 
-__all__ = ["Answer", "Asked", "Record", "RecordingServer", "api_error"]
+__all__ = ["SENT_AT", "Answer", "Asked", "Record", "RecordingServer", "api_error"]
+
+SENT_AT = "x-sent-at"
+"""The header in which a campaign tells when a request was sent."""
 
 KNOWN_REFERENCE = "known-reference"
 """Of a link that was there before any call, by which a client's look-up can prove itself."""
@@ -46,6 +49,8 @@ class Asked:
     fields: dict[str, Any]
     key: str | None
     """The header ``Idempotency-Key``."""
+    sent_at: float | None = None
+    """The time at which the client sent it, where a `SendingClock` has told."""
 
     @property
     def is_read(self) -> bool:
@@ -136,7 +141,9 @@ class RecordingServer:
                 ),
                 "a listing",
             )
-        return Asked(method, operation, str(marker), path, fields, headers.get("idempotency-key"))
+        at = headers.get(SENT_AT)
+        sent_at = None if at is None else float(at)
+        return Asked(method, operation, str(marker), path, fields, headers.get("idempotency-key"), sent_at)
 
     def perform(self, asked: Asked) -> Answer:
         """Do the work, now."""

@@ -16,6 +16,7 @@ from .call_runner import LATEST, READ_TIMEOUT, SETTLING, Clients, MeddledClients
 from .claims import Claim, lies_of, told_of
 from .lossy_proxy import drawn_by_chance, lossy_proxy
 from .recording_server import RecordingServer
+from .sending_clock import SendingClock
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 
@@ -23,13 +24,16 @@ SHOWN = 1
 """So many lies of each kind and operation are told at length."""
 
 
-async def _campaign(calls: int, concurrency: int, seed: int) -> None:
+async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock) -> None:
     began = time.perf_counter()
     claims: list[Claim] = []
     server = RecordingServer()
     once = drawn_by_chance(LATEST, READ_TIMEOUT / 2)
     twice = drawn_by_chance(LATEST, READ_TIMEOUT / 2, twice=True)
-    async with lossy_proxy(server, once, seed) as plain, lossy_proxy(server, twice, seed) as doubling:
+    async with (
+        lossy_proxy(server, once, seed, READ_TIMEOUT + SETTLING) as plain,
+        lossy_proxy(server, twice, seed, READ_TIMEOUT + SETTLING) as doubling,
+    ):
         # A neighbour's answer can be told where it names another than what was asked for.
         unnamed, named = (
             [Clients(proxy.base_url, random.Random(f"{seed}:{number}")) for number in range(3)]
@@ -44,7 +48,7 @@ async def _campaign(calls: int, concurrency: int, seed: int) -> None:
     # Of a connection that aiohttp has lost to a tracer's exception it warns here, and in no other test.
     gc.collect()
     took = time.perf_counter() - began
-    lies = lies_of(claims, server.record)
+    lies = lies_of(claims, server.record, clock.sent)
     print(f"\n{calls} calls in {took:.1f} s, seed {seed}")
     print(told_of(claims, lies))
     print(
@@ -65,11 +69,11 @@ def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.asyncio
-async def test_no_outcome_lies() -> None:
-    await _campaign(1_500, 200, seed=16)
+async def test_no_outcome_lies(clock: SendingClock) -> None:
+    await _campaign(1_500, 200, seed=16, clock=clock)
 
 
 @pytest.mark.campaign
 @pytest.mark.asyncio
-async def test_no_outcome_of_fifty_thousand_lies() -> None:
-    await _campaign(50_000, 400, seed=random.randrange(2**32))
+async def test_no_outcome_of_fifty_thousand_lies(clock: SendingClock) -> None:
+    await _campaign(50_000, 400, seed=random.randrange(2**32), clock=clock)

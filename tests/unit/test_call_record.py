@@ -26,7 +26,7 @@ def test_a_client_that_is_closed_before_anything_was_sent_has_sent_nothing(recor
 
 
 def test_a_client_that_is_closed_proves_nothing_of_what_was_sent_before(record: CallRecord) -> None:
-    record.may_have_done(sent_at=10.0)
+    record.may_have_done(sent_at=10.0, now=10.5)
     assert record.final(closed()).outcome is Outcome.UNKNOWN
     record.found_nothing(10.0 + 1.0 + SETTLING)
     assert record.doubt is Doubt.REACHED
@@ -34,6 +34,14 @@ def test_a_client_that_is_closed_proves_nothing_of_what_was_sent_before(record: 
 
 
 def test_what_was_not_found_too_early_proves_nothing(record: CallRecord) -> None:
-    record.may_have_done(sent_at=10.0)
+    record.may_have_done(sent_at=10.0, now=10.5)
     record.found_nothing(10.0 + 1.0 + SETTLING - 0.1)
     assert record.doubt is Doubt.OPEN
+
+
+def test_what_was_answered_late_may_be_done_later_still(record: CallRecord) -> None:
+    record.may_have_done(sent_at=10.0, now=14.0)
+    record.found_nothing(10.0 + 1.0 + SETTLING)
+    assert record.doubt is Doubt.OPEN
+    record.found_nothing(14.0 + SETTLING)
+    assert record.doubt is Doubt.REACHED

@@ -23,10 +23,10 @@ SHARED = {
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
             "WebhookPayloadError"
         ),
-        "operation": "Evidence",
+        "api.operation": "Evidence",
         "pagination": "Page",
-        "replay": "Replay",
-        "seen": "SeenWebhooks",
+        "api.replay": "Replay",
+        "webhooks.seen": "SeenWebhooks",
         "settings": "RetryPolicy",
         "webhooks": "PaymentOrderEvent TransactionEvent UnknownEvent WebhookEvent WebhookReceiver",
     }.items()

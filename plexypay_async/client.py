@@ -17,6 +17,7 @@ from .fields import Request, check_json
 from .foreign import prepared, refused
 from .groups import Groups
 from .hiding import masked_card_numbers, shortened, shown, without_own_frames
+from .listing import pages_of
 from .limits import RetryBudget
 from .operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
@@ -278,7 +279,7 @@ class AsyncCaller:
 
         def prepare(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
             request: Request = make(*args, **kwargs)
-            return AsyncPages(execution, listing, request)
+            return pages_of(execution, listing, request)
 
         def call(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
             try:

@@ -26,6 +26,7 @@ from .converter import (
 from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from .fields import Request, wire_name, wire_names
 from .operation import Answer, Declaration, Evidence, Listing, Operation
+from .pagination import PageBody
 from .wire import (
     API_ERROR_TYPES,
     BODY_METHODS,
@@ -43,7 +44,7 @@ from .wire import (
     unreadable,
 )
 
-__all__ = ["ListingCodec", "OperationCodec", "PageBody"]
+__all__ = ["ListingCodec", "OperationCodec"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -284,17 +285,6 @@ def _spelt(name: str, value: Any) -> str:
 def _whole(name: str) -> str:
     """Return a pattern of a field of JSON with any text or number, to its end."""
     return rf'"{re.escape(name)}"\s*:\s*("[^"]*"|[\d.]+[,}}\s])'
-
-
-@attrs.frozen
-class PageBody(Generic[T]):
-    """A decoded page of a listing."""
-
-    items: tuple[T, ...]
-    page: int | None
-    size: int | None
-    total: int | None
-    raw: Mapping[str, Any]
 
 
 class ListingCodec(Generic[T]):

@@ -22,6 +22,9 @@ from .hiding import shortened, shown
 
 __all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
 
+LONGEST = 1e9
+"""Seconds of any time-out at the most; clocks overflow further on."""
+
 
 def real_time() -> type[datetime]:
     """Return Python's own `datetime`, also while a test has put a class of frozen times in its place."""
@@ -176,6 +179,16 @@ def check_amount(name: str, value: Any) -> None:
     if type(value) is not int and not isinstance(value, Decimal):
         raise ConfigurationError(f"{name}: expected a Decimal or an int, got {_shown(value)}")
     check_major_units(name, value)
+
+
+def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
+    """Refuse what is no positive number of seconds that a clock can count; zero where that means something."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= LONGEST or (value == 0 and not zero):
+        raise ConfigurationError(
+            f"{name}: expected a positive number of seconds{' or 0' * zero}, got {shown(value)}"
+        )
+    return float(value)
 
 
 def check_size(value: Any) -> None:

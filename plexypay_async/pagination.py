@@ -12,23 +12,15 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 import orjson
 
-from .call import Call
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
-from .execution import Execution
-from .fields import Request
 from .hiding import shown
-from .operation import Listing
-from .wire import query_of
 
-__all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page"]
-
-if TYPE_CHECKING:
-    from .codec import ListingCodec, PageBody
+__all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
 
 T = TypeVar("T")
 
@@ -62,6 +54,44 @@ class Page(Generic[T]):
 
 
 @attrs.frozen
+class PageBody(Generic[T]):
+    """A page as the server has answered it."""
+
+    items: tuple[T, ...]
+    page: int | None
+    size: int | None
+    total: int | None
+    raw: Mapping[str, Any]
+
+
+class PageSource(Protocol[T]):
+    """What fetches the pages of one listing, with the filters that it was asked for."""
+
+    @property
+    def name(self) -> str:
+        """The listing's name."""
+        ...
+
+    @property
+    def asked(self) -> str:
+        """Its path and filters, by which a cursor of another listing is told."""
+        ...
+
+    @property
+    def size(self) -> int | None:
+        """The page size that the caller has asked for, if any."""
+        ...
+
+    async def fetch(self, page: int, size: int) -> PageBody[T]:
+        """Fetch one page.
+
+        Raises:
+            PlexyPayError: The call failed.
+        """
+        ...
+
+
+@attrs.frozen
 class _Position:
     page: int
     size: int
@@ -75,28 +105,15 @@ class AsyncPages(Generic[T]):
     """
 
     def __init__(
-        self,
-        execution: Execution,
-        listing: Listing[..., T],
-        request: Request,
-        *,
-        window: int = DEFAULT_WINDOW,
-        start: _Position | None = None,
+        self, source: PageSource[T], *, window: int = DEFAULT_WINDOW, start: _Position | None = None
     ) -> None:
-        self._execution = execution
-        self._listing = listing
-        self._request = request
+        self._source = source
         self._window = window
-        self._codec: ListingCodec[T] = execution.listing_codec(listing)
-        self._path, filters = self._codec.filters(request)
-        size = filters.pop("size", None)
-        self._filters = filters
-        self._start = start or _Position(1, DEFAULT_PAGE_SIZE if size is None else int(size))
-        shown = f"{self._path}?{query_of(dict(sorted(filters.items())))}"
-        self._digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
+        self._start = start or _Position(1, source.size or DEFAULT_PAGE_SIZE)
+        self._digest = hashlib.sha256(source.asked.encode()).hexdigest()[:12]
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._listing.name} from page {self._start.page}>"
+        return f"<{type(self).__name__} of {self._source.name} from page {self._start.page}>"
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self._items()
@@ -127,7 +144,7 @@ class AsyncPages(Generic[T]):
         """
         if type(window) is not int or window < 1:
             raise ConfigurationError(f"window: expected an int of at least 1, got {shown(window)}")
-        return AsyncPages(self._execution, self._listing, self._request, window=window, start=self._start)
+        return AsyncPages(self._source, window=window, start=self._start)
 
     def resume(self, cursor: str) -> AsyncPages[T]:
         """Return the same listing from where `cursor` points, a page's `next_cursor` or an error's `cursor`.
@@ -139,11 +156,11 @@ class AsyncPages(Generic[T]):
         if isinstance(cursor, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             match = re.fullmatch(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})", cursor)
         if match is None:
-            raise ConfigurationError(f"cursor: {shown(cursor, 60)} is not one of {self._listing.name}")
+            raise ConfigurationError(f"cursor: {shown(cursor, 60)} is not one of {self._source.name}")
         if match[3] != self._digest:
             raise ConfigurationError("cursor: it belongs to a listing with other filters")
         start = _Position(int(match[1]), int(match[2]))
-        return AsyncPages(self._execution, self._listing, self._request, window=self._window, start=start)
+        return AsyncPages(self._source, window=self._window, start=start)
 
     async def pages(self) -> AsyncGenerator[Page[T]]:
         """Iterate over the pages, in order; the next ones are fetched while one is used.
@@ -190,7 +207,7 @@ class AsyncPages(Generic[T]):
             raise self._marked(self._wrong(wrong), position)
 
     def _ahead(self, position: _Position) -> tuple[_Position, asyncio.Task[PageBody[T]]]:
-        task = asyncio.get_running_loop().create_task(self._fetch(position))
+        task = asyncio.get_running_loop().create_task(_fetched(self._source, position))
         return position, task
 
     async def _result(self, task: asyncio.Task[PageBody[T]], position: _Position) -> PageBody[T]:
@@ -204,20 +221,9 @@ class AsyncPages(Generic[T]):
 
     async def _fetch_or_mark(self, position: _Position) -> PageBody[T]:
         try:
-            return await self._fetch(position)
+            return await self._source.fetch(position.page, position.size)
         except PlexyPayError as error:
             raise self._marked(error, position) from error.__cause__
-
-    async def _fetch(self, position: _Position) -> PageBody[T]:
-        wire_request = self._codec.encode(self._path, self._filters, position.page, position.size)
-        call = Call(
-            self._execution,
-            self._codec,
-            wire_request,
-            self._listing,
-            misfit=lambda body: _misfit(body, position),
-        )
-        return await call.run()
 
     def _counted(self, body: PageBody[T]) -> _Position:
         """Return where the first answer is, by the size that the server gives: it may clamp the one asked.
@@ -263,17 +269,14 @@ class AsyncPages(Generic[T]):
 
     def _wrong(self, what: str) -> UnreadableResponseError:
         error = UnreadableResponseError(
-            f"{self._listing.name}: the server answers with {what}", status=200, outcome=Outcome.DONE
+            f"{self._source.name}: the server answers with {what}", status=200, outcome=Outcome.DONE
         )
-        error.operation = self._listing.name
+        error.operation = self._source.name
         return error
 
 
-def _misfit(body: PageBody[Any], position: _Position) -> str | None:
-    """Tell that an answer is of another page than the one asked for."""
-    if body.page is None or body.page == position.page:
-        return None
-    return f"page {body.page} when asked for page {position.page}"
+async def _fetched(source: PageSource[T], position: _Position) -> PageBody[T]:
+    return await source.fetch(position.page, position.size)
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

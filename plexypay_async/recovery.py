@@ -23,12 +23,13 @@ from .errors import (
     UnreadableResponseError,
 )
 from .operation import Listing, LookUp, Operation
+from .pagination import PageBody
 from .reads import Reader, read
 from .record import CallRecord, Doubt
 from .wire import is_of_the_api
 
 if TYPE_CHECKING:
-    from .codec import ListingCodec, OperationCodec, PageBody
+    from .codec import ListingCodec, OperationCodec
 
 __all__ = ["Confirmed", "Recovery", "confirmed"]
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
+from .fields import check_seconds
 from .hiding import shown
 from .private_files import checked_path
-from .settings import LONGEST
 from .sqlite_file import SQLiteFile, atomically
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class SeenWebhooks:
             )
         # A process that changes its folder later, as daemons do, keeps its file.
         self.path = checked.absolute()
-        self.keep = _seconds("keep", keep)
-        self.lease = _seconds("lease", lease)
+        self.keep = check_seconds("keep", keep)
+        self.lease = check_seconds("lease", lease)
         self._file = SQLiteFile(
             path=self.path,
             kind="seen webhooks",
@@ -230,9 +230,3 @@ class Handling:
 def _earlier_key(key: str) -> str:
     bound = _BOUND_KEY.fullmatch(key)
     return key if bound is None else bound[1]
-
-
-def _seconds(name: str, value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value <= LONGEST:
-        raise ConfigurationError(f"{name}: expected a positive number of seconds, got {shown(value)}")
-    return float(value)

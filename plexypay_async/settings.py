@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .errors import ConfigurationError, PlexyPayError
+from .fields import check_seconds
 from .foreign import bare
 from .hiding import shortened, shown
 from .secret import Secret
@@ -18,8 +19,6 @@ from .secret import Secret
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
 
 DEFAULT_BASE_URL = "https://api.plexypay.com"
-LONGEST = 1e9
-"""Seconds; an event loop's clock counts no further than it must."""
 API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
 BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
 
@@ -75,8 +74,8 @@ class RetryPolicy:
             raise ConfigurationError(
                 f"max_attempts: expected an int of at least 1, got {shown(self.max_attempts)}"
             )
-        _check_seconds("base", self.base, zero=True)
-        _check_seconds("cap", self.cap, zero=True)
+        check_seconds("base", self.base, zero=True)
+        check_seconds("cap", self.cap, zero=True)
         for name in ("codes", "money_codes"):
             if not all(type(code) is int for code in getattr(self, name)):
                 raise ConfigurationError(f"{name}: expected error codes, which are ints")
@@ -143,10 +142,10 @@ class Settings:
         return cls(
             api_key=key,
             base_url=check_base_url(base_url),
-            timeout=_check_seconds("timeout", timeout),
-            connect_timeout=_check_seconds("connect_timeout", connect_timeout),
-            read_timeout=_check_seconds("read_timeout", read_timeout),
-            keepalive_timeout=_check_seconds("keepalive_timeout", keepalive_timeout, zero=True),
+            timeout=check_seconds("timeout", timeout),
+            connect_timeout=check_seconds("connect_timeout", connect_timeout),
+            read_timeout=check_seconds("read_timeout", read_timeout),
+            keepalive_timeout=check_seconds("keepalive_timeout", keepalive_timeout, zero=True),
             max_connections=_check_count("max_connections", max_connections),
             max_response_size=_check_count("max_response_size", max_response_size),
             max_header_size=_check_count("max_header_size", max_header_size),
@@ -286,14 +285,6 @@ def check_paths(paths: Any) -> Mapping[str, str]:
     return checked
 
 
-def _check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigurationError(f"{name}: expected seconds, got {type(value).__name__}")
-    if not (0 <= value <= LONGEST) or (value == 0 and not zero):
-        raise ConfigurationError(f"{name}: expected a positive, finite number of seconds")
-    return float(value)
-
-
 def _check_count(name: str, value: Any) -> int:
     if type(value) is not int or value < 1:
         raise ConfigurationError(f"{name}: expected an int of at least 1, got {shown(value)}")
@@ -307,11 +298,11 @@ def _check_retry(retry: Any) -> RetryPolicy:
 
 
 def _timeout(value: Any) -> float:
-    return _check_seconds("timeout", value)
+    return check_seconds("timeout", value)
 
 
 def _read_timeout(value: Any) -> float:
-    return _check_seconds("read_timeout", value)
+    return check_seconds("read_timeout", value)
 
 
 def _api_key(value: Any) -> Any:

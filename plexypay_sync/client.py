@@ -17,7 +17,7 @@ from plexypay_async.foreign import prepared, refused
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
 from plexypay_async.operation import Bulk, Listing, Operation, Wait
-from plexypay_async.pagination import AsyncPages
+from plexypay_async.listing import pages_of
 from plexypay_async.replay import Replay
 from plexypay_async.settings import (
     KEPT_ALIVE,
@@ -278,7 +278,7 @@ class SyncCaller:
 
         def call(*args: Any, **kwargs: Any) -> Pages[Any]:
             try:
-                return prepared(lambda: Pages(portal, AsyncPages(execution, listing, make(*args, **kwargs))))
+                return prepared(lambda: Pages(portal, pages_of(execution, listing, make(*args, **kwargs))))
             except BaseException as error:
                 without_own_frames(error)
                 raise

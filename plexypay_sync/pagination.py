@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from typing import Generic, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import Any, Generic, Protocol, TypeVar
 
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.pagination import AsyncPages, Page
 
-from .portal import Portal
-
 __all__ = ["Page", "Pages"]
 
 T = TypeVar("T")
+
+
+class Bridge(Protocol):
+    """The way to the event loop in another thread; see `portal.Portal`."""
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a coroutine function there, and wait for its result."""
+        ...
+
+    def post(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Run a coroutine function there some time soon."""
+        ...
+
+    def interrupt_again(self) -> None:
+        """Raise KeyboardInterrupt in the main thread in a moment."""
+        ...
 
 
 class Pages(Generic[T]):
@@ -23,7 +37,7 @@ class Pages(Generic[T]):
     first page that was not delivered. The next pages are fetched while the items of one are used.
     """
 
-    def __init__(self, portal: Portal, pages: AsyncPages[T]) -> None:
+    def __init__(self, portal: Bridge, pages: AsyncPages[T]) -> None:
         self._portal = portal
         self._pages = pages
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..compiled import quickly_made
+from ..constructors import quickly_made
 from ..errors import ConfigurationError, PlexyPayError
 from ..facades import F
 from ..fields import (

@@ -16,10 +16,9 @@ import attrs
 
 from ..errors import ConfigurationError
 from ..facades import F
-from ..fields import Model, OpenEnum, Request, check_size, check_text, wire
+from ..fields import Model, OpenEnum, Request, check_seconds, check_size, check_text, wire
 from ..hiding import shown
 from ..operation import Evidence, Listing, Operation, Resource, Wait
-from ..settings import LONGEST
 
 __all__ = [
     "ListTransactions",
@@ -333,11 +332,7 @@ class WaitForTransaction:
         if self.until is not None:
             check_text("until", self.until)
         for name in ("timeout", "interval"):
-            seconds = getattr(self, name)
-            if type(seconds) not in (int, float) or not 0 < seconds <= LONGEST:
-                raise ConfigurationError(
-                    f"{name}: expected a positive number of seconds, got {shown(seconds)}"
-                )
+            check_seconds(name, getattr(self, name))
 
 
 class Transactions(Resource[F]):

@@ -19,7 +19,8 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.codec import ListingCodec, OperationCodec, PageBody
+from plexypay_async.codec import ListingCodec, OperationCodec
+from plexypay_async.pagination import PageBody
 from plexypay_async.wire import WireRequest, WireResponse
 
 RETRIEVE = OperationCodec(PaymentLinks.retrieve)

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexypay_async import BulkResult, ConfigurationError, CreatePaymentLink, PaymentLink, PaymentLinkStatus
-from plexypay_async.compiled import compiled, quickly_made
+from plexypay_async.compiled import compiled
+from plexypay_async.constructors import quickly_made
 from plexypay_async.converter import converter, reason
 from plexypay_async.fields import Model, OpenEnum, in_capitals, wire
 

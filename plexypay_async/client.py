@@ -17,8 +17,8 @@ from .fields import Request, check_json
 from .foreign import prepared, refused
 from .groups import Groups
 from .hiding import masked_card_numbers, shortened, shown, without_own_frames
-from .listing import pages_of
 from .limits import RetryBudget
+from .listing import pages_of
 from .operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
 from .replay import Replay

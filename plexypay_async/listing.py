@@ -41,9 +41,7 @@ class _ListingPages(Generic[T]):
         def misfit(body: PageBody[T]) -> str | None:
             return None if body.page in (None, page) else f"page {body.page} when asked for page {page}"
 
-        return await Call(
-            self._execution, self._codec, wire_request, self._listing, misfit=misfit
-        ).run()
+        return await Call(self._execution, self._codec, wire_request, self._listing, misfit=misfit).run()
 
 
 def pages_of(execution: Execution, listing: Listing[..., T], request: Request) -> AsyncPages[T]:

@@ -12,11 +12,10 @@ import secrets
 import time
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
 from .fields import check_seconds
-from .hiding import shown
 from .private_files import checked_path
 from .sqlite_file import SQLiteFile, atomically
 

@@ -16,8 +16,8 @@ from plexypay_async.facades import Sync
 from plexypay_async.foreign import prepared, refused
 from plexypay_async.groups import Groups
 from plexypay_async.hiding import without_own_frames
-from plexypay_async.operation import Bulk, Listing, Operation, Wait
 from plexypay_async.listing import pages_of
+from plexypay_async.operation import Bulk, Listing, Operation, Wait
 from plexypay_async.replay import Replay
 from plexypay_async.settings import (
     KEPT_ALIVE,

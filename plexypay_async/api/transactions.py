@@ -17,7 +17,6 @@ import attrs
 from ..errors import ConfigurationError
 from ..facades import F
 from ..fields import Model, OpenEnum, Request, check_seconds, check_size, check_text, wire
-from ..hiding import shown
 from ..operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [

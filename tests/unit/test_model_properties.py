@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from plexypay_async import APIError, Outcome, PlexyPayError, RefusedError, UnreadableResponseError
 from plexypay_async.api.index import every_declaration
 from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.pagination import PageBody
 from plexypay_async.fields import Model, OpenEnum, wire_name
 from plexypay_async.hiding import masked
 from plexypay_async.operation import Listing, Operation
+from plexypay_async.pagination import PageBody
 from plexypay_async.replay import Replay
 from plexypay_async.wire import WireResponse, error_of, seconds_to_wait
 

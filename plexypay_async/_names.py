@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .api import *
+    from .api.operation import Evidence as Evidence
+    from .api.replay import *
     from .bulk.journal import Journal as Journal
     from .cards import *
     from .errors import *
-    from .operation import Evidence as Evidence
     from .pagination import Page as Page
-    from .replay import *
-    from .seen import *
     from .settings import RetryPolicy as RetryPolicy
     from .webhooks import *
+    from .webhooks.seen import *

@@ -9,23 +9,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from .call import Call, call_of
+from ._core.call import Call, call_of
+from ._core.execution import Execution
+from ._core.limits import RetryBudget
+from ._core.listing import pages_of
+from ._core.slots import loop_of_task
+from ._foreign import prepared, refused
+from ._http.transport import Transport
+from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
+from ._wire.wire import WireRequest, WireResponse, decode_json, encode_json, query_of
+from .api.facades import Async
+from .api.fields import Request, check_json
+from .api.operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
+from .api.replay import Replay
 from .errors import ConfigurationError, Outcome, PlexyPayError
-from .execution import Execution
-from .facades import Async
-from .fields import Request, check_json
-from .foreign import prepared, refused
 from .groups import Groups
-from .hiding import masked_card_numbers, shortened, shown, without_own_frames
-from .limits import RetryBudget
-from .listing import pages_of
-from .operation import Bulk, Declaration, Evidence, Listing, Operation, Wait
 from .pagination import AsyncPages
-from .replay import Replay
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
-from .slots import loop_of_task
-from .transport import Transport
-from .wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -310,7 +310,7 @@ class AsyncCaller:
         execution, make = self.execution, wait.options
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            from .polling import Polling
+            from ._core.polling import Polling
 
             try:
                 loop_of_task()

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from .hiding import masked_card_numbers
+from ._privacy.hiding import masked_card_numbers
 
 __all__ = [
     "APIError",

@@ -8,8 +8,8 @@ from types import MemberDescriptorType
 from typing import Any, NoReturn, Self
 
 from .api import _Groups  # pyright: ignore[reportPrivateUsage]
-from .facades import F
-from .operation import Caller
+from .api.facades import F
+from .api.operation import Caller
 
 __all__ = ["Groups"]
 

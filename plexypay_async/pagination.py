@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import attrs
 import orjson
 
+from ._privacy.hiding import shown
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
-from .hiding import shown
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from ._foreign import bare
+from ._privacy.hiding import shortened, shown
+from ._privacy.secret import Secret
+from .api.fields import check_seconds
 from .errors import ConfigurationError, PlexyPayError
-from .fields import check_seconds
-from .foreign import bare
-from .hiding import shortened, shown
-from .secret import Secret
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
 
@@ -263,7 +263,7 @@ def check_paths(paths: Any) -> Mapping[str, str]:
     if not paths:
         return {}
     from .api.index import every_declaration
-    from .operation import parameters_of
+    from .api.operation import parameters_of
 
     known = {declaration.name: declaration for declaration in every_declaration()}
     checked: dict[str, str] = {}

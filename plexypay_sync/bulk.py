@@ -13,12 +13,12 @@ from typing import cast
 
 import attrs
 
+from plexypay_async._core.execution import Execution
 from plexypay_async.api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from plexypay_async.bulk.frames import without_own_frames
 from plexypay_async.bulk.intake import Buffered
 from plexypay_async.bulk.job import BulkJob, not_sent
 from plexypay_async.errors import ConfigurationError
-from plexypay_async.execution import Execution
 
 from .portal import Portal
 

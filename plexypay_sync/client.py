@@ -8,17 +8,17 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plexypay_async.call import call_of
+from plexypay_async._core.call import call_of
+from plexypay_async._core.execution import Execution, Transport
+from plexypay_async._core.listing import pages_of
+from plexypay_async._foreign import prepared, refused
+from plexypay_async._privacy.hiding import without_own_frames
+from plexypay_async.api.facades import Sync
+from plexypay_async.api.operation import Bulk, Listing, Operation, Wait
+from plexypay_async.api.replay import Replay
 from plexypay_async.client import AsyncPlexyPay, raw_call
 from plexypay_async.errors import ConfigurationError, PlexyPayError
-from plexypay_async.execution import Execution, Transport
-from plexypay_async.facades import Sync
-from plexypay_async.foreign import prepared, refused
 from plexypay_async.groups import Groups
-from plexypay_async.hiding import without_own_frames
-from plexypay_async.listing import pages_of
-from plexypay_async.operation import Bulk, Listing, Operation, Wait
-from plexypay_async.replay import Replay
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
@@ -233,7 +233,7 @@ def import_what_calls_need() -> None:
     A process forked amid another thread's import waits for ever when it imports the same: the import's lock
     is held by a thread that the fork has left behind. Imports belong where a program begins, calls do not.
     """
-    for name in ("plexypay_async.codec", "plexypay_async.polling", "encodings.idna"):
+    for name in ("plexypay_async._wire.codec", "plexypay_async._core.polling", "encodings.idna"):
         import_module(name)
     with contextlib.suppress(ImportError):
         # A Python without sqlite3 can do all but this; `create_many` says so itself.
@@ -305,7 +305,7 @@ class SyncCaller:
         run, execution, make = self._portal.run, self._execution, wait.options
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            from plexypay_async.polling import Polling
+            from plexypay_async._core.polling import Polling
 
             try:
                 return run(prepared(lambda: Polling(execution, make(*args, **kwargs))).run)

@@ -26,7 +26,7 @@ from weakref import WeakSet
 from plexypay_async.errors import ConfigurationError, ConnectError, OutcomeUnknownError, PlexyPayError
 
 if TYPE_CHECKING:
-    from plexypay_async.execution import Transport
+    from plexypay_async._core.execution import Transport
 
 __all__ = ["Portal", "portal", "refuse_green_threads"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from plexypay_async import CreatePaymentLink, PaymentLinks
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.wire import WireResponse
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
 
 from . import SUCCESS_URL, Codec
 

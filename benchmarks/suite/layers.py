@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLinks
-from plexypay_async.sending import Sending
-from plexypay_async.transport import Connections
-from plexypay_async.wire import WireRequest, WireResponse
+from plexypay_async._core.sending import Sending
+from plexypay_async._http.transport import Connections
+from plexypay_async._wire.wire import WireRequest, WireResponse
 
 from .. import answers
 from ..bulk_contenders import run_on

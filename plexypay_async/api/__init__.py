@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from ..facades import F
+from .facades import F
 
 if TYPE_CHECKING:
     from .beneficiaries import *

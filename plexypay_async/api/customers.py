@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import attrs
 
-from ..facades import F
-from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, Listing, Operation, Resource, SettledBy
-from ..replay import Replay
+from .facades import F
+from .fields import Model, Request, check_size, wire
+from .operation import Evidence, Listing, Operation, Resource, SettledBy
+from .replay import Replay
 from .transactions import Transaction
 
 __all__ = [

@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Protocol, cast
 
 import attrs
 
+from .._privacy.hiding import hiding_arguments
 from ..cards import EncryptedCard, StoredCard
 from ..errors import ConfigurationError
-from ..facades import F
-from ..fields import (
+from .facades import F
+from .fields import (
     Model,
     OpenEnum,
     Request,
@@ -29,9 +30,8 @@ from ..fields import (
     in_capitals,
     wire,
 )
-from ..hiding import hiding_arguments
-from ..operation import Evidence, Operation, Resource, SettledBy
-from ..replay import Replay
+from .operation import Evidence, Operation, Resource, SettledBy
+from .replay import Replay
 
 __all__ = [
     "Address",

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import api
-from ..operation import Declaration, Resource, declarations
+from .operation import Declaration, Resource, declarations
 
 __all__ = ["ATTRIBUTES", "every_declaration", "every_group", "group_of"]
 

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import attrs
 
-from ..facades import F
-from ..fields import Model, Request, wire
-from ..operation import Evidence, Operation, Resource
+from .facades import F
+from .fields import Model, Request, wire
+from .operation import Evidence, Operation, Resource
 
 __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..constructors import quickly_made
+from .._privacy.hiding import shown
 from ..errors import ConfigurationError, PlexyPayError
-from ..facades import F
-from ..fields import (
+from .constructors import quickly_made
+from .facades import F
+from .fields import (
     Model,
     OpenEnum,
     Request,
@@ -32,18 +33,8 @@ from ..fields import (
     in_capitals,
     wire,
 )
-from ..hiding import shown
-from ..operation import (
-    Bulk,
-    Confirmation,
-    Evidence,
-    Listing,
-    LookUp,
-    Operation,
-    Resource,
-    optionally,
-)
-from ..replay import Replay
+from .operation import Bulk, Confirmation, Evidence, Listing, LookUp, Operation, Resource, optionally
+from .replay import Replay
 
 if TYPE_CHECKING:
     from ..bulk.journal import Journal

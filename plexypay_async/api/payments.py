@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import attrs
 
-from ..facades import F
-from ..fields import Model, Request, check_major_units, check_optional_text, wire
-from ..operation import Evidence, Operation, Resource, SettledBy
-from ..replay import Replay
+from .facades import F
+from .fields import Model, Request, check_major_units, check_optional_text, wire
+from .operation import Evidence, Operation, Resource, SettledBy
+from .replay import Replay
 
 __all__ = [
     "CancelPayment",

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import attrs
 
-from ..facades import F
-from ..fields import Model, Request, check_size, wire
-from ..operation import Evidence, Listing, Operation, Resource, SettledBy
-from ..replay import Replay
+from .facades import F
+from .fields import Model, Request, check_size, wire
+from .operation import Evidence, Listing, Operation, Resource, SettledBy
+from .replay import Replay
 
 __all__ = [
     "CreatePayout",

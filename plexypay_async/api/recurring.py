@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import attrs
 
-from ..facades import F
-from ..fields import Model, Request, check_amount, check_currency, check_text, in_capitals
-from ..operation import Evidence, Operation, Resource, SettledBy
-from ..replay import Replay
+from .facades import F
+from .fields import Model, Request, check_amount, check_currency, check_text, in_capitals
+from .operation import Evidence, Operation, Resource, SettledBy
+from .replay import Replay
 from .transactions import TransactionStatus
 
 __all__ = ["ChargeRecurringPayment", "RecurringPayment", "RecurringPayments"]

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import attrs
 
-from ..facades import F
-from ..fields import (
+from .facades import F
+from .fields import (
     Model,
     OpenEnum,
     Request,
@@ -25,8 +25,8 @@ from ..fields import (
     key_or_new,
     wire,
 )
-from ..operation import Evidence, Listing, Operation, Resource
-from ..replay import Replay
+from .operation import Evidence, Listing, Operation, Resource
+from .replay import Replay
 
 __all__ = [
     "CreateSettlementOrder",

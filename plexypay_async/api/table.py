@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
 from .index import every_group
+from .operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
 
 __all__ = ["operations_table"]
 

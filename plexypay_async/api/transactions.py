@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Self, cast
 import attrs
 
 from ..errors import ConfigurationError
-from ..facades import F
-from ..fields import Model, OpenEnum, Request, check_seconds, check_size, check_text, wire
-from ..operation import Evidence, Listing, Operation, Resource, Wait
+from .facades import F
+from .fields import Model, OpenEnum, Request, check_seconds, check_size, check_text, wire
+from .operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [
     "ListTransactions",

@@ -21,9 +21,9 @@ from typing import Any, TypeGuard
 
 import attrs
 
+from ..api.fields import read_time, real_time, wire_name
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
-from ..fields import read_time, real_time, wire_name
 
 __all__ = [
     "COLUMNS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TypeVar
 
-from .. import hiding
+from .._privacy import hiding
 from ..errors import PlexyPayError
 
 __all__ = ["without_own_frames"]

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from .._core.execution import Execution
+from .._wire.wire import WireRequest, WireResponse
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import (
     ConfigurationError,
@@ -18,8 +20,6 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from ..execution import Execution
-from ..wire import WireRequest, WireResponse
 from .journal import Entry, Journal, State, digest_of
 
 __all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]

@@ -16,7 +16,11 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ..admission import JobLimits
+from .._core.admission import JobLimits
+from .._core.call import Call, call_of
+from .._core.execution import Execution
+from .._core.limits import OpenPace, Pace, RatedPace
+from .._core.slots import loop_of_task
 from ..api.payment_links import (
     BulkResult,
     CreateManyPaymentLinks,
@@ -25,7 +29,6 @@ from ..api.payment_links import (
     PaymentLinks,
     RetrievePaymentLink,
 )
-from ..call import Call, call_of
 from ..errors import (
     APIError,
     ConfigurationError,
@@ -34,9 +37,6 @@ from ..errors import (
     OutcomeUnknownError,
     PlexyPayError,
 )
-from ..execution import Execution
-from ..limits import OpenPace, Pace, RatedPace
-from ..slots import loop_of_task
 from .frames import without_own_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State

@@ -27,10 +27,10 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
+from .._files.private_files import checked_path, open_private
+from .._files.sqlite_file import SQLiteFile, atomically
+from .._privacy.secret import Secret
 from ..errors import ConfigurationError
-from ..private_files import checked_path, open_private
-from ..secret import Secret
-from ..sqlite_file import SQLiteFile, atomically
 from .sealing import Kept, Seal, decoded, link_in
 
 __all__ = ["Entry", "Journal", "State"]

@@ -10,9 +10,11 @@ import asyncio
 import copy
 from collections.abc import Callable
 
-from ..admission import JobLimits
+from .._core.admission import JobLimits
+from .._core.call import Call
+from .._core.execution import Execution
+from .._core.limits import Pace
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
-from ..call import Call
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -22,8 +24,6 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
-from ..execution import Execution
-from ..limits import Pace
 
 __all__ = ["LastingFailures", "copied", "is_of_no_row"]
 

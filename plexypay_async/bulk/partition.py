@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import attrs
 
+from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
-from ..secret import Secret
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 from .columns import BadRowError, is_mapping, request_of
 from .frames import without_own_frames

@@ -14,7 +14,7 @@ from typing import Any, cast
 import attrs
 import orjson
 
-from ..secret import Secret
+from .._privacy.secret import Secret
 
 __all__ = ["Kept", "Seal", "decoded", "link_in"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..secret import Secret
+from .._privacy.secret import Secret
 from .exits import UnusableInputError
 
 __all__ = ["ENVIRONMENT", "api_key_from_environment", "without_secret"]

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from .._privacy.secret import Secret
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
-from ..secret import Secret
 from .exits import Exit, UnusableInputError, exit_code_of
 from .job import BulkCreateJob
 from .progress import Scale, choose_progress

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from typing import cast
 
+from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreatePaymentLink
 from ..bulk.intake import EncodedLink
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
-from ..secret import Secret
 from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError

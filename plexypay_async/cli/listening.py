@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from .._privacy.printable import printable_json
 from ..errors import WebhookAuthenticationError, WebhookError
-from ..printable import printable_json
-from ..webhooks import MAX_BODY, PaymentOrderEvent, TransactionEvent, WebhookEvent, WebhookReceiver
+from ..webhooks import PaymentOrderEvent, TransactionEvent, WebhookEvent, WebhookReceiver
+from ..webhooks.receiver import MAX_BODY
 from .connections import Connections
 from .terminal import drop_output, show, tell
 

@@ -10,6 +10,8 @@ from collections import Counter
 
 import attrs
 
+from .._privacy.printable import printable_json
+from .._privacy.secret import Secret
 from ..bulk import Journal
 from ..client import AsyncPlexyPay
 from ..errors import (
@@ -19,8 +21,6 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
-from ..printable import printable_json
-from ..secret import Secret
 from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
 from .account import without_secret
 from .exits import Exit, UnusableInputError, exit_code_of

@@ -15,9 +15,9 @@ from typing import Any, Self, cast
 
 import attrs
 
+from .._files.sqlite_file import execute_all, temporary_database
 from ..api.payment_links import PaymentLinkSummary
 from ..bulk.journal import State
-from ..sqlite_file import execute_all, temporary_database
 from .rows import BadRow, Row
 
 __all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from .._files.sqlite_file import temporary_database
+from .._wire.codec import OperationCodec
 from ..api.payment_links import PaymentLink, PaymentLinks
 from ..bulk.journal import digest_of
-from ..codec import OperationCodec
 from ..errors import ConfigurationError
-from ..sqlite_file import temporary_database
 from .rows import BadRow, Row
 
 __all__ = ["check_references", "check_repeats"]

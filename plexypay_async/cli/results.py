@@ -11,8 +11,8 @@ from typing import Any, Self, TextIO
 
 import attrs
 
-from ..printable import printable, printable_json
-from ..private_files import make_private, open_private
+from .._files.private_files import make_private, open_private
+from .._privacy.printable import printable, printable_json
 from .exits import UnusableInputError
 
 __all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path", "check_rewritable"]

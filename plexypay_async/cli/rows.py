@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import attrs
 
+from .._wire.wire import WireRequest
 from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import (
     REQUIRED,
@@ -24,7 +25,6 @@ from ..bulk.columns import (
     shown,
     text,
 )
-from ..wire import WireRequest
 from .exits import UnusableInputError
 from .source import Line, Lines
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 
-from ..printable import printable
+from .._privacy.printable import printable
 
 __all__ = ["drop_output", "printable", "show", "tell"]
 

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 
-from ..sqlite_file import SQLiteFile, atomically
+from .._files.sqlite_file import SQLiteFile, atomically
 
 __all__ = ["open_database"]
 

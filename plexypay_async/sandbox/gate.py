@@ -11,7 +11,7 @@ import attrs
 import orjson
 from aiohttp import hdrs, web
 
-from ..secret import Secret
+from .._privacy.secret import Secret
 from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .site import is_same_text

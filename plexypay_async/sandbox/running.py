@@ -14,9 +14,9 @@ from typing import Self
 import attrs
 from aiohttp import web
 
-from ..operation import Declaration, Evidence
-from ..secret import Secret
-from ..version import SANDBOX_HEADER
+from .._privacy.secret import Secret
+from .._version import SANDBOX_HEADER
+from ..api.operation import Declaration, Evidence
 from .admin import Admin
 from .clock import Clock
 from .connections import ServerConnections

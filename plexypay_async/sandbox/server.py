@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import orjson
 
+from .._privacy.secret import Secret
 from ..api.index import every_declaration
 from ..errors import ConfigurationError
-from ..secret import Secret
 from .clock import Clock
 from .deliveries.log import Deliveries
 from .deliveries.settings import PAUSES, WebhookSettings

@@ -20,8 +20,8 @@ from http import HTTPStatus
 import yarl
 from aiohttp import hdrs, web
 
+from .._privacy.secret import Secret
 from ..errors import ConfigurationError
-from ..secret import Secret
 
 __all__ = [
     "BANK_PAGES",

@@ -24,9 +24,9 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
+from plexypay_async._core.call import Call
+from plexypay_async._wire.codec import OperationCodec
 from plexypay_async.bulk.journal import Journal
-from plexypay_async.call import Call
-from plexypay_async.codec import OperationCodec
 from plexypay_sync import PlexyPay
 
 from .ledger_server import Ledger, ledger
@@ -264,7 +264,7 @@ def sockets() -> int:
 
 async def campaign(jobs: int, folder: Path, patch: pytest.MonkeyPatch, first: int = 0) -> None:
     # A slow digest for each job would be most of the time.
-    patch.setitem(__import__("plexypay_async.secret", fromlist=["_KEY_DIGEST"])._KEY_DIGEST, "n", 2)
+    patch.setitem(__import__("plexypay_async._privacy.secret", fromlist=["_KEY_DIGEST"])._KEY_DIGEST, "n", 2)
     ended: Counter[str] = Counter()
     places: Counter[str] = Counter()
     told = links = 0

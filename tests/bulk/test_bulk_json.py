@@ -7,12 +7,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.transactions import Transactions
 from plexypay_async.bulk.intake import EncodedLink
 from plexypay_async.bulk.journal import digest_of
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.wire import WireResponse
 from tests.json_calls import JSONCalls
 
 from .ledger_server import ledger

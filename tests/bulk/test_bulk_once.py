@@ -17,8 +17,8 @@ from plexypay_async import (
     Journal,
     OutcomeUnknownError,
 )
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.bulk.journal import State, digest_of
-from plexypay_async.secret import Secret
 
 from .ledger_server import Ledger, ledger
 from .rows import Source, a_client, row, rows, run

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
-from plexypay_async.limits import (
+from plexypay_async._core.limits import (
     BURST,
     PROBE_INTERVAL,
     AdaptivePace,

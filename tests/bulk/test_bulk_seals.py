@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from plexypay_async import ConfigurationError, Journal, OutcomeUnknownError
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.bulk.journal import State
 from plexypay_async.cli import main
-from plexypay_async.secret import Secret
 
 from .ledger_server import Ledger, ledger
 from .rows import a_client, expected, row, rows, run

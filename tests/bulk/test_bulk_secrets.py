@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Journal, PlexyPayError
+from plexypay_async._core.call import Call
 from plexypay_async.bulk import PartitionSettings, create_partition
-from plexypay_async.call import Call
 from plexypay_sync import PlexyPay
 
 from .ledger_server import ledger
@@ -100,7 +100,7 @@ def _of_no_journal(path: Path) -> None:
 
 
 def _of_another_address(path: Path) -> None:
-    from plexypay_async.secret import Secret
+    from plexypay_async._privacy.secret import Secret
 
     with Journal(path) as journal:
         journal.open()
@@ -108,7 +108,7 @@ def _of_another_address(path: Path) -> None:
 
 
 def _of_another_key(path: Path) -> None:
-    from plexypay_async.secret import Secret
+    from plexypay_async._privacy.secret import Secret
 
     with Journal(path) as journal:
         journal.open()

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.connector import Connection
 
-from plexypay_async.guard import GuardedRequest, StaleConnectionError
+from plexypay_async._http.guard import GuardedRequest, StaleConnectionError
 
 from .recording_server import SENT_AT
 

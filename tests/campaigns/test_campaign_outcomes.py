@@ -65,7 +65,7 @@ async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.record.SETTLING", SETTLING)
+    monkeypatch.setattr("plexypay_async._core.record.SETTLING", SETTLING)
 
 
 @pytest.mark.asyncio

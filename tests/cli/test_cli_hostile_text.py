@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import pytest
 
 from plexypay_async import ConfigurationError
+from plexypay_async._privacy.printable import printable
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.cli import bulk_run, main, reconcile_run
 from plexypay_async.cli.command import build_parser
 from plexypay_async.cli.exits import UnusableInputError
-from plexypay_async.printable import printable
-from plexypay_async.secret import Secret
 from tests.cli.pseudo_terminal import Terminal, on_posix
 from tests.frames import exposures
 

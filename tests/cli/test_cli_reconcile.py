@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plexypay_async import AsyncPlexyPay
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.payment_links import PaymentLinkStatus, PaymentLinkSummary
 from plexypay_async.bulk.journal import Journal, State
 from plexypay_async.cli import main
@@ -21,7 +22,6 @@ from plexypay_async.cli.reconciliation import Finding, Reconciliation
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
-from plexypay_async.secret import Secret
 from tests.cli.conftest import SANDBOX_ACCOUNT_TOLD
 
 if TYPE_CHECKING:

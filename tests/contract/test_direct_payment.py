@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import pytest
 
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.direct_payments import DirectPayment, DirectPayments, ThreeDSecure, ThreeDSecureStatus
-from plexypay_async.codec import OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse
+from plexypay_async.api.fields import wire_name
 
 EXAMPLE = (Path(__file__).parent / "examples" / "direct-payment-3ds.json").read_bytes()
 

@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from plexypay_async import ChargeRecurringPayment, RecurringPayment, RecurringPayments, TransactionStatus
-from plexypay_async.codec import OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
+from plexypay_async.api.fields import wire_name
 
 EXAMPLES = Path(__file__).parent / "examples"
 CHARGE = OperationCodec(RecurringPayments.charge)

@@ -11,10 +11,10 @@ import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay, Outcome, OutcomeUnknownError, SomethingWentWrongError
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
+from plexypay_async.api.fields import wire_name
 from plexypay_async.api.payments import CapturePayment, PaymentResult, Payments, RefundPayment, RefundResult
-from plexypay_async.codec import OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse
 
 EXAMPLES = Path(__file__).parent / "examples"
 BASE = "https://api.example"

@@ -21,10 +21,10 @@ from plexypay_async import (
     ServiceUnavailableError,
     SomethingWentWrongError,
 )
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse, error_of
+from plexypay_async.api.fields import wire_name
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse, error_of
 
 EXAMPLES = Path(__file__).parent / "examples"
 

@@ -11,9 +11,9 @@ import attrs
 import pytest
 
 from plexypay_async import SettlementOrder, SettlementOrders, SettlementOrderStatus
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
+from plexypay_async.api.fields import wire_name
 
 WEBHOOK: Any = json.loads((Path(__file__).parent / "examples" / "webhook-payment-order.json").read_bytes())
 DATA = WEBHOOK["data"]

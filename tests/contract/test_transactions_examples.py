@@ -11,10 +11,10 @@ from typing import Any
 import attrs
 import pytest
 
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
+from plexypay_async.api.fields import wire_name
 from plexypay_async.api.transactions import Transaction, Transactions, TransactionStatus
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.wire import WireResponse
 
 EXAMPLES = Path(__file__).parent / "examples"
 

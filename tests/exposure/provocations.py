@@ -40,12 +40,12 @@ from plexypay_async import (
     WebhookInProgressError,
     WebhookPayloadError,
 )
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.direct_payments import BrowserDetails, OrderDetails
 from plexypay_async.bulk.journal import Journal
 from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_card
-from plexypay_async.secret import Secret
-from plexypay_async.seen import SeenWebhooks
 from plexypay_async.webhooks import WebhookReceiver
+from plexypay_async.webhooks.seen import SeenWebhooks
 from tests.faults.scripted import (
     BY_REFERENCE,
     CREATED,

@@ -19,9 +19,9 @@ import pytest
 
 import plexypay_async.errors as errors_module
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PlexyPayError
+from plexypay_async._foreign import prepared
 from plexypay_async.bulk.frames import without_own_frames
 from plexypay_async.bulk.partition import PartitionSettings, create_partition
-from plexypay_async.foreign import prepared
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import CREATED, DROP, SILENCE
 from tests.frames import exposures, record_exposures
@@ -53,7 +53,7 @@ class HungError(AssertionError):
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.record.SETTLING", 0.01)
+    monkeypatch.setattr("plexypay_async._core.record.SETTLING", 0.01)
 
 
 @pytest.fixture(autouse=True)

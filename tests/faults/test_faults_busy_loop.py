@@ -153,7 +153,7 @@ def test_each_of_many_stale_connections_is_left_for_a_new_one() -> None:
 def test_what_must_not_be_repeated_takes_no_connection_that_was_idle_for_long(
     pause: float, connections: int, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.guard.FRESH", 0.2)
+    monkeypatch.setattr("plexypay_async._http.guard.FRESH", 0.2)
 
     async def main() -> None:
         async with AsyncPlexyPay(KEY, base_url=server.url) as plexy:
@@ -296,7 +296,7 @@ def test_a_real_clock_gets_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
             await plexy.payments.refund("t")
 
     with threaded() as server:
-        monkeypatch.setattr("plexypay_async.deadlines._Waker", None)
+        monkeypatch.setattr("plexypay_async._core.deadlines._Waker", None)
         asyncio.run(main())
 
 

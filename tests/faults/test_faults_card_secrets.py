@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, PlexyPayError, RefusedError, RetryPolicy
+from plexypay_async._wire.codec import OperationCodec
 from plexypay_async.api.direct_payments import (
     Address,
     BrowserDetails,
@@ -25,7 +26,6 @@ from plexypay_async.api.direct_payments import (
     OrderDetails,
 )
 from plexypay_async.cards import Card, encrypt_card
-from plexypay_async.codec import OperationCodec
 from plexypay_sync import PlexyPay
 
 from .scripted import DROP, ONCE, RESET, SILENCE, Answer, Cut, Raw, Trickle, code, scripted, serving

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from plexypay_async import AsyncPlexyPay
-from plexypay_async.guard import REST
-from plexypay_async.outbox import Outbox
-from plexypay_async.sending import LATEST, ConnectionMemory, Sending
-from plexypay_async.wire import seconds_kept
+from plexypay_async._core.sending import LATEST, ConnectionMemory, Sending
+from plexypay_async._http.guard import REST
+from plexypay_async._http.outbox import Outbox
+from plexypay_async._wire.wire import seconds_kept
 
 from .scripted import (
     CODE_1,

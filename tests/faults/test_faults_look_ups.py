@@ -16,7 +16,7 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
-from plexypay_async.recovery import DISPROVED_FOR
+from plexypay_async._core.recovery import DISPROVED_FOR
 
 from .scripted import (
     BY_REFERENCE,
@@ -149,7 +149,7 @@ async def test_a_look_up_that_was_disproved_is_tried_again_after_a_while(
 ) -> None:
     at = [1000.0]
     # Not the clock itself, which is the loop's too.
-    monkeypatch.setattr("plexypay_async.recovery.time", SimpleNamespace(monotonic=lambda: at[0]))
+    monkeypatch.setattr("plexypay_async._core.recovery.time", SimpleNamespace(monotonic=lambda: at[0]))
     shop = Shop()
     async with scripted(shop.script) as (plexy, script):
         await create(plexy, "A")

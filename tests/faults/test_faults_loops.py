@@ -17,7 +17,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink, transport
+from plexypay_async import AsyncPlexyPay, ConfigurationError, PaymentLink
+from plexypay_async._http import transport
 
 from .scripted import CREATED, FOUND, KEY, LINKS, ONCE, SILENCE, Server, scripted, serving
 

@@ -20,7 +20,7 @@ from plexypay_async import (
     RetryPolicy,
     ServiceUnavailableError,
 )
-from plexypay_async.outbox import Outbox, is_built_as_needed
+from plexypay_async._http.outbox import Outbox, is_built_as_needed
 
 from .scripted import (
     CODE_1,
@@ -158,8 +158,8 @@ async def _other_write_headers(self: Any, status_line: str, headers: Any, extra:
 
 
 OTHERS: dict[str, tuple[str, Any]] = {
-    "send has other steps": ("plexypay_async.outbox.SEND_OF_AIOHTTP", _with_another_step),
-    "send is no coroutine": ("plexypay_async.outbox.SEND_OF_AIOHTTP", lambda self, conn: None),
+    "send has other steps": ("plexypay_async._http.outbox.SEND_OF_AIOHTTP", _with_another_step),
+    "send is no coroutine": ("plexypay_async._http.outbox.SEND_OF_AIOHTTP", lambda self, conn: None),
     "bodies are written otherwise": ("aiohttp.ClientRequest.write_bytes", _other_write_bytes),
     "headers are written otherwise": ("aiohttp.http.StreamWriter.write_headers", _other_write_headers),
     "responses are made otherwise": ("aiohttp.ClientResponse.__init__", lambda self, method: None),
@@ -183,7 +183,7 @@ def test_the_outbox_steps_aside_where_aiohttp_is_built_otherwise(
 
 @pytest.mark.asyncio
 async def test_calls_go_on_where_the_outbox_steps_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.outbox._STEPS", frozenset[int]())
+    monkeypatch.setattr("plexypay_async._http.outbox._STEPS", frozenset[int]())
     async with scripted({ROUTE: [Answer(200, {"id": "x"}), Answer(200, {"id": "y"})]}) as (plexy, script):
         for _ in range(2):
             await plexy.request("POST", "/v1/anything", json={"a": 1}, replay=NEVER)

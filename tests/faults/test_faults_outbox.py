@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 
 from plexypay_async import AsyncPlexyPay, OutcomeUnknownError
-from plexypay_async.deadlines import Deadlines
-from plexypay_async.guard import Body, GuardedRequest
-from plexypay_async.outbox import LARGEST_AT_ONCE, Outbox
-from plexypay_async.sending import Sending
+from plexypay_async._core.deadlines import Deadlines
+from plexypay_async._core.sending import Sending
+from plexypay_async._http.guard import Body, GuardedRequest
+from plexypay_async._http.outbox import LARGEST_AT_ONCE, Outbox
 
 from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 
@@ -84,7 +84,7 @@ async def test_a_request_takes_no_task_of_its_own() -> None:
 @pytest.mark.asyncio
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="aiohttp starts its tasks at once there")
 async def test_aiohttp_makes_one_for_each_on_this_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.transport.GuardedRequest", Unguarded)
+    monkeypatch.setattr("plexypay_async._http.transport.GuardedRequest", Unguarded)
     assert await tasks_of_ten_calls() == 20
 
 
@@ -104,7 +104,7 @@ async def test_what_arrives_is_what_aiohttp_sends(
 ) -> None:
     body = None if size is None or method == "DELETE" else {"description": "x" * size}
     ours = await arrived(method, body)
-    monkeypatch.setattr("plexypay_async.transport.GuardedRequest", Unguarded)
+    monkeypatch.setattr("plexypay_async._http.transport.GuardedRequest", Unguarded)
     theirs = await arrived(method, body)
     assert (ours.route, ours.body) == (theirs.route, theirs.body)
     assert {**ours.headers, "host": ""} == {**theirs.headers, "host": ""}

@@ -68,7 +68,7 @@ GATEWAYS_404 = Answer(404, b"<html><h1>404 Not Found</h1></html>")
 
 @pytest.fixture(autouse=True)
 def short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plexypay_async.record.SETTLING", "plexypay_async.bulk.intake.SETTLING"):
+    for name in ("plexypay_async._core.record.SETTLING", "plexypay_async.bulk.intake.SETTLING"):
         monkeypatch.setattr(name, SILENT, raising=False)
 
 
@@ -260,7 +260,7 @@ async def test_a_create_whose_repeat_finds_no_server_stays_unknown() -> None:
 
 
 async def test_a_create_whose_repeat_the_deadline_cuts_stays_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.guard.REST", 0.01)
+    monkeypatch.setattr("plexypay_async._http.guard.REST", 0.01)
     late = LateServer([CODE_1, SILENCE], work_after=1)
     async with late.client(timeout=0.9 * SILENT) as (plexy, script):
         error = await failure(create(plexy))

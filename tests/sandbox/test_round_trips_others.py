@@ -21,6 +21,7 @@ from plexypay_async.api.beneficiaries import (
 )
 from plexypay_async.api.customers import CardToken, CardTokens, Customer, Customers
 from plexypay_async.api.merchant import Merchant, MerchantAccount
+from plexypay_async.api.operation import Listing, declarations
 from plexypay_async.api.payment_links import Recurring
 from plexypay_async.api.payouts import Payout, Payouts, PayoutTransaction, SavedPayoutCard
 from plexypay_async.api.settlement_orders import SettlementOrder, SettlementOrders, SettlementOrderStatus
@@ -33,7 +34,6 @@ from plexypay_async.errors import (
     ServiceUnavailableError,
     UnprocessableError,
 )
-from plexypay_async.operation import Listing, declarations
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.settings import RetryPolicy
 from plexypay_sync import PlexyPay

@@ -23,6 +23,7 @@ from plexypay_async.api.direct_payments import (
     OrderDetails,
     ThreeDSecureStatus,
 )
+from plexypay_async.api.operation import declarations
 from plexypay_async.api.payment_links import Recurring
 from plexypay_async.api.payments import PaymentResult, Payments, RefundResult
 from plexypay_async.api.recurring import RecurringPayment, RecurringPayments
@@ -36,7 +37,6 @@ from plexypay_async.errors import (
     RefusedError,
     UnprocessableError,
 )
-from plexypay_async.operation import declarations
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.settings import RetryPolicy
 from plexypay_sync import PlexyPay

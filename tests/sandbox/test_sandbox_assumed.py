@@ -16,9 +16,9 @@ import pytest
 from plexypay_async.api.beneficiaries import Beneficiaries
 from plexypay_async.api.customers import Customers
 from plexypay_async.api.merchant import MerchantAccount
+from plexypay_async.api.operation import Declaration, declarations
 from plexypay_async.api.payouts import Payouts
 from plexypay_async.api.split_requests import SplitRequests
-from plexypay_async.operation import Declaration, declarations
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

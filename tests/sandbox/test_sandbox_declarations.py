@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
+from plexypay_async.api.facades import F
+from plexypay_async.api.fields import Model, Request
 from plexypay_async.api.index import every_declaration
+from plexypay_async.api.operation import Declaration, Evidence, Listing, Operation, Resource, declarations
 from plexypay_async.errors import APIError
-from plexypay_async.facades import F
-from plexypay_async.fields import Model, Request
-from plexypay_async.operation import Declaration, Evidence, Listing, Operation, Resource, declarations
 from plexypay_async.sandbox import Fault, Sandbox, server
 from plexypay_async.sandbox.exchange import ApiRequest, ApiResponse
 from plexypay_async.sandbox.handlers.group import GroupHandlers

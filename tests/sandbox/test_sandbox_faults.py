@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from plexypay_async._version import SANDBOX_HEADER
 from plexypay_async.sandbox import Fault, Sandbox
-from plexypay_async.version import SANDBOX_HEADER
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from plexypay_async.api.operation import declarations
 from plexypay_async.api.settlement_orders import SettlementOrders
-from plexypay_async.operation import declarations
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -15,10 +15,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from plexypay_async.api.operation import declarations
 from plexypay_async.api.payments import Payments
 from plexypay_async.api.transactions import Transactions
 from plexypay_async.errors import ConfigurationError
-from plexypay_async.operation import declarations
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.sandbox.state.links import LinkStore
 

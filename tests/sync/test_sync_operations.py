@@ -19,7 +19,7 @@ import plexypay_async
 import plexypay_sync
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.index import every_group
-from plexypay_async.operation import Bulk, Declaration, Wait
+from plexypay_async.api.operation import Bulk, Declaration, Wait
 from plexypay_sync import (
     APIError,
     AuthenticationError,

@@ -57,8 +57,8 @@ from plexypay_async import (
     WalletTransactionStatus,
     WebhookReceiver,
 )
+from plexypay_async.api.facades import Async
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.facades import Async
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
 

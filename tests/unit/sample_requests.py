@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from plexypay_async.operation import Declaration
+from plexypay_async.api.operation import Declaration
 
 OF_TYPE: dict[Any, Any] = {
     int: 1500,

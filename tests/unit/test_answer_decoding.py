@@ -18,10 +18,10 @@ from plexypay_async import (
     PaymentLinkSummary,
     UnreadableResponseError,
 )
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireRequest, WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.codec import ListingCodec, OperationCodec
 from plexypay_async.pagination import PageBody
-from plexypay_async.wire import WireRequest, WireResponse
 
 RETRIEVE = OperationCodec(PaymentLinks.retrieve)
 CANCEL = OperationCodec(PaymentLinks.cancel)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome, PaymentLinks
+from plexypay_async._core.record import SETTLING, CallRecord, Doubt
 from plexypay_async.api.payment_links import CancelPaymentLink
-from plexypay_async.record import SETTLING, CallRecord, Doubt
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from plexypay_async.deadlines import TICK, Deadlines, Watch
+from plexypay_async._core.deadlines import TICK, Deadlines, Watch
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,6 +12,8 @@ import pytest
 from multidict import CIMultiDict
 
 from plexypay_async import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.direct_payments import (
     Address,
     BrowserDetails,
@@ -29,11 +31,9 @@ from plexypay_async.api.direct_payments import (
     ThreeDSecureStatus,
     TransactionType,
 )
+from plexypay_async.api.operation import Evidence, Operation
+from plexypay_async.api.replay import Replay
 from plexypay_async.cards import Card, EncryptedCard, StoredCard
-from plexypay_async.codec import OperationCodec
-from plexypay_async.operation import Evidence, Operation
-from plexypay_async.replay import Replay
-from plexypay_async.wire import WireResponse
 
 SEALED = EncryptedCard("bnVtYmVy", "bW9udGg", "eWVhcg", "Y3Z2", "bmFtZQ")
 

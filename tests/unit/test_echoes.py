@@ -10,15 +10,15 @@ import attrs
 import orjson
 import pytest
 
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.direct_payments import DirectPayments
+from plexypay_async.api.fields import wire_name
 from plexypay_async.api.index import every_declaration
+from plexypay_async.api.operation import Operation
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.payments import Payments
 from plexypay_async.api.transactions import Transactions
-from plexypay_async.codec import OperationCodec
-from plexypay_async.fields import wire_name
-from plexypay_async.operation import Operation
-from plexypay_async.wire import WireResponse
 
 from .sample_requests import arguments
 

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from plexypay_async import ConfigurationError
-from plexypay_async.secret import Secret
+from plexypay_async._privacy.secret import Secret
 from tests.frames import exposures, record_exposures
 
 NUMBER = "4111111111111111"

@@ -12,7 +12,7 @@ import pytest
 from freezegun import freeze_time
 
 from plexypay_async import PaymentLink, Transaction
-from plexypay_async.converter import converter
+from plexypay_async._wire.converter import converter
 
 TIME = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LINK = {
@@ -50,7 +50,7 @@ from datetime import datetime
 from freezegun import freeze_time
 with freeze_time("2030-01-01"):
     from plexypay_async import CreatePaymentLink, PaymentLink
-    from plexypay_async.converter import converter
+    from plexypay_async._wire.converter import converter
     read = converter.get_structure_hook(PaymentLink)
     assert type(read(LINK, PaymentLink).created_at) is datetime.__mro__[1], "a frozen time"
     frozen = datetime.now().astimezone()

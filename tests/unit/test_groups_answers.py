@@ -29,8 +29,8 @@ from plexypay_async import (
     WalletTransaction,
     WalletTransactionStatus,
 )
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.wire import WireResponse
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
 
 
 def read(operation: Any, value: Any) -> Any:

@@ -28,7 +28,7 @@ from plexypay_async import (
     WalletTransaction,
 )
 from plexypay_async.api.index import every_declaration
-from plexypay_async.operation import Declaration
+from plexypay_async.api.operation import Declaration
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP

@@ -38,10 +38,10 @@ from plexypay_async import (
     SplitRequests,
     Wallet,
 )
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireRequest
 from plexypay_async.api.index import every_declaration
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.operation import Declaration, Listing, Operation
-from plexypay_async.wire import WireRequest
+from plexypay_async.api.operation import Declaration, Listing, Operation
 
 ID = "a/б {id}"
 QUOTED = "a%2F%D0%B1%20%7Bid%7D"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import ConfigurationError, CreatePaymentLink
-from plexypay_async.hiding import masked, masked_card_numbers, without_userinfo
+from plexypay_async._privacy.hiding import masked, masked_card_numbers, without_userinfo
 
 NUMBER = "4111111111111111"
 MASKED = "[card number ...1111]"

@@ -28,7 +28,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         asked.append(seconds)
         return await sleep(0, result)
 
-    monkeypatch.setattr("plexypay_async.call.asyncio.sleep", noted)
+    monkeypatch.setattr("plexypay_async._core.call.asyncio.sleep", noted)
     return asked
 
 

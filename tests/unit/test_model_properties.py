@@ -18,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexypay_async import APIError, Outcome, PlexyPayError, RefusedError, UnreadableResponseError
+from plexypay_async._privacy.hiding import masked
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse, error_of, seconds_to_wait
+from plexypay_async.api.fields import Model, OpenEnum, wire_name
 from plexypay_async.api.index import every_declaration
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.fields import Model, OpenEnum, wire_name
-from plexypay_async.hiding import masked
-from plexypay_async.operation import Listing, Operation
+from plexypay_async.api.operation import Listing, Operation
+from plexypay_async.api.replay import Replay
 from plexypay_async.pagination import PageBody
-from plexypay_async.replay import Replay
-from plexypay_async.wire import WireResponse, error_of, seconds_to_wait
 
 Codec: TypeAlias = "OperationCodec[Any] | ListingCodec[Any]"
 Strategy: TypeAlias = st.SearchStrategy[Any]

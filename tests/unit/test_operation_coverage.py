@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.index import every_declaration
-from plexypay_async.operation import Declaration
+from plexypay_async.api.operation import Declaration
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 

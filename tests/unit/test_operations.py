@@ -13,9 +13,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, Evidence, PaymentLink, Replay
 from plexypay_async.api.index import every_declaration, every_group
-from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.groups import Groups
-from plexypay_async.operation import (
+from plexypay_async.api.operation import (
     Answer,
     Declaration,
     Listing,
@@ -26,6 +24,8 @@ from plexypay_async.operation import (
     optionally,
     parameters_of,
 )
+from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.groups import Groups
 from plexypay_sync import PlexyPay
 
 URL = "http://127.0.0.1:1"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from plexypay_async.api.index import every_declaration, every_group
+from plexypay_async.api.operation import Bulk, Declaration, Evidence, Wait
 from plexypay_async.api.table import operations_table
-from plexypay_async.operation import Bulk, Declaration, Evidence, Wait
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 COMMAND = "python -m plexypay_async.api.table > docs/operations.md"

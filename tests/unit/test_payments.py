@@ -25,13 +25,13 @@ from plexypay_async import (
     SomethingWentWrongError,
     UnreadableResponseError,
 )
+from plexypay_async._privacy.secret import Secret
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.index import every_declaration
+from plexypay_async.api.operation import Operation, SettledBy
 from plexypay_async.api.payments import Payments, RefundPayment, RefundResult
-from plexypay_async.codec import OperationCodec
-from plexypay_async.operation import Operation, SettledBy
-from plexypay_async.secret import Secret
-from plexypay_async.wire import WireResponse
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP

@@ -23,8 +23,8 @@ from plexypay_async import (
     RetryPolicy,
     UnreadableResponseError,
 )
+from plexypay_async._core.deadlines import TURNS
 from plexypay_async.api.transactions import Transactions, TransactionStatus, WaitForTransaction
-from plexypay_async.deadlines import TURNS
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP
@@ -66,7 +66,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch, skip_time: Callable[[float], None]) 
             await asyncio.sleep(0)
 
     double = SimpleNamespace(CancelledError=asyncio.CancelledError, sleep=sleep)
-    monkeypatch.setattr("plexypay_async.polling.asyncio", double)
+    monkeypatch.setattr("plexypay_async._core.polling.asyncio", double)
     return made
 
 
@@ -75,7 +75,7 @@ def without_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     def whole(value: float) -> float:
         return value
 
-    monkeypatch.setattr("plexypay_async.polling.backoff.full_jitter", whole)
+    monkeypatch.setattr("plexypay_async._core.polling.backoff.full_jitter", whole)
 
 
 # -------------------------------------------------------------------------------------------- arguments

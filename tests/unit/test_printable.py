@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from plexypay_async import AsyncPlexyPay, PlexyPayError, RetryPolicy
-from plexypay_async.printable import log, printable, printable_json
+from plexypay_async._privacy.printable import log, printable, printable_json
 
 HOSTILE = (
     "a\x1b[2J\x1b]0;title\x07\r\n\t\x00\x7f\x85\x9b2J\u200b\u200d\u2028\u2029\u202e\u2066\ufeff\ud800\u3164"

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from plexypay_async import ConfigurationError, SeenWebhooks
+from plexypay_async._files.private_files import connect, make_private_database, open_private
 from plexypay_async.bulk.journal import Journal
 from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult, check_rewritable
-from plexypay_async.private_files import connect, make_private_database, open_private
 from plexypay_async.sandbox.database import open_database
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and owners of POSIX")

@@ -13,8 +13,9 @@ import pytest
 
 import plexypay_async
 import plexypay_sync
-from plexypay_async import api, cards, errors, seen, webhooks
+from plexypay_async import api, cards, errors, webhooks
 from plexypay_async.api.index import every_group
+from plexypay_async.webhooks import seen
 
 # Rooms without names of their own for the library's users.
 INNER_ROOMS = {"index", "table"}
@@ -120,7 +121,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async.transport"}
+HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async._http.transport"}
 
 
 @pytest.mark.parametrize(
@@ -128,10 +129,10 @@ HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async.transport"}
     [
         "import plexypay_async, plexypay_sync",
         "import plexypay_async.errors",
-        "import plexypay_async.fields",
-        "import plexypay_async.operation",
+        "import plexypay_async.api.fields",
+        "import plexypay_async.api.operation",
         "import plexypay_async.api.payment_links",
-        "import plexypay_async.codec",
+        "import plexypay_async._wire.codec",
         "import plexypay_async.settings",
         "import plexypay_async.webhooks",
         "from plexypay_async import PaymentOrderEvent, SeenWebhooks, TransactionEvent, WebhookReceiver",

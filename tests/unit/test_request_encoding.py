@@ -26,9 +26,9 @@ from plexypay_async import (
     RetrievePaymentLinkByOrderReference,
     UpdatePaymentLinkExpiration,
 )
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import encode_json, path_of, query_of
 from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.wire import encode_json, path_of, query_of
 
 CREATE = OperationCodec(PaymentLinks.create)
 RETRIEVE = OperationCodec(PaymentLinks.retrieve)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from plexypay_async.secret import Secret
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.settings import RetryPolicy, Settings
 from tests.frames import exposures
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from plexypay_async.slots import Slots
+from plexypay_async._core.slots import Slots
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,14 +13,14 @@ import orjson
 import pytest
 
 from plexypay_async import UnreadableResponseError
+from plexypay_async._wire.codec import ListingCodec, OperationCodec
+from plexypay_async._wire.wire import WireResponse
 from plexypay_async.api.transactions import (
     Transaction,
     TransactionHistory,
     Transactions,
     TransactionStatus,
 )
-from plexypay_async.codec import ListingCodec, OperationCodec
-from plexypay_async.wire import WireResponse
 
 RETRIEVE = OperationCodec(Transactions.retrieve)
 HISTORY = OperationCodec(Transactions.history)

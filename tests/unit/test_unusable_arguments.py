@@ -24,7 +24,7 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async.bulk.journal import Journal
-from plexypay_async.seen import SeenWebhooks
+from plexypay_async.webhooks.seen import SeenWebhooks
 from plexypay_sync import PlexyPay
 
 KEY = "pr_0123456789abcdef0123456789abcdef"

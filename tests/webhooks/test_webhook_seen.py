@@ -39,7 +39,7 @@ def seen(path: Path) -> SeenWebhooks:
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let so many seconds pass at once on the wall clock of `seen`."""
     now = [time.time()]
-    monkeypatch.setattr("plexypay_async.seen.time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr("plexypay_async.webhooks.seen.time", SimpleNamespace(time=lambda: now[0]))
 
     def skip(seconds: float) -> None:
         now[0] += seconds

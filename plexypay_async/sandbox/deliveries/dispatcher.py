@@ -19,8 +19,8 @@ import attrs
 from aiohttp import hdrs
 from aiohttp.abc import ResolveResult
 
+from ..._http.resolver import DaemonResolver
 from ...errors import ConfigurationError
-from ...resolver import DaemonResolver
 from ..faults import Faults, Misdelivery
 from ..state.links import LinkStore
 from ..state.state import Changed

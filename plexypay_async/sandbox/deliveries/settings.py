@@ -15,8 +15,8 @@ from collections.abc import Iterable
 
 import yarl
 
+from ..._privacy.secret import Secret
 from ...errors import ConfigurationError
-from ...secret import Secret
 from ..site import host_of, is_loopback_name, numeric_address
 
 __all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address"]

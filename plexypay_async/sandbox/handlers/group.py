@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
-from ...operation import Declaration
+from ...api.operation import Declaration
 from ..exchange import ApiRequest, PageQuery, Refusal
 from ..state.state import SandboxState
 

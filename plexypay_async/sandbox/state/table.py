@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import attrs
 
-from ...sqlite_file import atomically
+from ..._files.sqlite_file import atomically
 from ..clock import Clock
 
 __all__ = ["Table"]

@@ -23,8 +23,16 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from .deadlines import Deadlines
-from .errors import (
+from .._core.deadlines import Deadlines
+from .._core.limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
+from .._core.sending import Sending
+from .._core.slots import Slots, loop_of_task
+from .._foreign import bare, is_of_the_caller, shows_password
+from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
+from .._privacy.secret import Secret
+from .._version import SANDBOX_HEADER, __version__
+from .._wire.wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, seconds_kept, values_in
+from ..errors import (
     ConfigurationError,
     ConnectError,
     Outcome,
@@ -32,18 +40,10 @@ from .errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from .foreign import bare, is_of_the_caller, shows_password
+from ..settings import Settings
 from .guard import SENDING, Body, GuardedRequest, StaleConnectionError
-from .hiding import masked_card_numbers, shortened, without_userinfo
-from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
 from .outbox import Outbox
 from .resolver import DaemonResolver
-from .secret import Secret
-from .sending import Sending
-from .settings import Settings
-from .slots import Slots, loop_of_task
-from .version import SANDBOX_HEADER, __version__
-from .wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, seconds_kept, values_in
 
 __all__ = ["Connections", "RequestOptions", "Transport", "check_session"]
 

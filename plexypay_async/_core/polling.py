@@ -7,7 +7,9 @@ from typing import Any
 
 import backoff
 
-from .api.transactions import (
+from .._privacy.printable import log
+from ..api.operation import Operation
+from ..api.transactions import (
     RetrieveTransaction,
     RetrieveTransactionByOrderReference,
     RetrieveTransactionByPaymentLink,
@@ -16,9 +18,7 @@ from .api.transactions import (
     TransactionStatus,
     WaitForTransaction,
 )
-from .call import call_of
-from .deadlines import Deadlines
-from .errors import (
+from ..errors import (
     ConnectError,
     DeadlineExceededError,
     NotFoundError,
@@ -30,9 +30,9 @@ from .errors import (
     SomethingWentWrongError,
     UnreadableResponseError,
 )
+from .call import call_of
+from .deadlines import Deadlines
 from .execution import Execution
-from .operation import Operation
-from .printable import log
 from .slots import running_loop
 
 __all__ = ["Polling"]

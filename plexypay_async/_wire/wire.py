@@ -15,7 +15,11 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from .errors import (
+from .._privacy.hiding import masked, masked_card_numbers, shown
+from .._privacy.secret import Secret
+from ..api.fields import check_json, written_time
+from ..api.operation import parameters_of
+from ..errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -29,10 +33,6 @@ from .errors import (
     UnreadableResponseError,
     error_class_of,
 )
-from .fields import check_json, written_time
-from .hiding import masked, masked_card_numbers, shown
-from .operation import parameters_of
-from .secret import Secret
 
 __all__ = [
     "BODY_METHODS",

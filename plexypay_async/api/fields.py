@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Self
 
 import attrs
 
-from .errors import ConfigurationError
-from .hiding import shortened, shown
+from .._privacy.hiding import shortened, shown
+from ..errors import ConfigurationError
 
 __all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
 
@@ -182,7 +182,7 @@ def check_amount(name: str, value: Any) -> None:
 
 
 def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
-    """Refuse what is no positive number of seconds that a clock can count; zero where that means something."""
+    """Refuse what is no positive number of seconds that a clock can count; `zero` allows for 0."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= LONGEST or (value == 0 and not zero):
         raise ConfigurationError(

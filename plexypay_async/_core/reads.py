@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from .._wire.wire import Decoder, WireRequest, WireResponse, error_of
+from ..errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
 from .decision import is_passing
-from .errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
 from .record import CallRecord
 from .sending import Sending
-from .wire import Decoder, WireRequest, WireResponse, error_of
 
 __all__ = ["MOST_MISFITS", "Reader", "read"]
 

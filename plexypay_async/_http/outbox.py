@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 from aiohttp.http import StreamWriter
 
-from .foreign import bare
+from .._foreign import bare
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler

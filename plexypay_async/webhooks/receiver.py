@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast, overlo
 
 import attrs
 
-from .api.settlement_orders import SettlementOrder, SettlementOrderStatus
-from .api.transactions import Transaction, TransactionStatus
-from .errors import (
+from .._privacy.secret import Secret
+from ..api.fields import Model, wire_names
+from ..api.settlement_orders import SettlementOrder, SettlementOrderStatus
+from ..api.transactions import Transaction, TransactionStatus
+from ..errors import (
     ConfigurationError,
     PlexyPayError,
     WebhookAuthenticationError,
     WebhookError,
     WebhookPayloadError,
 )
-from .fields import Model, wire_names
-from .secret import Secret
 
 if TYPE_CHECKING:
-    from .converter import Structure
+    from .._wire.converter import Structure
 
 __all__ = [
     "PaymentOrderEvent",
@@ -379,7 +379,7 @@ def _document(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     """Return the object that a body is; one that only looks like an object of JSON is refused."""
     import orjson
 
-    from .wire import values_in
+    from .._wire.wire import values_in
 
     data = bytes(body)
     if len(data) > MAX_BODY:
@@ -518,7 +518,7 @@ def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: 
 
 def _readable(kind: type[_Subject], name: str, data: dict[str, Any]) -> _Subject:
     """Return what an event is about; that it was paid must not be lost for a time in another form."""
-    from .converter import misfits, reason
+    from .._wire.converter import misfits, reason
 
     structure = _structures()[kind]
     try:
@@ -542,6 +542,6 @@ def _is_plain_id(value: Any) -> bool:
 @functools.cache
 def _structures() -> Mapping[type[Model], Structure]:
     # Made with the first receiver: the converter would double what the import costs, and no delivery waits.
-    from .converter import converter
+    from .._wire.converter import converter
 
     return {kind: converter.get_structure_hook(kind) for kind in (Transaction, SettlementOrder)}

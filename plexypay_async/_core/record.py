@@ -9,7 +9,10 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from .errors import (
+from .._foreign import bare
+from .._wire.wire import is_of_the_api
+from ..api.operation import Declaration, Evidence
+from ..errors import (
     APIError,
     ConfigurationError,
     DeadlineExceededError,
@@ -19,10 +22,7 @@ from .errors import (
     RateLimitedError,
     UnreadableResponseError,
 )
-from .foreign import bare
-from .operation import Declaration, Evidence
-from .settings import Settings
-from .wire import is_of_the_api
+from ..settings import Settings
 
 __all__ = ["SETTLING", "CallRecord", "Doubt"]
 

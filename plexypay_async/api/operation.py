@@ -19,7 +19,7 @@ from .replay import Replay
 if TYPE_CHECKING:
     from plexypay_sync.pagination import Pages
 
-    from .pagination import AsyncPages
+    from ..pagination import AsyncPages
 
 __all__ = [
     "Answer",

@@ -18,8 +18,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from multidict import CIMultiDict
 
+from .._core.sending import ConnectionMemory, Sending
 from .outbox import LARGEST_AT_ONCE, SEND_OF_AIOHTTP, Outbox
-from .sending import ConnectionMemory, Sending
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler

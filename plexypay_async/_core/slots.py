@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["Slots", "loop_of_task", "running_loop"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from .constructors import draft_of, function_of
-from .fields import OpenEnum, in_utc, read_time, wire_name
+from ..api.constructors import draft_of, function_of
+from ..api.fields import OpenEnum, in_utc, read_time, wire_name
 
 __all__ = ["Structure", "compiled"]
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import ParamSpec, TypeVar, cast
 
+from ._privacy.hiding import shown, without_own_frames, without_userinfo
 from .errors import ConfigurationError, PlexyPayError
-from .hiding import shown, without_own_frames, without_userinfo
 
 __all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password"]
 

@@ -13,10 +13,12 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import backoff
 
-from .admission import JobAdmission, JobLimits, SingleAdmission
-from .deadlines import Watch
-from .decision import Decision, Next, decide, may_repeat
-from .errors import (
+from .._foreign import bare
+from .._privacy.hiding import without_own_frames
+from .._privacy.printable import log
+from .._wire.wire import Decoder, WireRequest, WireResponse
+from ..api.operation import Declaration, Operation
+from ..errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -29,17 +31,15 @@ from .errors import (
     RefusedError,
     UnreadableResponseError,
 )
+from .admission import JobAdmission, JobLimits, SingleAdmission
+from .deadlines import Watch
+from .decision import Decision, Next, decide, may_repeat
 from .execution import Connections, Execution
-from .foreign import bare
-from .hiding import without_own_frames
-from .operation import Declaration, Operation
-from .printable import log
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt
 from .recovery import confirmed
 from .sending import Sending
 from .slots import running_loop
-from .wire import Decoder, WireRequest, WireResponse
 
 __all__ = ["Call", "call_of"]
 

@@ -14,10 +14,10 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .errors import ConfigurationError, PlexyPayError, WebhookInProgressError
-from .fields import check_seconds
-from .private_files import checked_path
-from .sqlite_file import SQLiteFile, atomically
+from .._files.private_files import checked_path
+from .._files.sqlite_file import SQLiteFile, atomically
+from ..api.fields import check_seconds
+from ..errors import ConfigurationError, PlexyPayError, WebhookInProgressError
 
 if TYPE_CHECKING:
     import sqlite3

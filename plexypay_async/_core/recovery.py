@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
-from .errors import (
+from .._wire.wire import is_of_the_api
+from ..api.operation import Listing, LookUp, Operation
+from ..errors import (
     APIError,
     NotFoundError,
     OrderReferenceConflictError,
     PlexyPayError,
     UnreadableResponseError,
 )
-from .operation import Listing, LookUp, Operation
-from .pagination import PageBody
+from ..pagination import PageBody
 from .reads import Reader, read
 from .record import CallRecord, Doubt
-from .wire import is_of_the_api
 
 if TYPE_CHECKING:
-    from .codec import ListingCodec, OperationCodec
+    from .._wire.codec import ListingCodec, OperationCodec
 
 __all__ = ["Confirmed", "Recovery", "confirmed"]
 

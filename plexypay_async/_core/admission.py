@@ -14,10 +14,10 @@ from .decision import is_trouble
 from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, TokenBucket
 
 if TYPE_CHECKING:
-    from .errors import PlexyPayError
+    from .._wire.wire import WireResponse
+    from ..errors import PlexyPayError
+    from ..settings import Settings
     from .limits import RetryBudget
-    from .settings import Settings
-    from .wire import WireResponse
 
 __all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
+from .._wire.wire import query_of
+from ..api.fields import Request
+from ..api.operation import Listing
+from ..pagination import AsyncPages, PageBody
 from .call import Call
 from .execution import Execution
-from .fields import Request
-from .operation import Listing
-from .pagination import AsyncPages, PageBody
-from .wire import query_of
 
 __all__ = ["pages_of"]
 

@@ -10,7 +10,9 @@ import enum
 
 import attrs
 
-from .errors import (
+from .._wire.wire import WireResponse, error_of, is_of_the_api
+from ..api.replay import Replay
+from ..errors import (
     APIError,
     AuthenticationError,
     ConnectError,
@@ -23,10 +25,8 @@ from .errors import (
     UnprocessableError,
     UnreadableResponseError,
 )
+from ..settings import RetryPolicy
 from .record import CallRecord, Doubt
-from .replay import Replay
-from .settings import RetryPolicy
-from .wire import WireResponse, error_of, is_of_the_api
 
 __all__ = ["NEVER_AT_WORK", "Decision", "Next", "decide", "is_passing", "is_trouble", "may_repeat"]
 

@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .._wire.wire import WireRequest, WireResponse
+from ..api.operation import Listing, Operation
+from ..errors import PlexyPayError
+from ..settings import Settings
 from .admission import Limits
 from .deadlines import Deadlines
-from .errors import PlexyPayError
 from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock, RetryBudget
-from .operation import Listing, Operation
 from .recovery import Recovery
 from .sending import Sending
-from .settings import Settings
 from .slots import Slots
-from .wire import WireRequest, WireResponse
 
 if TYPE_CHECKING:
-    from .codec import ListingCodec, OperationCodec
+    from .._wire.codec import ListingCodec, OperationCodec
 
 __all__ = ["Connections", "Execution", "Transport"]
 
@@ -112,7 +112,7 @@ class Execution:
         """Return an operation's codec, made at its first call."""
         codec = self.codecs.get(operation.name)
         if codec is None:
-            from .codec import OperationCodec
+            from .._wire.codec import OperationCodec
 
             codec = OperationCodec(operation, self.settings.paths.get(operation.name))
             self.codecs[operation.name] = codec
@@ -122,7 +122,7 @@ class Execution:
         """Return a listing's codec, made at its first call."""
         codec = self._listing_codecs.get(listing.name)
         if codec is None:
-            from .codec import ListingCodec
+            from .._wire.codec import ListingCodec
 
             codec = ListingCodec(listing, self.settings.paths.get(listing.name))
             self._listing_codecs[listing.name] = codec

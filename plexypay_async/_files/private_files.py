@@ -18,9 +18,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigurationError
-from .hiding import shown
-from .printable import log
+from .._privacy.hiding import shown
+from .._privacy.printable import log
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     import sqlite3

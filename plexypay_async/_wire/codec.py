@@ -13,20 +13,11 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 import orjson
 
-from .converter import (
-    Structure,
-    as_object,
-    converter,
-    each,
-    holds_decimals,
-    integer,
-    read_exactly,
-    reason,
-)
-from .errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
-from .fields import Request, wire_name, wire_names
-from .operation import Answer, Declaration, Evidence, Listing, Operation
-from .pagination import PageBody
+from ..api.fields import Request, wire_name, wire_names
+from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
+from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
+from ..pagination import PageBody
+from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
 from .wire import (
     API_ERROR_TYPES,
     BODY_METHODS,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 from .private_files import connect, make_private_database
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ import orjson
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from ..api.fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 from .compiled import Structure, compiled
-from .fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 
 __all__ = [
     "Structure",

@@ -1,0 +1,1 @@
+"""One attempt over HTTP: the only room of the client that knows aiohttp. Private."""

@@ -1,0 +1,1 @@
+"""Objects to JSON and back, and the errors that answers stand for. Private."""

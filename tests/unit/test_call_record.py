@@ -39,9 +39,12 @@ def test_what_was_not_found_too_early_proves_nothing(record: CallRecord) -> None
     assert record.doubt is Doubt.OPEN
 
 
-def test_what_was_answered_late_may_be_done_later_still(record: CallRecord) -> None:
+@pytest.mark.parametrize(
+    ("asked_at", "doubt"), [(11.0 + SETTLING, Doubt.OPEN), (14.0 + SETTLING, Doubt.REACHED)]
+)
+def test_what_was_answered_late_may_be_done_later_still(
+    record: CallRecord, asked_at: float, doubt: Doubt
+) -> None:
     record.may_have_done(sent_at=10.0, now=14.0)
-    record.found_nothing(10.0 + 1.0 + SETTLING)
-    assert record.doubt is Doubt.OPEN
-    record.found_nothing(14.0 + SETTLING)
-    assert record.doubt is Doubt.REACHED
+    record.found_nothing(asked_at)
+    assert record.doubt is doubt

@@ -28,8 +28,7 @@ from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy, Settings, concealed
 
 if TYPE_CHECKING:
-    import aiohttp
-
+    from ._http import ClientSession
     from .api.payment_links import BulkResult
 
 __all__ = ["AsyncPlexyPay"]
@@ -101,7 +100,7 @@ class AsyncPlexyPay(Groups[Async]):
         max_header_size: int = LONGEST_HEADER,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         paths: Mapping[str, str] | None = None,
-        session: aiohttp.ClientSession | None = None,
+        session: ClientSession | None = None,
         trust_env: bool = False,
     ) -> None:
         # An error tracker shows the arguments of every frame that an exception passes.

@@ -126,7 +126,7 @@ def without_userinfo(text: str) -> str:
 # -------------------------------------------------------------------------------------------- tracebacks
 
 _PACKAGES = tuple(
-    f"{Path(__file__).parent.with_name(name)}{separator}"
+    f"{Path(__file__).parents[2] / name}{separator}"
     for name in ("plexypay_async", "plexypay_sync")
     for separator in ("/", "\\")
 )

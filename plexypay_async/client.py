@@ -15,7 +15,7 @@ from ._core.limits import RetryBudget
 from ._core.listing import pages_of
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused
-from ._http.transport import Transport
+from ._http.transport import HTTPTransport
 from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
 from ._wire.wire import WireRequest, WireResponse, decode_json, encode_json, query_of
 from .api.facades import Async
@@ -127,7 +127,7 @@ class AsyncPlexyPay(Groups[Async]):
             without_own_frames(error)
             raise
         budget = RetryBudget(settings.retry.max_attempts, settings.max_connections)
-        self._use(Execution(settings, Transport(settings, session), budget), derived=False)
+        self._use(Execution(settings, HTTPTransport(settings, session), budget), derived=False)
 
     def _use(self, execution: Execution, *, derived: bool) -> None:
         self._execution = execution

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLinks
+from plexypay_async._core.execution import Connections
 from plexypay_async._core.sending import Sending
-from plexypay_async._http.transport import Connections
 from plexypay_async._wire.wire import WireRequest, WireResponse
 
 from .. import answers

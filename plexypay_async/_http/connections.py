@@ -1,0 +1,315 @@
+"""One event loop's connections, and one attempt on them.
+
+An attempt ends in a whole answer, an answer cut in its body, or an error that says whether the request may
+have reached the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import attrs
+from multidict import CIMultiDict
+from yarl import URL
+
+from .._core.deadlines import Deadlines
+from .._core.limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
+from .._core.sending import Sending
+from .._core.slots import Slots
+from .._privacy.secret import Secret
+from .._version import SANDBOX_HEADER
+from .._wire.wire import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
+from ..errors import PlexyPayError
+from ..settings import Settings
+from .failures import failed, looked_at
+from .guard import SENDING, Body, StaleConnectionError
+from .outbox import Outbox
+
+__all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
+
+LOOK_AFTER = 0.1
+"""Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
+busy has not read yet that the server closed it. What must not be repeated looks each time."""
+
+
+@attrs.frozen
+class RequestOptions:
+    """How a client's options reach the transport: the key of each request, and its time-outs."""
+
+    settings: Settings
+    timeout: aiohttp.ClientTimeout
+    """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
+    timeout_of_get: aiohttp.ClientTimeout
+    """For a GET: without a body nothing notes when it is written."""
+    fixed: tuple[Secret[str], Callable[[], CIMultiDict[str]]] | None = attrs.field(repr=False)
+    """The key, and what gives the headers with it and hides them as a `Secret` does; None where a function
+    gives the key anew for each request."""
+    looked_at: int
+    """Bytes from which on an answer is looked at: it may be too large, or unfold too far."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> RequestOptions:
+        """Prepare what does not change from request to request."""
+        connect, read = settings.connect_timeout, settings.read_timeout
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect)
+        timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
+        key = settings.api_key
+        fixed = None if callable(key) else (key, headers_of(key))
+        return cls(
+            settings, timeout, timeout_of_get, fixed, min(settings.max_response_size + 1, COUNTED_FROM)
+        )
+
+
+def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
+    # Of aiohttp's own kind, or it would make one of them for each request.
+    headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
+    return lambda: headers
+
+
+class HTTPConnections:
+    """One event loop's session, its slots and its deadlines."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        session: aiohttp.ClientSession,
+        limit: int,
+        given: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self.loop = loop
+        self.slots = Slots(loop, limit)
+        self.deadlines = Deadlines(loop)
+        self.pace = AdaptivePace(limit)
+        """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
+        self.rate_clock = RateClock()
+        self._probes: ProbeQueue | None = None
+        self.heard_at = loop.time()
+        """When a request was last sent that was answered: the loop has read all connections since then."""
+        self.is_sandbox: bool | None = None
+        """Whether the server is a sandbox; None before its first answer."""
+        self._session = session
+        self._given = given
+        self._is_plain = given is None and not session.trace_configs
+        """Whether nothing but the library sees its requests and answers."""
+        # So many connections of the pool may turn out to be of no use, one after the other.
+        self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
+        self._outbox = Outbox.where_it_helps(loop) if self._is_plain and not session.trust_env else None
+        self._keeper = _kept_open(session, self.deadlines)
+
+    def probes(self, budget: JobRetryBudget) -> ProbeQueue:
+        """Return the queue of bulk jobs for the client's one retry budget."""
+        if self._probes is None:
+            self._probes = ProbeQueue(budget, self.loop)
+        return self._probes
+
+    async def open(self) -> None:
+        """Tie the session to the life of its loop."""
+        # Started, the generator is known to the loop, which closes it when it shuts down.
+        await anext(self._keeper)
+
+    async def close(self) -> None:
+        """Close the session; a connector of the caller's stays open."""
+        if self._probes is not None:
+            self._probes.close()
+        with contextlib.suppress(RuntimeError):
+            # Its loop may be closing it at this moment.
+            await self._keeper.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session to close."""
+        return not self._session.closed
+
+    @property
+    def _is_closed(self) -> bool:
+        return (
+            self.loop.is_closed() or self._session.closed or (self._given is not None and self._given.closed)
+        )
+
+    def forget(self) -> None:
+        """Leave the session, whose loop is closed, to the garbage collector."""
+        self.loop.set_exception_handler(_ignore)
+        _open_sessions.pop(self._session, None)
+
+    async def send(
+        self, request: WireRequest, options: RequestOptions, sending: Sending
+    ) -> WireResponse | PlexyPayError:
+        """Send a request once and return its answer, or the error that says what became of it.
+
+        Raises:
+            ConfigurationError: The function that gives the key has raised, or gave no key.
+        """
+        key, arguments = self._prepared(request, options, sending)
+        handled = sys.exception()
+        response: aiohttp.ClientResponse | None = None
+        try:
+            url = _url(options.settings.base_url + request.target)
+            try:
+                # Not by `request`, whose context manager takes as long as a header.
+                response = await self._session._request(request.method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
+            except StaleConnectionError:
+                response = await self._sent_on_another(request.method, url, arguments)
+            stream = response.content
+            # As a rule all of it is here by now, and aiohttp has given the connection back.
+            if stream.is_eof() and stream.exception() is None:
+                # A middleware may have read it, and a tracer wants to be told.
+                content = stream.read_nowait() if self._is_plain else await response.read()
+                if (memory := sending.memory) is not None:
+                    memory.answers.append((request.target, content))
+                    if memory.kept_for is None:
+                        memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
+            else:
+                content = await _read(response, sending, options.settings.max_response_size)
+        except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
+            return self._failed(error, request, sending, response, key, handled)
+        finally:
+            sending.watch.end_silence()
+        if sending.written_at is not None:
+            self.heard_at = sending.written_at
+        if self.is_sandbox is None:
+            self.is_sandbox = SANDBOX_HEADER in response.headers
+        answer = WireResponse(response.status, content, response.headers, key=key)
+        return (
+            answer
+            if len(content) < options.looked_at
+            else looked_at(answer, request, options.settings.max_response_size)
+        )
+
+    def _prepared(
+        self, request: WireRequest, options: RequestOptions, sending: Sending
+    ) -> tuple[Secret[str], dict[str, Any]]:
+        """Return the key, and what aiohttp is given besides method and address."""
+        timeout, body = options.timeout, None
+        if request.method == "GET":
+            sending.begun = True
+            timeout = options.timeout_of_get
+            SENDING.set(sending)
+        else:
+            # Without a payload nothing would note the writing, so an empty body is one too.
+            body = Body(request.body or b"", sending, self._outbox)
+            if self.loop.time() - self.heard_at > LOOK_AFTER:
+                sending.look = True
+        if options.fixed is None or request.headers is not None:
+            key = options.settings.current_key()
+            headers = headers_of(key, request.headers)
+        else:
+            key, headers = options.fixed
+        if self._given is not None:
+            # A middleware of the caller's may change both the body and the headers.
+            SENDING.set(sending)
+            KEY_OF_REQUEST.set(headers)
+        return key, {
+            "data": body,
+            "headers": headers(),
+            "skip_auto_headers": None if request.body else _NO_CONTENT_TYPE,
+            "allow_redirects": False,
+            "timeout": timeout,
+        }
+
+    async def _sent_on_another(
+        self, method: str, url: URL, arguments: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        """Send a request after a connection that was of no use: nothing was sent, and the pool has one less.
+
+        Raises:
+            StaleConnectionError: No connection of the pool was of use.
+        """
+        for _ in range(self._most_stale - 1):
+            with contextlib.suppress(StaleConnectionError):
+                return await self._session._request(method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
+        return await self._session._request(method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
+
+    def _failed(
+        self,
+        error: BaseException,
+        request: WireRequest,
+        sending: Sending,
+        response: aiohttp.ClientResponse | None,
+        key: Secret[str],
+        handled: BaseException | None,
+    ) -> WireResponse | PlexyPayError:
+        """Return what became of an attempt that ended in an exception.
+
+        Raises:
+            BaseException: It is none of an attempt's, as when the caller cancels the call.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            if not sending.watch.end_silence():
+                if response is not None:
+                    response.close()
+                raise error
+            error = aiohttp.SocketTimeoutError("Timeout on reading data from socket")
+            if self._is_closed:
+                error = aiohttp.ClientConnectionError("the client was closed")
+        elif not isinstance(error, Exception):
+            raise error
+        return failed(error, request, sending, response, key=key, handled=handled, is_closed=self._is_closed)
+
+
+@functools.lru_cache(256)
+def _url(text: str) -> URL:
+    """Return an address; a URL that is used again keeps the parts that aiohttp asks it for."""
+    return URL(text, encoded=True)
+
+
+_NO_CONTENT_TYPE = ("Content-Type",)
+
+
+async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> bytes:
+    """Read a body that is still coming, and tell the watch of each part; end at one that is too large."""
+    content, size = response.content, 0
+    parts = sending.parts = list[bytes]()
+    while not content.at_eof():
+        sending.watch.heard()
+        part = await content.readany()
+        size += len(part)
+        parts.append(part)
+        if size > most:
+            response.close()
+            return b"".join(parts)
+    # aiohttp's own read tells tracers of the end, and waits for the writer.
+    await response.read()
+    return b"".join(parts)
+
+
+# The garbage collector must not meet an open session: it would warn before the keeper could close it.
+_open_sessions: dict[aiohttp.ClientSession, asyncio.AbstractEventLoop] = {}
+
+
+async def _kept_open(session: aiohttp.ClientSession, deadlines: Deadlines) -> AsyncGenerator[None]:
+    """Close the session when its client does, when its client is collected, or when its loop shuts down."""
+    for other, loop in list(_open_sessions.items()):
+        if loop.is_closed():
+            _open_sessions.pop(other, None)
+    _open_sessions[session] = asyncio.get_running_loop()
+    try:
+        yield
+    finally:
+        deadlines.close()
+        try:
+            await session.close()
+        finally:
+            _open_sessions.pop(session, None)
+
+
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    del loop, context
+
+
+KEY_OF_REQUEST: ContextVar[Callable[[], CIMultiDict[str]]] = ContextVar("plexypayKEY_OF_REQUEST")
+
+
+async def with_the_own_key(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send the client's own key, whatever a tracer or a middleware has made of the headers."""
+    request.headers["Authorization"] = KEY_OF_REQUEST.get()()["Authorization"]
+    request.headers.pop("Cookie", None)
+    return await handler(request)

@@ -1,0 +1,156 @@
+"""What became of an attempt that ended in an exception, whoever raised it and wherever.
+
+If an answer has come by then, it is what counts. Else the error says whether the request may have reached the
+server. No cause of it shows the API key or a proxy's password.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+
+from .._core.sending import Sending
+from .._foreign import bare, is_of_the_caller, shows_password
+from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
+from .._privacy.secret import Secret
+from .._wire.wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
+from ..errors import (
+    ConfigurationError,
+    ConnectError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    UnreadableResponseError,
+)
+
+__all__ = ["failed", "looked_at"]
+
+
+def failed(
+    error: BaseException,
+    request: WireRequest,
+    sending: Sending,
+    response: aiohttp.ClientResponse | None,
+    *,
+    key: Secret[str],
+    handled: BaseException | None,
+    is_closed: bool,
+) -> WireResponse | PlexyPayError:
+    """Return what became of an attempt that ended in an exception.
+
+    Args:
+        error: The exception.
+        request: What was asked.
+        sending: What is known of the attempt.
+        response: aiohttp's response, where it has come back.
+        key: The API key that was sent, which an answer may show.
+        handled: What the caller was handling when the call was made; its frames are the caller's own.
+        is_closed: Whether the client, or the session given to it, is closed.
+    """
+    seen = sending.response if response is None else response
+    cause = _shown(error, handled)
+    if seen is not None and seen.status:
+        # A hook or a middleware may have raised after the answer had come.
+        return _answered(seen, request, sending, key, cause)
+    failure = _failure(error, request, sending, is_closed=is_closed)
+    failure.__cause__ = cause
+    failure.lasting = _is_lasting(failure, error)
+    return failure
+
+
+def _answered(
+    response: aiohttp.ClientResponse,
+    request: WireRequest,
+    sending: Sending,
+    key: Secret[str],
+    cause: BaseException | None,
+) -> WireResponse | PlexyPayError:
+    """Return the answer, as far as it has come, and close its connection."""
+    stream = response.content
+    whole = stream.is_eof() and stream.exception() is None
+    content = b"".join(sending.parts or ()) or getattr(response, "_body", None) or b""
+    if not content:
+        # What a broken stream holds it gives to nobody; whether it began as a success is to be told.
+        content = stream.read_nowait() if whole else b"".join(getattr(stream, "_buffer", ()))
+    if not response.closed:
+        response.close()
+    answer = WireResponse(response.status, content, response.headers, key=key)
+    answer.complete, answer.cause = whole, cause
+    return looked_at(answer, request, len(content))
+
+
+def _failure(
+    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool
+) -> PlexyPayError:
+    """Return the error of an attempt without an answer."""
+    call = f"{request.method} {_shown_target(request)}"
+    if is_closed and (not sending.begun or request.method == "GET"):
+        return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
+    connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
+    if not sending.begun or (request.method == "GET" and connecting):
+        return ConnectError(f"{call}: no connection: {_told(error)}")
+    return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
+
+
+def looked_at(
+    answer: WireResponse, request: WireRequest, most: int
+) -> WireResponse | UnreadableResponseError:
+    """Return an answer, or the error of one that is too large, or would be when it is read as JSON."""
+    body = answer.body
+    if len(body) > most:
+        told = f"the answer is larger than {most} bytes; max_response_size allows for more"
+        return _too_large(told, answer.status, request)
+    if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
+        return answer
+    return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
+
+
+def _shown_target(request: WireRequest) -> str:
+    return shortened(masked_card_numbers(request.target), 300)
+
+
+def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
+    return UnreadableResponseError(
+        f"{_shown_target(request)}: {told}", status=status, outcome=Outcome.UNKNOWN
+    )
+
+
+def _told(error: BaseException) -> str:
+    # The request that a ClientResponseError shows has the key in its headers.
+    # Its message goes on with what the server sent, which may be the key again.
+    text = str(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        text = error.message.partition(":")[0]
+    if isinstance(error, aiohttp.InvalidURL) and "@" in text:
+        # Of a proxy, and its password may hold anything.
+        text = f"[hidden]@{text.rpartition('@')[2]}"
+    text = masked_card_numbers(without_userinfo(text))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request.
+
+    What holds the password of a proxy is stood in for by an error that has its name and its masked text.
+    """
+    if isinstance(error, aiohttp.ClientResponseError):
+        return None
+    bare(error, handled)
+    is_of_a_proxy = isinstance(error, aiohttp.InvalidURL) and "@" in str(error)
+    if not is_of_a_proxy and not shows_password(error, handled):
+        return error
+    # It is asked later whether the attempt ended in silence.
+    return TimeoutError(_told(error)) if isinstance(error, TimeoutError) else ConnectionError(_told(error))
+
+
+def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:
+    """Tell whether trying again cannot help after an exception that has ended an attempt.
+
+    The server's certificate does not prove who it is, or what raised is no matter of the network: a hook or
+    a middleware of the caller's, before the request was sent or after it.
+    """
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return True
+    if isinstance(error, (aiohttp.ClientError, OSError)):
+        return False
+    return isinstance(failure, ConnectError) or is_of_the_caller(error)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -139,23 +139,24 @@ class HTTPConnections:
         _open_sessions.pop(self._session, None)
 
     async def send(
-        self, request: WireRequest, options: RequestOptions, sending: Sending
+        self, request: WireRequest, options: RequestOptions, sending: Sending, *, stale: int = 0
     ) -> WireResponse | PlexyPayError:
         """Send a request once and return its answer, or the error that says what became of it.
+
+        Args:
+            request: What is asked.
+            options: What the client's settings mean for it.
+            sending: What will be known of the attempt.
+            stale: How many connections of the pool have turned out to be of no use for it.
 
         Raises:
             ConfigurationError: The function that gives the key has raised, or gave no key.
         """
-        key, arguments = self._prepared(request, options, sending)
+        key, answering = self._begun(request, options, sending)
         handled = sys.exception()
         response: aiohttp.ClientResponse | None = None
         try:
-            url = _url(options.settings.base_url + request.target)
-            try:
-                # Not by `request`, whose context manager takes as long as a header.
-                response = await self._session._request(request.method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
-            except StaleConnectionError:
-                response = await self._sent_on_another(request.method, url, arguments)
+            response = await answering
             stream = response.content
             # As a rule all of it is here by now, and aiohttp has given the connection back.
             if stream.is_eof() and stream.exception() is None:
@@ -168,25 +169,27 @@ class HTTPConnections:
             else:
                 content = await _read(response, sending, options.settings.max_response_size)
         except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
-            return self._failed(error, request, sending, response, key, handled)
+            # Nothing was sent on a stale one, and the pool has one connection less.
+            if type(error) is not StaleConnectionError or stale >= self._most_stale:
+                return self._failed(error, request, sending, response, key, handled)
         finally:
             sending.watch.end_silence()
+        if response is None:
+            return await self.send(request, options, sending, stale=stale + 1)
         if sending.written_at is not None:
             self.heard_at = sending.written_at
         if self.is_sandbox is None:
             self.is_sandbox = SANDBOX_HEADER in response.headers
         answer = WireResponse(response.status, content, response.headers, key=key)
-        return (
-            answer
-            if len(content) < options.looked_at
-            else looked_at(answer, request, options.settings.max_response_size)
-        )
+        if len(content) < options.looked_at:
+            return answer
+        return looked_at(answer, request, options.settings.max_response_size)
 
-    def _prepared(
+    def _begun(
         self, request: WireRequest, options: RequestOptions, sending: Sending
-    ) -> tuple[Secret[str], dict[str, Any]]:
-        """Return the key, and what aiohttp is given besides method and address."""
-        timeout, body = options.timeout, None
+    ) -> tuple[Secret[str], Coroutine[Any, Any, aiohttp.ClientResponse]]:
+        """Return the key that is sent, and what gives aiohttp's response."""
+        settings, timeout, body = options.settings, options.timeout, None
         if request.method == "GET":
             sending.begun = True
             timeout = options.timeout_of_get
@@ -197,7 +200,7 @@ class HTTPConnections:
             if self.loop.time() - self.heard_at > LOOK_AFTER:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
-            key = options.settings.current_key()
+            key = settings.current_key()
             headers = headers_of(key, request.headers)
         else:
             key, headers = options.fixed
@@ -205,26 +208,16 @@ class HTTPConnections:
             # A middleware of the caller's may change both the body and the headers.
             SENDING.set(sending)
             KEY_OF_REQUEST.set(headers)
-        return key, {
-            "data": body,
-            "headers": headers(),
-            "skip_auto_headers": None if request.body else _NO_CONTENT_TYPE,
-            "allow_redirects": False,
-            "timeout": timeout,
-        }
-
-    async def _sent_on_another(
-        self, method: str, url: URL, arguments: dict[str, Any]
-    ) -> aiohttp.ClientResponse:
-        """Send a request after a connection that was of no use: nothing was sent, and the pool has one less.
-
-        Raises:
-            StaleConnectionError: No connection of the pool was of use.
-        """
-        for _ in range(self._most_stale - 1):
-            with contextlib.suppress(StaleConnectionError):
-                return await self._session._request(method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
-        return await self._session._request(method, url, **arguments)  # pyright: ignore[reportPrivateUsage]
+        # Not by `request`, whose context manager takes as long as a header.
+        return key, self._session._request(  # pyright: ignore[reportPrivateUsage]
+            request.method,
+            _url(settings.base_url + request.target),
+            data=body,
+            headers=headers(),
+            skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
+            allow_redirects=False,
+            timeout=timeout,
+        )
 
     def _failed(
         self,

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from ._core.call import Call, call_of
 from ._core.execution import Execution
-from ._core.limits import RetryBudget
 from ._core.listing import pages_of
+from ._core.retry_budget import RetryBudget
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused
 from ._http.transport import HTTPTransport

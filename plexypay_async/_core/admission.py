@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .concurrency import ConcurrencyLimit
 from .decision import is_trouble
-from .limits import RETRY_COST, TIMEOUT_COST, Pace, ProbeQueue, TokenBucket
+from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
 
 if TYPE_CHECKING:
     from .._wire.wire import WireResponse
     from ..errors import PlexyPayError
     from ..settings import Settings
-    from .limits import RetryBudget
+    from .retry_budget import RetryBudget
 
 __all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission"]
 
@@ -49,7 +50,7 @@ class JobLimits(Limits):
         settings: Settings,
         budget: RetryBudget,
         timeout: float,
-        concurrency: Pace,
+        concurrency: ConcurrencyLimit,
         probes: ProbeQueue,
     ) -> None:
         once = settings.retry.max_attempts == 1

@@ -11,9 +11,10 @@ from ..api.operation import Listing, Operation
 from ..errors import PlexyPayError
 from ..settings import Settings
 from .admission import Limits
+from .concurrency import AdaptiveLimit, RateClock
 from .deadlines import Deadlines
-from .limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock, RetryBudget
 from .recovery import Recovery
+from .retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .sending import Sending
 from .slots import Slots
 
@@ -31,7 +32,7 @@ class Connections(Protocol):
 
     slots: Slots
     deadlines: Deadlines
-    pace: AdaptivePace
+    concurrency_limit: AdaptiveLimit
     rate_clock: RateClock
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:

@@ -19,8 +19,9 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
+from .._core.concurrency import AdaptiveLimit, RateClock
 from .._core.deadlines import Deadlines
-from .._core.limits import AdaptivePace, JobRetryBudget, ProbeQueue, RateClock
+from .._core.retry_budget import JobRetryBudget, ProbeQueue
 from .._core.sending import Sending
 from .._core.slots import Slots
 from .._privacy.secret import Secret
@@ -86,7 +87,7 @@ class HTTPConnections:
         self.loop = loop
         self.slots = Slots(loop, limit)
         self.deadlines = Deadlines(loop)
-        self.pace = AdaptivePace(limit)
+        self.concurrency_limit = AdaptiveLimit(limit)
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None

@@ -18,8 +18,8 @@ import attrs
 
 from .._core.admission import JobLimits
 from .._core.call import Call, call_of
+from .._core.concurrency import ConcurrencyLimit, RateLimit, Unlimited
 from .._core.execution import Execution
-from .._core.limits import OpenPace, Pace, RatedPace
 from .._core.slots import loop_of_task
 from ..api.payment_links import (
     BulkResult,
@@ -147,14 +147,16 @@ class _Run:
         """Open the journal and start the workers."""
         execution, options = self._execution, self._options
         connections = await execution.transport.connections()
-        pace: Pace = connections.pace if options.concurrency is None else OpenPace()
+        limit: ConcurrencyLimit = (
+            connections.concurrency_limit if options.concurrency is None else Unlimited()
+        )
         if options.max_rate is not None:
-            pace = RatedPace(options.max_rate, pace, connections.rate_clock)
+            limit = RateLimit(options.max_rate, limit, connections.rate_clock)
         probes = connections.probes(execution.budget.jobs)
         self._lasting = lasting = LastingFailures(
             execution,
-            pace,
-            JobLimits(execution.settings, execution.budget, self._timeout, OpenPace(), probes),
+            limit,
+            JobLimits(execution.settings, execution.budget, self._timeout, Unlimited(), probes),
             refuse=self._refuse,
             end=self.queue.fail,
         )

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from .._core.admission import JobLimits
 from .._core.call import Call
+from .._core.concurrency import ConcurrencyLimit
 from .._core.execution import Execution
-from .._core.limits import Pace
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
 from ..errors import (
     APIError,
@@ -37,14 +37,14 @@ _LIST = PaymentLinks.list
 
 
 class LastingFailures:
-    """Counts a job's failures that say nothing about their rows, and keeps its pace.
+    """Counts a job's failures that say nothing about their rows, and stands before its concurrency limit.
 
-    As a pace it lets nothing out while such failures are looked into, and no row begin once the job ends.
+    So nothing goes out while such failures are looked into, and no row begins once the job ends.
 
     Args:
         execution: What the job's calls are performed by.
-        pace: The job's own.
-        job: What bounds a look's call: a pace that holds nothing back, and the job's probes.
+        limit: The job's own concurrency limit.
+        job: What bounds a look's call: no concurrency limit, and the job's probes.
         refuse: Tells the running task that its row is not sent any more, and whether it had not been before.
         end: Ends the job with an error that no row can survive.
     """
@@ -52,14 +52,14 @@ class LastingFailures:
     def __init__(
         self,
         execution: Execution,
-        pace: Pace,
+        limit: ConcurrencyLimit,
         job: JobLimits,
         *,
         refuse: Callable[[], bool],
         end: Callable[[PlexyPayError], None],
     ) -> None:
         self._execution = execution
-        self._pace = pace
+        self._limit = limit
         self._job = job
         self._refuse = refuse
         self._end = end
@@ -100,11 +100,11 @@ class LastingFailures:
         """Let no row begin any more: the job ends. Those under way go on."""
         self._closed = self._held = True
 
-    # ------------------------------------------------------------------------------------------- as a pace
+    # ------------------------------------------------------------------------------ as a concurrency limit
 
     def enter_now(self) -> int | None:
         """Take a place where there is one, and nothing is to be looked into."""
-        return None if self._held else self._pace.enter_now()
+        return None if self._held else self._limit.enter_now()
 
     async def enter(self) -> int:
         """Wait for a place.
@@ -112,20 +112,20 @@ class LastingFailures:
         Raises:
             ConfigurationError: The job ends, and the row has not been sent.
         """
-        ticket = await self._pace.enter()
+        ticket = await self._limit.enter()
         try:
             if self._held:
                 await self.look()
                 if self._closed and self._refuse():
                     raise ConfigurationError("not sent: the job ends")
         except BaseException:
-            self._pace.leave(ticket, trouble=None)
+            self._limit.leave(ticket, trouble=None)
             raise
         return ticket
 
     def leave(self, ticket: int, *, trouble: bool | None) -> None:
         """Give a place back."""
-        self._pace.leave(ticket, trouble=trouble)
+        self._limit.leave(ticket, trouble=trouble)
 
     @property
     def suspects(self) -> bool:

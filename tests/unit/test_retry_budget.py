@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexypay_async._core.limits import RETRY_COST, TIMEOUT_COST, JobRetryBudget, RetryBudget
+from plexypay_async._core.retry_budget import RETRY_COST, TIMEOUT_COST, JobRetryBudget, RetryBudget
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_jobs_have_a_third_apart(max_attempts: int, max_connections: int, capaci
 
 def test_a_job_gets_three_fifths_back_while_others_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("plexypay_async._core.limits.time.monotonic", lambda: now)
+    monkeypatch.setattr("plexypay_async._core.retry_budget.time.monotonic", lambda: now)
     budget = JobRetryBudget(100)
     assert budget.take(50)
 

@@ -11,16 +11,8 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
-from plexypay_async._core.limits import (
-    BURST,
-    PROBE_INTERVAL,
-    AdaptivePace,
-    JobRetryBudget,
-    OpenPace,
-    ProbeQueue,
-    RateClock,
-    RatedPace,
-)
+from plexypay_async._core.concurrency import BURST, AdaptiveLimit, RateClock, RateLimit, Unlimited
+from plexypay_async._core.retry_budget import PROBE_INTERVAL, JobRetryBudget, ProbeQueue
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger
@@ -30,11 +22,11 @@ pytestmark = pytest.mark.asyncio
 
 
 class Load:
-    """More requests than the pace lets through, in round trips."""
+    """More requests than the limit lets through, in round trips."""
 
-    def __init__(self, pace: AdaptivePace) -> None:
-        self._pace = pace
-        self._waiting = [asyncio.create_task(pace.enter()) for _ in range(300)]
+    def __init__(self, limit: AdaptiveLimit) -> None:
+        self._limit = limit
+        self._waiting = [asyncio.create_task(limit.enter()) for _ in range(300)]
 
     async def round(self, *, troubles: int = 0, learned: bool = True) -> int:
         """Let all that are under way end, and as many wait anew; return how many they were."""
@@ -42,9 +34,9 @@ class Load:
             await asyncio.sleep(0)
         under_way = [task for task in self._waiting if task.done()]
         self._waiting = [task for task in self._waiting if not task.done()]
-        self._waiting += [asyncio.create_task(self._pace.enter()) for _ in under_way]
+        self._waiting += [asyncio.create_task(self._limit.enter()) for _ in under_way]
         for number, task in enumerate(under_way):
-            self._pace.leave(task.result(), trouble=number < troubles if learned else None)
+            self._limit.leave(task.result(), trouble=number < troubles if learned else None)
         return len(under_way)
 
     async def end(self) -> None:
@@ -55,11 +47,11 @@ class Load:
 
 
 @pytest_asyncio.fixture
-async def load() -> AsyncIterator[Callable[[AdaptivePace], Load]]:
+async def load() -> AsyncIterator[Callable[[AdaptiveLimit], Load]]:
     loads: list[Load] = []
 
-    def begin(pace: AdaptivePace) -> Load:
-        loads.append(Load(pace))
+    def begin(limit: AdaptiveLimit) -> Load:
+        loads.append(Load(limit))
         return loads[-1]
 
     yield begin
@@ -67,17 +59,17 @@ async def load() -> AsyncIterator[Callable[[AdaptivePace], Load]]:
         await each.end()
 
 
-Begin: TypeAlias = Callable[[AdaptivePace], Load]
+Begin: TypeAlias = Callable[[AdaptiveLimit], Load]
 
 
 async def test_the_limit_doubles_every_round_trip_until_the_ceiling(load: Begin) -> None:
-    trips = load(AdaptivePace(100))
+    trips = load(AdaptiveLimit(100))
 
     assert [await trips.round() for _ in range(6)] == [10, 20, 40, 80, 100, 100]
 
 
 async def test_a_small_client_never_goes_above_its_connections(load: Begin) -> None:
-    trips = load(AdaptivePace(3))
+    trips = load(AdaptiveLimit(3))
 
     assert [await trips.round() for _ in range(3)] == [3, 3, 3]
 
@@ -85,124 +77,124 @@ async def test_a_small_client_never_goes_above_its_connections(load: Begin) -> N
 async def test_all_that_fails_takes_half_at_the_end_of_the_doubling_and_then_a_twentieth_a_round_trip(
     load: Begin,
 ) -> None:
-    pace = AdaptivePace(100)
-    trips = load(pace)
+    limit = AdaptiveLimit(100)
+    trips = load(limit)
     for _ in range(2):
         await trips.round()
-    assert pace.limit == 40
+    assert limit.limit == 40
 
     await trips.round(troubles=40)
-    assert pace.limit == 20
+    assert limit.limit == 20
     await trips.round(troubles=20)
-    assert pace.limit == pytest.approx(19)
+    assert limit.limit == pytest.approx(19)
     await trips.round(troubles=1)
-    assert 18 <= pace.limit <= 19.1
-    before = pace.limit
+    assert 18 <= limit.limit <= 19.1
+    before = limit.limit
     await trips.round()
-    assert before + 0.9 < pace.limit <= before + 1.1
+    assert before + 0.9 < limit.limit <= before + 1.1
 
 
 async def test_what_was_too_much_is_taken_off_at_the_end_of_the_doubling(load: Begin) -> None:
-    pace = AdaptivePace(100)
-    trips = load(pace)
+    limit = AdaptiveLimit(100)
+    trips = load(limit)
     for _ in range(2):
         await trips.round()
 
     await trips.round(troubles=7)
 
-    assert 33 <= pace.limit <= 34
+    assert 33 <= limit.limit <= 34
 
 
 async def test_a_failure_in_a_hundred_leaves_the_limit(load: Begin) -> None:
-    pace = AdaptivePace(100)
-    trips = load(pace)
+    limit = AdaptiveLimit(100)
+    trips = load(limit)
     for _ in range(4):
         await trips.round()
-    assert pace.limit == 100
+    assert limit.limit == 100
 
     for _ in range(50):
         await trips.round(troubles=1)
-        assert pace.limit >= 98
+        assert limit.limit >= 98
 
 
 async def test_the_limit_never_falls_below_one(load: Begin) -> None:
-    pace = AdaptivePace(10)
-    trips = load(pace)
+    limit = AdaptiveLimit(10)
+    trips = load(limit)
     for _ in range(60):
         await trips.round(troubles=100)
-    assert pace.limit == 1
+    assert limit.limit == 1
     assert await trips.round() == 1
 
 
 async def test_an_idle_client_learns_nothing_of_the_server() -> None:
-    pace = AdaptivePace(100)
+    limit = AdaptiveLimit(100)
     for _ in range(100):
-        pace.leave(await pace.enter(), trouble=False)
-    assert pace.limit == 10
+        limit.leave(await limit.enter(), trouble=False)
+    assert limit.limit == 10
 
 
 async def test_what_tells_nothing_of_the_server_leaves_the_limit(load: Begin) -> None:
-    pace = AdaptivePace(100)
+    limit = AdaptiveLimit(100)
 
-    await load(pace).round(learned=False)
+    await load(limit).round(learned=False)
 
-    assert (pace.limit, pace.under_way) == (10, 10)
+    assert (limit.limit, limit.under_way) == (10, 10)
 
 
 async def test_places_are_given_in_the_order_of_the_asking() -> None:
-    pace = AdaptivePace(1)
-    first = await pace.enter()
+    limit = AdaptiveLimit(1)
+    first = await limit.enter()
     order: list[int] = []
 
     async def ask(number: int) -> None:
-        ticket = await pace.enter()
+        ticket = await limit.enter()
         order.append(number)
-        pace.leave(ticket, trouble=False)
+        limit.leave(ticket, trouble=False)
 
     asking = [asyncio.create_task(ask(number)) for number in range(5)]
     await asyncio.sleep(0)
-    pace.leave(first, trouble=False)
+    limit.leave(first, trouble=False)
     late = asyncio.create_task(ask(5))
     await asyncio.gather(*asking, late)
 
     assert order == [0, 1, 2, 3, 4, 5]
-    assert pace.under_way == 0
+    assert limit.under_way == 0
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["while waiting", "when the place was just given"])
 async def test_a_cancelled_waiter_takes_no_place_with_it(given: bool) -> None:
-    pace = AdaptivePace(1)
-    ticket = await pace.enter()
-    cancelled = asyncio.create_task(pace.enter())
-    other = asyncio.create_task(pace.enter())
+    limit = AdaptiveLimit(1)
+    ticket = await limit.enter()
+    cancelled = asyncio.create_task(limit.enter())
+    other = asyncio.create_task(limit.enter())
     await asyncio.sleep(0)
     if given:
-        pace.leave(ticket, trouble=False)
+        limit.leave(ticket, trouble=False)
         cancelled.cancel()
     else:
         cancelled.cancel()
-        pace.leave(ticket, trouble=False)
+        limit.leave(ticket, trouble=False)
 
     async with asyncio.timeout(10):
-        pace.leave(await other, trouble=False)
+        limit.leave(await other, trouble=False)
     assert cancelled.cancelled()
-    assert pace.under_way == 0
+    assert limit.under_way == 0
 
 
-async def test_a_rate_keeps_its_distance_also_where_the_pace_held_it_up() -> None:
+async def test_a_rate_keeps_its_distance_also_where_the_limit_held_it_up() -> None:
     began = now()
-    under = AdaptivePace(1)
+    under = AdaptiveLimit(1)
     held = await under.enter()
     clock = RateClock()
-    pace = RatedPace(50, under, clock)
+    limit = RateLimit(50, under, clock)
     entered: list[float] = []
     moments: list[float] = []
 
     async def ask() -> None:
-        ticket = await pace.enter()
+        ticket = await limit.enter()
         entered.append(now())
         moments.append(clock.next)
-        pace.leave(ticket, trouble=False)
+        limit.leave(ticket, trouble=False)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
@@ -221,10 +213,10 @@ async def test_a_rate_keeps_its_distance_also_where_the_pace_held_it_up() -> Non
 
 
 async def test_a_cancelled_waiter_of_a_rate_lets_the_next_one_through() -> None:
-    pace = RatedPace(20, OpenPace(), RateClock())
-    await pace.enter()
+    limit = RateLimit(20, Unlimited(), RateClock())
+    await limit.enter()
     began = now()
-    cancelled, other = asyncio.create_task(pace.enter()), asyncio.create_task(pace.enter())
+    cancelled, other = asyncio.create_task(limit.enter()), asyncio.create_task(limit.enter())
     await turns()
     cancelled.cancel()
     async with asyncio.timeout(10):
@@ -428,7 +420,7 @@ async def test_refused_connections_do_not_raise_the_limit() -> None:
     async with AsyncPlexyPay("key", base_url=address, retry=QUICK) as plexy:
         results = await run(plexy, rows(20), timeout=0.3)
         connections = await plexy._execution.transport.connections()
-        assert connections.pace.limit == 10
+        assert connections.concurrency_limit.limit == 10
 
     for result in results:
         assert result.error is not None

@@ -17,7 +17,8 @@ from ._core.slots import loop_of_task
 from ._foreign import prepared, refused
 from ._http.transport import HTTPTransport
 from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
-from ._wire.wire import WireRequest, WireResponse, decode_json, encode_json, query_of
+from ._wire.messages import WireRequest, WireResponse, decode_json, encode_json
+from ._wire.targets import query_of
 from .api.facades import Async
 from .api.fields import Request, check_json
 from .api.operation import Bulk, Declaration, Evidence, Listing, Operation, Wait

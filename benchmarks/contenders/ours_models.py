@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexypay_async import CreatePaymentLink, PaymentLinks
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 
 from . import SUCCESS_URL, Codec
 

@@ -11,7 +11,7 @@ import math
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PaymentLinks
 from plexypay_async._core.execution import Connections
 from plexypay_async._core.sending import Sending
-from plexypay_async._wire.wire import WireRequest, WireResponse
+from plexypay_async._wire.messages import WireRequest, WireResponse
 
 from .. import answers
 from ..bulk_contenders import run_on

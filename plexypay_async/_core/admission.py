@@ -15,7 +15,7 @@ from .decision import is_trouble
 from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
 
 if TYPE_CHECKING:
-    from .._wire.wire import WireResponse
+    from .._wire.messages import WireResponse
     from ..errors import PlexyPayError
     from ..settings import Settings
     from .retry_budget import RetryBudget

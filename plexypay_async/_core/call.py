@@ -16,7 +16,7 @@ import backoff
 from .._foreign import bare
 from .._privacy.hiding import without_own_frames
 from .._privacy.printable import log
-from .._wire.wire import Decoder, WireRequest, WireResponse
+from .._wire.messages import Decoder, WireRequest, WireResponse
 from ..api.operation import Declaration, Operation
 from ..errors import (
     APIError,

@@ -44,7 +44,7 @@ class Watch:
     _closed = False
     _heard: float | None = None
 
-    def __init__(self, deadlines: Deadlines, deadline: float, patience: float) -> None:
+    def __init__(self, deadlines: Deadlines, deadline: float, read_timeout: float) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
@@ -52,10 +52,10 @@ class Watch:
         self._cancelling = task.cancelling()
         self.deadline = deadline
         """By the loop's clock; it moves along where that clock is set."""
-        self._patience = patience
+        self._read_timeout = read_timeout
         self._deadlines = deadlines
         now = deadlines.now()
-        due = now + patience
+        due = now + read_timeout
         self._key = deadlines.add(self, due if due < deadline else deadline, now)
 
     def now(self) -> float:
@@ -100,11 +100,11 @@ class Watch:
         return task.uncancel() <= self._cancelling
 
     def _is_silent(self, now: float) -> bool:
-        return self._heard is not None and self._heard + self._patience <= min(now, self.deadline)
+        return self._heard is not None and self._heard + self._read_timeout <= min(now, self.deadline)
 
     def due(self, now: float) -> float:
         """Return the earliest time at which either can be over."""
-        return min(self.deadline, (now if self._heard is None else self._heard) + self._patience)
+        return min(self.deadline, (now if self._heard is None else self._heard) + self._read_timeout)
 
     def move(self, seconds: float) -> None:
         """Go along with a clock that was set."""
@@ -152,12 +152,12 @@ class Deadlines:
         self._tick: asyncio.TimerHandle | None = None
         self._waker: _Waker | None = None
 
-    def watch(self, deadline: float, patience: float = math.inf) -> Watch:
+    def watch(self, deadline: float, read_timeout: float = math.inf) -> Watch:
         """Watch the current task until `deadline`, a time of the loop's clock that has not passed.
 
-        `patience` is how many seconds of silence it bears, once it has said that it listens.
+        `read_timeout` is how many seconds of silence it bears, once it has said that it listens.
         """
-        return Watch(self, deadline, patience)
+        return Watch(self, deadline, read_timeout)
 
     def add(self, watch: Watch, due: float, now: float) -> int:
         """Look at a watch when it is due; return its bucket's key."""

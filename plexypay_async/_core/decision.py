@@ -10,7 +10,8 @@ import enum
 
 import attrs
 
-from .._wire.wire import WireResponse, error_of, is_of_the_api
+from .._wire.api_errors import error_of, is_of_the_api
+from .._wire.messages import WireResponse
 from ..api.replay import Replay
 from ..errors import (
     APIError,
@@ -55,7 +56,7 @@ class Decision:
 NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431))
 """Statuses that by their meaning are given before any work: nothing was done, whoever answers with them."""
 PASSING = frozenset((408, 425, 499))
-"""Statuses of something in between that ran out of time or patience: as good as no answer."""
+"""Statuses of something in between that ran out of time: as good as no answer."""
 OVERLOADED = 503
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""

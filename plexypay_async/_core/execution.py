@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .._wire.wire import WireRequest, WireResponse
+from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import PlexyPayError
 from ..settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from .._wire.wire import query_of
+from .._wire.targets import query_of
 from ..api.fields import Request
 from ..api.operation import Listing
 from ..pagination import AsyncPages, PageBody

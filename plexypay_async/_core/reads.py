@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from .._wire.wire import Decoder, WireRequest, WireResponse, error_of
+from .._wire.api_errors import error_of
+from .._wire.messages import Decoder, WireRequest, WireResponse
 from ..errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
 from .decision import is_passing
 from .record import CallRecord

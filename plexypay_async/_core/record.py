@@ -10,7 +10,7 @@ import enum
 from typing import Any
 
 from .._foreign import bare
-from .._wire.wire import is_of_the_api
+from .._wire.api_errors import is_of_the_api
 from ..api.operation import Declaration, Evidence
 from ..errors import (
     APIError,

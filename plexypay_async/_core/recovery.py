@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
-from .._wire.wire import is_of_the_api
+from .._wire.api_errors import is_of_the_api
 from ..api.operation import Listing, LookUp, Operation
 from ..errors import (
     APIError,

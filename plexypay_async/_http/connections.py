@@ -26,7 +26,7 @@ from .._core.sending import Sending
 from .._core.slots import Slots
 from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
-from .._wire.wire import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
+from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
 from ..errors import PlexyPayError
 from ..settings import Settings
 from .failures import failed, looked_at

@@ -12,7 +12,7 @@ from .._core.sending import Sending
 from .._foreign import bare, is_of_the_caller, shows_password
 from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
 from .._privacy.secret import Secret
-from .._wire.wire import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
+from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
 from ..errors import (
     ConfigurationError,
     ConnectError,

@@ -17,23 +17,20 @@ from ..api.fields import Request, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
 from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
+from .api_errors import API_ERROR_TYPES, LONGEST_MESSAGE, code_of
 from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
-from .wire import (
-    API_ERROR_TYPES,
+from .messages import (
     BODY_METHODS,
-    LONGEST_MESSAGE,
     NO_CONTENT,
     SHOWN,
     WireRequest,
     WireResponse,
     check_empty,
-    code_of,
     decode_json,
     encode_json,
-    path_of,
-    query_of,
     unreadable,
 )
+from .targets import path_of, query_of
 
 __all__ = ["ListingCodec", "OperationCodec"]
 

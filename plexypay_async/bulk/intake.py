@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from .._core.execution import Execution
-from .._wire.wire import WireRequest, WireResponse
+from .._wire.messages import WireRequest, WireResponse
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import (
     ConfigurationError,

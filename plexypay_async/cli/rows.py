@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import attrs
 
-from .._wire.wire import WireRequest
+from .._wire.messages import WireRequest
 from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import (
     REQUIRED,

@@ -379,7 +379,7 @@ def _document(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     """Return the object that a body is; one that only looks like an object of JSON is refused."""
     import orjson
 
-    from .._wire.wire import values_in
+    from .._wire.messages import values_in
 
     data = bytes(body)
     if len(data) > MAX_BODY:

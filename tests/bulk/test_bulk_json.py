@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.transactions import Transactions
 from plexypay_async.bulk.intake import EncodedLink

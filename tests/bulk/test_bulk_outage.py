@@ -21,7 +21,7 @@ PROBE_INTERVAL = 0.1
 
 @pytest.fixture
 def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async._core.limits.PROBE_INTERVAL", PROBE_INTERVAL)
+    monkeypatch.setattr("plexypay_async._core.retry_budget.PROBE_INTERVAL", PROBE_INTERVAL)
 
 
 class Outage:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.direct_payments import DirectPayment, DirectPayments, ThreeDSecure, ThreeDSecureStatus
 from plexypay_async.api.fields import wire_name
 

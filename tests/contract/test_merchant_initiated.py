@@ -12,7 +12,7 @@ import pytest
 
 from plexypay_async import ChargeRecurringPayment, RecurringPayment, RecurringPayments, TransactionStatus
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
 
 EXAMPLES = Path(__file__).parent / "examples"

@@ -12,7 +12,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, Outcome, OutcomeUnknownError, SomethingWentWrongError
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
 from plexypay_async.api.payments import CapturePayment, PaymentResult, Payments, RefundPayment, RefundResult
 

@@ -21,8 +21,9 @@ from plexypay_async import (
     ServiceUnavailableError,
     SomethingWentWrongError,
 )
+from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse, error_of
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
 from plexypay_async.api.payment_links import PaymentLinks
 

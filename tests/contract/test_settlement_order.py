@@ -12,7 +12,7 @@ import pytest
 
 from plexypay_async import SettlementOrder, SettlementOrders, SettlementOrderStatus
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
 
 WEBHOOK: Any = json.loads((Path(__file__).parent / "examples" / "webhook-payment-order.json").read_bytes())

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
 from plexypay_async.api.transactions import Transaction, Transactions, TransactionStatus
 

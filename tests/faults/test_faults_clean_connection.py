@@ -17,7 +17,7 @@ from plexypay_async import AsyncPlexyPay
 from plexypay_async._core.sending import LATEST, ConnectionMemory, Sending
 from plexypay_async._http.guard import REST
 from plexypay_async._http.outbox import Outbox
-from plexypay_async._wire.wire import seconds_kept
+from plexypay_async._wire.messages import seconds_kept
 
 from .scripted import (
     CODE_1,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from plexypay_async import ConfigurationError, Outcome, UnreadableResponseError
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.payments import CapturePayment, Payments, RefundPayment
 from plexypay_async.api.transactions import Transactions

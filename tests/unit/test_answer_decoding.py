@@ -19,7 +19,7 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireRequest, WireResponse
+from plexypay_async._wire.messages import WireRequest, WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.pagination import PageBody
 

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from plexypay_async import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.direct_payments import (
     Address,
     BrowserDetails,

@@ -9,14 +9,8 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from plexypay_async._wire.wire import (
-    WireResponse,
-    date_of,
-    decode_json,
-    error_of,
-    is_of_the_api,
-    seconds_to_wait,
-)
+from plexypay_async._wire.api_errors import error_of, is_of_the_api
+from plexypay_async._wire.messages import WireResponse, date_of, decode_json, seconds_to_wait
 from plexypay_async.errors import Outcome, UnreadableResponseError
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

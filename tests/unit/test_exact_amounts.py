@@ -9,7 +9,7 @@ import pytest
 
 from plexypay_async import ConfigurationError, CreatePaymentLink, OrderDetails, UnreadableResponseError
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.payments import Payments
 from plexypay_async.api.settlement_orders import SettlementOrders

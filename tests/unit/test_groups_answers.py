@@ -30,7 +30,7 @@ from plexypay_async import (
     WalletTransactionStatus,
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 
 
 def read(operation: Any, value: Any) -> Any:

@@ -39,7 +39,7 @@ from plexypay_async import (
     Wallet,
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireRequest
+from plexypay_async._wire.messages import WireRequest
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration, Listing, Operation
 

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from plexypay_async import APIError, Outcome, PlexyPayError, RefusedError, UnreadableResponseError
 from plexypay_async._privacy.hiding import masked
+from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import WireResponse, error_of, seconds_to_wait
+from plexypay_async._wire.messages import WireResponse, seconds_to_wait
 from plexypay_async.api.fields import Model, OpenEnum, wire_name
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Listing, Operation

@@ -27,7 +27,7 @@ from plexypay_async import (
 )
 from plexypay_async._privacy.secret import Secret
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async._wire.wire import WireResponse
+from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Operation, SettledBy

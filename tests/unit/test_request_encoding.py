@@ -27,7 +27,8 @@ from plexypay_async import (
     UpdatePaymentLinkExpiration,
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.wire import encode_json, path_of, query_of
+from plexypay_async._wire.messages import encode_json
+from plexypay_async._wire.targets import path_of, query_of
 from plexypay_async.api.payment_links import PaymentLinks
 
 CREATE = OperationCodec(PaymentLinks.create)

@@ -1,37 +1,25 @@
-"""The wire itself: requests and answers as they travel, JSON, paths and queries, and the API's errors.
+"""Requests and answers as they travel, and the JSON in them.
 
 No I/O and no models; `codec` goes between these and the models.
 """
 
 from __future__ import annotations
 
-import enum
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
-from urllib.parse import quote, urlencode
 
 import orjson
 
-from .._privacy.hiding import masked, masked_card_numbers, shown
+from .._privacy.hiding import masked, masked_card_numbers
 from .._privacy.secret import Secret
-from ..api.fields import check_json, written_time
-from ..api.operation import parameters_of
+from ..api.fields import check_json
 from ..errors import (
-    APIError,
-    AuthenticationError,
     ConfigurationError,
-    InvalidRequestError,
-    NotFoundError,
     Outcome,
-    PermissionDeniedError,
-    RateLimitedError,
-    SomethingWentWrongError,
-    UnprocessableError,
     UnreadableResponseError,
-    error_class_of,
 )
 
 __all__ = [
@@ -40,14 +28,9 @@ __all__ = [
     "WireRequest",
     "WireResponse",
     "check_empty",
-    "code_of",
     "date_of",
     "decode_json",
     "encode_json",
-    "error_of",
-    "is_of_the_api",
-    "path_of",
-    "query_of",
     "seconds_kept",
     "seconds_to_wait",
     "unreadable",
@@ -63,19 +46,12 @@ SHOWN = 500
 """How many characters of a body an error carries."""
 LOOKED_AT = 2**13
 """So many bytes of a body are looked at for its beginning."""
-LARGEST_ERROR = 2**16
-"""Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
-LONGEST_MESSAGE = 2000
-"""How many characters of a server's message an error carries."""
 DEEPEST = 100
 """How deep an answer may be nested of which an error keeps the whole."""
 COUNTED_FROM = 2**20
 """Bytes of a success from which on its values are counted before it is read as JSON."""
 MOST_VALUES = 500_000
 """So many values a success may have: a page of a thousand links has about 30 000."""
-LONGEST_PARAMETER = 1000
-"""Characters of what is filled into a path; an id has some dozens."""
-API_ERROR_TYPES = ("apiError", "validationError")
 
 
 class WireRequest:
@@ -277,139 +253,6 @@ def unreadable(
         body=beginning,
         outcome=outcome,
     )
-
-
-# ---------------------------------------------------------------------------------------------- targets
-
-
-def path_of(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a path template, percent-encoding every value with nothing left safe.
-
-    Raises:
-        ConfigurationError: A value is empty, ``.`` or ``..``, too long, or not a string.
-    """
-    for name in parameters_of(template):
-        value = values[name]
-        if not isinstance(value, str):
-            raise ConfigurationError(f"{name}: expected a string, got {type(value).__name__}")
-        if value.strip() in ("", ".", ".."):
-            raise ConfigurationError(f"{name}: {shown(value)} cannot be part of a path")
-        if len(value) > LONGEST_PARAMETER:
-            raise ConfigurationError(f"{name}: longer than {LONGEST_PARAMETER} characters")
-        try:
-            template = template.replace(f"{{{name}}}", quote(value, safe="").replace("{", "%7B"))
-        except UnicodeEncodeError:
-            raise ConfigurationError(f"{name}: not valid Unicode text") from None
-    return template
-
-
-def query_of(values: Mapping[str, Any]) -> str:
-    """Write a query string, with times in UTC and booleans as JSON writes them."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("a query parameter's name must be a string")
-        if value is None:
-            continue
-        many = cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else (value,)
-        pairs.extend((name, _query_value(name, one)) for one in many)
-    try:
-        return urlencode(pairs)
-    except UnicodeEncodeError:
-        raise ConfigurationError("a query parameter is not valid Unicode text") from None
-
-
-def _query_value(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise ConfigurationError(f"{name}: {value.isoformat()} has no time zone")
-        return written_time(value)
-    if isinstance(value, enum.Enum):
-        return str(value.value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigurationError(f"{name}: {value} is no number")
-    if isinstance(value, (str, int, float)):
-        try:
-            return str(value)
-        except ValueError:
-            raise ConfigurationError(f"{name}: a number too long to be written") from None
-    raise ConfigurationError(f"{name}: a query parameter cannot be a {type(value).__name__}")
-
-
-# ----------------------------------------------------------------------------------------------- errors
-
-_BY_STATUS: dict[int, type[APIError]] = {
-    400: InvalidRequestError,
-    404: NotFoundError,
-    422: UnprocessableError,
-}
-_STATUS_ALONE: dict[int, type[APIError]] = {
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    429: RateLimitedError,
-}
-
-
-def error_of(response: WireResponse, what: str) -> APIError:
-    """Return the error that an answer which is no 2xx stands for.
-
-    By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
-    else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
-    may be of a gateway that had handed the work on.
-    """
-    body: Any = None
-    if len(response.body) <= LARGEST_ERROR:
-        try:
-            body = orjson.loads(response.body)
-        except ValueError:
-            body = None
-    fields = cast("dict[str, Any]", body) if type(body) is dict else {}
-    code = code_of(fields.get("code"))
-    message = fields.get("message")
-    status = response.status
-    kind = _STATUS_ALONE.get(status)
-    if kind is None and code is not None:
-        kind = error_class_of(code)
-    if kind is None:
-        kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = SomethingWentWrongError if status >= 500 else APIError
-    if type(message) is not str or not message:
-        described = response.beginning.strip()[:120]
-        message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
-    source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
-    return kind(
-        response.hidden(message)[:LONGEST_MESSAGE],
-        status=status,
-        code=code,
-        source=source and response.hidden(source)[:SHOWN],
-        type=origin and response.hidden(origin)[:SHOWN],
-        retry_after=response.retry_after,
-        operation=what,
-    )
-
-
-def is_of_the_api(error: APIError) -> bool:
-    """Tell whether an answer has the API's own error body, and not that of something in between.
-
-    Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
-    """
-    return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
-
-
-def code_of(value: Any) -> int | None:
-    """Read an error code in any of its published spellings: ``1``, ``"1"``, ``"0001"``; None for others."""
-    if type(value) is int:
-        return value
-    if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
-        return int(value)
-    return None
-
-
-def _optional_text(value: Any) -> str | None:
-    return value if type(value) is str else None
 
 
 def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float | None:

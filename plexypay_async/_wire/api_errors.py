@@ -1,0 +1,98 @@
+"""The errors that answers of the API stand for, and how they are told from those of something in between."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    SomethingWentWrongError,
+    UnprocessableError,
+    error_class_of,
+)
+from .messages import SHOWN, WireResponse
+
+__all__ = ["API_ERROR_TYPES", "LONGEST_MESSAGE", "code_of", "error_of", "is_of_the_api"]
+
+API_ERROR_TYPES = ("apiError", "validationError")
+LARGEST_ERROR = 2**16
+"""Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
+LONGEST_MESSAGE = 2000
+"""How many characters of a server's message an error carries."""
+_BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidRequestError,
+    404: NotFoundError,
+    422: UnprocessableError,
+}
+_STATUS_ALONE: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    429: RateLimitedError,
+}
+
+
+def error_of(response: WireResponse, what: str) -> APIError:
+    """Return the error that an answer which is no 2xx stands for.
+
+    By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
+    else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
+    may be of a gateway that had handed the work on.
+    """
+    body: Any = None
+    if len(response.body) <= LARGEST_ERROR:
+        try:
+            body = orjson.loads(response.body)
+        except ValueError:
+            body = None
+    fields = cast("dict[str, Any]", body) if type(body) is dict else {}
+    code = code_of(fields.get("code"))
+    message = fields.get("message")
+    status = response.status
+    kind = _STATUS_ALONE.get(status)
+    if kind is None and code is not None:
+        kind = error_class_of(code)
+    if kind is None:
+        kind = _BY_STATUS.get(status)
+    if kind is None:
+        kind = SomethingWentWrongError if status >= 500 else APIError
+    if type(message) is not str or not message:
+        described = response.beginning.strip()[:120]
+        message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
+    source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
+    return kind(
+        response.hidden(message)[:LONGEST_MESSAGE],
+        status=status,
+        code=code,
+        source=source and response.hidden(source)[:SHOWN],
+        type=origin and response.hidden(origin)[:SHOWN],
+        retry_after=response.retry_after,
+        operation=what,
+    )
+
+
+def is_of_the_api(error: APIError) -> bool:
+    """Tell whether an answer has the API's own error body, and not that of something in between.
+
+    Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
+    """
+    return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
+
+
+def code_of(value: Any) -> int | None:
+    """Read an error code in any of its published spellings: ``1``, ``"1"``, ``"0001"``; None for others."""
+    if type(value) is int:
+        return value
+    if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
+        return int(value)
+    return None
+
+
+def _optional_text(value: Any) -> str | None:
+    return value if type(value) is str else None

@@ -1,4 +1,4 @@
-"""Reads that a call makes to find out what it has done: asked until an answer comes that is one to them."""
+"""Reads that a call makes to find out what it has done, each repeated until its own answer comes."""
 
 from __future__ import annotations
 

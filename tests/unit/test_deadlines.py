@@ -123,10 +123,10 @@ async def test_a_deadline_inside_a_timeout_of_the_callers() -> None:
 
 
 async def heard_until_silent(
-    deadlines: Deadlines, work: Any, *, patience: float, deadline: float = 30
+    deadlines: Deadlines, work: Any, *, read_timeout: float, deadline: float = 30
 ) -> str:
     """Do `work` with a watch that bears so much silence, and say how it ended."""
-    watch = deadlines.watch(asyncio.get_running_loop().time() + deadline, patience)
+    watch = deadlines.watch(asyncio.get_running_loop().time() + deadline, read_timeout)
     try:
         await work(watch)
         ended = "done"
@@ -148,14 +148,14 @@ async def listen(watch: Watch) -> None:
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("patience", [0.01, 0.06, 0.12])
-async def test_silence_is_cut_late_but_not_early(patience: float) -> None:
+@pytest.mark.parametrize("read_timeout", [0.01, 0.06, 0.12])
+async def test_silence_is_cut_late_but_not_early(read_timeout: float) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
 
-    assert await heard_until_silent(Deadlines(loop), listen, patience=patience) == "silent"
+    assert await heard_until_silent(Deadlines(loop), listen, read_timeout=read_timeout) == "silent"
 
-    assert patience <= loop.time() - started < patience + 0.5
+    assert read_timeout <= loop.time() - started < read_timeout + 0.5
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -172,7 +172,7 @@ async def test_silence_counts_from_what_was_heard_last() -> None:
             await asyncio.sleep(0.05)
         await asyncio.Event().wait()
 
-    assert await heard_until_silent(Deadlines(loop), talk_for_a_while, patience=0.2) == "silent"
+    assert await heard_until_silent(Deadlines(loop), talk_for_a_while, read_timeout=0.2) == "silent"
     assert len(last) == 8
     assert 0.2 <= loop.time() - last[-1] < 0.7
 
@@ -181,7 +181,7 @@ async def test_what_has_not_begun_to_listen_is_not_silent() -> None:
     async def wait(watch: Watch) -> None:
         await asyncio.sleep(0.3)
 
-    assert await heard_until_silent(Deadlines(asyncio.get_running_loop()), wait, patience=0.05) == "done"
+    assert await heard_until_silent(Deadlines(asyncio.get_running_loop()), wait, read_timeout=0.05) == "done"
 
 
 async def test_after_a_silence_the_deadline_stands() -> None:
@@ -217,7 +217,7 @@ async def test_a_deadline_that_passed_while_a_silence_was_dealt_with_still_cuts(
 
 async def test_a_deadline_that_passes_before_the_silence_does_is_the_deadline() -> None:
     ended = await heard_until_silent(
-        Deadlines(asyncio.get_running_loop()), listen, patience=30, deadline=0.05
+        Deadlines(asyncio.get_running_loop()), listen, read_timeout=30, deadline=0.05
     )
 
     assert ended == "cut"
@@ -236,7 +236,7 @@ async def test_the_callers_cancellation_is_not_taken_for_silence() -> None:
             me.cancel()
             raise
 
-    task = asyncio.create_task(heard_until_silent(deadlines, interrupted, patience=0.01))
+    task = asyncio.create_task(heard_until_silent(deadlines, interrupted, read_timeout=0.01))
 
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -245,7 +245,7 @@ async def test_the_callers_cancellation_is_not_taken_for_silence() -> None:
 async def test_silence_takes_no_timer_of_its_own(timers: list[asyncio.TimerHandle]) -> None:
     deadlines = Deadlines(asyncio.get_running_loop())
 
-    ended = await asyncio.gather(*(heard_until_silent(deadlines, listen, patience=0.05) for _ in range(200)))
+    ended = await asyncio.gather(*(heard_until_silent(deadlines, listen, read_timeout=0.05) for _ in range(200)))
 
     assert ended == ["silent"] * 200
     assert len(timers) <= 5
@@ -325,8 +325,8 @@ async def test_a_cancellation_of_the_callers_is_no_closing() -> None:
 async def test_neither_a_silence_nor_a_deadline_is_a_closing() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(loop)
-    for deadline, patience in ((30.0, 0.01), (0.01, 30.0)):
-        watch = Watch(deadlines, loop.time() + deadline, patience)
+    for deadline, read_timeout in ((30.0, 0.01), (0.01, 30.0)):
+        watch = Watch(deadlines, loop.time() + deadline, read_timeout)
         watch.heard()
         async with asyncio.timeout(5):
             with pytest.raises(asyncio.CancelledError):

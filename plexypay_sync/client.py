@@ -8,24 +8,23 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plexypay_async._client import Client
 from plexypay_async._core.call import call_of
-from plexypay_async._core.execution import Execution, Transport
+from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
+from plexypay_async._core.raw_request import raw_call
 from plexypay_async._foreign import prepared, refused
-from plexypay_async._privacy.hiding import without_own_frames
+from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
-from plexypay_async.client import AsyncPlexyPay, raw_call
-from plexypay_async.errors import ConfigurationError, PlexyPayError
-from plexypay_async.groups import Groups
+from plexypay_async.errors import PlexyPayError
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
     LONGEST_HEADER,
     APIKey,
     RetryPolicy,
-    concealed,
 )
 
 from .pagination import Pages
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["PlexyPay"]
 
 
-class PlexyPay(Groups[Sync]):
+@hiding_arguments
+class PlexyPay(Client[Sync]):
     """A client of the Plexy Pay API for code without an event loop.
 
     Any number of threads may share one client: their calls run at once, on one event-loop thread that all
@@ -81,86 +81,33 @@ class PlexyPay(Groups[Sync]):
         paths: Mapping[str, str] | None = None,
         trust_env: bool = False,
     ) -> None:
-        # An error tracker shows the arguments of every frame that an exception passes.
-        key = concealed(api_key)
-        del api_key
         refuse_green_threads()
-        if isinstance(key, ConfigurationError):
-            raise key
-        try:
-            client = AsyncPlexyPay(
-                key,
-                base_url=base_url,
-                timeout=timeout,
-                connect_timeout=connect_timeout,
-                read_timeout=read_timeout,
-                keepalive_timeout=keepalive_timeout,
-                max_connections=max_connections,
-                max_response_size=max_response_size,
-                max_header_size=max_header_size,
-                retry=retry,
-                paths=paths,
-                trust_env=trust_env,
-            )
-        except ConfigurationError as error:
-            # An address may have a password in it.
-            without_own_frames(error)
-            raise
+        self._begin(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            keepalive_timeout=keepalive_timeout,
+            max_connections=max_connections,
+            max_response_size=max_response_size,
+            max_header_size=max_header_size,
+            retry=retry,
+            paths=paths,
+            trust_env=trust_env,
+        )
         import_what_calls_need()
-        self._use(client)
-        self._transport = client._execution.transport  # pyright: ignore[reportPrivateUsage]
-        portal.renew_after_fork(self._transport)
+        portal.renew_after_fork(self._execution.transport)
 
-    _transport: Transport | None = None
-    """What `close` closes: None on a client that `with_options` derived."""
-
-    def _use(self, client: AsyncPlexyPay) -> None:
+    def _use(self, execution: Execution, *, derived: bool) -> None:
         from plexypay_async.api.index import every_group
 
-        self._client = client
-        self._caller = SyncCaller(portal, client._execution)  # pyright: ignore[reportPrivateUsage]
+        super()._use(execution, derived=derived)
         # Not each when it is first used: on Python 3.11 that takes a lock, which a fork may leave held.
         vars(self).update({group.group: group(self._caller) for group in every_group()})
 
-    def __repr__(self) -> str:
-        return repr(self._client).replace("AsyncPlexyPay", type(self).__name__)
-
-    def with_options(
-        self,
-        *,
-        api_key: APIKey | None = None,
-        timeout: float | None = None,
-        read_timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        paths: Mapping[str, str] | None = None,
-    ) -> Self:
-        """Return a client with other options on the same connections and the same retry budget.
-
-        Closing the returned client does nothing; closing this one closes both. What a subclass has set on
-        this one is on the returned one too; `__init__` is not called.
-
-        Args:
-            api_key: Another key, or a function that returns one.
-            timeout: Seconds for a whole call.
-            read_timeout: Seconds of silence after which an attempt is given up.
-            retry: When and how often calls are repeated.
-            paths: Other paths for operations, in place of this client's.
-
-        Raises:
-            ConfigurationError: A value is unusable.
-        """
-        key = concealed(api_key)
-        del api_key
-        if isinstance(key, ConfigurationError):
-            raise key
-        derived = self._twin()
-        derived._transport = None
-        derived._use(
-            self._client.with_options(
-                api_key=key, timeout=timeout, read_timeout=read_timeout, retry=retry, paths=paths
-            )
-        )
-        return derived
+    def _caller_of(self, execution: Execution) -> SyncCaller:
+        return SyncCaller(portal, execution)
 
     def request(
         self,
@@ -192,25 +139,16 @@ class PlexyPay(Groups[Sync]):
             PlexyPayError: The call failed.
         """
         try:
-            execution = self._client._execution  # pyright: ignore[reportPrivateUsage]
-            call = prepared(raw_call, execution, method, path, params, json, headers, replay)
+            call = prepared(raw_call, self._execution, method, path, params, json, headers, replay)
             return portal.run(call.run)
         except BaseException as error:
             without_own_frames(error)
             raise
 
-    @property
-    def is_sandbox(self) -> bool | None:
-        """Whether what answers is a sandbox: no money moves there. None before the first answer.
-
-        Evidence: the `Sandbox` of this library says so in a header of every answer.
-        """
-        return self._client.is_sandbox
-
     def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""
-        transport = self._transport
-        if transport is not None:
+        if not self._derived:
+            transport = self._execution.transport
             # Also where no loop runs: before the first call, and at exit, when all is closed already.
             transport.closed = True
             portal.run_if_started(transport.close)

@@ -155,7 +155,7 @@ class HTTPConnections:
         """
         key, answering = self._begun(request, options, sending)
         handled = sys.exception()
-        response: aiohttp.ClientResponse | None = None
+        response, content = None, b""
         try:
             response = await answering
             stream = response.content

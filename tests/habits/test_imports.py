@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core", "webhooks"),
     ("_http", "groups"),
     ("bulk.columns", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting", "plexypay_sync.portal"),
-    ("bulk", "client", "plexypay_sync.bulk"),
+    ("_client", "bulk", "client", "plexypay_sync.bulk"),
     ("_lazy", "_names", "", "plexypay_sync.client", "plexypay_sync"),
     ("sandbox",),
     ("cli", "testing"),

@@ -245,7 +245,9 @@ async def test_the_callers_cancellation_is_not_taken_for_silence() -> None:
 async def test_silence_takes_no_timer_of_its_own(timers: list[asyncio.TimerHandle]) -> None:
     deadlines = Deadlines(asyncio.get_running_loop())
 
-    ended = await asyncio.gather(*(heard_until_silent(deadlines, listen, read_timeout=0.05) for _ in range(200)))
+    ended = await asyncio.gather(
+        *(heard_until_silent(deadlines, listen, read_timeout=0.05) for _ in range(200))
+    )
 
     assert ended == ["silent"] * 200
     assert len(timers) <= 5

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from plexypay_async import ConfigurationError, CreatePaymentLink, OrderDetails, UnreadableResponseError
+from plexypay_async._core.raw_request import raw_request
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.payments import Payments
 from plexypay_async.api.settlement_orders import SettlementOrders
 from plexypay_async.api.transactions import Transactions
-from plexypay_async.client import raw_request
 
 LONG = ["1234567890123456.78", "18446744073709551617", "18446744073709551617.5", "0.12345678901234567890123"]
 USUAL = ["22000", "56.41", "0.3", "56.410000000000004", "1e3", "9007199254740993", "18446744073709551615"]

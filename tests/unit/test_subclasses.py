@@ -42,7 +42,7 @@ class AsyncTenant(Noted, AsyncPlexyPay):
 class SyncTenant(Noted, PlexyPay):
     @cached_property
     def limit(self) -> float:
-        return self._client._execution.settings.timeout
+        return self._execution.settings.timeout
 
 
 @pytest.mark.parametrize("kind", [AsyncTenant, SyncTenant])
@@ -70,7 +70,7 @@ def test_a_derived_client_keeps_the_attributes_of_its_subclass(kind: Any) -> Non
 
 def test_closing_a_derived_client_of_a_subclass_does_nothing() -> None:
     plexy = SyncTenant("key", base_url=BASE, tenant="almaty")
-    transport = plexy._client._execution.transport
+    transport = plexy._execution.transport
     plexy.with_options(timeout=3).close()
     assert not transport.closed
     plexy.close()

@@ -1,0 +1,100 @@
+"""What both clients have in common: their options, and what they share with clients derived from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from ._core.execution import Execution
+from ._core.retry_budget import RetryBudget
+from ._foreign import prepared
+from ._http.transport import HTTPTransport
+from .api.facades import F
+from .api.operation import Caller
+from .groups import Groups
+from .settings import APIKey, RetryPolicy, Settings, concealed
+
+if TYPE_CHECKING:
+    from ._http import ClientSession
+
+__all__ = ["Client"]
+
+
+class Client(Groups[F]):
+    """A client of either kind."""
+
+    _execution: Execution
+    _derived: bool
+
+    def _begin(
+        self,
+        api_key: APIKey | None,
+        session: ClientSession | None = None,
+        **options: Any,
+    ) -> None:
+        """Check the options, and make what the client's calls share.
+
+        Raises:
+            ConfigurationError: A value is missing or unusable; the message names it.
+        """
+        settings = prepared(Settings.of, api_key, **options)
+        budget = RetryBudget(settings.retry.max_attempts, settings.max_connections)
+        self._use(Execution(settings, HTTPTransport(settings, session), budget), derived=False)
+
+    def _use(self, execution: Execution, *, derived: bool) -> None:
+        self._execution = execution
+        self._derived = derived
+        self._caller = self._caller_of(execution)
+
+    def _caller_of(self, execution: Execution) -> Caller:
+        """Return what turns declarations into the functions of this kind of client."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._execution.settings.base_url}>"
+
+    def with_options(
+        self,
+        *,
+        api_key: APIKey | None = None,
+        timeout: float | None = None,
+        read_timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        paths: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return a client with other options on the same connections and the same retry budget.
+
+        Closing the returned client does nothing; closing this one closes both. What a subclass has set on
+        this one is on the returned one too; `__init__` is not called.
+
+        Args:
+            api_key: Another key, or a function that returns one.
+            timeout: Seconds for a whole call.
+            read_timeout: Seconds of silence after which an attempt is given up.
+            retry: When and how often calls are repeated.
+            paths: Other paths for operations, in place of this client's.
+
+        Raises:
+            ConfigurationError: A value is unusable.
+        """
+        key = concealed(api_key)
+        del api_key
+        settings = prepared(
+            self._execution.settings.changed,
+            api_key=key,
+            timeout=timeout,
+            read_timeout=read_timeout,
+            retry=retry,
+            paths=paths,
+        )
+        client = self._twin()
+        client._use(self._execution.derived(settings), derived=True)
+        return client
+
+    @property
+    def is_sandbox(self) -> bool | None:
+        """Whether what answers is a sandbox: no money moves there. None before the first answer.
+
+        Evidence: the `Sandbox` of this library says so in a header of every answer.
+        """
+        return self._execution.transport.is_sandbox

@@ -1,0 +1,169 @@
+"""Requests by method and path, for what the library does not know yet: checked, encoded and called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from .._privacy.hiding import masked_card_numbers, shortened, shown
+from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json
+from .._wire.targets import query_of
+from ..api.fields import check_json
+from ..api.operation import Declaration, Evidence
+from ..api.replay import Replay
+from ..errors import ConfigurationError, Outcome
+from .call import Call
+from .execution import Execution
+
+__all__ = ["raw_call"]
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+_OUT_OF_A_PATH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_FRAMING = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that tell where a message ends, how it is coded, or what becomes of the connection."""
+
+
+class _JSONDecoder:
+    """Reads whatever JSON a raw request is answered with."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def decode(self, response: WireResponse) -> Any:
+        reads = self.name.startswith("GET ")
+        return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
+
+    def proves(self, request: Any, answer: WireResponse) -> bool:
+        """Tell that nobody knows what such an answer says."""
+        return False
+
+
+def raw_call(
+    execution: Execution,
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None,
+    json: Any,
+    headers: Mapping[str, str] | None,
+    replay: Replay | None,
+) -> Call[Any]:
+    """Return the call that a client's `request` performs.
+
+    Raises:
+        ConfigurationError: An argument is unusable.
+    """
+    verb = str(method).upper()
+    wire_request = raw_request(verb, path, params, json, headers)
+    if replay is None:
+        replay = Replay.MONEY if verb == "POST" else Replay.SAFE
+    if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
+    declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
+    declaration.name = shortened(masked_card_numbers(f"{verb} {path}"), 300)
+    return Call(execution, _JSONDecoder(declaration.name), wire_request, declaration)
+
+
+def raw_request(
+    method: str,
+    path: str,
+    params: Mapping[str, Any] | None,
+    json: Any,
+    headers: Mapping[str, str] | None,
+) -> WireRequest:
+    """Check and encode a request given by method and path.
+
+    Raises:
+        ConfigurationError: An argument is unusable.
+    """
+    if method not in METHODS:
+        raise ConfigurationError(f"method: expected one of {', '.join(METHODS)}, got {shown(method)}")
+    if json is not None and method == "GET":
+        raise ConfigurationError("json: a GET carries no body")
+    target = checked_path(path)
+    if params is not None and not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"params: expected a mapping, got {type(params).__name__}")
+    query = query_of(params) if params else ""
+    if query:
+        target = f"{target}{'&' if '?' in target else '?'}{query}"
+    body = None
+    if json is not None:
+        check_json("json", json)
+        body = encode_json(json)
+    return WireRequest(method, target, body, checked_headers(headers))
+
+
+def checked_path(path: Any) -> str:
+    """Return a path, with a query or without, percent-encoded where the caller left that out.
+
+    Raises:
+        ConfigurationError: It is no path, or leads elsewhere than it seems to.
+    """
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        raise ConfigurationError(f"path: expected a path such as /v1/anything, got {path!r:.60}")
+    if _OUT_OF_A_PATH.search(path) is not None:
+        raise ConfigurationError(f"path: {path!r:.60} has a backslash or a control character")
+    # A server may decode a path before it takes it apart.
+    segments = re.split("/|%2f|%5c", path.partition("?")[0], flags=re.IGNORECASE)
+    dots = [re.sub("%2e", ".", segment.partition(";")[0], flags=re.IGNORECASE) for segment in segments]
+    if "#" in path or "." in dots or ".." in dots:
+        raise ConfigurationError(f"path: {path!r:.60} has a fragment or a dot segment")
+    try:
+        return quote(path, safe="/?%:@!$&'()*+,;=~-._")
+    except UnicodeEncodeError:
+        raise ConfigurationError("path: not valid Unicode text") from None
+
+
+def checked_headers(headers: Any) -> Mapping[str, str] | None:
+    """Refuse headers that are none, that would replace the key, or that say how a message is sent.
+
+    Raises:
+        ConfigurationError: A name or a value is unusable.
+    """
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
+    checked: dict[str, str] = {}
+    names: set[str] = set()
+    for name, value in headers.items():  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError("headers: names and values must be strings")
+        folded = name.lower()
+        if folded == "authorization":
+            raise ConfigurationError(
+                "headers: Authorization is the client's own; use with_options(api_key=...)"
+            )
+        if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is None:
+            raise ConfigurationError(f"headers: {name!r:.60} is no header name")
+        if folded in _FRAMING or folded.startswith("proxy-"):
+            raise ConfigurationError(
+                f"headers: {shortened(name, 60)} says how a message is sent, which is the client's own"
+            )
+        if folded in names:
+            raise ConfigurationError(f"headers: {shortened(name, 60)} is given twice")
+        if re.fullmatch(r"[\t -~]*", value) is None:
+            raise ConfigurationError(
+                f"headers[{name!r:.60}]: has a line break, another control character"
+                " or a letter outside ASCII"
+            )
+        names.add(folded)
+        checked[name] = value
+    return checked

@@ -49,7 +49,7 @@ hooks:
 	$(PYTHON) -m pre_commit install
 
 operations:
-	$(PYTHON) -m plexypay_async.api.table > docs/operations.md
+	$(PYTHON) -m tools.operations_table > docs/operations.md
 
 # Versions that still fit pyproject.toml stay; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock:

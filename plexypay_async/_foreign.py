@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
-from ._privacy.hiding import shown, without_own_frames, without_userinfo
+from ._privacy.hiding import origins, shown, without_own_frames, without_userinfo
 from .errors import ConfigurationError, PlexyPayError
 
 __all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password"]
@@ -31,7 +31,7 @@ def bare(error: BaseException, handled: BaseException | None = None) -> BaseExce
 
     What was `handled` when the call was made is the caller's own, and keeps its frames.
     """
-    for one in _origins(error, handled):
+    for one in origins(error, handled):
         # aiohttp wraps some of what a hook raises in an exception of its own.
         place = _place(one.__traceback__)
         if place is not None:
@@ -71,7 +71,7 @@ def refused(raised: Exception) -> Exception:
 
 def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:
     """Tell whether an exception, or one that it came from, holds the password of an address or a proxy."""
-    for one in _origins(error, handled):
+    for one in origins(error, handled):
         # aiohttp's errors of a connection hold what it was to be made with.
         if getattr(getattr(one, "_conn_key", None), "proxy_auth", None) is not None:
             return True
@@ -80,21 +80,6 @@ def shows_password(error: BaseException, handled: BaseException | None = None) -
             if without_userinfo(text) != text:
                 return True
     return False
-
-
-def _origins(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and those that it came from, but for what was handled before."""
-    seen = {id(handled)}
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
 
 
 def is_of_the_caller(error: BaseException) -> bool:

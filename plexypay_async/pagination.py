@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 import orjson
@@ -64,31 +64,18 @@ class PageBody(Generic[T]):
     raw: Mapping[str, Any]
 
 
-class PageSource(Protocol[T]):
+@attrs.frozen
+class PageSource(Generic[T]):
     """What fetches the pages of one listing, with the filters that it was asked for."""
 
-    @property
-    def name(self) -> str:
-        """The listing's name."""
-        ...
-
-    @property
-    def asked(self) -> str:
-        """Its path and filters, by which a cursor of another listing is told."""
-        ...
-
-    @property
-    def size(self) -> int | None:
-        """The page size that the caller has asked for, if any."""
-        ...
-
-    async def fetch(self, page: int, size: int) -> PageBody[T]:
-        """Fetch one page.
-
-        Raises:
-            PlexyPayError: The call failed.
-        """
-        ...
+    name: str
+    """The listing's name."""
+    asked: str
+    """Its path and filters, by which a cursor of another listing is told."""
+    size: int | None
+    """The page size that the caller has asked for, if any."""
+    fetch: Callable[[int, int], Coroutine[Any, Any, PageBody[T]]]
+    """Fetches one page, given its number and its size; it raises `PlexyPayError` where the call failed."""
 
 
 @attrs.frozen
@@ -207,7 +194,7 @@ class AsyncPages(Generic[T]):
             raise self._marked(self._wrong(wrong), position)
 
     def _ahead(self, position: _Position) -> tuple[_Position, asyncio.Task[PageBody[T]]]:
-        task = asyncio.get_running_loop().create_task(_fetched(self._source, position))
+        task = asyncio.get_running_loop().create_task(self._source.fetch(position.page, position.size))
         return position, task
 
     async def _result(self, task: asyncio.Task[PageBody[T]], position: _Position) -> PageBody[T]:
@@ -273,10 +260,6 @@ class AsyncPages(Generic[T]):
         )
         error.operation = self._source.name
         return error
-
-
-async def _fetched(source: PageSource[T], position: _Position) -> PageBody[T]:
-    return await source.fetch(position.page, position.size)
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

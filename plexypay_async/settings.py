@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
@@ -297,14 +298,6 @@ def _check_retry(retry: Any) -> RetryPolicy:
     return retry
 
 
-def _timeout(value: Any) -> float:
-    return check_seconds("timeout", value)
-
-
-def _read_timeout(value: Any) -> float:
-    return check_seconds("read_timeout", value)
-
-
 def _api_key(value: Any) -> Any:
     if isinstance(value, ConfigurationError):
         raise value
@@ -313,8 +306,8 @@ def _api_key(value: Any) -> Any:
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "api_key": _api_key,
-    "timeout": _timeout,
-    "read_timeout": _read_timeout,
+    "timeout": partial(check_seconds, "timeout"),
+    "read_timeout": partial(check_seconds, "read_timeout"),
     "retry": _check_retry,
     "paths": check_paths,
 }

@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._wire.targets import query_of
 from ..api.fields import Request
 from ..api.operation import Listing
-from ..pagination import AsyncPages, PageBody
+from ..pagination import AsyncPages, PageBody, PageSource
 from .call import Call
 from .execution import Execution
+
+if TYPE_CHECKING:
+    from .._wire.codec import ListingCodec
 
 __all__ = ["pages_of"]
 
 T = TypeVar("T")
-
-
-class _ListingPages(Generic[T]):
-    """Fetches the pages that a listing's request asks for."""
-
-    def __init__(self, execution: Execution, listing: Listing[..., T], request: Request) -> None:
-        self.name = listing.name
-        self._execution = execution
-        self._listing = listing
-        self._codec = execution.listing_codec(listing)
-        self._path, filters = self._codec.filters(request)
-        size = filters.pop("size", None)
-        self.size = None if size is None else int(size)
-        self._filters: dict[str, Any] = filters
-        self.asked = f"{self._path}?{query_of(dict(sorted(filters.items())))}"
-
-    async def fetch(self, page: int, size: int) -> PageBody[T]:
-        """Fetch one page.
-
-        Raises:
-            PlexyPayError: The call failed.
-        """
-        wire_request = self._codec.encode(self._path, self._filters, page, size)
-
-        def misfit(body: PageBody[T]) -> str | None:
-            return None if body.page in (None, page) else f"page {body.page} when asked for page {page}"
-
-        return await Call(self._execution, self._codec, wire_request, self._listing, misfit=misfit).run()
 
 
 def pages_of(execution: Execution, listing: Listing[..., T], request: Request) -> AsyncPages[T]:
@@ -50,4 +27,26 @@ def pages_of(execution: Execution, listing: Listing[..., T], request: Request) -
     Raises:
         ConfigurationError: The request cannot be written.
     """
-    return AsyncPages(_ListingPages(execution, listing, request))
+    codec = execution.listing_codec(listing)
+    path, filters = codec.filters(request)
+    size = filters.pop("size", None)
+
+    asked = f"{path}?{query_of(dict(sorted(filters.items())))}"
+    fetch = partial(_fetched, execution, codec, listing, path, filters)
+    return AsyncPages(PageSource(listing.name, asked, None if size is None else int(size), fetch))
+
+
+async def _fetched(
+    execution: Execution,
+    codec: ListingCodec[T],
+    listing: Listing[..., T],
+    path: str,
+    filters: Mapping[str, Any],
+    page: int,
+    size: int,
+) -> PageBody[T]:
+    def misfit(body: PageBody[T]) -> str | None:
+        return None if body.page in (None, page) else f"page {body.page} when asked for page {page}"
+
+    wire_request = codec.encode(path, filters, page, size)
+    return await Call(execution, codec, wire_request, listing, misfit=misfit).run()

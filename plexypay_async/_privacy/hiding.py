@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -16,6 +16,7 @@ __all__ = [
     "hiding_arguments",
     "masked",
     "masked_card_numbers",
+    "origins",
     "shortened",
     "shown",
     "without_own_frames",
@@ -140,16 +141,24 @@ def without_own_frames(error: BaseException) -> BaseException:
     They hold the arguments of the call. Frames of the caller's code stay, those too of an error that the
     caller was handling when it made the call.
     """
-    seen: set[int] = set()
+    for one in origins(error):
+        one.__traceback__ = _of_others(one.__traceback__)
+    return error
+
+
+def origins(error: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from, but for what was handled before."""
+    seen = {id(handled)}
     waiting: list[BaseException | None] = [error]
     while waiting:
         one = waiting.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
+        yield one
         waiting += [one.__cause__, one.__context__]
-        one.__traceback__ = _of_others(one.__traceback__)
-    return error
+        if isinstance(one, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", one).exceptions
 
 
 def _of_others(traceback: types.TracebackType | None) -> types.TracebackType | None:

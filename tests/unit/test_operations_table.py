@@ -10,10 +10,10 @@ import pytest
 
 from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.operation import Bulk, Declaration, Evidence, Wait
-from plexypay_async.api.table import operations_table
+from tools.operations_table import operations_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
-COMMAND = "python -m plexypay_async.api.table > docs/operations.md"
+COMMAND = "python -m tools.operations_table > docs/operations.md"
 
 each_declaration = pytest.mark.parametrize(
     "declaration", list(every_declaration()), ids=lambda declaration: declaration.name
@@ -33,7 +33,7 @@ def test_the_document_is_up_to_date() -> None:
 
 def test_the_command_writes_the_document() -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "plexypay_async.api.table"],
+        [sys.executable, "-W", "error", "-m", "tools.operations_table"],
         capture_output=True,
         check=True,
         timeout=120,

@@ -1,4 +1,4 @@
-"""The docs' table of operations, made from the declarations: ``python -m plexypay_async.api.table``.
+"""The docs' table of operations, made from the declarations: ``python -m tools.operations_table``.
 
 It writes the whole of ``docs/operations.md`` to its output.
 """
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from .index import every_group
-from .operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from plexypay_async.api.index import every_group
+from plexypay_async.api.operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
 
 __all__ = ["operations_table"]
 
@@ -21,7 +21,7 @@ _HEAD = """\
 All operations of the library: the call on `AsyncPlexyPay` and `PlexyPay`, the HTTP request it makes, how
 well that is known, and what is repeated after a failure. A call marked *pages* returns a listing, which
 fetches its pages while it is read. The table is made from the declarations in `plexypay_async/api` by
-`python -m plexypay_async.api.table`; the same facts are on each declaration as `method`, `path`, `evidence`
+`python -m tools.operations_table`; the same facts are on each declaration as `method`, `path`, `evidence`
 and `replay`.
 
 ```python

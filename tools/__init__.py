@@ -1,0 +1,1 @@
+"""What makes files of this repository; not shipped with the library."""

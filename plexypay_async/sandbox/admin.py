@@ -27,7 +27,7 @@ from .deliveries.dispatcher import Dispatcher
 from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
 from .gate import respond
-from .state.link_payments import LinkPayment
+from .state.acquirer import LinkPayment
 from .state.state import SandboxState
 from .traffic import Traffic
 
@@ -143,7 +143,7 @@ class Admin:
             **{name: text for name, text in given.items() if text is not None},
             failed=fields.boolean("failed") is True,
         )
-        self.state.link_payments.pay(identifier, payment)
+        self.state.acquirer.pay_link(identifier, payment)
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))
 

@@ -21,8 +21,8 @@ from .faults import Fault, Faults
 from .handlers.group import find_handlers
 from .running import RunningSandbox, Setup
 from .site import Site, is_loopback
+from .state.acquirer import LinkPayment
 from .state.issuer import DEFAULT_CARD, PASSWORD
-from .state.link_payments import LinkPayment
 from .thread import ServingThread
 from .traffic import Traffic
 
@@ -267,7 +267,7 @@ class Sandbox:
         running = self._started()
         payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
         try:
-            transaction = running.loop.do(lambda: running.state.link_payments.pay(payment_link_id, payment))
+            transaction = running.loop.do(lambda: running.state.acquirer.pay_link(payment_link_id, payment))
         except Refusal as refusal:
             raise ValueError(refusal.response.document["message"]) from None
         paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))

@@ -54,7 +54,7 @@ class PaymentLinksHandlers(GroupHandlers):
 
     def retrieve_by_order_reference(self, request: ApiRequest) -> ApiResponse:
         """Return the link with an order reference."""
-        link = self._state.links.find_by_order_reference(request.path["order_reference"])
+        link = self._state.links.find_by("order_reference", request.path["order_reference"])
         return self._shown(self._found(link))
 
     def update_expiration(self, request: ApiRequest) -> ApiResponse:

@@ -40,7 +40,7 @@ class SettlementOrdersHandlers(GroupHandlers):
         if request_id == "":
             raise fields.bad_value("requestId", "must not be empty")
         body = fields.canonical()
-        order = None if request_id is None else orders.find_by_request_id(request_id)
+        order = None if request_id is None else orders.find_by("request_id", request_id)
         if order is None:
             order = StoredSettlementOrder(
                 id=str(uuid.uuid4()),

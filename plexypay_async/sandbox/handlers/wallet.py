@@ -48,7 +48,7 @@ class WalletHandlers(GroupHandlers):
         fields.check_minor_units("amount", amount)
         fields.check_currency("currency", currency)
         body = fields.canonical()
-        transaction = wallet.find_by_key(key)
+        transaction = wallet.find_by("idempotency_key", key)
         if transaction is None:
             transaction = StoredWalletTransaction(
                 id=str(uuid.uuid4()),
@@ -80,7 +80,7 @@ class WalletHandlers(GroupHandlers):
             raise self._wrong_state(transaction, "refunded")
         if transaction.refunded:
             raise self._refusal(5, "status: the transaction is refunded already")
-        self._state.wallet.set_refunded(transaction.id)
+        self._state.wallet.update(id=transaction.id, refunded=1)
         return self.retrieve(request)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
@@ -97,7 +97,7 @@ class WalletHandlers(GroupHandlers):
         transaction = self._known(request)
         if transaction.status != "PROCESSING":
             raise self._wrong_state(transaction, done)
-        self._state.wallet.set_status(transaction.id, status)
+        self._state.wallet.update(id=transaction.id, status=status)
         return self.retrieve(request)
 
     def _known(self, request: ApiRequest) -> StoredWalletTransaction:

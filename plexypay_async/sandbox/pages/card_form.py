@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import attrs
 
 from ..clock import Clock
+from ..state.acquirer import PENDING, LinkPayment, default_expiry
 from ..state.issuer import CARDS
-from ..state.link_payments import PENDING, LinkPayment, default_expiry
 
 __all__ = ["CardForm", "first_form", "in_groups", "read_card_form"]
 

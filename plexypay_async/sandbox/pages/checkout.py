@@ -21,8 +21,8 @@ from aiohttp import web
 
 from ..exchange import Refusal
 from ..site import BANK_PAGES, is_cross_site
+from ..state.acquirer import LinkPayment
 from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
-from ..state.link_payments import LinkPayment
 from ..state.links import StoredLink
 from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
@@ -42,7 +42,6 @@ class Checkout:
 
     def __init__(self, state: SandboxState) -> None:
         self._links = state.links
-        self._payments = state.link_payments
         self._acquirer = state.acquirer
         self._transactions = state.transactions
         self._clock = state.clock
@@ -81,7 +80,7 @@ class Checkout:
         made = self._transactions.find(self._attempts.made(link.id, attempt, asked))
         if made is None or _is_over(made):
             try:
-                made = self._payments.pay(link.id, asked)
+                made = self._acquirer.pay_link(link.id, asked)
             except Refusal as refusal:
                 return self._page(link, CardForm(), status=refusal.response.status)
             self._attempts.add(link.id, attempt, asked, made)

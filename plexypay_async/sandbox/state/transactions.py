@@ -7,14 +7,13 @@ since 1970 in UTC.
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from ..clock import Clock, moment_of, written_time
+from ..clock import moment_of, written_time
 from ..money import in_major_units
 from .issuer import APPROVED, CARDS, PresentedCard
 from .table import Table
@@ -214,13 +213,6 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         CREATE INDEX IF NOT EXISTS transaction_events_by_transaction ON transaction_events (transaction_id);
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[StoredTransaction], None]
-    ) -> None:
-        """Take a function that is called with each transaction in a new state, in the same change."""
-        super().__init__(connection, clock)
-        self._changed = changed
-
     def create(
         self, draft: TransactionDraft, card: PresentedCard, *, response_code: str
     ) -> StoredTransaction:
@@ -306,14 +298,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         self, customer_id: str, offset: int, size: int
     ) -> tuple[list[StoredTransaction], int]:
         """Return up to `size` of a customer's transactions after the newest `offset`, and how many it has."""
-        self.catch_up()
-        (total,) = self._execute(
-            "SELECT COUNT(*) FROM transactions WHERE customer_id = ?", (customer_id,)
-        ).fetchone()
-        rows = self._rows(
-            "WHERE customer_id = ? ORDER BY seq DESC LIMIT ? OFFSET ?", customer_id, size, offset
-        )
-        return list(rows), total
+        return self._page_where("customer_id = ?", (customer_id,), offset, size)
 
     def steps(self, transaction_id: str) -> list[TransactionStep]:
         """Return the steps of a transaction, the oldest first."""
@@ -325,35 +310,29 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         )
         return [TransactionStep(*row) for row in rows]
 
-    def catch_up(self) -> None:
-        """Capture the payments whose time has come."""
-        now = self.clock.microseconds()
-        due_at = self.next_change_at()
-        if due_at is None or due_at > now:
-            return
-        with self.atomically():
-            for due in self._rows(
-                "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
-                " ORDER BY capture_due_at, seq",
-                now,
-            ):
-                at = due.capture_due_at or now
-                self._changed(
-                    attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
-                )
-            self._execute(
-                "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
-                " SELECT id, 'charged', amount, capture_due_at FROM transactions"
-                " INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
-                " ORDER BY capture_due_at, seq",
-                (now,),
+    def _make_changes(self, now: int) -> None:
+        for due in self._rows(
+            "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+            " ORDER BY capture_due_at, seq",
+            now,
+        ):
+            at = due.capture_due_at or now
+            self._changed(
+                attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
             )
-            self._execute(
-                "UPDATE transactions INDEXED BY transactions_by_capture SET status = 'charged',"
-                " captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
-                " WHERE status = 'authorized' AND capture_due_at <= ?",
-                (now,),
-            )
+        self._execute(
+            "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
+            " SELECT id, 'charged', amount, capture_due_at FROM transactions"
+            " INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+            " ORDER BY capture_due_at, seq",
+            (now,),
+        )
+        self._execute(
+            "UPDATE transactions INDEXED BY transactions_by_capture SET status = 'charged',"
+            " captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
+            " WHERE status = 'authorized' AND capture_due_at <= ?",
+            (now,),
+        )
 
     def next_change_at(self) -> int | None:
         """Return when the next payment is captured by itself."""

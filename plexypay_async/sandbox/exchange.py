@@ -126,9 +126,12 @@ def read_document(body: bytes, *, source: str) -> dict[str, Any]:
     Raises:
         Refusal: It is something else, with code 3.
     """
-    document = _parsed(body, source)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
     if not isinstance(document, dict):
-        raise Refusal(3, "body: expected a JSON object", source=source)
+        raise Refusal(3, f"body: expected a JSON object, got {_kind(document)}", source=source)
     return cast("dict[str, Any]", document)
 
 
@@ -158,9 +161,18 @@ class PageQuery:
         """How many items come before the page, as far as the database can count."""
         return min((self.page - 1) * self.size, LARGEST)
 
-    def response(self, items: Sequence[Any], total: int) -> ApiResponse:
-        """Return the response that shows the page."""
-        return ApiResponse(200, {"data": items, "page": self.page, "size": self.size, "total": total})
+    def response(
+        self,
+        find: Callable[[int, int], tuple[Sequence[_T], int]],
+        show: Callable[[_T], Any] = lambda item: item,
+    ) -> ApiResponse:
+        """Return the response that shows the page.
+
+        `find` takes the offset and the size, and returns the page's items and how many there are in all.
+        """
+        items, total = find(self.offset, self.size)
+        data = [show(item) for item in items]
+        return ApiResponse(200, {"data": data, "page": self.page, "size": self.size, "total": total})
 
 
 class Fields:
@@ -171,10 +183,7 @@ class Fields:
 
     def __init__(self, body: bytes, *, source: str) -> None:
         self.source = source
-        document = _parsed(body, source)
-        if not isinstance(document, dict):
-            raise Refusal(3, f"body: expected a JSON object, got {_kind(document)}", source=source)
-        self._values: dict[str, Any] = document
+        self._values = read_document(body, source=source)
         self._prefix = ""
 
     def text(self, name: str) -> str | None:
@@ -224,8 +233,18 @@ class Fields:
             Refusal: It is not given, with code 3.
         """
         if value is None:
-            raise Refusal(3, f"{self._prefix}{name}: required", source=self.source)
+            raise self._bad_type(name, "required")
         return value
+
+    def required_text(self, name: str) -> str:
+        """Return a string that must be given."""
+        return self.given(name, self.text(name))
+
+    def currency(self, name: str) -> str:
+        """Return a currency, which must be given."""
+        currency = self.required_text(name)
+        self.check_currency(name, currency)
+        return currency
 
     def check_minor_units(self, name: str, amount: int) -> None:
         """Refuse an amount of minor units that is not positive, or is larger than the database holds."""
@@ -251,12 +270,13 @@ class Fields:
         """Return the refusal of a value of the right type that cannot be."""
         return Refusal(5, f"{self._prefix}{name}: {message}", source=self.source)
 
+    def _bad_type(self, name: str, message: str) -> Refusal:
+        return Refusal(3, f"{self._prefix}{name}: {message}", source=self.source)
+
     def _typed(self, name: str, expected: type[_T], described: str) -> _T | None:
         value = self._values.get(name)
         if value is not None and type(value) is not expected:
-            raise Refusal(
-                3, f"{self._prefix}{name}: expected {described}, got {_kind(value)}", source=self.source
-            )
+            raise self._bad_type(name, f"expected {described}, got {_kind(value)}")
         return value
 
 
@@ -269,13 +289,6 @@ def _kind(value: Any) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _parsed(body: bytes, source: str) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
 
 
 def _positive(query: Mapping[str, str], name: str, default: int, source: str) -> int:

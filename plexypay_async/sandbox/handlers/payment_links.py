@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from ..clock import read_time
 from ..exchange import ApiRequest, ApiResponse, Fields, json_text
@@ -39,14 +39,13 @@ class PaymentLinksHandlers(GroupHandlers):
         query = request.query
         page = self._page(request)
         status = query.get("status")
-        links, total = self._state.links.search(
-            page.offset,
-            page.size,
+        find = partial(
+            self._state.links.search,
             status=None if status is None else status.lower(),
             created_from=self._moment(query, "from"),
             created_to=self._moment(query, "to"),
         )
-        return page.response([link.summary() for link in links], total)
+        return page.response(find, StoredLink.summary)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one link."""
@@ -84,17 +83,9 @@ class PaymentLinksHandlers(GroupHandlers):
         return ApiResponse(200, {"data": data})
 
     def _new(self, fields: Fields) -> StoredLink:
-        amount, currency = fields.integer("amount"), fields.text("currency")
-        amount = fields.given("amount", amount)
-        currency = fields.given("currency", currency)
-        description = fields.text("description")
-        order_reference = fields.text("orderReference")
-        customer_id = fields.text("customerId")
-        metadata = fields.object("metadata")
-        auto_clearing = fields.boolean("autoClearing")
-        validation = fields.boolean("validation")
+        amount = fields.given("amount", fields.integer("amount"))
         fields.check_minor_units("amount", amount)
-        fields.check_currency("currency", currency)
+        order_reference = fields.text("orderReference")
         if order_reference == "":
             raise fields.bad_value("orderReference", "must not be empty")
         now = self._state.links.second()
@@ -104,15 +95,15 @@ class PaymentLinksHandlers(GroupHandlers):
             created_at=now,
             updated_at=now,
             amount=amount,
-            currency=currency,
-            description=description,
+            currency=fields.currency("currency"),
+            description=fields.text("description"),
             order_reference=order_reference,
             expires_at=self._future(fields, "expiresAt"),
-            customer_id=customer_id,
-            metadata=self._kept(metadata, "metadata"),
+            customer_id=fields.text("customerId"),
+            metadata=self._kept(fields, "metadata"),
             recurring=self._recurring(fields),
-            auto_clearing=auto_clearing is not False,
-            validation=validation is True,
+            auto_clearing=fields.boolean("autoClearing") is not False,
+            validation=fields.boolean("validation") is True,
         )
 
     def _future(self, fields: Fields, name: str) -> int | None:
@@ -131,9 +122,10 @@ class PaymentLinksHandlers(GroupHandlers):
             recurring.check_positive("frequency", frequency)
         recurring.time("expiry")
         recurring.text("parentTransactionId")
-        return self._kept(fields.object("recurring"), "recurring")
+        return self._kept(fields, "recurring")
 
-    def _kept(self, document: dict[str, Any] | None, name: str) -> str | None:
+    def _kept(self, fields: Fields, name: str) -> str | None:
+        document = fields.object(name)
         return None if document is None else json_text(document, name=name, source=self.source)
 
     def _moment(self, query: Mapping[str, str], name: str) -> int | None:

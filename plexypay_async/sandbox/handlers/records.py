@@ -7,6 +7,7 @@ moves money says ``success: true`` and moves none. Only an id that is not known 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from ..exchange import ApiRequest, ApiResponse, json_text, read_document
@@ -27,8 +28,7 @@ class RecordHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the records, the newest first."""
-        page = self._page(request)
-        return page.response(*self._state.records.page(self.kind, page.offset, page.size))
+        return self._page(request).response(partial(self._state.records.page, self.kind))
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one record."""

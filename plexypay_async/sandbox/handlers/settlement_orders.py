@@ -30,9 +30,8 @@ class SettlementOrdersHandlers(GroupHandlers):
         """Make an order; the same ``requestId`` and body return the existing one, in its present state."""
         fields = _OrderFields(request.body, source=self.source)
         orders = self._state.settlement_orders
-        amount, currency = fields.number("amount"), fields.text("currency")
-        amount = fields.given("amount", amount)
-        currency = fields.given("currency", currency)
+        amount = fields.given("amount", fields.number("amount"))
+        currency = fields.required_text("currency")
         beneficiary_id = fields.text("beneficiary_id")
         request_id = fields.text("requestId")
         fields.check_positive("amount", amount)
@@ -64,9 +63,7 @@ class SettlementOrdersHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the orders, the newest first."""
-        page = self._page(request)
-        orders, total = self._state.settlement_orders.page(page.offset, page.size)
-        return page.response([order.shown() for order in orders], total)
+        return self._page(request).response(self._state.settlement_orders.page, StoredSettlementOrder.shown)
 
 
 class _OrderFields(Fields):

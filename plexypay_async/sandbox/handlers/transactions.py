@@ -24,9 +24,7 @@ class TransactionsHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, refunds too, the newest first."""
-        page = self._page(request)
-        transactions, total = self._state.transactions.page(page.offset, page.size)
-        return page.response([transaction.listed() for transaction in transactions], total)
+        return self._page(request).response(self._state.transactions.page, StoredTransaction.listed)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one transaction."""

@@ -89,9 +89,7 @@ class WalletHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, the newest first."""
-        page = self._page(request)
-        transactions, total = self._state.wallet.page(page.offset, page.size)
-        return page.response([transaction.shown() for transaction in transactions], total)
+        return self._page(request).response(self._state.wallet.page, StoredWalletTransaction.shown)
 
     def _move(self, request: ApiRequest, done: str, status: str) -> ApiResponse:
         transaction = self._known(request)

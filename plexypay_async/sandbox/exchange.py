@@ -7,6 +7,7 @@ the library, so it must not share the library's mistakes.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar, cast
@@ -27,6 +28,7 @@ __all__ = [
     "PublishedError",
     "Refusal",
     "error_body",
+    "in_base64",
     "json_text",
     "published_error",
     "read_document",
@@ -118,6 +120,11 @@ def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted:
     except TypeError:
         # Deep nesting is the one thing that orjson reads and does not write.
         raise Refusal(3, f"{name}: nested too deep", source=source) from None
+
+
+def in_base64(document: Mapping[str, Any]) -> str:
+    """Write an object as JSON in Base64 for URLs, without padding, as the messages of 3-D Secure are."""
+    return base64.urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 
 
 def read_document(body: bytes, *, source: str) -> dict[str, Any]:

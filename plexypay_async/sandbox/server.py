@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -16,11 +15,12 @@ from ..errors import ConfigurationError
 from .clock import Clock
 from .deliveries.log import Deliveries
 from .deliveries.settings import PAUSES, WebhookSettings
+from .deliveries.settings import webhook_token as checked_token
 from .exchange import Refusal
 from .faults import Fault, Faults
 from .handlers.group import find_handlers
 from .running import RunningSandbox, Setup
-from .site import Site, is_loopback
+from .site import Site, checked_each, is_loopback
 from .state.acquirer import LinkPayment
 from .state.issuer import DEFAULT_CARD, PASSWORD
 from .thread import ServingThread
@@ -116,38 +116,19 @@ class Sandbox:
         request_timeout: float = 30.0,
         max_connections: int = 1000,
     ) -> None:
-        is_exposed = not is_loopback(host)
-        if api_key is None:
-            api_key = secrets.token_urlsafe(24) if is_exposed else "sandbox-key"
-        if admin_token is None and is_exposed:
-            admin_token = secrets.token_urlsafe(24)
-        for name, text in (("api_key", api_key), ("admin_token", admin_token)):
-            if text is not None and (not text or not text.isascii() or not text.isprintable()):
-                raise ConfigurationError(f"{name}: expected printable ASCII text")
-        if not 0 < request_timeout < math.inf:
-            raise ConfigurationError(f"request_timeout: must be positive, got {request_timeout}")
-        if max_connections < 1:
-            raise ConfigurationError(f"max_connections: must be positive, got {max_connections}")
-        if max_page_size < 1:
-            raise ConfigurationError(f"max_page_size: must be positive, got {max_page_size}")
-        if isinstance(faults, (str, Fault)):
-            raise ConfigurationError("faults: expected several, such as ['code=1,rate=0.05']")
-        self.api_key = api_key
+        self.api_key, self._admin_token = _keys(host, api_key, admin_token)
         self.clock = Clock()
         self.faults = Faults(seed)
         self.requests = Traffic()
         self.deliveries = Deliveries(lambda: self._started().dispatcher)
-        self._admin_token = None if admin_token is None else Secret(admin_token)
         self._webhooks = WebhookSettings(
             url=webhook_url,
-            token=api_key if webhook_token is None else webhook_token,
+            token=checked_token(self.api_key if webhook_token is None else webhook_token),
             hosts=webhook_hosts,
             ports=webhook_ports,
             pauses=webhook_pauses,
             timeout=webhook_timeout,
         )
-        for fault in faults:
-            self.faults.add(fault)
         self._setup = Setup(
             host=host,
             port=port,
@@ -162,6 +143,7 @@ class Sandbox:
             request_timeout=request_timeout,
             max_connections=max_connections,
         )
+        checked_each("faults", faults, self.faults.add, such_as=["code=1,rate=0.05"])
         self._running: RunningSandbox | None = None
         self._thread: ServingThread | None = None
 
@@ -212,7 +194,7 @@ class Sandbox:
 
     @webhook_url.setter
     def webhook_url(self, url: str | None) -> None:
-        self._webhooks.set_url(url)
+        self._webhooks.url = url
 
     @property
     def webhook_token(self) -> str:
@@ -221,23 +203,23 @@ class Sandbox:
         Raises:
             ConfigurationError: What it is set to is no printable ASCII text.
         """
-        return self._webhooks.token
+        return self._webhooks.token.reveal()
 
     @webhook_token.setter
     def webhook_token(self, token: str) -> None:
-        self._webhooks.set_token(token)
+        self._webhooks.token = checked_token(token)
 
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""
         running = self._started()
         links = running.loop.do(lambda: list(running.state.links.all()))
-        return [orjson.loads(orjson.dumps(link.whole(running.base_url))) for link in links]
+        return [_as_json(link.whole(running.base_url)) for link in links]
 
     def transactions(self) -> list[dict[str, Any]]:
         """Return every stored transaction as webhooks show one, the oldest first; amounts in major units."""
         running = self._started()
         transactions = running.loop.do(lambda: list(running.state.transactions.all()))
-        return [orjson.loads(orjson.dumps(transaction.whole())) for transaction in transactions]
+        return [_as_json(transaction.whole()) for transaction in transactions]
 
     def pay(
         self,
@@ -270,8 +252,7 @@ class Sandbox:
             transaction = running.loop.do(lambda: running.state.acquirer.pay_link(payment_link_id, payment))
         except Refusal as refusal:
             raise ValueError(refusal.response.document["message"]) from None
-        paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))
-        return paid
+        return _as_json(transaction.whole())
 
     def reset(self) -> None:
         """Forget what was stored, requests and faults, and return the clock to real time.
@@ -315,3 +296,20 @@ class Sandbox:
         if self._running is None:
             raise ConfigurationError("the sandbox is not running; use it in a `with` or `async with` block")
         return self._running
+
+
+def _keys(host: str, api_key: str | None, admin_token: str | None) -> tuple[str, Secret[str] | None]:
+    is_exposed = not is_loopback(host)
+    if api_key is None:
+        api_key = secrets.token_urlsafe(24) if is_exposed else "sandbox-key"
+    if admin_token is None and is_exposed:
+        admin_token = secrets.token_urlsafe(24)
+    for name, text in (("api_key", api_key), ("admin_token", admin_token)):
+        if text is not None and (not text or not text.isascii() or not text.isprintable()):
+            raise ConfigurationError(f"{name}: expected printable ASCII text")
+    return api_key, None if admin_token is None else Secret(admin_token)
+
+
+def _as_json(document: Mapping[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = orjson.loads(orjson.dumps(document))
+    return read

@@ -14,8 +14,9 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import yarl
 from aiohttp import hdrs, web
@@ -26,6 +27,7 @@ from ..errors import ConfigurationError
 __all__ = [
     "BANK_PAGES",
     "Site",
+    "checked_each",
     "host_of",
     "is_cross_site",
     "is_loopback",
@@ -33,6 +35,8 @@ __all__ = [
     "is_same_text",
     "numeric_address",
 ]
+
+T = TypeVar("T")
 
 BANK_PAGES = "/checkout/3ds/"
 _ADMIN = "/_sandbox"
@@ -52,9 +56,8 @@ class Site:
     """
 
     def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
-        if isinstance(allowed_hosts, str):
-            raise ConfigurationError("allowed_hosts: expected several, such as ['sandbox']")
-        self._names = {_plain(host)} | {_checked_name(name) for name in allowed_hosts}
+        allowed = checked_each("allowed_hosts", allowed_hosts, _checked_name, such_as=["sandbox"])
+        self._names = {_plain(host), *allowed}
         # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
         # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
@@ -163,6 +166,13 @@ def _checked_name(name: object) -> str:
             f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}"
         )
     return _plain(found)
+
+
+def checked_each(name: str, values: Any, check: Callable[[Any], T], *, such_as: object) -> list[T]:
+    """Return what `check` makes of each value that was given for a parameter of several."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ConfigurationError(f"{name}: expected several, such as {such_as}")
+    return [check(value) for value in values]
 
 
 def host_of(name: object) -> str | None:

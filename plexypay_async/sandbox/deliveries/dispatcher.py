@@ -225,7 +225,7 @@ class Dispatcher:
             async with self._session.post(
                 due.url,
                 data=due.body,
-                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"},
+                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token.reveal()}"},
                 allow_redirects=False,
             ) as response:
                 return response.status, None

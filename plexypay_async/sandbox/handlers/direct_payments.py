@@ -24,13 +24,13 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import orjson
 
-from ..exchange import ApiRequest, ApiResponse
+from ..exchange import ApiRequest, ApiResponse, in_base64
 from ..money import MoneyFields, in_major_units
 from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
@@ -188,7 +188,7 @@ class DirectPaymentsHandlers(GroupHandlers):
 def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[str, Any]:
     """Return what a merchant needs to send its customer to the sandbox's bank page."""
     action = f"{base_url}/checkout/3ds/{transaction.id}"
-    creq = _base64(
+    creq = in_base64(
         {
             "threeDSServerTransID": transaction.id,
             "messageType": "CReq",
@@ -196,7 +196,7 @@ def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[st
             "challengeWindowSize": "05",
         }
     )
-    session_data = _base64({"transactionId": transaction.id})
+    session_data = in_base64({"transactionId": transaction.id})
     html = (
         f'<form method="post" action="{escape(action)}"><input type="hidden" name="creq" value="{creq}">'
         f'<input type="hidden" name="threeDSSessionData" value="{session_data}"></form>'
@@ -210,10 +210,6 @@ def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[st
         "threeDSSessionData": session_data,
         "action": action,
     }
-
-
-def _base64(document: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 
 
 def _password(fields: MoneyFields) -> str:

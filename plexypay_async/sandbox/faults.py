@@ -384,9 +384,8 @@ def _check_values(fault: Fault) -> None:
     _check_number("rate", fault.rate, least=0, most=1)
     _check_number("times", fault.times, whole=True, least=1)
     _check_number("capacity", fault.capacity, whole=True, least=1)
-    hang: object = fault.hang
-    if not isinstance(hang, bool):
-        raise ValueError(f"hang: expected true or false, got {hang!r}")
+    if type(fault.hang) is not bool:
+        raise ValueError(f"hang: expected true or false, got {fault.hang!r}")
     _check_text("retry_after", fault.retry_after)
     _check_name("operation", fault.operation, "payment_links.create or payment_links.*")
     _check_name("event", fault.event, "transaction.charged or transaction.*")

@@ -91,7 +91,7 @@ class RunningSandbox:
             DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
         )
         groups = {
-            handlers: handlers(self.state, base_url=self.base_url, max_page_size=setup.max_page_size)
+            handlers: handlers(self.state, self.base_url, setup.max_page_size)
             for _, handlers in setup.handlers
         }
         self.operations: list[tuple[Declaration[...], Handler]] = [

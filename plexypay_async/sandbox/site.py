@@ -168,9 +168,9 @@ def _checked_name(name: object) -> str:
     return _plain(found)
 
 
-def checked_each(name: str, values: Any, check: Callable[[Any], T], *, such_as: object) -> list[T]:
+def checked_each(name: str, values: Iterable[Any], check: Callable[[Any], T], *, such_as: object) -> list[T]:
     """Return what `check` makes of each value that was given for a parameter of several."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise ConfigurationError(f"{name}: expected several, such as {such_as}")
     return [check(value) for value in values]
 

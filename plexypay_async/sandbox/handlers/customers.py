@@ -10,7 +10,7 @@ from functools import partial
 
 from ..exchange import ApiRequest, ApiResponse
 from ..state.transactions import StoredTransaction
-from .records import RecordHandlers
+from .group import RecordHandlers
 
 __all__ = ["CustomersHandlers"]
 

@@ -28,13 +28,13 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+import attrs
 import orjson
 
 from ..exchange import ApiRequest, ApiResponse, in_base64
 from ..money import MoneyFields, in_major_units
 from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
-from ..state.state import SandboxState
 from ..state.transactions import IMMEDIATE, MANUAL, VERIFICATION, StoredTransaction, TransactionDraft
 from .card_keys import CardKeys
 from .group import GroupHandlers
@@ -49,15 +49,14 @@ _CVV = re.compile("[0-9]{3,4}")
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
+@attrs.define
 class DirectPaymentsHandlers(GroupHandlers):
     """What the sandbox does for each operation of direct payments."""
 
     source = "directPayments"
     noun = "transaction"
 
-    def __init__(self, state: SandboxState, *, base_url: str, max_page_size: int) -> None:
-        super().__init__(state, base_url=base_url, max_page_size=max_page_size)
-        self._keys = CardKeys()
+    _keys: CardKeys = attrs.field(factory=CardKeys, init=False)
 
     def keys(self, _: ApiRequest) -> ApiResponse:
         """Return the public key with which cards are encrypted for the sandbox."""

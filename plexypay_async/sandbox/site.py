@@ -15,6 +15,7 @@ import binascii
 import hmac
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ __all__ = [
     "BANK_PAGES",
     "Site",
     "checked_each",
-    "host_of",
+    "checked_host",
     "is_cross_site",
     "is_loopback",
     "is_loopback_name",
@@ -56,8 +57,10 @@ class Site:
     """
 
     def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
-        allowed = checked_each("allowed_hosts", allowed_hosts, _checked_name, such_as=["sandbox"])
-        self._names = {_plain(host), *allowed}
+        allowed = checked_each(
+            "allowed_hosts", allowed_hosts, partial(checked_host, "allowed_hosts"), such_as=["sandbox"]
+        )
+        self._names = {_plain(name) for name in (host, *allowed)}
         # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
         # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
@@ -159,13 +162,17 @@ def _host_name(called: str) -> str | None:
     return _plain(name)
 
 
-def _checked_name(name: object) -> str:
-    found = host_of(name)
-    if not found:
+def checked_host(parameter: str, name: object) -> str:
+    """Return a host's name as addresses have it; a `ConfigurationError` if it is none, or has a port."""
+    try:
+        host = yarl.URL.build(scheme="http", host=name).host if isinstance(name, str) else None
+    except ValueError:
+        host = None
+    if not host or not str(name).isprintable():
         raise ConfigurationError(
-            f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}"
+            f"{parameter}: expected host names without a port, such as 'sandbox', got {name!r}"
         )
-    return _plain(found)
+    return host.rstrip(".").lower()
 
 
 def checked_each(name: str, values: Iterable[Any], check: Callable[[Any], T], *, such_as: object) -> list[T]:
@@ -173,16 +180,6 @@ def checked_each(name: str, values: Iterable[Any], check: Callable[[Any], T], *,
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise ConfigurationError(f"{name}: expected several, such as {such_as}")
     return [check(value) for value in values]
-
-
-def host_of(name: object) -> str | None:
-    """Return a host's name as addresses have it; None for what is no name, or has a port."""
-    if not isinstance(name, str) or not name.isprintable():
-        return None
-    try:
-        return yarl.URL.build(scheme="http", host=name).host
-    except ValueError:
-        return None
 
 
 def numeric_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

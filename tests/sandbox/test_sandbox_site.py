@@ -218,7 +218,7 @@ def test_what_counts_as_this_machine_alone(host: str, is_exposed: bool) -> None:
     ("given", "named"),
     [
         ({"allowed_hosts": "sandbox"}, "allowed_hosts: expected several"),
-        ({"allowed_hosts": ["sandbox:80"]}, "allowed_hosts: expected names without a port"),
+        ({"allowed_hosts": ["sandbox:80"]}, "allowed_hosts: expected host names without a port"),
         ({"allowed_hosts": ["http://sandbox"]}, "allowed_hosts: "),
         ({"allowed_hosts": [""]}, "allowed_hosts: "),
         ({"allowed_hosts": [7]}, "allowed_hosts: "),

@@ -19,7 +19,7 @@ import yarl
 
 from ..._privacy.secret import Secret
 from ...errors import ConfigurationError
-from ..site import checked_each, host_of, is_loopback_name, numeric_address
+from ..site import checked_each, checked_host, is_loopback, numeric_address
 
 __all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address", "webhook_token"]
 
@@ -144,19 +144,12 @@ def _host(url: str) -> str:
 
 def _is_this_machine(host: str) -> bool:
     address = numeric_address(host)
-    if address is None:
-        return is_loopback_name(host)
     # A server that listens on all addresses is reached by the unspecified one too.
-    return address.is_loopback or address.is_unspecified
+    return is_loopback(host) or (address is not None and address.is_unspecified)
 
 
 def _checked_host(host: object) -> str:
-    if host == _ANY:
-        return _ANY
-    name = host_of(host)
-    if not name:
-        raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
-    return name.rstrip(".").lower()
+    return _ANY if host == _ANY else checked_host("webhook_hosts", host)
 
 
 def _checked_port(port: object) -> int | str:

@@ -121,7 +121,7 @@ class DirectPaymentsHandlers(GroupHandlers):
         return PresentedCard(
             number=number,
             expiry_month=month,
-            expiry_year=year if year > 99 else 2000 + year,
+            expiry_year=year,
             cvv=cvv,
             holder=holder,
         ), None

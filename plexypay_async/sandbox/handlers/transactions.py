@@ -41,8 +41,7 @@ class TransactionsHandlers(GroupHandlers):
     def history(self, request: ApiRequest) -> ApiResponse:
         """Return the steps of a transaction, the oldest first."""
         transaction = self._found(self._state.transactions.find(request.path["id"]))
-        steps = self._state.transactions.steps(transaction.id)
-        return ApiResponse(200, {"data": [step.shown() for step in steps]})
+        return ApiResponse(200, {"data": self._state.transactions.steps(transaction.id)})
 
     def _shown(self, transaction: StoredTransaction | None) -> ApiResponse:
         return ApiResponse(200, self._found(transaction).alone())

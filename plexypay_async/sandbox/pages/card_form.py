@@ -61,16 +61,10 @@ def read_card_form(fields: Mapping[str, str]) -> LinkPayment | CardForm:
         return CardForm(
             card=in_groups(number) if number in CARDS else "", expiry=expiry, cvv=cvv, errors=errors
         )
-    return LinkPayment(
-        card=number, cvv=cvv or None, expiry=None if date is None else _month_and_year(date), otp=PENDING
-    )
+    expires = None if date is None else (int(date[1]), int(date[2]))
+    return LinkPayment(card=number, cvv=cvv or None, expiry=expires, otp=PENDING)
 
 
 def in_groups(number: str) -> str:
     """Return a card's number as cards show it: ``4111 1111 1111 1111``."""
     return " ".join(number[start : start + 4] for start in range(0, len(number), 4))
-
-
-def _month_and_year(date: re.Match[str]) -> tuple[int, int]:
-    year = int(date[2])
-    return int(date[1]), year if len(date[2]) == 4 else 2000 + year

@@ -214,10 +214,8 @@ _CHOICE = """<li><button class="plain" name="card" value="{number}"{chosen}>
 _STYLES = """
 .field { margin: 0 0 .75rem; }
 .field p { margin: .25rem 0 0; }
-label { margin: 0 0 .25rem; }
 label .faint { font-weight: 400; }
 input[aria-invalid] { border: 2px solid var(--bad); }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; align-items: start; }
 .pay { width: 100%; margin: .25rem 0 .75rem; }
 .cards {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); gap: .5rem;

@@ -175,7 +175,8 @@ a { color: var(--accent); }
 dl { display: grid; grid-template-columns: minmax(6rem, auto) 1fr; gap: .25rem 1rem; margin: 1rem 0; }
 dt { color: var(--faint); }
 dd { margin: 0; }
-label { display: block; font-weight: 600; }
+label { display: block; margin: 0 0 .25rem; font-weight: 600; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; align-items: start; }
 input:not([type=radio], [type=checkbox]), select {
   width: 100%; min-height: 2.75rem; padding: .5rem .75rem; font: inherit; color: inherit;
   background: var(--paper); border: 1px solid var(--faint); border-radius: .5rem;

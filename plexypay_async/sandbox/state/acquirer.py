@@ -59,7 +59,7 @@ class LinkPayment:
     card: str = attrs.field(default=DEFAULT_CARD, repr=False)
     cvv: str | None = attrs.field(default=None, repr=False)
     expiry: tuple[int, int] | None = None
-    """The card's last month and its year in four digits; two years ahead unless given."""
+    """The month and the year in which the card expires; two years ahead unless given."""
     otp: str = PASSWORD
     failed: bool = False
     """Whether the payment fails by a system error."""

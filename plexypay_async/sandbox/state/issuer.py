@@ -105,14 +105,18 @@ CARDS: Mapping[str, IssuedCard] = {
 """The test cards by their numbers. The sandbox takes no other, so that no real card gets into it."""
 
 
+def _in_four_digits(year: int) -> int:
+    return year if year > 99 else 2000 + year
+
+
 @attrs.frozen(kw_only=True)
 class PresentedCard:
     """What a customer gives of a card."""
 
     number: str = attrs.field(repr=False)
     expiry_month: int
-    expiry_year: int
-    """In four digits."""
+    expiry_year: int = attrs.field(converter=_in_four_digits)
+    """In four digits; given in two, it is of this century."""
     cvv: str | None = attrs.field(default=None, repr=False)
     holder: str | None = attrs.field(default=None, repr=False)
 
@@ -120,12 +124,6 @@ class PresentedCard:
     def expiry(self) -> str:
         """The expiry as cards show it: ``07/27``."""
         return f"{self.expiry_month:02}/{self.expiry_year % 100:02}"
-
-    @classmethod
-    def of_expiry(cls, number: str, expiry: str, holder: str | None) -> PresentedCard:
-        """Return a card as it is kept, without its CVV."""
-        month, year = expiry.split("/")
-        return cls(number=number, expiry_month=int(month), expiry_year=2000 + int(year), holder=holder)
 
 
 def response_code(card: PresentedCard, amount: int, now: datetime) -> str:

@@ -18,7 +18,7 @@ from ..money import in_major_units
 from .issuer import APPROVED, CARDS, PresentedCard
 from .table import Table
 
-__all__ = ["StoredTransaction", "TransactionDraft", "TransactionStep", "TransactionStore"]
+__all__ = ["StoredTransaction", "TransactionDraft", "TransactionStore"]
 
 _HOUR = 3600 * 1_000_000
 
@@ -108,7 +108,10 @@ class StoredTransaction:
     @property
     def card(self) -> PresentedCard:
         """The card as it was kept, without its CVV."""
-        return PresentedCard.of_expiry(self.card_number, self.card_expiry, self.cardholder)
+        month, year = map(int, self.card_expiry.split("/"))
+        return PresentedCard(
+            number=self.card_number, expiry_month=month, expiry_year=year, holder=self.cardholder
+        )
 
     def listed(self) -> dict[str, Any]:
         """Return the transaction as a list shows it."""
@@ -169,27 +172,6 @@ class StoredTransaction:
             "cardTokenId": self.card_token_id,
             "customerId": self.customer_id,
         }
-
-
-@attrs.frozen
-class TransactionStep:
-    """One step of a transaction's life."""
-
-    status: str
-    amount: int
-    created_at: int
-    refund_id: str | None
-
-    def shown(self) -> dict[str, Any]:
-        """Return the event as a history shows it; the shape is assumed."""
-        event = {
-            "status": self.status,
-            "amount": in_major_units(self.amount),
-            "createdAt": _with_fraction(self.created_at),
-        }
-        if self.refund_id is not None:
-            event["refundTransactionId"] = self.refund_id
-        return event
 
 
 class TransactionStore(Table[StoredTransaction], name="transactions", row=StoredTransaction):
@@ -300,15 +282,19 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         """Return up to `size` of a customer's transactions after the newest `offset`, and how many it has."""
         return self._page_where("customer_id = ?", (customer_id,), offset, size)
 
-    def steps(self, transaction_id: str) -> list[TransactionStep]:
-        """Return the steps of a transaction, the oldest first."""
+    def steps(self, transaction_id: str) -> list[dict[str, Any]]:
+        """Return as a history shows them (the shape is assumed), the oldest first."""
         self.catch_up()
         rows = self._execute(
             "SELECT status, amount, created_at, refund_id FROM transaction_events"
             " WHERE transaction_id = ? ORDER BY seq",
             (transaction_id,),
         )
-        return [TransactionStep(*row) for row in rows]
+        return [
+            {"status": status, "amount": in_major_units(amount), "createdAt": _with_fraction(created_at)}
+            | ({} if refund_id is None else {"refundTransactionId": refund_id})
+            for status, amount, created_at, refund_id in rows
+        ]
 
     def _make_changes(self, now: int) -> None:
         for due in self._rows(

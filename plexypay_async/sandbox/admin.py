@@ -37,7 +37,7 @@ __all__ = ["Admin"]
 
 _ROOT = "/_sandbox"
 _SOURCE = "sandbox"
-_PATIENCE = 15.0
+_SETTLE_TIMEOUT = 15.0
 
 
 @attrs.frozen
@@ -158,7 +158,7 @@ class Admin:
     @_at("POST", "/deliveries/settle", "waits until all webhooks that are due have been tried")
     async def _settle_deliveries(self, _: web.Request) -> ApiResponse:
         try:
-            await self.dispatcher.settled(_PATIENCE)
+            await self.dispatcher.settled(_SETTLE_TIMEOUT)
         except TimeoutError as error:
             raise Refusal(1, str(error), source=_SOURCE) from None
         return ApiResponse(200, {})

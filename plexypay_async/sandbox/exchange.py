@@ -274,7 +274,7 @@ class Fields:
         return json_text(self._values, name="body", source=self.source, is_sorted=True)
 
     def bad_value(self, name: str, message: str) -> Refusal:
-        """Return the refusal of a value of the right type that cannot be."""
+        """Return the refusal of a value that has the right type but is not possible."""
         return Refusal(5, f"{self._prefix}{name}: {message}", source=self.source)
 
     def _bad_type(self, name: str, message: str) -> Refusal:

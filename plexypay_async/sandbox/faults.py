@@ -40,7 +40,7 @@ class Cut(enum.StrEnum):
 
 
 class ForeignBody(enum.StrEnum):
-    """What stands in an answer in place of the API's own body, as from a gateway in between."""
+    """A body that is not the API's own, such as a gateway before it would send."""
 
     HTML = "html"
     """A page that names the status."""
@@ -49,7 +49,7 @@ class ForeignBody(enum.StrEnum):
     MESSAGE = "message"
     """``{"message":"busy"}``: no code."""
     CODE = "code"
-    """``{"code":1,"message":"busy"}``, of which the API knows no such status."""
+    """``{"code":1,"message":"busy"}``, with a status that the API does not send with this code."""
     ERROR = "error"
     """``{"error":"busy"}``"""
     STATUS = "status"
@@ -68,7 +68,7 @@ class Work(enum.StrEnum):
 
 
 class Misdelivery(enum.StrEnum):
-    """What happens to a webhook, where no receiver is to blame."""
+    """How a webhook is delivered wrongly although its receiver works."""
 
     TWICE = "twice"
     """It is delivered, and delivered again at once."""
@@ -102,9 +102,9 @@ def _as_header(value: str | float | None) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One way of misbehaving, and whom it strikes.
+    """One way of misbehaving, and the requests or webhooks that it strikes.
 
-    What happens, at most one of the first five:
+    What happens (at most one of the first five):
 
     Args:
         code: This error of the API is answered, with its status unless `status` says another. Every code
@@ -117,12 +117,12 @@ class Fault:
         latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
             of each request takes.
         work: With `code`, `status` or `hang`, whether the fault comes ``before`` the work (the default),
-            ``after`` it (so it is done, and not told) or at ``random``.
+            ``after`` it (it is done, but the client does not learn of it) or at ``random``.
         body: With `status`, which may then be 200 and above too, what is answered in place of the API's own
             body, a `ForeignBody`: ``html``, ``empty``, ``message``, ``code``, ``error`` or ``status``.
         retry_after: With an error, the header ``Retry-After``: seconds, or an HTTP date as text.
 
-    Whom it strikes:
+    Which requests or webhooks it strikes:
 
     Args:
         rate: The probability, 0 to 1, drawn from the sandbox's `seed`.
@@ -135,7 +135,7 @@ class Fault:
         id: The number given by `Faults.add`, 0 before; not compared, not written.
 
     Raises:
-        ValueError: A value cannot be; the message names it and what is allowed.
+        ValueError: A value is not possible; the message names it and says what is allowed.
     """
 
     code: int | None = None
@@ -202,7 +202,7 @@ class Fault:
 
     @property
     def answers_error(self) -> bool:
-        """Whether an error is what it does."""
+        """Whether its effect is an error as the answer."""
         return self.code is not None or self.status is not None or self.capacity is not None
 
     @property
@@ -248,15 +248,15 @@ class Strike:
     latency: float
     """Seconds to wait first."""
     fault: Fault | None
-    """What then happens; None lets the request through."""
+    """What happens then; None: the request goes through."""
     works: bool
     """Whether the work is done although the fault strikes."""
     _held_capacities: tuple[_FaultInForce, ...] = ()
 
     def release(self) -> None:
         """Make room for another request where a capacity was taken."""
-        for standing in self._held_capacities:
-            standing.inside -= 1
+        for entry in self._held_capacities:
+            entry.inside -= 1
         self._held_capacities = ()
 
 
@@ -275,7 +275,7 @@ class Faults:
 
     def __iter__(self) -> Iterator[Fault]:
         with self._lock:
-            return iter([standing.fault for standing in self._in_force.values()])
+            return iter([entry.fault for entry in self._in_force.values()])
 
     def __len__(self) -> int:
         return len(self._in_force)
@@ -325,24 +325,24 @@ class Faults:
             latency = 0.0
             chosen: Fault | None = None
             entered: list[_FaultInForce] = []
-            for standing in self._in_force.values():
-                fault = standing.fault
+            for entry in self._in_force.values():
+                fault = entry.fault
                 if not fault.matches(operation):
                     continue
-                if not self._strikes(standing) or (chosen is not None and not fault.only_delays):
+                if not self._strikes(entry) or (chosen is not None and not fault.only_delays):
                     if fault.capacity is not None:
-                        entered.append(standing)
+                        entered.append(entry)
                     continue
-                standing.struck += 1
+                entry.struck += 1
                 if fault.capacity is None:
                     latency += fault.latency
                 if not fault.only_delays:
                     chosen = fault
             if chosen is not None and chosen.capacity is not None:
                 return Strike(latency, chosen, works=False)
-            for standing in entered:
-                standing.inside += 1
-                latency += standing.fault.latency
+            for entry in entered:
+                entry.inside += 1
+                latency += entry.fault.latency
             if chosen is None and not latency and not entered:
                 return None
             return Strike(latency, chosen, self._works(chosen), tuple(entered))
@@ -350,17 +350,17 @@ class Faults:
     def strike_delivery(self, event: str) -> Fault | None:
         """Return the first fault that strikes a webhook of this name now."""
         with self._lock:
-            for standing in self._in_force.values():
-                if standing.fault.matches_delivery(event) and self._strikes(standing):
-                    standing.struck += 1
-                    return standing.fault
+            for entry in self._in_force.values():
+                if entry.fault.matches_delivery(event) and self._strikes(entry):
+                    entry.struck += 1
+                    return entry.fault
         return None
 
-    def _strikes(self, standing: _FaultInForce) -> bool:
-        fault = standing.fault
-        if fault.times is not None and standing.struck >= fault.times:
+    def _strikes(self, entry: _FaultInForce) -> bool:
+        fault = entry.fault
+        if fault.times is not None and entry.struck >= fault.times:
             return False
-        if fault.capacity is not None and standing.inside < fault.capacity:
+        if fault.capacity is not None and entry.inside < fault.capacity:
             return False
         return fault.rate >= 1.0 or self._random.random() < fault.rate
 

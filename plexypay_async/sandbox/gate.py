@@ -33,7 +33,7 @@ MAX_BODY = 1 << 20
 """Bytes of a request's body, decompressed."""
 
 _JSON = "application/json"
-# aiohttp does not tell a handler that its client has gone: the handler has to look.
+# Seconds between looks: aiohttp does not tell a handler that its client has gone.
 _LOOK_EVERY = 0.05
 _OWN_PATHS = ("/_sandbox/", "/checkout/")
 _ASK_FOR_TOKEN = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Plexy Pay sandbox", charset="UTF-8"'}
@@ -95,7 +95,7 @@ class Gate:
                 asked = ApiRequest(request.match_info, request.query, body, request.headers)
                 return respond(handler(asked), headers)
 
-            return await self._pass(request, operation, work, headers)
+            return await self._serve(request, operation, work, headers)
 
         return serve
 
@@ -103,9 +103,9 @@ class Gate:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse_path(request, refused)
-        return await self._pass(request, None, lambda _: _refuse_path(request, refused), None)
+        return await self._serve(request, None, lambda _: _refuse_path(request, refused), None)
 
-    async def _pass(
+    async def _serve(
         self,
         request: web.Request,
         operation: str | None,

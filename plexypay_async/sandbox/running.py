@@ -174,7 +174,7 @@ class RunningSandbox:
         application = web.Application(
             middlewares=[door(setup.site, self.connections), answer_unknown], client_max_size=MAX_BODY
         )
-        application.on_response_prepare.append(_say_what_it_is)
+        application.on_response_prepare.append(_add_sandbox_header)
         # A path without parameters wins over one that could swallow it.
         for declaration, handler in sorted(
             self.operations, key=lambda served: len(served[0].path_parameters) > 0
@@ -194,7 +194,7 @@ class RunningSandbox:
         return application
 
 
-async def _say_what_it_is(_: web.Request, response: web.StreamResponse) -> None:
+async def _add_sandbox_header(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[SANDBOX_HEADER] = "1"
 
 

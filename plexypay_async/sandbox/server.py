@@ -43,19 +43,19 @@ class Sandbox:
     Every answer carries ``X-Plexypay-Sandbox: 1``, by which a client knows it. Answers of operations that are
     assumed carry ``X-Evidence: assumed``; those of faults name the fault in ``X-Sandbox-Fault``.
 
-    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as a call of
-    the synchronous `PlexyPay`, would wait for ever for an answer; for such code, ``with`` serves on a thread
-    of its own. Either way, all that follows may be used from any thread.
+    ``async with`` serves on the running event loop. Code that blocks the thread of that loop, such as a call
+    of the synchronous `PlexyPay`, would never be answered: for such code, use ``with``, which serves on a
+    thread of its own. Either way, the attributes and methods below may be used from any thread.
 
     Args:
         api_key: The key that requests must carry. Unless given ``sandbox-key``, and a random one where it
             listens on more than a loopback address.
-        database: A file for the state, made if it is not there and read again by the next sandbox; in
-            memory, and gone at the stop, unless given. An empty string is a file that SQLite takes away at
-            the stop, for more links than memory should hold.
+        database: A file for the state, created if it does not exist and used again by the next sandbox.
+            Unless given, the state is in memory and lost at the stop. An empty string is a temporary file,
+            deleted at the stop, for more links than memory should hold.
         host: The address to listen on. On any but a loopback address or ``localhost``, the sandbox's own
-            paths (``/_sandbox`` and ``/``) need the `admin_token`. It speaks plain HTTP: whoever is between
-            reads the keys.
+            paths (``/_sandbox`` and ``/``) need the `admin_token`. It speaks plain HTTP: anyone on
+            the network between can read the keys.
         port: The port to listen on; 0 takes a free one, anew at each start.
         faults: Faults in force from the start, as `Fault` or text.
         seed: Makes the chances of the faults the same in each run.
@@ -66,20 +66,20 @@ class Sandbox:
             is any host. To others nothing is sent: test data may hold the addresses of real shops.
         webhook_ports: Ports of this machine to which webhooks may go besides that of `webhook_url` and those
             at which servers under development usually are (3000, 5000, 8000, 8080, 8791); ``"*"`` is any. To
-            others nothing is sent: a link is not to reach whatever else listens here.
+            others nothing is sent: a link must not reach other services of this machine.
         webhook_pauses: Seconds of the sandbox's clock between the attempts at one webhook, which therefore
             has one attempt more than there are pauses.
         webhook_timeout: Seconds of real time that a receiver has to answer.
         allowed_hosts: Names by which it may be called besides `host`, ``localhost`` and, where it listens on
             more than a loopback address, addresses: ``["sandbox"]`` for ``http://sandbox:8790``. A request
-            whose ``Host`` is another is refused with 403, since a page of the web could have sent it.
+            with any other ``Host`` is refused with 403: a web page could have sent it (DNS rebinding).
         admin_token: What the sandbox's own paths ask for as ``Authorization: Bearer``, or as the password of
             ``Basic``. Unless given nothing, and a random one where it listens on more than a loopback
             address.
         request_timeout: Seconds of real time in which a request must have arrived, from its first byte to the
             end of its body; its connection is closed after them.
-        max_connections: How many connections it holds. One more takes the place of the one that has waited
-            longest without a request under way.
+        max_connections: How many connections are open at most. A further one replaces the one that has been
+            idle longest.
 
     Attributes:
         api_key: The key that requests must carry.

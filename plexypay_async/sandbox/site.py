@@ -1,11 +1,12 @@
 """Whom the sandbox serves: by which names it is called, and whose pages may send it something.
 
-A page of the web can send requests to this machine, and can have its own name lead here after it was loaded
-(DNS rebinding), after which a browser takes the sandbox for a part of that page's site and lets it read. So
-each request must call the sandbox by a name that is its own, and what changes something must not come from a
-page of another site. Programs other than browsers say nothing of a site, and are served.
+A web page can make its visitor's browser send requests to this machine. It can even point its own name here
+after it was loaded (DNS rebinding): the browser then takes the sandbox for that page's own site, and lets the
+page read the answers. So the ``Host`` of each request must be a name of this sandbox, and a request that
+changes something must not come from a page of another site. Programs other than browsers send no headers that
+name a site, and are served.
 
-The bank's page is the exception: a shop's page posts to it, as it does to a real bank's.
+The bank's page is the exception: a shop's page posts to it, as to a real bank's.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Site:
             "allowed_hosts", allowed_hosts, partial(checked_host, "allowed_hosts"), such_as=["sandbox"]
         )
         self._names = {_plain(name) for name in (host, *allowed)}
-        # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
+        # An address, unlike a name, cannot be pointed elsewhere by DNS. A sandbox on a loopback address is
         # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
         self._admin_token = admin_token
@@ -75,12 +76,12 @@ class Site:
         if not self._is_own(name):
             return (
                 HTTPStatus.FORBIDDEN,
-                f"Host: {name[:200]!r} is no name of this sandbox; if it is to be one, allow it with"
-                " allowed_hosts=[...] or --allowed-host",
+                f"Host: {name[:200]!r} is not a name of this sandbox; allow it with allowed_hosts=[...] or"
+                " --allowed-host",
             )
         changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
         if changes and is_cross_site(request):
-            return (HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
+            return (HTTPStatus.FORBIDDEN, "Origin: the request comes from a page of another site")
         if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):
             return (
                 HTTPStatus.UNAUTHORIZED,
@@ -125,14 +126,14 @@ def is_cross_site(request: web.Request) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine to itself alone, as far as its text says; no name is looked up."""
+    """Whether a host is a loopback address or a name of one; no name is looked up."""
     name = _plain(host)
     address = numeric_address(name)
     return is_loopback_name(name) if address is None else address.is_loopback
 
 
 def is_same_text(given: str, secret: Secret[str]) -> bool:
-    """Whether a header's text is the secret; how long that takes says nothing of it."""
+    """Whether a header's text is the secret, compared in constant time."""
     return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.reveal().encode())
 
 

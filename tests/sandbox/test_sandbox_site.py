@@ -116,7 +116,7 @@ async def test_what_is_refused_says_how_to_allow_it(sandbox: Sandbox, session: a
     async with session.get(sandbox.base_url + LINKS, headers={"Host": "sandbox:8790"}) as response:
         assert response.status == 403
         told = (await response.json())["message"]
-    assert "'sandbox' is no name of this sandbox" in told
+    assert "'sandbox' is not a name of this sandbox" in told
     assert "--allowed-host" in told
 
 

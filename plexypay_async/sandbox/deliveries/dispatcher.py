@@ -179,7 +179,7 @@ class Dispatcher:
         while True:
             self._woken.clear()
             changes_at = self._begin_due()
-            # What is due already waits until fewer are being sent; the end of each wakes this.
+            # What is due already waits until fewer are being sent: `_sent` wakes this loop.
             due_at = self.store.next_due_at()
             now = self.clock.microseconds()
             awaited = [at for at in (changes_at, due_at) if at is not None and at > now]

@@ -28,9 +28,9 @@ class GroupHandlers:
     """
 
     source: ClassVar[str]
-    """What the group's errors name as their source."""
+    """The ``source`` of the group's errors."""
     noun: ClassVar[str]
-    """What a message calls that which is not found."""
+    """What error messages call a record that is not found."""
 
     _state: SandboxState
     _base_url: str

@@ -1,7 +1,6 @@
 """The card's fields on the checkout page: read, checked, and shown again where something is wrong with them.
 
-A number that is no test card's goes no further than its check: it is not stored, and not sent back in the
-page either, for it may be a real card's.
+A number that is not a test card's may be a real card's: it is neither stored nor sent back in the page.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _CVV = re.compile("[0-9]{3,4}")
 
 @attrs.frozen(kw_only=True)
 class CardForm:
-    """What stands in the fields, and what is wrong with them, by their names."""
+    """The content of the fields, and the errors by the fields' names."""
 
     card: str = attrs.field(default="", repr=False)
     expiry: str = ""
@@ -32,7 +31,7 @@ class CardForm:
 
 
 def first_form(clock: Clock, number: str = "") -> CardForm:
-    """Return a form to begin with, in which a test card may stand already."""
+    """Return the form of a fresh page, with the test card of this number filled in, if there is one."""
     month, year = default_expiry(clock)
     return CardForm(
         card=in_groups(number) if number in CARDS else "", expiry=f"{month:02}/{year % 100:02}", cvv="123"

@@ -1,7 +1,7 @@
 """What the checkout page shows of a link: its form while it can be paid, and else what became of it.
 
-Plain HTML: it works without scripts, by keyboard and on a narrow screen. What a merchant wrote is kept apart
-from the text around it, also where it runs from right to left.
+Plain HTML: it works without scripts, by keyboard and on a narrow screen. A merchant's text may run from right
+to left, so ``bdi`` isolates it from the text around it.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def open_page(
     remark: Markup | None = None,
     status: int = 200,
 ) -> web.Response:
-    """Return the page of a link that can be paid, with what stands in the card's fields.
+    """Return the page of a link that can be paid, with its form filled in.
 
-    `attempt` tells the forms of this page from those of any other, and `remark` says what went before.
+    `attempt` identifies this page when its form is sent, and `remark` says what happened before.
     """
     amount = displayed(link.amount, link.currency)
     content = markup(
@@ -93,7 +93,7 @@ def closed_page(
 ) -> web.Response:
     """Return the page of a link that takes no payment.
 
-    `payment` is what paid it, and `back` where the shop has its customers go who have paid.
+    `payment` is what paid it, and `back` is the shop's address for customers who have paid.
     """
     kind, title, text = _STATES[link.status]
     content = markup(
@@ -128,7 +128,7 @@ def description(link: StoredLink) -> Content:
 
 
 def masked(transaction: StoredTransaction) -> str:
-    """Return the card of a payment as customers know it again."""
+    """Return the card of a payment as customers recognize it: ``•••• 1111``."""
     return f"•••• {transaction.last4}"
 
 

@@ -1,8 +1,8 @@
 """The frame of every HTML page of the sandbox: one style, escaped values, nothing loaded from elsewhere.
 
-Whatever a merchant wrote may stand in a page, so no text gets into one unescaped: `markup` takes a template
-that stands in the code, and escapes each value that is not itself `Markup`. The standard library's
-`html.escape` does that; a template engine would be a dependency of every user of the library for these pages.
+Pages show what merchants wrote, so no text gets into one unescaped: `markup` takes a template from the code,
+and escapes each value that is not itself `Markup`, with the standard library's `html.escape`. A template
+engine would be a dependency of every user of the library for these few pages.
 
 Attributes stand in double quotes in the templates. An address from outside goes through `web_address` before
 it is put into ``href`` or ``action``.
@@ -74,8 +74,8 @@ def html_page(
 ) -> web.Response:
     """Return a whole page.
 
-    It is never kept by a browser, so that going back shows how things are by now. Its policy allows its own
-    style and forms, and nothing else: no script, no image, no other site.
+    Browsers may not store it, so that going back shows the present state. Its content security policy allows
+    its own style and forms, and nothing else: no script, no image, no other site.
 
     Args:
         title: The heading, and the name of the tab.

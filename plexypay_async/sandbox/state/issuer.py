@@ -81,7 +81,7 @@ class Flow(enum.Enum):
 
 @attrs.frozen
 class IssuedCard:
-    """A test card: its flow, and the amounts in minor units to which it says another code."""
+    """A test card: its flow, and the amounts (in minor units) and CVVs that it answers with another code."""
 
     number: str = attrs.field(repr=False)
     scheme: str
@@ -111,7 +111,7 @@ def _in_four_digits(year: int) -> int:
 
 @attrs.frozen(kw_only=True)
 class PresentedCard:
-    """What a customer gives of a card."""
+    """The data of a card that a customer enters."""
 
     number: str = attrs.field(repr=False)
     expiry_month: int
@@ -127,7 +127,7 @@ class PresentedCard:
 
 
 def response_code(card: PresentedCard, amount: int, now: datetime) -> str:
-    """Return what the issuer says to a payment of `amount` minor units."""
+    """Return the issuer's answer to a payment of `amount` minor units."""
     if not _passes_luhn(card.number):
         return INVALID_NUMBER
     left = (card.expiry_year - now.year) * 12 + card.expiry_month - now.month

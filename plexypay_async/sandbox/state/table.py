@@ -35,7 +35,7 @@ class Table(Generic[Row]):
     schema: ClassVar[str]
     """The SQL statements that make the table and its indexes where they are missing."""
     extra_schema: ClassVar[str] = ""
-    """The part of the schema that the row class does not say: indexes, and further tables."""
+    """What the schema has beside the columns of the row class: indexes, and further tables."""
     _name: ClassVar[str]
     _select: ClassVar[str]
     _read: ClassVar[Callable[..., Any]]

@@ -138,11 +138,9 @@ class Admin:
     async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         fields = Fields(await request.read() or b"{}", source=_SOURCE)
-        given: dict[str, Any] = {name: fields.text(name) for name in ("card", "cvv", "otp")}
-        payment = LinkPayment(
-            **{name: text for name, text in given.items() if text is not None},
-            failed=fields.boolean("failed") is True,
-        )
+        texts = {name: fields.text(name) for name in ("card", "cvv", "otp")}
+        given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+        payment = LinkPayment(**given, failed=fields.boolean("failed") is True)
         self.state.acquirer.pay_link(identifier, payment)
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))

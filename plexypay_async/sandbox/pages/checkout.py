@@ -19,7 +19,7 @@ from aiohttp import web
 from ..exchange import Refusal, in_base64
 from ..site import BANK_PAGES, is_cross_site
 from ..state.acquirer import LinkPayment
-from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
+from ..state.issuer import CARDS, PASSWORD, Flow, ResponseCode
 from ..state.links import StoredLink
 from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
@@ -136,7 +136,7 @@ class Checkout:
         address = None
         if transaction.status == "3d":
             address = f"{BANK_PAGES}{transaction.id}"
-        elif transaction.response_code != UNAVAILABLE_LINK:
+        elif transaction.response_code != ResponseCode.UNAVAILABLE_LINK:
             paid = transaction.authorized_at is not None
             address = _address(link, "successUrl" if paid else "failureUrl")
         onward = web.HTTPSeeOther(address or f"/checkout/{link.id}?tried={transaction.id}")

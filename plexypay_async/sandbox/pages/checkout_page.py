@@ -13,7 +13,7 @@ from aiohttp import web
 
 from ..clock import written_time
 from ..money import displayed
-from ..state.issuer import APPROVED, CARDS, REASONS, Flow, IssuedCard, PresentedCard, response_code
+from ..state.issuer import CARDS, REASONS, Flow, IssuedCard, PresentedCard, ResponseCode, response_code
 from ..state.links import StoredLink
 from ..state.transactions import StoredTransaction
 from .card_form import CardForm, in_groups
@@ -166,7 +166,7 @@ def _effect(issued: IssuedCard, link: StoredLink, now: datetime) -> str:
         return "Declined by 3-D Secure"
     card = PresentedCard(number=issued.number, expiry_month=now.month, expiry_year=now.year + 1)
     code = response_code(card, link.amount, now)
-    end = None if code == APPROVED else f"declined: {REASONS[code]}"
+    end = None if code == ResponseCode.APPROVED else f"declined: {REASONS[code]}"
     if issued.flow is Flow.FRICTIONLESS:
         return "Paid at once" if end is None else end.capitalize()
     if issued.flow is Flow.BROKEN_CHALLENGE:

@@ -10,19 +10,7 @@ import orjson
 
 from ..clock import Clock
 from ..exchange import Refusal
-from .issuer import (
-    APPROVED,
-    AUTHENTICATION_REQUIRED,
-    CARDS,
-    DEFAULT_CARD,
-    NOT_AUTHENTICATED,
-    PASSWORD,
-    SYSTEM_ERROR,
-    UNAVAILABLE_LINK,
-    Flow,
-    PresentedCard,
-    response_code,
-)
+from .issuer import CARDS, DEFAULT_CARD, PASSWORD, Flow, PresentedCard, ResponseCode, response_code
 from .links import LinkStore, StoredLink
 from .transactions import (
     AUTOMATIC,
@@ -107,13 +95,13 @@ class Acquirer:
             transaction = self._transactions.create(draft, card, response_code=code)
             flow = CARDS[card.number].flow
             if authentication is Authentication.SKIPPED and flow is Flow.MANDATORY_CHALLENGE:
-                return self._reject(transaction, AUTHENTICATION_REQUIRED)
+                return self._reject(transaction, ResponseCode.AUTHENTICATION_REQUIRED)
             if authentication is not Authentication.ASKED:
                 return self._authorize(transaction)
             if flow.is_challenge:
                 return self._transactions.move(transaction, "3d", three_ds_status="C")
             if flow is Flow.FRICTIONLESS_FAILURE:
-                return self._reject(transaction, NOT_AUTHENTICATED, three_ds_status="N")
+                return self._reject(transaction, ResponseCode.NOT_AUTHENTICATED, three_ds_status="N")
             transaction.three_ds_status = "Y"
             return self._authorize(transaction)
 
@@ -121,15 +109,15 @@ class Acquirer:
         """Go on with a payment whose customer was asked for a one-time password."""
         with self._transactions.atomically():
             if CARDS[transaction.card_number].flow is Flow.BROKEN_CHALLENGE:
-                return self._reject(transaction, NOT_AUTHENTICATED, three_ds_status="U")
+                return self._reject(transaction, ResponseCode.NOT_AUTHENTICATED, three_ds_status="U")
             if password != PASSWORD:
-                return self._reject(transaction, NOT_AUTHENTICATED, three_ds_status="N")
+                return self._reject(transaction, ResponseCode.NOT_AUTHENTICATED, three_ds_status="N")
             transaction.three_ds_status = "Y"
             return self._authorize(transaction)
 
     def _fail(self, draft: TransactionDraft, card: PresentedCard) -> StoredTransaction:
         with self._transactions.atomically():
-            transaction = self._transactions.create(draft, card, response_code=SYSTEM_ERROR)
+            transaction = self._transactions.create(draft, card, response_code=ResponseCode.SYSTEM_ERROR)
             return self._transactions.move(transaction, "failed", card_token_id=None)
 
     def _authorize(self, transaction: StoredTransaction) -> StoredTransaction:
@@ -138,8 +126,8 @@ class Acquirer:
             link = self._links.find(link_id)
             # It may have been paid, cancelled or have expired while its customer was being authenticated.
             if link is None or link.status != "active":
-                return self._reject(transaction, UNAVAILABLE_LINK)
-        if transaction.response_code != APPROVED:
+                return self._reject(transaction, ResponseCode.UNAVAILABLE_LINK)
+        if transaction.response_code != ResponseCode.APPROVED:
             return self._reject(transaction, transaction.response_code)
         authorized = self._transactions.move(transaction, "authorized")
         if link_id is not None:

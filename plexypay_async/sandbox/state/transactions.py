@@ -15,7 +15,7 @@ import attrs
 
 from ..clock import moment_of, written_time
 from ..money import in_major_units
-from .issuer import APPROVED, CARDS, PresentedCard
+from .issuer import CARDS, PresentedCard, ResponseCode
 from .table import Table
 
 __all__ = ["StoredTransaction", "TransactionDraft", "TransactionStore"]
@@ -250,7 +250,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             parent_id=payment.id,
             recurring_type=None,
             card_token_id=None,
-            response_code=APPROVED,
+            response_code=ResponseCode.APPROVED,
             **_fresh(now),
         )
         left = attrs.evolve(payment, refunded=payment.refunded + amount, updated_at=now)

@@ -7,6 +7,7 @@ A fault is written as text, ``code=1,rate=0.05``, on the command line and the ad
 from __future__ import annotations
 
 import enum
+import fnmatch
 import itertools
 import math
 import random
@@ -464,11 +465,7 @@ def _check_name(name: str, value: object, such_as: str) -> None:
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:
-    if pattern is None:
-        return True
-    if name is None:
-        return False
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+    return pattern is None or (name is not None and fnmatch.fnmatchcase(name, pattern))
 
 
 def _member(kind: type[_E], name: str, value: object) -> _E:

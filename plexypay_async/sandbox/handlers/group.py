@@ -99,17 +99,11 @@ def find_handlers(declared: Iterable[Declaration[...]]) -> list[tuple[Declaratio
     Raises:
         NotImplementedError: Some declarations have no handler; the message has their full names.
     """
-    found: list[tuple[Declaration[...], type[GroupHandlers]]] = []
-    missing: list[str] = []
-    for declaration in declared:
-        handlers = _handlers_of(declaration)
-        if handlers is None:
-            missing.append(declaration.name)
-        else:
-            found.append((declaration, handlers))
+    found = [(declaration, _handlers_of(declaration)) for declaration in declared]
+    missing = [declaration.name for declaration, handlers in found if handlers is None]
     if missing:
         raise NotImplementedError(f"the sandbox has no handler for {', '.join(missing)}")
-    return found
+    return [(declaration, handlers) for declaration, handlers in found if handlers is not None]
 
 
 def _handlers_of(declaration: Declaration[...]) -> type[GroupHandlers] | None:

@@ -247,27 +247,25 @@ class Fields:
         """Return a string that must be given."""
         return self.given(name, self.text(name))
 
-    def currency(self, name: str) -> str:
-        """Return a currency, which must be given."""
-        currency = self.required_text(name)
-        self.check_currency(name, currency)
+    def currency(self, name: str, *, default: str | None = None) -> str:
+        """Return a currency, of three letters; it must be given unless there is a default."""
+        currency = self.given(name, default if (text := self.text(name)) is None else text)
+        if re.fullmatch("[A-Za-z]{3}", currency) is None:
+            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
         return currency
 
-    def check_minor_units(self, name: str, amount: int) -> None:
-        """Refuse an amount of minor units that is not positive, or is larger than the database holds."""
+    def minor_units(self, name: str) -> int:
+        """Return an amount of minor units, which must be given, be positive and fit into the database."""
+        amount = self.given(name, self.integer(name))
         self.check_positive(name, amount)
         if amount > LARGEST:
             raise self.bad_value(name, f"too large: {amount}")
+        return amount
 
     def check_positive(self, name: str, number: float) -> None:
         """Refuse a number that is not positive."""
         if number <= 0:
             raise self.bad_value(name, f"must be positive, got {number}")
-
-    def check_currency(self, name: str, currency: str) -> None:
-        """Refuse a currency that is not three letters."""
-        if re.fullmatch("[A-Za-z]{3}", currency) is None:
-            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
 
     def canonical(self) -> str:
         """Return the whole body as text that is the same for equal bodies."""

@@ -83,8 +83,7 @@ class PaymentLinksHandlers(GroupHandlers):
         return ApiResponse(200, {"data": data})
 
     def _new(self, fields: Fields) -> StoredLink:
-        amount = fields.given("amount", fields.integer("amount"))
-        fields.check_minor_units("amount", amount)
+        amount = fields.minor_units("amount")
         order_reference = fields.text("orderReference")
         if order_reference == "":
             raise fields.bad_value("orderReference", "must not be empty")

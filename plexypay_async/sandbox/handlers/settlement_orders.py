@@ -31,11 +31,10 @@ class SettlementOrdersHandlers(GroupHandlers):
         fields = _OrderFields(request.body, source=self.source)
         orders = self._state.settlement_orders
         amount = fields.given("amount", fields.number("amount"))
-        currency = fields.required_text("currency")
+        currency = fields.currency("currency")
         beneficiary_id = fields.text("beneficiary_id")
         request_id = fields.text("requestId")
         fields.check_positive("amount", amount)
-        fields.check_currency("currency", currency)
         if request_id == "":
             raise fields.bad_value("requestId", "must not be empty")
         body = fields.canonical()

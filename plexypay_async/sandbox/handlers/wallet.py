@@ -40,13 +40,8 @@ class WalletHandlers(GroupHandlers):
         if not key:
             raise self._refusal(3, f"{_KEY}: required")
         fields = Fields(request.body, source=self.source)
-        amount = fields.given("amount", fields.integer("amount"))
-        currency = fields.text("currency")
-        if currency is None:
-            currency = "KZT"
+        amount, currency = fields.minor_units("amount"), fields.currency("currency", default="KZT")
         order_reference = fields.text("orderReference")
-        fields.check_minor_units("amount", amount)
-        fields.check_currency("currency", currency)
         body = fields.canonical()
         transaction = wallet.find_by("idempotency_key", key)
         if transaction is None:

@@ -249,7 +249,8 @@ class Fields:
 
     def currency(self, name: str, *, default: str | None = None) -> str:
         """Return a currency, of three letters; it must be given unless there is a default."""
-        currency = self.given(name, default if (text := self.text(name)) is None else text)
+        text = self.text(name)
+        currency = self.given(name, default if text is None else text)
         if re.fullmatch("[A-Za-z]{3}", currency) is None:
             raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
         return currency

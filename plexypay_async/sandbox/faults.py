@@ -410,7 +410,7 @@ def _check_together(fault: Fault) -> None:
     if fault.capacity is not None and kinds and kinds[0] != "code or status":
         raise ValueError(f"capacity: answers an error, so it does not go together with {kinds[0]}")
     if fault.capacity is not None and fault.work is not Work.BEFORE:
-        raise ValueError("work: what is above the capacity is never done")
+        raise ValueError("work: requests above the capacity are never done")
     if fault.body is not None and (fault.status is None or fault.code is not None):
         raise ValueError("body: goes with status, and not with code, whose body is the API's own")
     if fault.cut is Cut.LATE and not fault.latency:
@@ -422,7 +422,7 @@ def _check_together(fault: Fault) -> None:
     _check_delivery(fault)
     if fault.only_delays and not fault.latency:
         raise ValueError(
-            "fault: says nothing to do; give one of code, status, latency, cut, hang, capacity, delivery"
+            "fault: has no effect; give one of code, status, latency, cut, hang, capacity, delivery"
         )
 
 

@@ -177,7 +177,7 @@ def checked_host(parameter: str, name: object) -> str:
 
 
 def checked_each(name: str, values: Iterable[Any], check: Callable[[Any], T], *, such_as: object) -> list[T]:
-    """Return what `check` makes of each value that was given for a parameter of several."""
+    """Check each value of a parameter that takes several, and return what `check` returns."""
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise ConfigurationError(f"{name}: expected several, such as {such_as}")
     return [check(value) for value in values]

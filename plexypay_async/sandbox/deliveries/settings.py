@@ -27,7 +27,7 @@ PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds of the sandbox's clock between one attempt and the next."""
 
 DEVELOPMENT_PORTS = (3000, 5000, 8000, 8080, 8791)
-"""The ports of this machine to which webhooks go without being told so: those at which web frameworks serve
+"""The ports of this machine to which webhooks go without being named: those at which web frameworks serve
 by default, and that of ``plexypay listen``."""
 
 _SCHEMES = ("http", "https")

@@ -86,12 +86,6 @@ def html_page(
         framed: Whether another site may show it in a frame, as shops do with a bank's page.
     """
     style = _STYLE + styles
-    targets = "'self' http: https:" if leads_away else "'self'"
-    frames = "*" if framed else "'none'"
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; form-action {targets}; base-uri 'none';"
-        f" frame-ancestors {frames}"
-    )
     page = markup(_PAGE, title=title, content=content, style=Markup(style))
     return web.Response(
         status=status,
@@ -99,10 +93,19 @@ def html_page(
         content_type="text/html",
         charset="utf-8",
         headers={
-            "Content-Security-Policy": policy,
+            "Content-Security-Policy": _policy(style, leads_away=leads_away, framed=framed),
             "X-Content-Type-Options": "nosniff",
             hdrs.CACHE_CONTROL: "no-store",
         },
+    )
+
+
+def _policy(style: str, *, leads_away: bool, framed: bool) -> str:
+    targets = "'self' http: https:" if leads_away else "'self'"
+    frames = "*" if framed else "'none'"
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; form-action {targets}; base-uri 'none';"
+        f" frame-ancestors {frames}"
     )
 
 

@@ -111,7 +111,7 @@ class IndexPage:
 
 @attrs.frozen
 class _Span:
-    """What is shown of one list: one of its pages."""
+    """The page of one list that is shown."""
 
     name: str
     asked: Mapping[str, int]

@@ -35,9 +35,9 @@ class Authentication(enum.Enum):
 
     ASKED = enum.auto()
     SKIPPED = enum.auto()
-    """At the merchant's wish: a card may insist on it."""
+    """The merchant asks to go without it; a card may refuse that."""
     EXEMPT = enum.auto()
-    """The customer is not there to be asked."""
+    """The customer is not present, so it cannot be asked for."""
 
 
 @attrs.frozen(kw_only=True)

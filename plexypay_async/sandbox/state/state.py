@@ -17,7 +17,7 @@ from .wallet import WalletStore
 __all__ = ["Changed", "SandboxState"]
 
 Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
-"""What can be in a new state that a webhook tells of."""
+"""What has states that webhooks tell of."""
 
 
 class SandboxState:

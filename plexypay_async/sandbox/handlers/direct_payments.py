@@ -118,13 +118,8 @@ class DirectPaymentsHandlers(GroupHandlers):
             cvv = self._read(fields, "encryptedCvv", _CVV.fullmatch)
         if fields.text("encryptedCardholderName") is not None:
             holder = self._read(fields, "encryptedCardholderName", str.strip, last=True)
-        return PresentedCard(
-            number=number,
-            expiry_month=month,
-            expiry_year=year,
-            cvv=cvv,
-            holder=holder,
-        ), None
+        card = PresentedCard(number=number, expiry_month=month, expiry_year=year, cvv=cvv, holder=holder)
+        return card, None
 
     def _read(
         self, fields: MoneyFields, name: str, is_one: Callable[[str], object], *, last: bool = False

@@ -1,4 +1,4 @@
-"""Moves card payments through their states: 3-D Secure, authorized, captured; or rejected on the way."""
+"""Takes payments by card, of links too, and moves them through their states."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 | where | what |
 |---|---|
 | `server` | `Sandbox`, which users start and stop; `running` has its parts while it runs |
-| `door`, `site`, `connections` | what every HTTP request passes first |
-| `gate`, `faults`, `traffic` | what a request to the API passes next |
+| `gate`, `site`, `connections` | what every HTTP request passes first |
+| `faults`, `traffic` | what happens then to a request to the API |
 | `handlers` | what each declared operation does |
 | `state` | what the sandbox knows, in its database |
 | `deliveries` | webhooks |

@@ -182,8 +182,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     import asyncio
 
     from ..sandbox.site import is_loopback
-    from .listening import log_on_one_line
-    from .report import printable, tell
+    from .terminal import log_on_one_line, printable, tell
 
     log_on_one_line("aiohttp.server")
     # What is printed may end up in the logs of a container; there, a key that was given is known already.

@@ -12,11 +12,6 @@ __all__ = ["iterate_in_thread"]
 T = TypeVar("T")
 
 
-class _End:
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 async def iterate_in_thread(
     source: Iterator[T], *, ahead: int = 64, until: asyncio.Future[None] | None = None
 ) -> AsyncGenerator[T]:
@@ -29,11 +24,12 @@ async def iterate_in_thread(
         BaseException: Whatever `source` raises, after the items before.
     """
     loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[T | _End] = asyncio.Queue()
+    # An item, or the end with the error that it came by, if any.
+    arrived: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
     room = threading.Semaphore(ahead)
     left = threading.Event()
 
-    def deliver(item: T | _End) -> None:
+    def deliver(item: tuple[T] | BaseException | None) -> None:
         try:
             loop.call_soon_threadsafe(arrived.put_nowait, item)
         except RuntimeError:  # the loop is closed: nobody waits for more
@@ -46,23 +42,23 @@ async def iterate_in_thread(
                 room.acquire()
                 if left.is_set():
                     return
-                deliver(item)
+                deliver((item,))
         except BaseException as raised:  # noqa: BLE001 - it belongs to the consumer
             error = raised
-        deliver(_End(error))
+        deliver(error)
 
     if until is not None:
-        until.add_done_callback(lambda _: arrived.put_nowait(_End(None)))
+        until.add_done_callback(lambda _: arrived.put_nowait(None))
     threading.Thread(target=read, name="plexypay-input", daemon=True).start()
     try:
         while True:
             item = await arrived.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
+            if item is None:
                 return
+            if isinstance(item, BaseException):
+                raise item
             room.release()
-            yield item
+            yield item[0]
     finally:
         left.set()
         room.release()

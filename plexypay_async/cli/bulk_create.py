@@ -12,9 +12,6 @@ from .sandbox import parse_faults
 
 __all__ = ["SUMMARY", "configure"]
 
-_MOST_ADAPTIVE = 100
-"""Links that are under way at a time at the most, where --concurrency does not say more."""
-
 _OTHER_OPEN_FILES = 64
 """What the process has open beside its connections, generously."""
 
@@ -168,19 +165,19 @@ def run(arguments: argparse.Namespace) -> int:
             "--journal and --sandbox exclude each other: the sandbox of this process ends with it. Serve one"
             " with plexypay sandbox --database FILE, and give its address with --base-url"
         )
-    from .bulk_run import BulkRun
+    from .bulk_run import MOST_ADAPTIVE, BulkRun
     from .source import Source
 
     _check_paths(arguments)
     api_key = None if arguments.sandbox else api_key_from_environment(otherwise=", or try it with --sandbox")
     faults = parse_faults(arguments.fault)
-    connections = arguments.concurrency or _MOST_ADAPTIVE
+    connections = arguments.concurrency or MOST_ADAPTIVE
     _allow_open_files(connections * (2 if arguments.sandbox else 1))
     with Source(arguments.file) as source:
         if arguments.strict:
             source.spool()
         run = BulkRun(
-            source,
+            source=source,
             api_key=api_key,
             faults=faults,
             base_url=arguments.base_url,

@@ -44,7 +44,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=SUMMARY,
         description="Remove customers' data from the journal of a bulk job.",
         epilog=_DETAILS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     purge.add_argument("file", metavar="FILE", help="the journal that bulk-create was given")
     purge.add_argument(

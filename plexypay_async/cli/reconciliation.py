@@ -7,10 +7,10 @@ nothing bounds what an account holds.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-from collections.abc import Iterable, Iterator
-from types import TracebackType
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import attrs
@@ -82,23 +82,20 @@ class Reconciliation:
     """Rows, a journal and an account's links, to be added first and compared then.
 
     Args:
+        database: An empty one of this schema.
         everything: Whether links of neither the rows nor the journal are reported.
     """
 
-    def __init__(self, *, everything: bool = False) -> None:
+    def __init__(self, database: sqlite3.Connection, *, everything: bool) -> None:
+        self._database = database
         self._everything = everything
-        self._open = contextlib.ExitStack()
-        self._database = self._open.enter_context(temporary_database(SCHEMA))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
-
-    # --------------------------------------------------------------------------------------------- filling
+    @classmethod
+    @contextmanager
+    def open(cls, *, everything: bool = False) -> Generator[Self]:
+        """Open an empty one, whose database is deleted when the block ends."""
+        with temporary_database(SCHEMA) as database:
+            yield cls(database, everything=everything)
 
     def add_rows(self, rows: Iterable[Row | BadRow]) -> None:
         """Add the file's rows, as `check_references` yields them."""
@@ -108,10 +105,9 @@ class Reconciliation:
                     "INSERT INTO invalid VALUES (?, ?, ?)", (row.line, row.order_reference, row.explanation)
                 )
             elif row.repeats is None:
-                request = row.request
                 self._database.execute(
                     "INSERT INTO rows VALUES (?, ?, ?, ?)",
-                    (request.order_reference, row.line, str(request.amount), request.currency),
+                    (row.order_reference, row.line, str(row.request.amount), row.request.currency),
                 )
 
     def add_journal(self, links: Iterable[tuple[str, State, Any]]) -> None:
@@ -137,8 +133,6 @@ class Reconciliation:
             (link.id, link.order_reference, str(link.status), str(link.amount), link.currency.upper()),
         )
 
-    # ------------------------------------------------------------------------------------------- comparing
-
     def findings(self) -> Iterator[Finding]:
         """Yield what is to be reported, one kind after the other, once everything is added."""
         execute_all(self._database, AFTER_FILLING)
@@ -150,17 +144,17 @@ class Reconciliation:
         yield from self._links_without_row()
 
     def sums(self) -> dict[str, int]:
-        """Return how much was compared, once everything is added, and how many links are of neither side."""
-        return {
-            "rows": self._number("SELECT COUNT(*) FROM rows"),
-            "journal_rows": self._number("SELECT COUNT(*) FROM journal"),
-            "links": self._number("SELECT COUNT(*) FROM links"),
-            "other_links": self._number("SELECT COUNT(*) FROM judged_links WHERE NOT ours"),
+        """Return how much was compared, and how many links are in none of the others; call it at last."""
+        counted = {
+            "rows": "rows",
+            "journal_rows": "journal",
+            "links": "links",
+            "other_links": "judged_links WHERE NOT ours",
         }
-
-    def _number(self, query: str) -> int:
-        (number,) = self._database.execute(query).fetchone()
-        return int(number)
+        return {
+            name: self._database.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0]  # noqa: S608
+            for name, what in counted.items()
+        }
 
     def _invalid(self) -> Iterator[Finding]:
         for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):

@@ -6,8 +6,7 @@ import contextlib
 import csv
 import enum
 import os
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 import attrs
 
@@ -27,7 +26,7 @@ class RowOutcome(enum.StrEnum):
     CREATED = "created"
     """There is a new link."""
     RECOVERED = "recovered"
-    """There is a new link; its first answer was lost, and a look-up found it."""
+    """There is a new link; the answer to its request was lost, and a look-up found it."""
     JOURNAL = "journal"
     """An earlier run has made the link: it comes from the journal, without a request."""
     REPEATED = "repeated"
@@ -35,8 +34,7 @@ class RowOutcome(enum.StrEnum):
     FAILED = "failed"
     """There is no link."""
     UNKNOWN = "unknown"
-    """There may be a link, or there is one whose address was lost: look for it before running the row
-    again."""
+    """There may be a link, or there is one without a known URL: look for it before running the row again."""
     INVALID = "invalid"
     """The row was bad and not sent."""
 
@@ -90,7 +88,7 @@ def check_rewritable(path: str) -> None:
 
 def _check_beginning(descriptor: int, path: str) -> None:
     beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
-    # What was killed while it wrote its first bytes is a beginning of results, too.
+    # A run that was killed while it wrote the first bytes has left fewer of them, or none.
     if not beginning.startswith(os.read(descriptor, len(beginning))):
         raise UnusableInputError(
             f"{path} exists and holds no results: it was left as it is, give another name"
@@ -99,13 +97,8 @@ def _check_beginning(descriptor: int, path: str) -> None:
 
 def _opened(path: str, *, rewrite: bool) -> int:
     """Open an empty file that is its owner's alone."""
-    if rewrite:
-        with contextlib.suppress(FileNotFoundError):
-            return _emptied(path)
-    return open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-
-
-def _emptied(path: str) -> int:
+    if not rewrite or not os.path.lexists(path):
+        return open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     descriptor = open_private(path, os.O_RDWR)
     try:
         _check_beginning(descriptor, path)
@@ -164,13 +157,9 @@ class ResultsFile:
             self._csv = csv.writer(self._file)
             self._csv.writerow(_COLUMNS)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # What was not written when a write failed is not written now either, and was told then.
+    def close(self) -> None:
+        """Close the file."""
+        # Closing tries once more to write what could not be written, which was told then.
         with contextlib.suppress(*(OSError,) if self._failed else ()):
             self._file.close()
 
@@ -182,7 +171,7 @@ class ResultsFile:
         """
         try:
             if self._csv is not None:
-                self._csv.writerow([_cell(getattr(result, name)) for name in _COLUMNS])
+                self._csv.writerow(map(_cell, attrs.astuple(result, recurse=False)))
             else:
                 self._file.write(as_json(result) + "\n")
         except OSError:
@@ -192,12 +181,12 @@ class ResultsFile:
 
 def as_json(result: RowResult) -> str:
     """Return a result as one line of JSON, without a line ending."""
-    return printable_json({name: getattr(result, name) for name in _COLUMNS})
+    return printable_json(attrs.asdict(result, recurse=False))
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    # What CSV itself quotes stays.
+    # CSV quotes these by itself.
     text = printable(str(value), keep="\t\r\n")
     return "'" + text if isinstance(value, str) and text.startswith(_FORMULA_STARTS) else text

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from .address import add_address, opening_address, port
 from .exits import Exit, UnusableInputError
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..sandbox import Fault, Sandbox
 
-__all__ = ["SUMMARY", "configure", "parse_faults", "port"]
+__all__ = ["SUMMARY", "configure", "parse_faults"]
 
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command's parser its description and arguments."""
     parser.description = "Serve a local Plexy Pay until Ctrl-C."
     parser.epilog = _EXAMPLES
-    parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
+    add_address(parser, 8790)
     parser.add_argument(
         "--allowed-host",
         metavar="NAME",
@@ -51,9 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="serve requests that call the sandbox by this name too, beside --host and localhost; those of"
         " other names may be sent by a page of the web. May be repeated",
-    )
-    parser.add_argument(
-        "--port", type=port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--api-key",
@@ -108,14 +106,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def port(text: str) -> int:
-    """Read the number of a port; 0 is any free one."""
-    number = int(text) if text.isascii() and text.isdecimal() else -1
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
-    return number
-
-
 def _webhook_port(text: str) -> int | str:
     return text if text == "*" else port(text)
 
@@ -143,7 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
         UnusableInputError: The faults, the address or the database cannot be used.
     """
     faults = parse_faults(arguments.fault)
-    import errno
     import sqlite3
 
     from ..errors import ConfigurationError
@@ -165,14 +154,10 @@ def run(arguments: argparse.Namespace) -> int:
             allowed_hosts=arguments.allowed_host,
             admin_token=arguments.admin_token,
         )
-        run_until_signal(_serve(sandbox, arguments))
+        with opening_address(arguments, "serve on"):
+            run_until_signal(_serve(sandbox, arguments))
     except ConfigurationError as error:
         raise UnusableInputError(str(error)) from None
-    except OSError as error:
-        told = f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}"
-        if error.errno == errno.EADDRINUSE:
-            told += "; choose another --port, or 0 for a free one"
-        raise UnusableInputError(told) from None
     except sqlite3.Error as error:
         raise UnusableInputError(f"cannot use the database {arguments.database}: {error}") from None
     return Exit.OK

@@ -98,7 +98,9 @@ class Source:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        # A pipe stays open where a thread may be blocked in reading it: the end of the process closes it.
+        if self.repeatable or (self._lines is not None and self._lines.ended):
+            self._stream.close()
 
     def lines(self) -> Lines:
         """Return the lines from the beginning; a pipe can be read only once."""
@@ -118,8 +120,3 @@ class Source:
         self._start = 0
         self.size = copy.tell()
         self.repeatable = True
-
-    def close(self) -> None:
-        """Close the input, unless a thread may be blocked in reading it: the process' end closes that."""
-        if self.repeatable or (self._lines is not None and self._lines.ended):
-            self._stream.close()

@@ -30,9 +30,7 @@ class ServerConnections:
         tell: Called with a sentence about each connection that is closed for one of these two reasons.
     """
 
-    def __init__(
-        self, *, limit: int, timeout: float, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, *, limit: int, timeout: float, tell: Callable[[str], None] = lambda _: None) -> None:
         self.tell = tell
         self._limit = limit
         self._timeout = timeout

@@ -1,4 +1,4 @@
-"""A local address that webhooks are delivered to, for trials: it authenticates them and hands their events on."""
+"""A local address for trials of webhooks: it authenticates what is delivered, and hands the events on."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def sandbox_database(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def results(path: Path, *, rewrite: bool) -> Iterator[None]:
-    with ResultsFile(str(path), rewrite=rewrite) as opened:
+    with contextlib.closing(ResultsFile(str(path), rewrite=rewrite)) as opened:
         opened.write(RowResult(line=2, order_reference="ORD-1", outcome=RowOutcome.FAILED))
         yield
 
@@ -372,7 +372,7 @@ checked = [check_repeats(rows()), check_references(rows())]
 for each in checked:
     for _ in range(6_000):
         next(each)
-with Reconciliation() as reconciliation:
+with Reconciliation.open() as reconciliation:
     reconciliation.add_rows(rows())
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Reading what may block, such as a pipe, beside an event loop that must not."""
+"""Reading a blocking source, such as a pipe, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ async def iterate_in_thread(
     """Yield the items of a blocking iterator, which is read in a daemon thread, at most `ahead` items ahead.
 
     Leaving the generator does not wait for the thread: it may be blocked in a read that never ends, and it
-    does not keep the process alive. Where `until` is done, the generator ends, although the source may not.
+    does not keep the process alive. When `until` is done, the generator ends, even if the source does not.
 
     Raises:
         BaseException: Whatever `source` raises, after the items before.
     """
     loop = asyncio.get_running_loop()
-    # An item, or the end with the error that it came by, if any.
+    # An item in a tuple; or the source's end: the error that it raised, or None.
     arrived: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
     room = threading.Semaphore(ahead)
     left = threading.Event()
@@ -36,16 +36,16 @@ async def iterate_in_thread(
             left.set()
 
     def read() -> None:
-        error: BaseException | None = None
         try:
             for item in source:
                 room.acquire()
                 if left.is_set():
                     return
                 deliver((item,))
-        except BaseException as raised:  # noqa: BLE001 - it belongs to the consumer
-            error = raised
-        deliver(error)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
+            deliver(error)
+        else:
+            deliver(None)
 
     if until is not None:
         until.add_done_callback(lambda _: arrived.put_nowait(None))

@@ -1,4 +1,4 @@
-"""One run of ``bulk-create``, once its arguments are known to be usable."""
+"""One run of ``bulk-create``, after its arguments were checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source
-from .terminal import printable, tell
+from .terminal import tell
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
@@ -41,12 +41,12 @@ MOST_ADAPTIVE = 100
 _FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
 _FINISH_TIMEOUT_WITH_JOURNAL = 10.0
-"""With a journal, who stops a job goes on with it later: what is finished now needs no look-up then."""
+"""With a journal, the job will be run again, and what is finished now needs no look-up then."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class BulkRun:
-    """Everything between usable arguments and an exit code.
+    """Creates the links of one input, tells what became of its rows, and finds the exit code.
 
     Args:
         source: The opened input.
@@ -60,17 +60,17 @@ class BulkRun:
         journal_path: The journal, if there is one; it is made if it is not there.
     """
 
-    _source: Source
-    _api_key: Secret[str] | None
-    _faults: Sequence[Fault]
-    _base_url: str | None
-    _concurrency: int | None
-    _max_rate: float | None
-    _timeout: float
-    _results_path: str | None
-    _journal_path: str | None
+    source: Source
+    api_key: Secret[str] | None
+    faults: Sequence[Fault]
+    base_url: str | None
+    concurrency: int | None
+    max_rate: float | None
+    timeout: float
+    results_path: str | None
+    journal_path: str | None
     _problems: Problems = attrs.field(
-        init=False, default=attrs.Factory(lambda self: Problems(self._source.name), takes_self=True)
+        init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
     )
     _tally: Tally = attrs.field(init=False, factory=Tally)
     _job: BulkCreateJob | None = attrs.field(init=False, default=None)
@@ -89,15 +89,15 @@ class BulkRun:
         row_count: int | None = None
         if strict:
             row_count = self._check()
-        elif self._source.size is not None and self._source.size <= _LARGEST_COUNTED_FILE:
-            row_count = sum(1 for _ in open_rows(self._source.lines(), self._source.name))
+        elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
+            row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
         lines, rows = self._open()
-        scale = Scale(self._tally, lines, self._source.size, row_count)
+        scale = Scale(self._tally, lines, self.source.size, row_count)
 
         received = run_until_signal(
             self._create(rows, scale),
             finish=self._finish,
-            finish_timeout=_FINISH_TIMEOUT if self._journal_path is None else _FINISH_TIMEOUT_WITH_JOURNAL,
+            finish_timeout=_FINISH_TIMEOUT if self.journal_path is None else _FINISH_TIMEOUT_WITH_JOURNAL,
         )
         job = self._job
         if job is None:
@@ -107,10 +107,10 @@ class BulkRun:
             job.end(_stopped_by(received))
         self._problems.tell_hidden(
             ": give --results FILE to have them all"
-            if self._results_path is None
-            else f": see {printable(self._results_path)}"
+            if self.results_path is None
+            else f": see {self.results_path}"
         )
-        tell_sums(self._tally, with_journal=self._journal_path is not None)
+        tell_sums(self._tally, with_journal=self.journal_path is not None)
         self._tell_what_to_do(job)
         if received is not None:
             return exit_code_of(received)
@@ -121,7 +121,7 @@ class BulkRun:
         if job is None:
             return False
         job.end(_stopped_by(received))
-        if self._journal_path is not None and job.under_way:
+        if self.journal_path is not None and job.under_way:
             self._write(
                 f"plexypay: {_stopped_by(received)}: finishing the {job.under_way:,} under way, for"
                 f" {_FINISH_TIMEOUT_WITH_JOURNAL:.0f} seconds at the most; once more ends it at once"
@@ -129,9 +129,9 @@ class BulkRun:
         return True
 
     def _open(self) -> tuple[Lines, Iterator[Row | BadRow]]:
-        lines = self._source.lines()
-        rows = open_rows(lines, self._source.name)
-        return lines, rows if self._journal_path is None else check_references(rows)
+        lines = self.source.lines()
+        rows = open_rows(lines, self.source.name)
+        return lines, rows if self.journal_path is None else check_references(rows)
 
     def _check(self) -> int:
         """Tell all bad rows, and return the number of rows if there is none."""
@@ -139,7 +139,7 @@ class BulkRun:
         if sys.stderr.isatty():
             tell("checking all rows ...")
         count = bad = 0
-        for row in check_repeats(rows) if self._journal_path is None else rows:
+        for row in check_repeats(rows) if self.journal_path is None else rows:
             count += 1
             if isinstance(row, BadRow):
                 bad += 1
@@ -153,14 +153,14 @@ class BulkRun:
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
         async with AsyncExitStack() as stack:
-            api_key, base_url = self._api_key, self._base_url
-            max_connections = max(self._concurrency or 0, MOST_ADAPTIVE)
+            api_key, base_url = self.api_key, self.base_url
+            max_connections = max(self.concurrency or 0, MOST_ADAPTIVE)
             if api_key is None:
                 from ..sandbox import Sandbox
 
                 # An empty name is SQLite's private on-disk database: a million links would fill the memory.
                 # Twice the connections, as it may not have noticed yet which ones the client has closed.
-                sandbox = Sandbox(database="", faults=self._faults, max_connections=2 * max_connections)
+                sandbox = Sandbox(database="", faults=self.faults, max_connections=2 * max_connections)
                 await stack.enter_async_context(sandbox)
                 api_key, base_url = Secret(sandbox.api_key), sandbox.base_url
             client = self._client(api_key, base_url, max_connections)
@@ -168,8 +168,8 @@ class BulkRun:
                 raise UnusableInputError(client)
             await stack.enter_async_context(client)
             journal = None
-            if self._journal_path is not None:
-                journal = stack.enter_context(Journal(self._journal_path))
+            if self.journal_path is not None:
+                journal = stack.enter_context(Journal(self.journal_path))
             began = time.monotonic()
             progress = await stack.enter_async_context(choose_progress(scale).shown())
             self._write = progress.write
@@ -179,15 +179,15 @@ class BulkRun:
                 problems=self._problems,
                 journal=journal,
                 open_results=None
-                if self._results_path is None
-                else partial(ResultsFile, self._results_path, rewrite=journal is not None),
+                if self.results_path is None
+                else partial(ResultsFile, self.results_path, rewrite=journal is not None),
                 secret=api_key,
-                in_thread=not self._source.repeatable,
+                in_thread=not self.source.repeatable,
                 write=progress.write,
             )
             try:
                 await job.run(
-                    client, concurrency=self._concurrency, max_rate=self._max_rate, timeout=self._timeout
+                    client, concurrency=self.concurrency, max_rate=self.max_rate, timeout=self.timeout
                 )
             finally:
                 self._tally.seconds = time.monotonic() - began
@@ -199,7 +199,7 @@ class BulkRun:
         """Return the client, or why it cannot be made: the error itself has frames that hold the key."""
         try:
             return AsyncPlexyPay(
-                api_key, base_url=base_url, timeout=self._timeout, max_connections=max_connections
+                api_key, base_url=base_url, timeout=self.timeout, max_connections=max_connections
             )
         except ConfigurationError as error:
             return str(error)
@@ -207,20 +207,20 @@ class BulkRun:
     def _tell_what_to_do(self, job: BulkCreateJob) -> None:
         tally = self._tally
         unknown = tally.outcomes[RowOutcome.UNKNOWN]
-        where = "" if self._results_path is None else printable(self._results_path)
-        if self._api_key is None and tally.created:
+        where = self.results_path or ""
+        if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
             tell("plexypay: this was a sandbox, not Plexy Pay: no money moves by these links")
         if job.ended_by is not None:
             tell(
-                f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"
+                f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"
                 f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
             )
             if job.not_sent:
                 see = where and f": see {where}"
                 tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{see}")
-            if self._journal_path is not None:
+            if self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
                 tell(
@@ -232,7 +232,7 @@ class BulkRun:
             which = where and f' ("unknown" in {where})'
             what_to_do = (
                 "look for their order references, or in the list of links, before running them again"
-                if self._journal_path is None
+                if self.journal_path is None
                 else "run the same command again, it looks for their order references first"
             )
             tell(
@@ -240,7 +240,7 @@ class BulkRun:
                 f" is a link: {what_to_do}"
             )
         if not tally.done and job.ended_by is None:
-            tell(f"plexypay: no rows in {printable(self._source.name)}")
+            tell(f"plexypay: no rows in {self.source.name}")
 
 
 def _counted(number: int, one: str, more: str) -> str:

@@ -42,7 +42,7 @@ class BulkCreateJob:
     Args:
         rows: The input's rows.
         tally: The sums to keep.
-        problems: Where bad and failed rows are told.
+        problems: Where bad and failed rows are reported.
         journal: The opened journal, if there is one; it is closed by whoever opened it.
         open_results: Makes the results file, if one is wanted; called once it is sure that the job can begin.
         secret: The API key, which is struck from every text that the server sends.
@@ -50,14 +50,14 @@ class BulkCreateJob:
         write: Writes a line to the user.
     """
 
-    _rows: Iterator[Row | BadRow]
-    _tally: Tally
-    _problems: Problems
-    _journal: Journal | None
-    _open_results: Callable[[], ResultsFile] | None
-    _secret: Secret[str]
-    _in_thread: bool
-    _write: Callable[[str], None]
+    rows: Iterator[Row | BadRow]
+    tally: Tally
+    problems: Problems
+    journal: Journal | None
+    open_results: Callable[[], ResultsFile] | None
+    secret: Secret[str]
+    in_thread: bool
+    write: Callable[[str], None]
     not_sent: int = attrs.field(init=False, default=0)
     """How many rows were read and not sent, because the job had ended."""
     ended_by: str | None = attrs.field(init=False, default=None)
@@ -89,7 +89,7 @@ class BulkCreateJob:
                     cast("AsyncIterable[CreatePaymentLink]", requests),
                     concurrency=concurrency,
                     max_rate=max_rate,
-                    journal=self._journal,
+                    journal=self.journal,
                     timeout=timeout,
                 )
                 async with aclosing(results):
@@ -97,7 +97,7 @@ class BulkCreateJob:
                         self._record_result(result)
         except UnusableInputError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, what became of the rows is told
+        except Exception as error:  # noqa: BLE001 - whatever it is, what became of the rows is reported
             failure = self._failed(error)
         finally:
             self._abandon()
@@ -110,7 +110,7 @@ class BulkCreateJob:
 
     def _failed(self, error: Exception) -> str | None:
         """End the job, or return why it could not begin."""
-        message = without_secret(str(error), self._secret)
+        message = without_secret(str(error), self.secret)
         if isinstance(error, _REFUSALS):
             reason = f"the server refuses the API key: {message}"
         elif isinstance(error, (PlexyPayError, sqlite3.Error)):
@@ -143,10 +143,10 @@ class BulkCreateJob:
         # The first row is asked for when the journal is known to be this account's and is held by this run:
         # until then, the results of another run must stay as they are.
         self._begun = True
-        if self._open_results is not None:
-            self._results = self._open_results()
+        if self.open_results is not None:
+            self._results = self.open_results()
         index = 0
-        rows = iterate_in_thread(self._rows, until=self._stopping) if self._in_thread else self._rows_here()
+        rows = iterate_in_thread(self.rows, until=self._stopping) if self.in_thread else self._rows_here()
         try:
             async with aclosing(rows):
                 async for row in rows:
@@ -154,7 +154,7 @@ class BulkCreateJob:
                         return
                     self.last_line = row.line
                     if isinstance(row, BadRow):
-                        self._problems.add(row.line, row.explanation, self._write)
+                        self.problems.add(row.line, row.explanation, self.write)
                         self._record(row, RowOutcome.INVALID, error_message=row.explanation)
                     else:
                         self._under_way[index] = row
@@ -164,14 +164,14 @@ class BulkCreateJob:
             self.end(f"stopped: cannot read the input any further: {error.strerror}")
 
     async def _rows_here(self) -> AsyncGenerator[Row | BadRow]:
-        for count, row in enumerate(self._rows, 1):
+        for count, row in enumerate(self.rows, 1):
             if count % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)
             yield row
 
     def _record_result(self, result: BulkResult) -> None:
         row = self._under_way.pop(result.index)
-        self._tally.retries += result.retries
+        self.tally.retries += result.retries
         if result.link is not None:
             self._tell_refusals()
             if row.repeats is not None:
@@ -186,7 +186,7 @@ class BulkCreateJob:
 
     def _record_error(self, row: Row, index: int, error: PlexyPayError) -> None:
         # The row is known by its line, which stands before the message.
-        message = without_secret(str(error), self._secret).removeprefix(f"row {index}: ")
+        message = without_secret(str(error), self.secret).removeprefix(f"row {index}: ")
         shown = message if row.order_reference is None else f"order {row.order_reference}: {message}"
         if type(error) is PlexyPayError and error.outcome is Outcome.NOT_SENT:
             self.not_sent += 1
@@ -195,7 +195,7 @@ class BulkCreateJob:
         else:
             if isinstance(error, APIError):
                 self._tell_refusals()
-            self._problems.add(row.line, shown, self._write)
+            self.problems.add(row.line, shown, self.write)
         self._record(
             row,
             # DONE means that the link exists and its URL is not known: that too is to be looked up.
@@ -208,25 +208,25 @@ class BulkCreateJob:
     def _tell_refusals(self) -> None:
         """Tell the refusals of single rows: an answer of another kind has shown that the key is accepted."""
         for line, shown in self._refusals:
-            self._problems.add(line, shown, self._write)
+            self.problems.add(line, shown, self.write)
         self._refusals.clear()
 
     def _abandon(self) -> None:
         """Record the rows of which no result will come."""
-        message = _INTERRUPTED if self._journal is None else _INTERRUPTED + _LOOKED_UP_NEXT
+        message = _INTERRUPTED if self.journal is None else _INTERRUPTED + _LOOKED_UP_NEXT
         for _, row in sorted(self._under_way.items()):
             self._record(row, RowOutcome.UNKNOWN, error="Interrupted", error_message=message)
         self._under_way.clear()
 
     def _record(self, row: Row | BadRow, outcome: RowOutcome, **columns: Any) -> None:
         """Count a row, and write its line of the results with these other columns."""
-        self._tally.outcomes[outcome] += 1
+        self.tally.outcomes[outcome] += 1
         if self._results is None:
             return
         result = RowResult(line=row.line, order_reference=row.order_reference, outcome=outcome, **columns)
         try:
             self._results.write(result)
         except OSError as error:
-            # What happened must not be lost: the rows under way are told on the terminal instead.
-            self._write(as_json(result))
+            # What happened must not be lost: the rows under way are shown on the terminal instead.
+            self.write(as_json(result))
             self.end(f"stopped: cannot write {self._results.path}: {error.strerror}")

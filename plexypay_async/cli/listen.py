@@ -1,4 +1,4 @@
-"""``plexypay listen``: shows webhooks as they come, until it is told to stop."""
+"""``plexypay listen``: shows webhooks as they arrive, until it is stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from .address import add_address, opening_address
+from .arguments import add_address, opening_address
 from .exits import Exit, UnusableInputError
 
 if TYPE_CHECKING:

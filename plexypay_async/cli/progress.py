@@ -30,7 +30,7 @@ _RATE_SECONDS = 5.0
 
 @attrs.frozen
 class Scale:
-    """How far a job is, as far as that is known of an input that was not read to its end.
+    """How far a job is; of an input whose rows were not counted, by the bytes that were read.
 
     Args:
         tally: The job's running sums.
@@ -55,7 +55,7 @@ class Scale:
 
 
 class Progress(abc.ABC):
-    """A display of a job's progress."""
+    """A display of a job's progress on standard error."""
 
     interval: float
     """Seconds between two refreshes."""
@@ -80,7 +80,7 @@ class Progress(abc.ABC):
             self.refresh()
 
     def rate(self) -> float:
-        """Return the rows per second over the last few seconds, those in which it was called."""
+        """Return the rows per second since a call a few seconds ago."""
         samples, now, done = self._samples, time.monotonic(), self._scale.tally.done
         samples.append((now, done))
         while len(samples) > 2 and now - samples[0][0] > _RATE_SECONDS:
@@ -111,8 +111,7 @@ class PlainProgress(Progress):
         if tally.not_created:
             parts.append(f"failed {tally.not_created:,}")
         parts.append(f"{self.rate():,.0f}/s")
-        fraction = self._scale.fraction
-        if fraction is not None:
+        if (fraction := self._scale.fraction) is not None:
             parts.append(f"{fraction * 100:.0f} % of the file")
         tell(", ".join(parts))
 

@@ -1,4 +1,4 @@
-"""One run of ``reconcile``, once its arguments are known to be usable."""
+"""One run of ``reconcile``, after its arguments were checked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .report import tell_table
 from .rows import open_rows
 from .signals import run_until_signal
 from .source import Source
-from .terminal import drop_output, printable, show, tell
+from .terminal import drop_output, show, tell
 
 __all__ = ["ReconcileRun"]
 
@@ -46,7 +46,7 @@ _NAMES = {
 
 @attrs.define(eq=False, kw_only=True)
 class ReconcileRun:
-    """Everything between usable arguments and an exit code.
+    """Compares one input with its journal and account, writes the findings, and finds the exit code.
 
     Args:
         source: The opened input.
@@ -57,12 +57,12 @@ class ReconcileRun:
         as_json: Whether findings are written as JSON Lines.
     """
 
-    _source: Source
-    _journal_path: str
-    _api_key: Secret[str]
-    _base_url: str | None
-    _everything: bool
-    _as_json: bool
+    source: Source
+    journal_path: str
+    api_key: Secret[str]
+    base_url: str | None
+    everything: bool
+    as_json: bool
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
 
     def execute(self) -> int:
@@ -71,8 +71,8 @@ class ReconcileRun:
         Raises:
             UnusableInputError: The input, the journal or the account cannot be used.
         """
-        with Reconciliation.open(everything=self._everything) as reconciliation:
-            reconciliation.add_rows(check_references(open_rows(self._source.lines(), self._source.name)))
+        with Reconciliation.open(everything=self.everything) as reconciliation:
+            reconciliation.add_rows(check_references(open_rows(self.source.lines(), self.source.name)))
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
@@ -81,13 +81,13 @@ class ReconcileRun:
 
     async def _read_account(self, reconciliation: Reconciliation) -> None:
         """Add the journal's rows and the account's links."""
-        given = self._base_url
+        given = self.base_url
         unusable: str | None = None
         try:
             base_url = check_base_url(
                 (os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL) if given is None else given
             )
-            async with AsyncPlexyPay(self._api_key, base_url=base_url) as client:
+            async with AsyncPlexyPay(self.api_key, base_url=base_url) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)
                 if kept is not None:
@@ -98,7 +98,7 @@ class ReconcileRun:
         except ConfigurationError as error:
             unusable = str(error)
         except PlexyPayError as error:
-            unusable = f"cannot read the account's links: {without_secret(str(error), self._api_key)}"
+            unusable = f"cannot read the account's links: {without_secret(str(error), self.api_key)}"
         # Not raised in the handler: the other error, whose frames hold the key, would be its context.
         if unusable is not None:
             raise UnusableInputError(unusable)
@@ -106,28 +106,28 @@ class ReconcileRun:
     def _read_journal(self, reconciliation: Reconciliation, base_url: str) -> str | None:
         """Add the journal's rows. If it was begun with another key, return a link to prove this one with."""
         try:
-            with Journal(self._journal_path) as journal:
+            with Journal(self.journal_path) as journal:
                 journal.open(make=False)
                 if not journal.counts():
                     return None
-                known_key = journal.belongs_to(base_url, self._api_key)
+                is_known_key = journal.belongs_to(base_url, self.api_key)
                 reconciliation.add_journal(journal.iterate())
-                link = journal.any_link()
-                if not known_key and link is None:
+                link = None if is_known_key else journal.any_link()
+                if not is_known_key and link is None:
                     raise UnusableInputError(
-                        f"journal {self._journal_path}: it was begun with another API key, and holds no link"
+                        f"journal {self.journal_path}: it was begun with another API key, and holds no link"
                         " that could show that this one is of the same account; use the first key"
                     )
-                return None if known_key else link
+                return link
         except sqlite3.Error as error:
-            raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
+            raise UnusableInputError(f"journal {self.journal_path}: {error}") from None
 
     async def _prove_key(self, client: AsyncPlexyPay, kept: str) -> None:
         with contextlib.suppress(AuthenticationError, PermissionDeniedError, NotFoundError):
             await client.payment_links.retrieve(kept)
             return
         raise UnusableInputError(
-            f"journal {self._journal_path}: it was begun with another API key, and this one does not find"
+            f"journal {self.journal_path}: it was begun with another API key, and this one does not find"
             f" its link {kept}"
         )
 
@@ -138,9 +138,9 @@ class ReconcileRun:
         try:
             for finding in reconciliation.findings():
                 counts[finding.kind] += 1
-                show(_to_json(finding) if self._as_json else self._as_line(finding))
+                show(printable_json(attrs.asdict(finding)) if self.as_json else self._as_line(finding))
             sums = reconciliation.sums()
-            if self._as_json:
+            if self.as_json:
                 findings = {kind.value: counts[kind] for kind in FindingKind}
                 summary = {"kind": "summary", "sandbox": self._is_sandbox, **sums, "findings": findings}
                 show(printable_json(summary))
@@ -158,12 +158,6 @@ class ReconcileRun:
         return Exit.INCOMPLETE if counts else Exit.OK
 
     def _as_line(self, finding: Finding) -> str:
-        place = printable(self._source.name)
-        if finding.line is not None:
-            place += f":{finding.line}"
+        place = self.source.name if finding.line is None else f"{self.source.name}:{finding.line}"
         reference = "" if finding.order_reference is None else f" order {finding.order_reference}:"
-        return f"{place}: {finding.kind}:{printable(reference)} {printable(finding.detail)}"
-
-
-def _to_json(finding: Finding) -> str:
-    return printable_json(attrs.asdict(finding))
+        return f"{place}: {finding.kind}:{reference} {finding.detail}"

@@ -1,8 +1,8 @@
-"""What rows, a journal and an account have in common, and where they differ.
+"""Where the rows of a file, a journal and an account's links differ.
 
 All three are put into a temporary SQLite database, which moves to the disk as it grows, and compared there: a
-million links take no more memory than a thousand. Amounts are integers of minor units, kept as text, as
-nothing bounds what an account holds.
+million links take no more memory than a thousand. Amounts are integers of minor units, kept as text, because
+an account may hold one that is too large for SQLite's integers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import enum
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self, cast
 
 import attrs
@@ -68,7 +69,7 @@ class FoundLink:
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """One thing to report. `amounts` says, by place, what is not the same."""
+    """One thing to report. `amounts` has the amounts that differ, by where each was found."""
 
     kind: FindingKind
     line: int | None = None
@@ -78,24 +79,24 @@ class Finding:
     links: tuple[FoundLink, ...] = ()
 
 
+@attrs.frozen(eq=False)
 class Reconciliation:
-    """Rows, a journal and an account's links, to be added first and compared then.
+    """Compares rows, a journal and an account's links, once all of them are added.
 
     Args:
-        database: An empty one of this schema.
-        everything: Whether links of neither the rows nor the journal are reported.
+        database: An empty database with the tables of `SCHEMA`.
+        everything: Whether links that are in neither the rows nor the journal are reported, too.
     """
 
-    def __init__(self, database: sqlite3.Connection, *, everything: bool) -> None:
-        self._database = database
-        self._everything = everything
+    _database: sqlite3.Connection
+    _everything: bool
 
     @classmethod
     @contextmanager
     def open(cls, *, everything: bool = False) -> Generator[Self]:
-        """Open an empty one, whose database is deleted when the block ends."""
+        """Open one in a temporary database, which is deleted when the block ends."""
         with temporary_database(SCHEMA) as database:
-            yield cls(database, everything=everything)
+            yield cls(database, everything)
 
     def add_rows(self, rows: Iterable[Row | BadRow]) -> None:
         """Add the file's rows, as `check_references` yields them."""
@@ -206,25 +207,17 @@ class Reconciliation:
             seen = {f"{link.amount} {link.currency}" for link in links}
             places = {"row": of_row, "journal": of_journal}
             amounts = {place: value for place, value in places.items() if value is not None}
+            difference = partial(
+                Finding, kind=FindingKind.DIFFERS, line=line, order_reference=reference, links=links
+            )
             if len(seen.union(amounts.values())) > 1:
                 if seen:
                     amounts["account"] = ", ".join(sorted(seen))
-                yield Finding(
-                    kind=FindingKind.DIFFERS,
-                    line=line,
-                    order_reference=reference,
-                    detail=", ".join(f"{place} {value}" for place, value in amounts.items()),
-                    amounts=amounts,
-                    links=links,
-                )
+                detail = ", ".join(f"{place} {value}" for place, value in amounts.items())
+                yield difference(detail=detail, amounts=amounts)
             if kept is not None and links and kept not in {link.id for link in links}:
-                yield Finding(
-                    kind=FindingKind.DIFFERS,
-                    line=line,
-                    order_reference=reference,
-                    detail=f"the journal has {kept}, the account {', '.join(link.id for link in links)}",
-                    links=links,
-                )
+                of_account = ", ".join(link.id for link in links)
+                yield difference(detail=f"the journal has {kept}, the account {of_account}")
 
     def _claimed(self) -> Iterator[Finding]:
         found = self._database.execute(

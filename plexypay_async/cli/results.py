@@ -14,7 +14,7 @@ from .._files.private_files import make_private, open_private
 from .._privacy.printable import printable, printable_json
 from .exits import UnusableInputError
 
-__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path", "check_rewritable"]
+__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
 
 _ENDINGS = (".csv", ".jsonl")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -58,53 +58,42 @@ _BEGINNING_OF_CSV = ",".join(_COLUMNS).encode()
 _BEGINNING_OF_JSON_LINES = f'{{"{_COLUMNS[0]}": '.encode()
 
 
-def check_results_path(path: str) -> None:
-    """Refuse a file name whose ending does not say the format.
+def check_results_path(path: str, *, rewrite: bool) -> None:
+    """Refuse a file that results must not be written to.
+
+    Args:
+        path: The file.
+        rewrite: Whether results of an earlier run may be replaced.
 
     Raises:
-        UnusableInputError: The ending is neither ``.csv`` nor ``.jsonl``.
+        UnusableInputError: The name's ending is neither ``.csv`` nor ``.jsonl``, or the file exists and is
+            not one of results that may be replaced.
     """
     if not path.lower().endswith(_ENDINGS):
         raise UnusableInputError(f"--results {path}: the name must end in .csv or .jsonl")
-
-
-def check_rewritable(path: str) -> None:
-    """Refuse to rewrite a file that exists and holds no results.
-
-    Raises:
-        UnusableInputError: It was not written by this command.
-    """
-    try:
-        descriptor = open_private(path, os.O_RDONLY)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return
+    if not rewrite:
+        raise UnusableInputError(f"{path} exists: results are never overwritten, give another name")
+    try:
+        os.close(_open_existing(path, os.O_RDONLY))
     except OSError as error:
         raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _open_existing(path: str, mode: int) -> int:
+    descriptor = open_private(path, mode)
     try:
-        _check_beginning(descriptor, path)
-    finally:
-        os.close(descriptor)
-
-
-def _check_beginning(descriptor: int, path: str) -> None:
-    beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
-    # A run that was killed while it wrote the first bytes has left fewer of them, or none.
-    if not beginning.startswith(os.read(descriptor, len(beginning))):
-        raise UnusableInputError(
-            f"{path} exists and holds no results: it was left as it is, give another name"
-        )
-
-
-def _opened(path: str, *, rewrite: bool) -> int:
-    """Open an empty file that is its owner's alone."""
-    if not rewrite or not os.path.lexists(path):
-        return open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-    descriptor = open_private(path, os.O_RDWR)
-    try:
-        _check_beginning(descriptor, path)
-        make_private(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
+        # A run that was killed while it wrote the first bytes has left fewer of them, or none.
+        if not beginning.startswith(os.read(descriptor, len(beginning))):
+            raise UnusableInputError(
+                f"{path} exists and holds no results: it was left as it is, give another name"
+            )
+        if mode != os.O_RDONLY:
+            make_private(descriptor, path)
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
     except BaseException:
         os.close(descriptor)
         raise
@@ -133,22 +122,17 @@ class ResultsFile:
     """
 
     def __init__(self, path: str, *, rewrite: bool = False) -> None:
-        check_results_path(path)
+        check_results_path(path, rewrite=rewrite)
         self.path = path
         try:
-            # Line-buffered; a byte of the input that is no UTF-8 is written as an escape.
+            if rewrite and os.path.lexists(path):
+                descriptor = _open_existing(path, os.O_RDWR)
+            else:
+                descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            # Line-buffered; a byte of the input that is not UTF-8 is written as an escape.
             self._file: TextIO = open(  # noqa: SIM115
-                _opened(path, rewrite=rewrite),
-                "w",
-                buffering=1,
-                encoding="utf-8",
-                errors="backslashreplace",
-                newline="",
+                descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
             )
-        except FileExistsError:
-            raise UnusableInputError(
-                f"{path} exists: results are never overwritten, give another name"
-            ) from None
         except OSError as error:
             raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
         self._failed = False
@@ -159,7 +143,7 @@ class ResultsFile:
 
     def close(self) -> None:
         """Close the file."""
-        # Closing tries once more to write what could not be written, which was told then.
+        # Closing tries once more to write what could not be written, which was reported then.
         with contextlib.suppress(*(OSError,) if self._failed else ()):
             self._file.close()
 

@@ -77,7 +77,7 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
         lines.put_back([(number, data)])
         if json_lines or (data is not None and data.lstrip().startswith(b"{")):
             break
-        return _csv_rows(lines)
+        return _csv_rows(lines, number, data or b"")
     else:
         if not json_lines:
             raise UnusableInputError(
@@ -114,16 +114,11 @@ class _Decoded(Iterator[str]):
             raise BadRowError(_TOO_LONG)
         return data.decode("utf-8", "surrogateescape")
 
-    def put_back_all_but_first(self) -> None:
-        self._lines.put_back(self.taken[1:])
 
-
-def _csv_rows(lines: Lines) -> Iterator[Row | BadRow]:
-    """Read the header, and return what reads the rows."""
-    number, data = next(lines)
-    lines.put_back([(number, data)])
-    _refuse_other_formats(data or b"", number)
-    delimiter = _delimiter(data or b"")
+def _csv_rows(lines: Lines, number: int, first: bytes) -> Iterator[Row | BadRow]:
+    """Read the header, whose first line and its number are given, and return what reads the rows."""
+    _refuse_other_formats(first, number)
+    delimiter = _delimiter(first)
     text = _Decoded(lines)
     # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
     records = csv.reader(text, delimiter=delimiter, strict=True)
@@ -131,12 +126,15 @@ def _csv_rows(lines: Lines) -> Iterator[Row | BadRow]:
         header = next(records)
     except (csv.Error, BadRowError) as error:
         raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
-    cells_of = partial(_cells_by_column, _header_columns(header, number), delimiter)
-    return _rows_below_header(text, records, cells_of)
+    columns = _header_columns(header, number)
+    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
 
 
 def _rows_below_header(
-    text: _Decoded, records: Iterator[list[str]], cells_of: Callable[[list[str]], dict[str, str]]
+    lines: Lines,
+    text: _Decoded,
+    records: Iterator[list[str]],
+    cells_of: Callable[[list[str]], dict[str, str]],
 ) -> Iterator[Row | BadRow]:
     while True:
         taken = text.taken = []
@@ -146,7 +144,7 @@ def _rows_below_header(
             return
         except (csv.Error, BadRowError) as error:
             # The quote that was opened may be the mistake, so the lines after it are read again as rows.
-            text.put_back_all_but_first()
+            lines.put_back(taken[1:])
             yield BadRow(taken[0][0], None, _quoting_reason(error))
             continue
         if any(cell and not cell.isspace() for cell in cells):

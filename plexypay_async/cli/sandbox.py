@@ -1,4 +1,4 @@
-"""``plexypay sandbox``: a local Plexy Pay, served until it is told to stop."""
+"""``plexypay sandbox``: a local Plexy Pay, served until it is stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .address import add_address, opening_address, port
+from .arguments import add_address, opening_address, port
 from .exits import Exit, UnusableInputError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     import asyncio
 
     from ..sandbox.site import is_loopback
-    from .terminal import log_on_one_line, printable, tell
+    from .terminal import log_on_one_line, tell
 
     log_on_one_line("aiohttp.server")
     # What is printed may end up in the logs of a container; there, a key that was given is known already.
@@ -175,7 +175,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     async with sandbox:
         if is_exposed:
             tell(
-                f"plexypay: --host {printable(given.host)}: others can reach this sandbox, by plain HTTP;"
+                f"plexypay: --host {given.host}: others can reach this sandbox, by plain HTTP;"
                 " whoever has its admin token steers it"
             )
         print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")

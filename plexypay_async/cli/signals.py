@@ -62,13 +62,15 @@ async def _supervise(
 
     with _handler(stop):
         try:
-            await _first_of({task, stopped})
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
             if not stopped.done():
                 task.result()
                 return None
             received = stopped.result()
             if finish is not None and finish(received):
-                await _first_of({task, hurried}, finish_timeout)
+                await asyncio.wait(
+                    (task, hurried), timeout=finish_timeout, return_when=asyncio.FIRST_COMPLETED
+                )
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=grace)
@@ -84,10 +86,6 @@ async def _supervise(
         finally:
             stopped.cancel()
             hurried.cancel()
-
-
-async def _first_of(awaited: set[asyncio.Future[Any]], timeout: float | None = None) -> None:
-    await asyncio.wait(awaited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
 @contextmanager

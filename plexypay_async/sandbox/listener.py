@@ -57,8 +57,10 @@ async def webhook_listener(
             event = receiver.receive(request.headers, await request.read())
         except WebhookError as error:
             return refuse(request, 401 if isinstance(error, WebhookAuthenticationError) else 400, str(error))
-        except (ConnectionError, web.RequestPayloadError):
+        except ConnectionError:
             return refuse(request, 400, "the connection was closed before the whole body had come")
+        except web.RequestPayloadError:
+            return refuse(request, 400, "the body cannot be decoded")
         except web.HTTPRequestEntityTooLarge:
             return refuse(request, 413, f"the body has more than {MAX_BODY} bytes")
         return web.Response(status=200 if take(event) else 503)
@@ -68,7 +70,7 @@ async def webhook_listener(
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_GRACE)
     await runner.setup()
     assert runner.server is not None  # noqa: S101
-    # No request is reported to it as arrived, so the time of a connection is that of its request and answer.
+    # As no request is reported to it as arrived, the timeout covers the whole time of a connection.
     connections = ServerConnections(limit=limit, timeout=timeout, tell=tell)
     try:
         server = await asyncio.get_running_loop().create_server(

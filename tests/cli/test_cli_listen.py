@@ -180,6 +180,7 @@ def test_what_is_no_delivery_breaks_nothing() -> None:
         begun = "POST / HTTP/1.1\r\nHost: x\r\n"
         for sent in (
             f"{begun}Authorization: {TOKEN}\r\nContent-Length: 99\r\n\r\n{{",
+            f"{begun}Authorization: {TOKEN}\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
             f"{begun}Authorization {TOKEN}\r\n\r\n",
             f"{begun}Authorization: {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             "\x16\x03\x01\r\n\r\n",
@@ -198,6 +199,7 @@ def test_what_is_no_delivery_breaks_nothing() -> None:
     assert output.count("\n") == 1
     refused = "refused a delivery from 127.0.0.1 with 400"
     assert errors.count(f"{refused}: the connection was closed before the whole body had come") == 1
+    assert errors.count(f"{refused}: the body cannot be decoded") == 1
     assert "Traceback" not in errors
     assert TOKEN not in errors
 

@@ -1,4 +1,4 @@
-"""The account that a command works for: its API key comes from the environment, never from an argument."""
+"""The API key of a command, which comes from the environment, never from an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``plexypay bulk-create``: a file of rows becomes payment links."""
+"""``plexypay bulk-create``: makes a payment link of every row of a file."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _FINISH_TIMEOUT_WITH_JOURNAL = 10.0
 
 @attrs.define(eq=False, kw_only=True)
 class BulkRun:
-    """Creates the links of one input, tells what became of its rows, and finds the exit code.
+    """Creates the links of one input, and tells what became of its rows.
 
     Args:
         source: The opened input.
@@ -134,7 +134,7 @@ class BulkRun:
         return lines, rows if self.journal_path is None else check_references(rows)
 
     def _check(self) -> int:
-        """Tell all bad rows, and return the number of rows if there is none."""
+        """Tell all bad rows, and return the number of rows if none is bad."""
         _, rows = self._open()
         if sys.stderr.isatty():
             tell("checking all rows ...")

@@ -1,4 +1,4 @@
-"""The command line itself: its arguments, and the way to the command that they name.
+"""The command line itself: its arguments, and the choice of the command that they name.
 
 Nothing here or in the modules of the commands imports more than the standard library until a command runs,
 so that ``--help`` answers at once.

@@ -111,18 +111,16 @@ class BulkCreateJob:
     def _failed(self, error: Exception) -> str | None:
         """End the job, or return why it could not begin."""
         message = without_secret(str(error), self.secret)
-        if isinstance(error, _REFUSALS):
-            reason = f"the server refuses the API key: {message}"
-        elif isinstance(error, (PlexyPayError, sqlite3.Error)):
-            reason = message
-        else:
-            reason = f"{type(error).__name__}: {message}"
-        if not self._begun and isinstance(error, (PlexyPayError, sqlite3.Error)):
+        is_explained = isinstance(error, (PlexyPayError, sqlite3.Error))
+        if is_explained and not self._begun:
             return message
-        self.end(f"stopped: {reason}")
         if isinstance(error, _REFUSALS):
             # Every row would say the same: it is said once, with the job's end.
             self._refusals.clear()
+            message = f"the server refuses the API key: {message}"
+        elif not is_explained:
+            message = f"{type(error).__name__}: {message}"
+        self.end(f"stopped: {message}")
         return None
 
     def end(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""``plexypay journal``: what can be done with a job's journal apart from running the job."""
+"""``plexypay journal``: removes customers' data from the journal of a job."""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ from .terminal import printable, tell
 __all__ = ["BarProgress", "PlainProgress", "Progress", "Scale", "choose_progress"]
 
 _WIDE = 80
-"""Columns of a terminal that has room for more than figures."""
+"""Columns of a terminal that has room for words besides the figures."""
 
 _RATE_SECONDS = 5.0
-"""How far the shown rate looks back."""
+"""The shown rate is that of so many seconds, at the least."""
 
 
 @attrs.frozen

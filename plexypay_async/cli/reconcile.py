@@ -1,4 +1,4 @@
-"""``plexypay reconcile``: a file of rows, its journal and the account's links, compared."""
+"""``plexypay reconcile``: compares a file of rows, its journal and the account's links."""
 
 from __future__ import annotations
 

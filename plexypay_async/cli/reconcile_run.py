@@ -46,7 +46,7 @@ _NAMES = {
 
 @attrs.define(eq=False, kw_only=True)
 class ReconcileRun:
-    """Compares one input with its journal and account, writes the findings, and finds the exit code.
+    """Compares one input with its journal and account, and writes what differs.
 
     Args:
         source: The opened input.

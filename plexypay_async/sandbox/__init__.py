@@ -9,6 +9,7 @@
 | `state` | what the sandbox knows, in its database |
 | `deliveries` | webhooks |
 | `pages`, `admin` | the HTML pages, and the paths that steer the sandbox |
+| `listener` | a server apart from the sandbox, to which webhooks are delivered |
 
 `exchange`, `money` and `clock` are used by all of these. Of the four packages, `state` imports none of the
 others, `deliveries` and `handlers` import `state`, and `pages` imports `state` and `deliveries`.

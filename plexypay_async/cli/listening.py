@@ -13,7 +13,7 @@ from aiohttp import web
 from .._privacy.printable import printable_json
 from ..errors import WebhookAuthenticationError, WebhookError
 from ..webhooks import PaymentOrderEvent, TransactionEvent, WebhookEvent, WebhookReceiver
-from ..webhooks.receiver import MAX_BODY
+from ..webhooks.payloads import MAX_BODY
 from .connections import Connections
 from .terminal import drop_output, show, tell
 

@@ -15,7 +15,7 @@ import attrs
 
 from plexypay_async._core.execution import Execution
 from plexypay_async.api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
-from plexypay_async.bulk.frames import without_own_frames
+from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.intake import Buffered
 from plexypay_async.bulk.job import BulkJob, not_sent
 from plexypay_async.errors import ConfigurationError
@@ -79,13 +79,13 @@ class SyncBulkJob:
                         crossing.put_last()
                     except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is settled
                         crossing.put_last()
-                        failure = without_own_frames(error, of_caller=True)
+                        failure = without_job_frames(error, of_caller=True)
                 else:
                     run(crossing.wait_for_change)
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below, without the frames that hold rows
-            failure = without_own_frames(error, of_caller=True)
+            failure = without_job_frames(error, of_caller=True)
         finally:
             try:
                 self._portal.run_if_started(crossing.stop)
@@ -211,7 +211,7 @@ class _Crossing(Buffered):
         if self._pump is not None:
             await asyncio.wait([self._pump])
         failure, self._failure = self._failure, None
-        return None if failure is None else without_own_frames(failure, of_caller=True)
+        return None if failure is None else without_job_frames(failure, of_caller=True)
 
     async def stop(self) -> None:
         """Stop the job and wait until it has let go of its connections and its journal."""

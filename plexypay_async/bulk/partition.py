@@ -21,7 +21,7 @@ from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymen
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 from .columns import BadRowError, is_mapping, request_of
-from .frames import without_own_frames
+from .frames import without_job_frames
 
 if TYPE_CHECKING:
     from ..client import AsyncPlexyPay
@@ -207,7 +207,7 @@ def create_partition(
         _check_rows(rows)
         return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
     except BaseException as error:  # noqa: BLE001 - raised below
-        failure = without_own_frames(error, of_caller=not isinstance(error, PlexyPayError))
+        failure = without_job_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.
     del rows, settings
     try:

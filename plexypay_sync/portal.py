@@ -361,7 +361,7 @@ class LoopThread:
 
     def start_job(self, job: Job[Any]) -> None:
         """Begin a job, which is finished whatever happens to the loop."""
-        # Added before the loop is asked; `_serve` closes the loop before it looks at the jobs: none is missed.
+        # Added before the loop is asked; `_serve` closes the loop before it looks at jobs: none is missed.
         self._jobs.add(job)
         if not self.call_soon(job.start, self):
             self.forget(job)

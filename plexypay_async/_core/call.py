@@ -66,8 +66,8 @@ class Call(Generic[R]):
         look_first: Whether an earlier run may have done it, so that it is looked up before it is sent.
         reached: Whether an earlier run may have reached the server, so that a refusal may be of what that one
             made; `look_first` implies it.
-        settled_at: The loop's time before which a look-up proves nothing, since a request of an earlier run
-            may still be at work on the server.
+        late_work_until: The loop's time before which a look-up proves nothing, since the server may still be
+            at work on a request of an earlier run.
         misfit: Tells what an answer names that was not asked for, where the declaration cannot.
     """
 
@@ -88,7 +88,7 @@ class Call(Generic[R]):
         job: JobLimits | None = None,
         look_first: bool = False,
         reached: bool = False,
-        settled_at: float = 0.0,
+        late_work_until: float = 0.0,
         misfit: Callable[[R], str | None] | None = None,
     ) -> None:
         self.execution = execution
@@ -100,7 +100,7 @@ class Call(Generic[R]):
         self._wire_request = wire_request
         self._misfit = misfit
         self._look_first = look_first
-        self._settled_at = settled_at
+        self._late_work_until = late_work_until
         self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
 
     @property
@@ -141,7 +141,7 @@ class Call(Generic[R]):
             await admission.take_place()
         now = loop.time()
         # Waiting for an earlier run's requests is no time of this one's.
-        deadline = (now if now > self._settled_at else self._settled_at) + admission.limits.timeout
+        deadline = (now if now > self._late_work_until else self._late_work_until) + admission.limits.timeout
         self._watch = Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout)
         try:
             try:
@@ -255,7 +255,7 @@ class Call(Generic[R]):
     async def _found_first(self) -> R | None:
         """Look for what an earlier run may have done; what it sent may still be at work for a while."""
         self.record.earlier_run_may_have_done(self._now())
-        if (wait := self._settled_at - self._now()) > 0:
+        if (wait := self._late_work_until - self._now()) > 0:
             self._admission.give_place()
             await asyncio.sleep(wait)
         return await self._find(OutcomeUnknownError(f"{self.record.name}: an earlier run may have done it"))

@@ -24,10 +24,11 @@ from ..errors import (
 )
 from ..settings import Settings
 
-__all__ = ["SETTLING", "CallRecord", "Doubt"]
+__all__ = ["LATE_WORK", "CallRecord", "Doubt"]
 
-SETTLING = 5.0
-"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for."""
+LATE_WORK = 5.0
+"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for: its answer
+was lost, or it is of the run before this one of a bulk job."""
 
 
 UNKNOWN = "the outcome is unknown"
@@ -106,7 +107,7 @@ class CallRecord:
     def _prove_after(self, sent_at: float, now: float) -> None:
         # So long an answer would have been waited for, and so long a job waits for what was lost. What is
         # answered late may have been handed on as late.
-        self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + SETTLING, now + SETTLING)
+        self.proof_at = max(self.proof_at, sent_at + self.settings.read_timeout + LATE_WORK, now + LATE_WORK)
 
     def found_nothing(self, asked_at: float) -> None:
         """Note that what the work would have made was not there; asked too early, that proves nothing."""

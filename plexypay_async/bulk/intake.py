@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from .._core.execution import Execution
+from .._core.record import LATE_WORK
 from .._wire.messages import WireRequest, WireResponse
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import (
@@ -29,8 +30,6 @@ MOST_LATER = 1000
 """How many claimed rows of an earlier run are put off; with more of them, workers wait instead."""
 WRITE_AFTER = 0.05
 """Seconds after which a result is written, if no claim is written with it before."""
-SETTLING = 5.0
-"""Seconds after a run's beginning in which the server may still be at work for the run before."""
 
 
 @attrs.frozen
@@ -62,7 +61,7 @@ class Item:
     """Whether the journal's seal proves the id: then the link is never created again."""
     claimed_anew: bool = False
     """Whether nothing existed under its reference when this run claimed it."""
-    settled_at: float = 0.0
+    late_work_until: float = 0.0
     """The loop's time before which finding nothing proves nothing: it may have just been sent."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
@@ -264,7 +263,7 @@ class JournalIntake:
         self._journal = journal
         self._ordered = ordered
         self._now = asyncio.get_running_loop().time
-        self._settled_at = self._now() + SETTLING
+        self._late_work_until = self._now() + LATE_WORK
         self._later: deque[Item] = deque()
         self._codec = execution.codec(PaymentLinks.create)
         self._ready: deque[Item] = deque()
@@ -303,7 +302,7 @@ class JournalIntake:
 
     @property
     def _later_is_due(self) -> bool:
-        return bool(self._later) and (len(self._later) >= MOST_LATER or self._now() >= self._settled_at)
+        return bool(self._later) and (len(self._later) >= MOST_LATER or self._now() >= self._late_work_until)
 
     async def _claim_batch(self) -> None:
         if self._repeats >= CLAIM_BATCH and self._later:
@@ -329,14 +328,14 @@ class JournalIntake:
         # In the order of the source: a job in order holds results back until that of the next row is there.
         for item in sorted(ready, key=_index):
             # Unless the results come in order, rows that the server may still be at work on are put off.
-            later = item.settled_at > 0 and item.link_id is None and not self._ordered
+            later = item.late_work_until > 0 and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
     async def _gather(self, claimed: list[tuple[Item, str, bytes]], refused: list[Item]) -> None:
         """Read the rows of a batch: those to be claimed, and those that are refused already."""
         while len(claimed) + len(refused) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
             # A slow source must not hold up the rows that were put off.
-            until = self._settled_at if self._later else None
+            until = self._late_work_until if self._later else None
             item = await self._source.next(wait=not claimed and not refused, until=until)
             if item is None:
                 break
@@ -387,7 +386,7 @@ class JournalIntake:
             return
         item.link_id, item.link_is_sealed = entry.link, entry.sealed
         item.look_first = True
-        item.settled_at = self._settled_at
+        item.late_work_until = self._late_work_until
 
     async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
         writing = asyncio.ensure_future(self._exchanged(claims))

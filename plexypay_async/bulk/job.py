@@ -423,7 +423,7 @@ class _Worker:
                 wire_request=item.wire_request,
                 look_first=item.look_first,
                 reached=item.reached,
-                settled_at=item.settled_at,
+                late_work_until=item.late_work_until,
             )
         except PlexyPayError as failure:
             return BulkResult(index=item.index, request=item.request, error=failure.with_traceback(None))

@@ -17,7 +17,7 @@ from .rows import a_client
 @pytest.fixture(autouse=True)
 def _settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Earlier runs of a test are settled soon: their requests were answered or were never sent."""
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.02)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.02)
 
 
 @pytest_asyncio.fixture

@@ -15,7 +15,7 @@ import aiohttp
 import attrs
 import pytest
 
-from plexypay_async.bulk.intake import SETTLING
+from plexypay_async._core.record import LATE_WORK
 
 from .ledger_server import ledger
 
@@ -205,7 +205,7 @@ class LedgerProcess:
 @pytest.mark.parametrize(
     ("server", "last"),
     # The ledger's last kill comes where the rows of the runs before are being looked up.
-    [(SandboxProcess, 0.0), (LedgerProcess, SETTLING)],
+    [(SandboxProcess, 0.0), (LedgerProcess, LATE_WORK)],
     ids=["sandbox", "ledger"],
 )
 async def test_five_thousand_rows_killed_at_twenty_instants(

@@ -114,7 +114,7 @@ async def test_a_refusal_of_what_an_earlier_run_may_have_made_is_looked_up(path:
 async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
     path: Path, monkeypatch: pytest.MonkeyPatch, skip_time: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 60)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 60)
     async with ledger() as server:
         arrived, released = asyncio.Event(), asyncio.Event()
 
@@ -148,7 +148,7 @@ async def test_a_request_of_the_run_that_was_cut_is_given_time_to_land(
 async def test_a_row_put_off_is_settled_however_often_it_is_repeated(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.3)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.3)
     async with ledger() as server:
         await leave_claimed(server, path, made=True)
         async with a_client(server) as plexy:
@@ -161,7 +161,7 @@ async def test_a_row_put_off_is_settled_however_often_it_is_repeated(
 async def test_a_row_put_off_does_not_wait_for_a_slow_source(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.1)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.1)
     async with ledger() as server:
         await leave_claimed(server, path, made=True)
         settled = asyncio.Event()
@@ -183,7 +183,7 @@ async def test_a_row_put_off_does_not_wait_for_a_slow_source(
 async def test_a_job_in_order_waits_for_a_claimed_row_in_its_place(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.2)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.2)
     async with ledger() as server:
         await leave_claimed(server, path, made=True)
         async with a_client(server) as plexy:
@@ -195,7 +195,7 @@ async def test_a_job_in_order_waits_for_a_claimed_row_in_its_place(
 
 
 async def test_rows_put_off_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 30)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 30)
     monkeypatch.setattr("plexypay_async.bulk.intake.MOST_LATER", 10)
     body = '{"amount":%d,"currency":"KZT","orderReference":"ORD-%d"}'
     claims = [(n, f"ORD-{n}", digest_of((body % (n + 1, n)).encode())) for n in range(1000)]

@@ -15,14 +15,14 @@ from plexypay_async import AsyncPlexyPay, RetryPolicy
 from .campaign_calls import CALLS, CampaignCall
 from .claims import CANCELLED, HUNG, Claim, claim_of
 
-__all__ = ["LATEST", "READ_TIMEOUT", "SETTLING", "Clients", "MeddledClients", "make_calls"]
+__all__ = ["LATEST", "LATE_WORK", "READ_TIMEOUT", "Clients", "MeddledClients", "make_calls"]
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
 SHORT = RetryPolicy(max_attempts=4, base=0.005, cap=0.05)
 READ_TIMEOUT = 0.3
-SETTLING = 0.3
+LATE_WORK = 0.3
 LATEST = 0.4
-"""Less than READ_TIMEOUT and SETTLING together, after which a request cannot be at work any more."""
+"""Less than READ_TIMEOUT and LATE_WORK together, after which a request cannot be at work any more."""
 TIMEOUTS = (0.1, 0.5, 1.5, 4.0)
 GRACE = 10.0
 """Seconds after its deadline within which a call has ended, even on a busy machine."""

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from .call_runner import LATEST, READ_TIMEOUT, SETTLING, Clients, make_calls
+from .call_runner import LATE_WORK, LATEST, READ_TIMEOUT, Clients, make_calls
 from .claims import Claim, lies_of, told_of
 from .lossy_proxy import drawn_by_chance, lossy_proxy, often_twice
 from .recording_server import RecordingServer
@@ -26,7 +26,7 @@ async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock
     claims: list[Claim] = []
     server = RecordingServer()
     draw = often_twice(drawn_by_chance(LATEST, READ_TIMEOUT / 2), SHARE)
-    async with lossy_proxy(server, draw, seed, READ_TIMEOUT + SETTLING) as proxy:
+    async with lossy_proxy(server, draw, seed, READ_TIMEOUT + LATE_WORK) as proxy:
         # The answers of some operations name nothing by which a neighbour's could be told.
         clients = [Clients(proxy.base_url, random.Random(f"{seed}:{number}")) for number in range(4)]
         numbers = range(1, calls + 1)
@@ -46,7 +46,7 @@ async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", SETTLING)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", LATE_WORK)
 
 
 @pytest.mark.asyncio

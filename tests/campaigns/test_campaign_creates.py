@@ -89,7 +89,7 @@ def _is_right(result: BulkResult, server: RecordingServer) -> bool:
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     # No work here is later than its request.
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", 0.05)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", 0.05)
 
 
 @pytest.mark.parametrize("fault", WIRE_FAULTS)

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from .call_runner import LATEST, READ_TIMEOUT, SETTLING, Clients, MeddledClients, make_calls
+from .call_runner import LATE_WORK, LATEST, READ_TIMEOUT, Clients, MeddledClients, make_calls
 from .claims import Claim, lies_of, told_of
 from .lossy_proxy import drawn_by_chance, lossy_proxy
 from .recording_server import RecordingServer
@@ -31,8 +31,8 @@ async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock
     once = drawn_by_chance(LATEST, READ_TIMEOUT / 2)
     twice = drawn_by_chance(LATEST, READ_TIMEOUT / 2, twice=True)
     async with (
-        lossy_proxy(server, once, seed, READ_TIMEOUT + SETTLING) as plain,
-        lossy_proxy(server, twice, seed, READ_TIMEOUT + SETTLING) as doubling,
+        lossy_proxy(server, once, seed, READ_TIMEOUT + LATE_WORK) as plain,
+        lossy_proxy(server, twice, seed, READ_TIMEOUT + LATE_WORK) as doubling,
     ):
         # A neighbour's answer can be told where it names another than what was asked for.
         unnamed, named = (
@@ -65,7 +65,7 @@ async def _campaign(calls: int, concurrency: int, seed: int, clock: SendingClock
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", SETTLING)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", LATE_WORK)
 
 
 @pytest.mark.asyncio

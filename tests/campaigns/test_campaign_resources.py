@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from .call_runner import SETTLING, Clients, make_calls
+from .call_runner import LATE_WORK, Clients, make_calls
 from .claims import Claim
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
@@ -103,7 +103,7 @@ async def _campaign(calls: int, concurrency: int, seed: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", SETTLING)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", LATE_WORK)
 
 
 @pytest.mark.asyncio

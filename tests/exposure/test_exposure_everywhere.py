@@ -53,7 +53,7 @@ class HungError(AssertionError):
 
 @pytest.fixture(autouse=True)
 def _settles_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", 0.01)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", 0.01)
 
 
 @pytest.fixture(autouse=True)

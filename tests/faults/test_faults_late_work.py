@@ -89,7 +89,7 @@ class Shop:
 @pytest.fixture(autouse=True)
 def _looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests are about is not how long a later run waits before it looks."""
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.02)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.02)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_a_row_of_an_earlier_run_is_not_refused_before_that_is_proved(
 async def test_a_row_of_an_earlier_run_is_refused_once_its_request_cannot_be_at_work(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async._core.record.SETTLING", 0.05)
+    monkeypatch.setattr("plexypay_async._core.record.LATE_WORK", 0.05)
     async with shop_open() as (shop, server):
         await leave_at_work(shop, server, path)
         shop.post = code(5, 422, "the amount is too large")

@@ -309,7 +309,7 @@ async def test_a_row_that_was_accepted_is_not_made(journalled: bool, tmp_path: P
 async def test_a_later_run_makes_the_links_that_were_only_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexypay_async.bulk.intake.SETTLING", 0.02)
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.02)
     queue, journal = Queue(), tmp_path / "job.journal"
     async with scripted(queue.script, retry=SOON, read_timeout=0.2) as (plexy, _):
         assert await _ran(plexy, journal) == [Outcome.UNKNOWN] * 3

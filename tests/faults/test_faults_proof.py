@@ -68,7 +68,7 @@ GATEWAYS_404 = Answer(404, b"<html><h1>404 Not Found</h1></html>")
 
 @pytest.fixture(autouse=True)
 def short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plexypay_async._core.record.SETTLING", "plexypay_async.bulk.intake.SETTLING"):
+    for name in ("plexypay_async._core.record.LATE_WORK", "plexypay_async.bulk.intake.LATE_WORK"):
         monkeypatch.setattr(name, SILENT, raising=False)
 
 

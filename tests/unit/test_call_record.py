@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome, PaymentLinks
-from plexypay_async._core.record import SETTLING, CallRecord, Doubt
+from plexypay_async._core.record import LATE_WORK, CallRecord, Doubt
 from plexypay_async.api.payment_links import CancelPaymentLink
 
 
@@ -28,19 +28,19 @@ def test_a_client_that_is_closed_before_anything_was_sent_has_sent_nothing(recor
 def test_a_client_that_is_closed_proves_nothing_of_what_was_sent_before(record: CallRecord) -> None:
     record.may_have_done(sent_at=10.0, now=10.5)
     assert record.final(closed()).outcome is Outcome.UNKNOWN
-    record.found_nothing(10.0 + 1.0 + SETTLING)
+    record.found_nothing(10.0 + 1.0 + LATE_WORK)
     assert record.doubt is Doubt.REACHED
     assert record.final(closed()).outcome is Outcome.UNKNOWN
 
 
 def test_what_was_not_found_too_early_proves_nothing(record: CallRecord) -> None:
     record.may_have_done(sent_at=10.0, now=10.5)
-    record.found_nothing(10.0 + 1.0 + SETTLING - 0.1)
+    record.found_nothing(10.0 + 1.0 + LATE_WORK - 0.1)
     assert record.doubt is Doubt.OPEN
 
 
 @pytest.mark.parametrize(
-    ("asked_at", "doubt"), [(11.0 + SETTLING, Doubt.OPEN), (14.0 + SETTLING, Doubt.REACHED)]
+    ("asked_at", "doubt"), [(11.0 + LATE_WORK, Doubt.OPEN), (14.0 + LATE_WORK, Doubt.REACHED)]
 )
 def test_what_was_answered_late_may_be_done_later_still(
     record: CallRecord, asked_at: float, doubt: Doubt

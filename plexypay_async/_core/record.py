@@ -27,8 +27,8 @@ from ..settings import Settings
 __all__ = ["LATE_WORK", "CallRecord", "Doubt"]
 
 LATE_WORK = 5.0
-"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for: its answer
-was lost, or it is of the run before this one of a bulk job."""
+"""Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for: its
+answer was lost, or it is of the run before this one of a bulk job."""
 
 
 UNKNOWN = "the outcome is unknown"

@@ -89,7 +89,8 @@ def frames(error: BaseException) -> Iterator[tuple[str, Mapping[str, Any]]]:
         traceback = traceback.tb_next
 
 
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+# In a pickle, letters may stand right beside it.
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def _pattern(secrets: Iterable[str]) -> Callable[[str], bool]:

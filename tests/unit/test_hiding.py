@@ -55,13 +55,13 @@ def test_other_numbers_are_left(text: str) -> None:
 @pytest.mark.parametrize("text", ["5" * 20_000, "1 " * 1_000, "4111-" * 1_000, "1" * 13 + " x"])
 def test_long_rows_of_digits_take_no_longer_than_they_are_long(text: str) -> None:
     def spent(times: int) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         masked_card_numbers(text * times)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     spent(1)
     # Quadratic, it would be 64 times as long.
-    assert min(spent(8) for _ in range(3)) < 32 * max(min(spent(1) for _ in range(3)), 1e-4)
+    assert min(spent(8) for _ in range(5)) < 32 * max(min(spent(1) for _ in range(5)), 1e-4)
 
 
 def test_a_document_is_masked_in_keys_texts_and_numbers() -> None:

@@ -558,7 +558,10 @@ class DirectPayments(Resource[F]):
         replay=Replay.MONEY,
         echoes={"order_reference": "order_reference"},
         settled_by=SettledBy(
-            "transactions.retrieve_by_order_reference", by="order_reference", otherwise="transactions.list"
+            "transactions.retrieve_by_order_reference",
+            by="order_reference",
+            otherwise="transactions.list",
+            named="transactions.retrieve",
         ),
         pending="requires_3ds",
     )

@@ -143,6 +143,8 @@ class Gate:
     ) -> web.StreamResponse:
         if fault.cut is Cut.BODY and worked is not None:
             return await _cut_in_body(request, worked)
+        if fault.decline is not None and worked is not None:
+            return _declined(worked, fault.decline, str(fault.id))
         if fault.hang:
             await self._hang(request)
         if fault.hang or fault.cut is not None:
@@ -204,6 +206,15 @@ def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Res
         "" if is_empty else f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     )
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def _declined(answer: web.Response, status: int, fault: str) -> web.Response:
+    """Give an answer that says ``success: false`` another status."""
+    document = orjson.loads(answer.text or "null")
+    if answer.status == HTTPStatus.OK and isinstance(document, dict) and document.get("success") is False:
+        answer.set_status(status)
+        answer.headers["X-Sandbox-Fault"] = fault
+    return answer
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

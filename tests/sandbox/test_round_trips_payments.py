@@ -281,6 +281,23 @@ async def test_a_decline(plexy: Facade, sandbox: Sandbox, number: str, amount: i
     assert sandbox.requests.count("direct_payments.create") == 1
 
 
+async def test_a_decline_under_another_status(plexy: Facade, sandbox: Sandbox) -> None:
+    sandbox.faults.add("decline=402,times=1,operation=direct_payments.create")
+    with pytest.raises(RefusedError) as raised:
+        await pay_directly(plexy, "4200000000000000", amount=20510)
+    assert (raised.value.code, raised.value.status) == ("51", 402)
+    assert raised.value.answer.amount == 20510
+    sandbox.faults.clear()
+    sandbox.faults.add("decline=500,operation=direct_payments.*")
+    with pytest.raises(OutcomeUnknownError) as lost:
+        await pay_directly(plexy, "4200000000000000", amount=20510)
+    (identifier,) = [each["id"] for each in sandbox.transactions() if each["id"] != raised.value.answer.id]
+    assert f"ask transactions.retrieve('{identifier}')" in str(lost.value)
+    assert (await plexy.call("transactions.retrieve", identifier)).status is TransactionStatus.REJECTED
+    assert (await pay_directly(plexy, "4200000000000000")).success is True
+    assert sandbox.requests.count("direct_payments.create") == 3
+
+
 async def test_3d_secure(plexy: Facade) -> None:
     payment = await pay_directly(
         plexy, "4111111111111111", three_ds_notification_url="https://shop.example/3ds"

@@ -134,7 +134,7 @@ def is_own_word(answer: WireResponse, refused: RefusedError) -> bool:
 
 
 def _shows_transaction(answer: Any) -> bool:
-    """Tell whether an answer has an id and something more of a transaction: a gateway's error may have one."""
+    """Tell whether an answer has an id and something more of a transaction: a gateway may give an id."""
     if getattr(answer, "id", None) is None:
         return False
     names = (field.name for field in attrs.fields(type(answer)))

@@ -341,7 +341,7 @@ class _Code:
         return self._cvv.reveal()
 
 
-def _encryption(public_key: Any, padding: Any) -> tuple[Encryption, int | None]:
+def _encryption(public_key: Any, padding: CardPadding | Encryption) -> tuple[Encryption, int | None]:
     """Return what encrypts a field, and how many bytes a field may have if that is known."""
     if isinstance(padding, CardPadding):
         return _rsa_encryption(public_key, padding)

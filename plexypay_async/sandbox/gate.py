@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any, cast
 
 import attrs
 import orjson
@@ -210,8 +211,9 @@ def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Res
 
 def _declined(answer: web.Response, status: int, fault: str) -> web.Response:
     """Give an answer that says ``success: false`` another status."""
-    document = orjson.loads(answer.text or "null")
-    if answer.status == HTTPStatus.OK and isinstance(document, dict) and document.get("success") is False:
+    document: Any = orjson.loads(answer.text or "null")
+    refuses = isinstance(document, dict) and cast("dict[str, Any]", document).get("success") is False
+    if answer.status == HTTPStatus.OK and refuses:
         answer.set_status(status)
         answer.headers["X-Sandbox-Fault"] = fault
     return answer

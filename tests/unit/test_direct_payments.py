@@ -237,7 +237,7 @@ MISSING: list[tuple[str, Callable[[], Any], str]] = [
     *(
         (
             f"customer_details.billing_address.{name}",
-            lambda name=name: create(customer_details=without(name)),  # type: ignore[misc]
+            lambda name=name: create(customer_details=without(name)),
             "give the Address of the card holder with it",
         )
         for name in BILLED

@@ -7,7 +7,7 @@ replay class allows.
 from __future__ import annotations
 
 import enum
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
@@ -137,7 +137,8 @@ def _shows_transaction(answer: Any) -> bool:
     """Tell whether an answer has an id and something more of a transaction: a gateway may give an id."""
     if getattr(answer, "id", None) is None:
         return False
-    names = (field.name for field in attrs.fields(cast("type[Any]", type(answer))))
+    kind: type[Any] = type(answer)
+    names = (field.name for field in attrs.fields(kind))
     return any(getattr(answer, name) is not None for name in names if name not in _OF_ANY_ANSWER)
 
 

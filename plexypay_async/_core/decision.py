@@ -137,8 +137,7 @@ def _shows_transaction(answer: Any) -> bool:
     """Tell whether an answer has an id and something more of a transaction: a gateway may give an id."""
     if getattr(answer, "id", None) is None:
         return False
-    kind: type[Any] = type(answer)
-    names = (field.name for field in attrs.fields(kind))
+    names = (field.name for field in attrs.fields(answer.__class__))
     return any(getattr(answer, name) is not None for name in names if name not in _OF_ANY_ANSWER)
 
 

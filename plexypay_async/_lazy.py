@@ -14,7 +14,7 @@ SHARED = {
     name: f"plexypay_async.{room}"
     for room, names in {
         "bulk.journal": "Journal",
-        "cards": "Card CardPadding EncryptedCard StoredCard encrypt_card",
+        "cards": "Card CardPadding EncryptedCard StoredCard encrypt_card encrypt_cvv",
         "errors": (
             "APIError AuthenticationError ConfigurationError ConnectError DeadlineExceededError "
             "InvalidRequestError NotFoundError OrderReferenceConflictError Outcome "

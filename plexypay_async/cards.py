@@ -25,7 +25,7 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-__all__ = ["Card", "CardPadding", "EncryptedCard", "StoredCard", "encrypt_card"]
+__all__ = ["Card", "CardPadding", "EncryptedCard", "StoredCard", "encrypt_card", "encrypt_cvv"]
 
 Encryption: TypeAlias = Callable[[bytes], bytes]
 
@@ -235,24 +235,27 @@ def _check_ciphertext(name: str, value: Any, *, optional: bool) -> None:
 @hiding_arguments
 @attrs.frozen
 class StoredCard:
-    """A card that the API has stored, by its token.
+    """A card that the API has stored, by its token. Its repr does not show the code.
 
     Args:
         token_id: The token, such as the `card_token_id` of an earlier payment.
+        encrypted_cvv: The card's code, which the customer has entered anew, encrypted by `encrypt_cvv`.
 
     Raises:
-        ConfigurationError: The token is no text, or is a card's number.
+        ConfigurationError: The token is no text, or is a card's number; or the code is not encrypted.
 
     Evidence: from 2023.
     """
 
     token_id: str
+    encrypted_cvv: str | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.token_id, str) or not self.token_id.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("token_id: expected the token's text")
         if _are_digits(_digits(self.token_id), 12, 19):
             raise ConfigurationError("token_id: this is a card's number, not a token")
+        _check_ciphertext("encrypted_cvv", self.encrypted_cvv, optional=True)
 
 
 # -------------------------------------------------------------------------------------------- encryption
@@ -291,12 +294,7 @@ def encrypt_card(
         kind = type(card).__name__
         del card
         raise ConfigurationError(f"card: expected a Card, got {kind}")
-    if isinstance(padding, CardPadding):
-        encrypt, room = _rsa_encryption(public_key, padding)
-    elif callable(padding):
-        encrypt, room = padding, None
-    else:
-        raise ConfigurationError("padding: expected a CardPadding or a function from bytes to bytes")
+    encrypt, room = _encryption(public_key, padding)
     return EncryptedCard(
         _encrypted(card, "number", encrypt, room),
         _encrypted(card, "expiry_month", encrypt, room),
@@ -306,7 +304,53 @@ def encrypt_card(
     )
 
 
-def _encrypted(card: Card, field: str, encrypt: Encryption, room: int | None) -> str:
+def encrypt_cvv(
+    cvv: str,
+    public_key: str | bytes | RSAPublicKey | None = None,
+    padding: CardPadding | Encryption = CardPadding.OAEP_SHA256,
+) -> str:
+    """Encrypt the code of a stored card, which its customer has entered anew, for a `StoredCard`.
+
+    Args:
+        cvv: The code, 3 or 4 digits, as text.
+        public_key: As for `encrypt_card`.
+        padding: As for `encrypt_card`.
+
+    Returns:
+        The code as the API takes it, in Base64.
+
+    Raises:
+        ConfigurationError: As of `encrypt_card`, or `cvv` is no code, which is not shown.
+    """
+    wrong = _wrong_cvv("" if cvv is None else cvv)  # pyright: ignore[reportUnnecessaryComparison]
+    code = None if wrong is not None else _Code(Secret(cvv))
+    del cvv
+    if code is None:
+        raise ConfigurationError(str(wrong))
+    return _encrypted(code, "cvv", *_encryption(public_key, padding))
+
+
+@attrs.frozen(eq=False)
+class _Code:
+    """A code alone, which nothing shows."""
+
+    _cvv: Secret[str] = attrs.field(repr=False)
+
+    @property
+    def cvv(self) -> str:
+        return self._cvv.reveal()
+
+
+def _encryption(public_key: Any, padding: CardPadding | Encryption) -> tuple[Encryption, int | None]:
+    """Return what encrypts a field, and how many bytes a field may have if that is known."""
+    if isinstance(padding, CardPadding):
+        return _rsa_encryption(public_key, padding)
+    if callable(padding):
+        return padding, None
+    raise ConfigurationError("padding: expected a CardPadding or a function from bytes to bytes")
+
+
+def _encrypted(card: Card | _Code, field: str, encrypt: Encryption, room: int | None) -> str:
     # The value is never a local: the traceback of an interrupt would show it.
     if room is not None and len(getattr(card, field).encode()) > room:
         raise ConfigurationError(f"card.{field}: longer than the {room} bytes that the key can encrypt")

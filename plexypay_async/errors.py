@@ -183,13 +183,16 @@ class OrderReferenceConflictError(PlexyPayError):
 
 
 class RefusedError(PlexyPayError):
-    """The server answered with a success status and said ``success: false``: it did not do it.
+    """The server answered with a success status, or a 4xx, and said ``success: false``: it did not do it.
 
-    A declined card is one. Evidence: the 2023 docs' answers to payments, captures, cancels and refunds.
+    A declined card is one. Evidence: the 2023 docs' answers to payments, captures, cancels and refunds; that
+    a declined payment's status is not 200 is from there too, which one it is they do not say.
     """
 
     default_outcome = Outcome.REJECTED
 
+    status: int
+    """The HTTP status of the answer."""
     code: str | None
     """The acquirer's or the API's code, such as ``51`` for insufficient funds; None where there is none."""
     message: str
@@ -203,6 +206,7 @@ class RefusedError(PlexyPayError):
         *,
         code: str | None = None,
         answer: Any = None,
+        status: int = 200,
         **known: Unpack[_Known],
     ) -> None:
         operation = known.get("operation")
@@ -213,6 +217,7 @@ class RefusedError(PlexyPayError):
             text = f"{told}: {message}" if code is None else f"{told} with code {code}: {message}"
         super().__init__(text, **known)
         self.message = message
+        self.status = status
         self.code = code
         self.answer = answer
 
@@ -245,6 +250,8 @@ class APIError(PlexyPayError):
     """``apiError`` or ``validationError``; an open set."""
     retry_after: float | None
     """Seconds that the server asked to wait, from ``Retry-After``."""
+    transaction_id: str | None
+    """The transaction that a body with ``success: false`` names: ask for it where the outcome is unknown."""
 
     def __init__(
         self,
@@ -268,6 +275,7 @@ class APIError(PlexyPayError):
         self.source = source
         self.type = type
         self.retry_after = retry_after
+        self.transaction_id = None
 
 
 def error_class_of(code: int) -> type[APIError] | None:

@@ -72,7 +72,8 @@ The replay class says what the library does on its own, within the call's `timeo
   and the same call with that key is safe.
 - After an unknown outcome, the call that tells what became of a `money` or `create` operation is named in the
   table; for `money`, the message of the `OutcomeUnknownError` names it with its argument.
-- A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`.
+- A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`, under a 4xx too;
+  under a 5xx its outcome is unknown.
 - Any other 4xx with the API's own error body (a code, or a published `type`), such as code 3, 4 or 5, is
   raised as it is, unless it answers a repeat and reading settles it: the order reference is taken by what
   an earlier attempt created, or the link is cancelled already.

@@ -33,7 +33,7 @@ from ..errors import (
 )
 from .admission import JobAdmission, JobLimits, SingleAdmission
 from .deadlines import Watch
-from .decision import Decision, Next, decide, may_repeat
+from .decision import Decision, Next, decide, is_own_word, may_repeat
 from .execution import Connections, Execution
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt
@@ -44,6 +44,9 @@ from .slots import running_loop
 __all__ = ["Call", "call_of"]
 
 R = TypeVar("R")
+
+
+BAD_REQUEST, SERVER_ERROR = 400, 500
 
 
 class _Again:
@@ -247,6 +250,8 @@ class Call(Generic[R]):
                 if not isinstance(value, PlexyPayError):
                     return value
                 result = value
+            elif type(result) is WireResponse and BAD_REQUEST <= result.status < SERVER_ERROR:
+                self._check_refusal(result, sending)
             self._sending = None
             after = await self._after(result, sending)
             if not isinstance(after, _Again):
@@ -327,6 +332,18 @@ class Call(Generic[R]):
         if self.execution.recovery.known is None:
             self.execution.recovery.note_created(record)
         return value
+
+    def _check_refusal(self, answer: WireResponse, sending: Sending) -> None:
+        """Raise the refusal that a 4xx tells of, such as that of a declined payment."""
+        refused = self._decoder.refusal(answer)
+        if refused is None or not is_own_word(answer, refused):
+            return
+        sending.drop_connection()
+        if sending.repeated:
+            self._may_have_done(sending)
+        self._admission.refused()
+        # What is refused now may have been done by an attempt before.
+        raise self.record.final(refused)
 
     def _told_again(self, value: R, answer: WireResponse, sending: Sending, *, is_named: bool) -> str | None:
         """Tell that an answer that another request may have got is an earlier one on its connection."""

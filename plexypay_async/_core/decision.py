@@ -7,6 +7,7 @@ replay class allows.
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import attrs
 
@@ -22,6 +23,7 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
     RateLimitedError,
+    RefusedError,
     ServiceUnavailableError,
     UnprocessableError,
     UnreadableResponseError,
@@ -29,7 +31,16 @@ from ..errors import (
 from ..settings import RetryPolicy
 from .record import CallRecord, Doubt
 
-__all__ = ["NEVER_AT_WORK", "Decision", "Next", "decide", "is_passing", "is_trouble", "may_repeat"]
+__all__ = [
+    "NEVER_AT_WORK",
+    "Decision",
+    "Next",
+    "decide",
+    "is_own_word",
+    "is_passing",
+    "is_trouble",
+    "may_repeat",
+]
 
 
 class Next(enum.Enum):
@@ -60,6 +71,9 @@ PASSING = frozenset((408, 425, 499))
 OVERLOADED = 503
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""
+
+
+_OF_ANY_ANSWER = frozenset(("code", "id", "message", "raw", "success", "status"))
 
 
 def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
@@ -105,6 +119,26 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
         if 400 <= error.status < 500 and call.declaration.confirmation is not None:
             return Decision(error, Next.CONFIRM)
     return Decision(error, Next.RAISE)
+
+
+def is_own_word(answer: WireResponse, refused: RefusedError) -> bool:
+    """Tell whether a 4xx that says ``success: false`` is the API's refusal of the work.
+
+    Not so what something in between may have said after it had handed the work on: without the API's code or
+    type it must show the transaction. Under 401, 403 and 429 too, which are given before any work.
+    """
+    error, shown = error_of(answer, ""), _shows_transaction(refused.answer)
+    if isinstance(error, (AuthenticationError, PermissionDeniedError, RateLimitedError)):
+        return shown
+    return shown or is_of_the_api(error) or error.status in NEVER_AT_WORK
+
+
+def _shows_transaction(answer: Any) -> bool:
+    """Tell whether an answer has an id and something more of a transaction: a gateway may give an id."""
+    if getattr(answer, "id", None) is None:
+        return False
+    names = (field.name for field in attrs.fields(answer.__class__))
+    return any(getattr(answer, name) is not None for name in names if name not in _OF_ANY_ANSWER)
 
 
 def _cut(answer: WireResponse, name: str) -> UnreadableResponseError:

@@ -55,6 +55,9 @@ class _JSONDecoder:
         """Tell that nobody knows what such an answer says."""
         return False
 
+    def refusal(self, response: WireResponse) -> None:
+        """Tell that nobody knows what refuses such a request."""
+
 
 def raw_call(
     execution: Execution,

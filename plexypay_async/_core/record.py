@@ -148,7 +148,9 @@ class CallRecord:
         if isinstance(error, OutcomeUnknownError) and note is None and told.startswith(UNKNOWN):
             # It says so already.
             return error
-        unknown = OutcomeUnknownError(f"{self.name}: {UNKNOWN} ({told}). {self._advice()}")
+        named = getattr(error, "transaction_id", None)
+        answered = "" if named is None else f" The answer names {named!r}."
+        unknown = OutcomeUnknownError(f"{self.name}: {UNKNOWN} ({told}).{answered} {self._advice(named)}")
         if note is not None:
             unknown.add_note(note)
         unknown.__cause__ = error
@@ -209,10 +211,14 @@ class CallRecord:
             )
         return error
 
-    def _advice(self) -> str:
-        """Say how to find out whether the work was done, or that it may be asked for again."""
+    def _advice(self, named: str | None = None) -> str:
+        """Say how to find out whether the work was done, or that it may be asked for again.
+
+        Args:
+            named: The transaction that the answer names.
+        """
         settled_by, replay = self.declaration.settled_by, self.replay
-        ask = None if settled_by is None else f"ask {settled_by.advice(self.request)} before"
+        ask = None if settled_by is None else f"ask {settled_by.advice(self.request, named)} before"
         if replay.moves_money:
             return f"Money may have moved: {ask or 'look at the transaction before'} doing it again."
         if replay.same_key and self.idempotency_key is not None:

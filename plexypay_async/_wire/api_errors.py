@@ -13,13 +13,14 @@ from ..errors import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
+    ServiceUnavailableError,
     SomethingWentWrongError,
     UnprocessableError,
     error_class_of,
 )
 from .messages import SHOWN, WireResponse
 
-__all__ = ["API_ERROR_TYPES", "LONGEST_MESSAGE", "code_of", "error_of", "is_of_the_api"]
+__all__ = ["API_ERROR_TYPES", "LARGEST_ERROR", "LONGEST_MESSAGE", "code_of", "error_of", "is_of_the_api"]
 
 API_ERROR_TYPES = ("apiError", "validationError")
 LARGEST_ERROR = 2**16
@@ -43,7 +44,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
 
     By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
     else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
-    may be of a gateway that had handed the work on.
+    may be of a gateway that had handed the work on. What says ``success: false`` under a 5xx is unknown.
     """
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
@@ -62,11 +63,16 @@ def error_of(response: WireResponse, what: str) -> APIError:
         kind = _BY_STATUS.get(status)
     if kind is None:
         kind = SomethingWentWrongError if status >= 500 else APIError
+    refused = fields.get("success") is False
+    named = _named(fields) if refused else None
+    if refused and status >= 500 and (named is not None or kind is not ServiceUnavailableError):
+        # The code is that of a payment: an acquirer's "01" or "05" is none of the API's own.
+        kind = SomethingWentWrongError
     if type(message) is not str or not message:
         described = response.beginning.strip()[:120]
         message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
     source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
-    return kind(
+    error = kind(
         response.hidden(message)[:LONGEST_MESSAGE],
         status=status,
         code=code,
@@ -75,6 +81,8 @@ def error_of(response: WireResponse, what: str) -> APIError:
         retry_after=response.retry_after,
         operation=what,
     )
+    error.transaction_id = named and response.hidden(named)[:SHOWN]
+    return error
 
 
 def is_of_the_api(error: APIError) -> bool:
@@ -92,6 +100,12 @@ def code_of(value: Any) -> int | None:
     if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
         return int(value)
     return None
+
+
+def _named(fields: dict[str, Any]) -> str | None:
+    """Return the transaction that a body names."""
+    values = (fields.get(name) for name in ("id", "transactionId", "walletTransactionId"))
+    return next((value for value in values if type(value) is str and value.strip()), None)
 
 
 def _optional_text(value: Any) -> str | None:

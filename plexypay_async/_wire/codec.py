@@ -17,7 +17,7 @@ from ..api.fields import Request, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
 from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
-from .api_errors import API_ERROR_TYPES, LONGEST_MESSAGE, code_of
+from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
 from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
 from .messages import (
     BODY_METHODS,
@@ -226,6 +226,23 @@ class OperationCodec(Generic[R]):
             return False
         return any(re.search(rf'"{name}"\s*:\s*["0-9]', text) for name in self._proof)
 
+    def refusal(self, response: WireResponse) -> RefusedError | None:
+        """Return the refusal that an answer which is no 2xx tells of, as a decline does; None for others."""
+        if not self._may_refuse or len(response.body) > LARGEST_ERROR:
+            return None
+        try:
+            value: Any = self._read(response.body)
+        except ValueError:
+            return None
+        document = cast("dict[str, Any]", value) if type(value) is dict else {}
+        if document.get("success") is not False or code_of(document.get("code")) == UNEXPECTED:
+            return None
+        try:
+            self._refuse(document, response)
+        except RefusedError as refused:
+            return refused
+        return None
+
     def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
         message = value.get("message")
         told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
@@ -240,6 +257,7 @@ class OperationCodec(Generic[R]):
             told[:LONGEST_MESSAGE],
             code=response.hidden(str(code))[:SHOWN] if type(code) in (str, int, float) else None,
             answer=answer,
+            status=response.status,
             operation=self.name,
         )
 
@@ -297,6 +315,9 @@ class ListingCodec(Generic[T]):
     def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell that a page proves nothing: it is only read."""
         return False
+
+    def refusal(self, response: WireResponse) -> None:
+        """Tell that a page refuses nothing."""
 
     @staticmethod
     def encode(path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:

@@ -19,6 +19,7 @@ from ..api.fields import check_json
 from ..errors import (
     ConfigurationError,
     Outcome,
+    RefusedError,
     UnreadableResponseError,
 )
 
@@ -150,6 +151,10 @@ class Decoder(Protocol[D]):
 
     def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell whether a success that cannot be read says that what was asked for was done."""
+        ...
+
+    def refusal(self, response: WireResponse) -> RefusedError | None:
+        """Return the refusal that an answer which is no 2xx tells of."""
         ...
 
 

@@ -40,7 +40,8 @@ _NAMES = {
         "direct_payments": (
             "Address BrowserDetails ContinueThreeDSecure CreateDirectPayment CustomerDetails "
             "DirectPayment DirectPaymentKeys DirectPayments DirectRecurring DirectRecurringType "
-            "OrderDetails RetrieveDirectPaymentKeys ThreeDSecure ThreeDSecureStatus TransactionType"
+            "OrderDetails RetrieveDirectPaymentKeys ScaExemption ThreeDSecure ThreeDSecureStatus "
+            "TransactionType"
         ),
         "merchant": "Merchant MerchantAccount RetrieveMerchant",
         "payment_links": (

@@ -7,29 +7,29 @@ is known. Amounts are in **major** units as `Decimal` (56.41 EUR is ``Decimal("5
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 
 import attrs
 
 from .._privacy.hiding import hiding_arguments
 from ..cards import EncryptedCard, StoredCard
 from ..errors import ConfigurationError
-from .facades import F
-from .fields import (
-    Model,
-    OpenEnum,
-    Request,
-    check_bool,
-    check_currency,
-    check_json_object,
-    check_major_units,
-    check_optional_text,
-    check_text,
-    in_capitals,
-    wire,
+from .direct_details import (
+    Address,
+    BrowserDetails,
+    CustomerDetails,
+    DirectRecurring,
+    DirectRecurringType,
+    OrderDetails,
+    ScaExemption,
+    check_billing,
+    check_given,
+    check_part,
 )
+from .facades import F
+from .fields import Model, OpenEnum, Request, check_bool, check_text, wire
 from .operation import Evidence, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -46,12 +46,18 @@ __all__ = [
     "DirectRecurringType",
     "OrderDetails",
     "RetrieveDirectPaymentKeys",
+    "ScaExemption",
     "ThreeDSecure",
     "ThreeDSecureStatus",
     "TransactionType",
 ]
 
 _3DS_REQUIRED = "3ds-required"
+_ENDS = ("success", "fail", "cancel", "return")
+"""Parts of the names of the shop's own pages, to which a customer comes afterwards."""
+_WEB = ("https://", "http://")
+_DEEPEST_REDIRECT = 2
+"""How deep an object may be inside an answer in which the address of a redirect is looked for."""
 
 
 class TransactionType(OpenEnum):
@@ -65,15 +71,6 @@ class TransactionType(OpenEnum):
     """Check the card."""
 
 
-class DirectRecurringType(OpenEnum):
-    """How a direct payment belongs to a series on a stored card. Evidence: from 2023."""
-
-    COF_INITIAL = "cof_initial"
-    """The first of a series."""
-    UCOF = "ucof"
-    """One that is not scheduled."""
-
-
 class ThreeDSecureStatus(OpenEnum):
     """What 3-D Secure came to. The letters are from 2023, their meaning is that of the EMV standard."""
 
@@ -84,246 +81,6 @@ class ThreeDSecureStatus(OpenEnum):
     CHALLENGE = "C"
     """The customer has to answer the bank's challenge."""
     REJECTED = "R"
-
-
-# ---------------------------------------------------------------------------------- parts of the request
-
-
-class Headers(Protocol):
-    """A web framework's request headers, or a dict of them."""
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """Return the names and values."""
-        ...
-
-
-def _as_text(value: int | str) -> str:
-    return str(value) if type(value) is int else cast("str", value)
-
-
-@attrs.frozen(kw_only=True)
-class BrowserDetails:
-    """The customer's browser, for 3-D Secure. The API takes its numbers as strings; an int is written as one.
-
-    Args:
-        accept_header: The browser's ``Accept``.
-        language: Such as ``ru-RU``; a page's ``navigator.language``.
-        color_depth: Bits per pixel; a page's ``screen.colorDepth``.
-        screen_height: In pixels; a page's ``screen.height``.
-        screen_width: In pixels; a page's ``screen.width``.
-        time_zone: Minutes from local time to UTC, such as -300 for UTC+5; a page's
-            ``new Date().getTimezoneOffset()``. That the API means this one is assumed.
-        user_agent: The browser's ``User-Agent``.
-        java_enabled: Whether the browser runs Java; none does today.
-
-    Raises:
-        ConfigurationError: A value is of the wrong kind.
-
-    Evidence: from 2023.
-    """
-
-    accept_header: str
-    language: str
-    color_depth: str = attrs.field(converter=_as_text)
-    screen_height: str = attrs.field(converter=_as_text)
-    screen_width: str = attrs.field(converter=_as_text)
-    time_zone: str = attrs.field(converter=_as_text)
-    user_agent: str
-    java_enabled: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("accept_header", "language", "color_depth", "screen_height", "screen_width"):
-            check_text(f"browser_details.{name}", getattr(self, name))
-        check_text("browser_details.time_zone", self.time_zone)
-        check_text("browser_details.user_agent", self.user_agent)
-        check_bool("browser_details.java_enabled", self.java_enabled)
-
-    @classmethod
-    def from_headers(
-        cls,
-        headers: Headers,
-        *,
-        color_depth: int | str,
-        screen_height: int | str,
-        screen_width: int | str,
-        time_zone: int | str,
-        language: str | None = None,
-        java_enabled: bool = False,
-    ) -> BrowserDetails:
-        """Return the details of the browser that sent these headers.
-
-        Args:
-            headers: The headers of the customer's request: ``request.headers`` of Django, Flask, aiohttp or
-                Starlette, or a dict. The letter case of the names does not matter; of a header that comes
-                more than once the first is taken.
-            color_depth: As for the class; the page's JavaScript knows it, the headers do not.
-            screen_height: The same.
-            screen_width: The same.
-            time_zone: The same.
-            language: Unless given, the language that ``Accept-Language`` prefers.
-            java_enabled: As for the class.
-
-        Raises:
-            ConfigurationError: A header is missing, or a value is of the wrong kind.
-        """
-        found: dict[str, str] = {}
-        for name, value in headers.items():
-            found.setdefault(name.lower(), value)
-        if language is None:
-            language = _preferred_language(_header(found, "Accept-Language"))
-        return cls(
-            accept_header=_header(found, "Accept"),
-            language=language,
-            color_depth=color_depth,
-            screen_height=screen_height,
-            screen_width=screen_width,
-            time_zone=time_zone,
-            user_agent=_header(found, "User-Agent"),
-            java_enabled=java_enabled,
-        )
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    value = headers.get(name.lower())
-    if value is None or not value.strip():
-        raise ConfigurationError(f"headers: the browser's {name} is not there")
-    return value
-
-
-def _preferred_language(accepted: str) -> str:
-    best, most = "", 0.0
-    for part in accepted.split(","):
-        language, _, parameter = part.strip().partition(";")
-        try:
-            weight = float(parameter.partition("=")[2]) if parameter else 1.0
-        except ValueError:
-            continue
-        language = language.strip()
-        if weight > most and language not in ("", "*"):
-            best, most = language, weight
-    if not best:
-        raise ConfigurationError("language: Accept-Language names none; give it")
-    return best
-
-
-@attrs.frozen(kw_only=True)
-class OrderDetails:
-    """What is paid for.
-
-    Args:
-        amount: In **major** units of `currency`, a `Decimal` or an `int`: 56.41 EUR is ``Decimal("56.41")``.
-        currency: Three letters, such as ``KZT``; sent in capitals.
-        description: In words.
-        order_reference: Your order's reference. Give one: by it the payment is found when an answer is lost.
-        cart_reference: Your cart's reference.
-        items: The cart, each item an object under the wire's own names; sent as they are. The fields of an
-            item are not published.
-
-    Raises:
-        ConfigurationError: A value is of the wrong kind, such as a float for the amount.
-
-    Evidence: from 2023.
-    """
-
-    amount: Decimal | int
-    currency: str = attrs.field(converter=in_capitals)
-    description: str | None = None
-    order_reference: str | None = None
-    cart_reference: str | None = None
-    items: Sequence[Mapping[str, Any]] | None = attrs.field(default=None, hash=False)
-
-    def __attrs_post_init__(self) -> None:
-        check_major_units("order_details.amount", self.amount)
-        check_currency("order_details.currency", self.currency)
-        check_optional_text("order_details.description", self.description)
-        if self.order_reference is not None:
-            check_text("order_details.order_reference", self.order_reference)
-        check_optional_text("order_details.cart_reference", self.cart_reference)
-        if self.items is not None:
-            if not isinstance(self.items, (list, tuple)):
-                raise ConfigurationError(
-                    f"order_details.items: expected a list of mappings, got {type(self.items).__name__}"
-                )
-            for index, item in enumerate(self.items):
-                check_json_object(f"order_details.items[{index}]", item)
-
-
-@attrs.frozen(kw_only=True)
-class Address:
-    """An address of the customer's. Its repr shows the country alone.
-
-    Raises:
-        ConfigurationError: A value is no text.
-
-    Evidence: from 2023; how `country` is written is not stated.
-    """
-
-    first_name: str | None = attrs.field(default=None, repr=False)
-    last_name: str | None = attrs.field(default=None, repr=False)
-    address_line1: str | None = attrs.field(default=None, repr=False)
-    address_line2: str | None = attrs.field(default=None, repr=False)
-    postal_code: str | None = attrs.field(default=None, repr=False)
-    city: str | None = attrs.field(default=None, repr=False)
-    phone: str | None = attrs.field(default=None, repr=False)
-    country: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        for field in attrs.fields(Address):
-            check_optional_text(f"address.{field.name}", getattr(self, field.name))
-
-
-@attrs.frozen(kw_only=True)
-class CustomerDetails:
-    """Who pays.
-
-    Args:
-        email: The customer's address for mail; not shown in the repr.
-        delivery_address: Where the goods go.
-        billing_address: The card holder's address.
-
-    Raises:
-        ConfigurationError: A value is of the wrong kind.
-
-    Evidence: from 2023.
-    """
-
-    email: str | None = attrs.field(default=None, repr=False)
-    delivery_address: Address | None = None
-    billing_address: Address | None = None
-
-    def __attrs_post_init__(self) -> None:
-        check_optional_text("customer_details.email", self.email)
-        _check_part("customer_details.delivery_address", self.delivery_address, Address, optional=True)
-        _check_part("customer_details.billing_address", self.billing_address, Address, optional=True)
-
-
-@attrs.frozen(kw_only=True)
-class DirectRecurring:
-    """The series of payments on a stored card that a payment begins or continues.
-
-    Args:
-        recurring_type: ``cof_initial`` or ``ucof``.
-        parent_transaction_id: The transaction that the series began with.
-
-    Raises:
-        ConfigurationError: A value is of the wrong kind.
-
-    Evidence: from 2023.
-    """
-
-    recurring_type: DirectRecurringType | str = DirectRecurringType.COF_INITIAL
-    parent_transaction_id: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        check_text("recurring.recurring_type", self.recurring_type)
-        check_optional_text("recurring.parent_transaction_id", self.parent_transaction_id)
-
-
-def _check_part(name: str, value: Any, *kinds: type, optional: bool = False) -> None:
-    """Refuse another kind of object; what it holds, which may be a card in plain, is not shown."""
-    if not isinstance(value, kinds) and not (optional and value is None):
-        expected = " or ".join(kind.__name__ for kind in kinds)
-        raise ConfigurationError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 # ------------------------------------------------------------------------------------------ the requests
@@ -355,19 +112,20 @@ class CreateDirectPayment(Request):
     that asks for 3-D Secure is returned, not raised: look at `requires_3ds` first. A decline raises.
 
     Args:
+        terminal_id: The id of your terminal, a UUID; the vendor gives it.
         transaction_type: ``auth``, ``sale`` or ``verification``.
         browser_details: The customer's browser; see `BrowserDetails.from_headers`.
         order_details: What is paid for; its amount is in **major** units.
-        card_data: The card, encrypted by `encrypt_card`, or a `StoredCard`. A `Card` in plain is refused.
-        customer_details: Who pays.
+        card_data: The card, encrypted by `encrypt_card`, with its code and its holder's name; or a
+            `StoredCard`. A `Card` in plain is refused.
+        customer_details: Who pays; its billing address is required, but for the city.
         three_ds_notification_url: Where the bank's page sends the customer after 3-D Secure, with the
-            ``cres`` for `continue_3ds`.
+            ``cres`` for `continue_3ds`; required.
         external_user_id: Your customer's id.
         skip_three_ds: Whether to go without 3-D Secure.
         moto: Whether the order came by mail or telephone.
         recurring: The series that this payment begins or continues.
-        sca_exemption: The exemption from strong authentication that is asked for; its values are not
-            published.
+        sca_exemption: The exemption from strong authentication that is asked for: ``low_value``.
         payment_method: ``card``, the only one from 2023.
         extra: Further fields of the body, under their wire names.
 
@@ -375,16 +133,18 @@ class CreateDirectPayment(Request):
         The `DirectPayment`; its amount is in **major** units.
 
     Raises:
-        ConfigurationError: A value is of the wrong kind; nothing was sent.
-        RefusedError: The payment was declined; it has the code, such as ``51`` for insufficient funds, and
-            the whole `answer`.
+        ConfigurationError: A value is of the wrong kind, or one is missing that the table of 2023 requires;
+            nothing was sent.
+        RefusedError: The payment was declined; it has the code, such as ``51`` for insufficient funds, the
+            HTTP status, and the whole `answer`.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: It may be paid; ask `transactions.retrieve_by_order_reference` (its path is
             assumed) or look through `transactions.list`.
 
-    Evidence: the call is published, request and answer are from 2023.
+    Evidence: the call is published, request and answer are from 2023, and so is what is required.
     """
 
+    terminal_id: str | None = None
     transaction_type: TransactionType | str
     browser_details: BrowserDetails
     order_details: OrderDetails
@@ -395,24 +155,44 @@ class CreateDirectPayment(Request):
     skip_three_ds: bool | None = attrs.field(default=None, metadata=wire("skipThreeDS"))
     moto: bool | None = None
     recurring: DirectRecurring | None = None
-    sca_exemption: str | None = None
+    sca_exemption: ScaExemption | str | None = None
     payment_method: str = "card"
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        _check_part("card_data", self.card_data, EncryptedCard, StoredCard)
+        check_part("card_data", self.card_data, EncryptedCard, StoredCard)
         check_text("transaction_type", self.transaction_type)
-        _check_part("browser_details", self.browser_details, BrowserDetails)
-        _check_part("order_details", self.order_details, OrderDetails)
-        _check_part("customer_details", self.customer_details, CustomerDetails, optional=True)
-        _check_part("recurring", self.recurring, DirectRecurring, optional=True)
-        for name in ("three_ds_notification_url", "external_user_id", "sca_exemption"):
+        check_part("browser_details", self.browser_details, BrowserDetails)
+        check_part("order_details", self.order_details, OrderDetails)
+        check_part("customer_details", self.customer_details, CustomerDetails, optional=True)
+        check_part("recurring", self.recurring, DirectRecurring, optional=True)
+        for name in ("terminal_id", "three_ds_notification_url", "external_user_id", "sca_exemption"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
         for name in ("skip_three_ds", "moto"):
             if getattr(self, name) is not None:
                 check_bool(name, getattr(self, name))
         check_text("payment_method", self.payment_method)
+        self._check_required()
+
+    def _check_required(self) -> None:
+        """Refuse a payment that the API refuses by its table of 2023."""
+        check_given(
+            "terminal_id", self.terminal_id, "give your terminal's id, a UUID that the vendor tells you"
+        )
+        check_given(
+            "three_ds_notification_url",
+            self.three_ds_notification_url,
+            "give the address of your page to which the bank sends the customer back after 3-D Secure",
+        )
+        check_billing(self.customer_details)
+        if isinstance(self.card_data, EncryptedCard):
+            for name in ("cvv", "cardholder_name"):
+                check_given(
+                    f"card_data.encrypted_{name}",
+                    getattr(self.card_data, f"encrypted_{name}"),
+                    f"a card's first use requires it: give the Card its {name} before it is encrypted",
+                )
 
     @property
     def order_reference(self) -> str | None:
@@ -485,6 +265,18 @@ class ThreeDSecure(Model):
     """The form's field ``creq``."""
     session_data: str | None = attrs.field(default=None, repr=False, metadata=wire("threeDSSessionData"))
     """The form's field ``threeDSSessionData``."""
+    electronic_commerce_indicator: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """The card scheme's word on the authentication (ECI), such as ``05``."""
+    acs_transaction_id: str | None = attrs.field(
+        default=None, metadata=wire("acsTranscationId", aliases=("acsTransactionId",))
+    )
+    """The transaction's id at the card's bank; the API spells it ``acsTranscationId``."""
+    mpi_transaction_id: str | None = None
+    """Its id at the merchant's 3-D Secure server."""
+    directory_transaction_id: str | None = None
+    """Its id at the card scheme's directory."""
+    status_reason: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """Why it was not authenticated, a code such as ``11``; its meanings are those of the EMV standard."""
 
 
 @attrs.frozen(kw_only=True)
@@ -524,19 +316,60 @@ class DirectPayment(Model):
     card_scheme: str | None = None
     """Such as ``visa``."""
     cvv_status: str | None = None
+    """The result of the code's check, a letter such as ``P``."""
+    cvv_status_decoded: str | None = None
+    """The same in words, such as ``not provided``."""
     network_transaction_reference: str | None = None
     response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The acquirer's code; ``00`` is a success."""
     auth_code: str | None = None
     code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The code of a decline."""
+    status: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """What the table of 2023 says is there after 3-D Secure; its values are not published."""
 
     @property
     def requires_3ds(self) -> bool:
-        """Whether the customer has to pass 3-D Secure: nothing is paid before `continue_3ds`."""
+        """Whether the customer has to pass 3-D Secure: nothing is paid before `continue_3ds`.
+
+        So it is too where an answer has a `redirect_url` and no code of an acquirer, which is **assumed**.
+        """
         if self.action is not None and self.action.lower() == _3DS_REQUIRED:
             return True
-        return self.three_ds is not None and self.three_ds.status is ThreeDSecureStatus.CHALLENGE
+        if self.three_ds is not None and self.three_ds.status is not None:
+            return self.three_ds.status is ThreeDSecureStatus.CHALLENGE
+        codes = (self.code, self.response_code, self.auth_code)
+        return all(code is None for code in codes) and self.redirect_url is not None
+
+    @property
+    def redirect_url(self) -> str | None:
+        """The address to send the customer to for 3-D Secure; None where the answer has none.
+
+        A summary of the vendor's site says that there is one today, and not how its field is named. So it is
+        **assumed** to be the first text beginning with ``http`` in a field whose name has ``redirect`` in it,
+        in the answer or in an object inside it. In an answer of 2023 there is none: see `three_ds`.
+        """
+        return next(_redirects(self.raw, _DEEPEST_REDIRECT), None)
+
+
+def _redirects(document: Any, depth: int) -> Iterator[str]:
+    """Yield the addresses in fields that are named as one to send the customer to, the outermost first."""
+    if not isinstance(document, dict):
+        return
+    fields = cast("dict[str, Any]", document)
+    for name, value in fields.items():
+        folded = name.lower()
+        if "redirect" not in folded or any(end in folded for end in _ENDS):
+            continue
+        if isinstance(value, str) and value.lower().startswith(_WEB):
+            yield value
+    if depth > 0:
+        for name, value in fields.items():
+            inner = value
+            if "redirect" in name.lower() and isinstance(value, dict):
+                # {"redirect": {"url": "..."}}
+                inner = {f"redirect {key}": each for key, each in cast("dict[str, Any]", value).items()}
+            yield from _redirects(inner, depth - 1)
 
 
 class DirectPayments(Resource[F]):
@@ -558,7 +391,10 @@ class DirectPayments(Resource[F]):
         replay=Replay.MONEY,
         echoes={"order_reference": "order_reference"},
         settled_by=SettledBy(
-            "transactions.retrieve_by_order_reference", by="order_reference", otherwise="transactions.list"
+            "transactions.retrieve_by_order_reference",
+            by="order_reference",
+            otherwise="transactions.list",
+            named="transactions.retrieve",
         ),
         pending="requires_3ds",
     )

@@ -129,15 +129,19 @@ class SettledBy:
     """The call that tells whether an operation whose outcome is unknown has done its work.
 
     `call` is its full name, such as ``transactions.history``; its argument is the request's `by`. Where the
-    request does not have that, `otherwise` is the call.
+    request does not have that, `otherwise` is the call. `named` is the one whose argument is the id of what
+    was made, where an answer names that.
     """
 
     call: str
     by: str | None = attrs.field(default=None, kw_only=True)
     otherwise: str | None = attrs.field(default=None, kw_only=True)
+    named: str | None = attrs.field(default=None, kw_only=True)
 
-    def advice(self, request: Any) -> str:
-        """Return the call as it is written for one request."""
+    def advice(self, request: Any, named: str | None = None) -> str:
+        """Return the call as it is written for one request, of whose work an answer may have named the id."""
+        if self.named is not None and named is not None:
+            return f"{self.named}({named!r}) or {self.advice(request)}"
         if self.by is None:
             return f"{self.call}()"
         value = getattr(request, self.by)

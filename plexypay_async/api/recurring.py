@@ -88,5 +88,5 @@ class RecurringPayments(Resource[F]):
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
         echoes={"amount": "amount", "currency": "currency"},
-        settled_by=SettledBy("transactions.list"),
+        settled_by=SettledBy("transactions.list", named="transactions.retrieve"),
     )

@@ -105,7 +105,7 @@ def _as_header(value: str | float | None) -> str | None:
 class Fault:
     """One way of misbehaving, and the requests or webhooks that it strikes.
 
-    What happens (at most one of the first five):
+    What happens (at most one of the first six):
 
     Args:
         code: This error of the API is answered, with its status unless `status` says another. Every code
@@ -114,6 +114,9 @@ class Fault:
             with it, or with `body`.
         cut: Where the connection is closed, a `Cut`: ``before``, ``after``, ``body`` or ``late``.
         hang: No answer comes until the client goes or the sandbox stops.
+        decline: A payment that is declined, or another refusal that says ``success: false``, is answered with
+            this status (400 to 599) and not with 200. Which one the API has is not published. What is not
+            refused is answered as ever.
         delivery: How a webhook comes, a `Misdelivery`: ``twice``, ``late``, ``reordered`` or ``never``.
         latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
             of each request takes.
@@ -143,6 +146,7 @@ class Fault:
     status: int | None = None
     cut: Cut | None = attrs.field(default=None, converter=_as_cut)
     hang: bool = False
+    decline: int | None = None
     delivery: Misdelivery | None = attrs.field(default=None, converter=_as_misdelivery)
     latency: float = 0.0
     work: Work = attrs.field(default=Work.BEFORE, converter=_as_work)
@@ -209,7 +213,8 @@ class Fault:
     @property
     def only_delays(self) -> bool:
         """Whether the request goes through after its latency."""
-        return not (self.answers_error or self.hang or self.cut is not None or self.delivery is not None)
+        others = (self.cut, self.decline, self.delivery)
+        return not (self.answers_error or self.hang) and all(other is None for other in others)
 
     def matches(self, operation: str | None) -> bool:
         """Whether it may strike a request to this operation; None is one to no operation at all."""
@@ -370,6 +375,8 @@ class Faults:
             return True
         if fault.cut is not None:
             return fault.cut is not Cut.BEFORE
+        if fault.decline is not None:
+            return True
         if fault.work is Work.RANDOM:
             return self._random.random() < 0.5
         return fault.work is Work.AFTER
@@ -381,6 +388,7 @@ def _check_values(fault: Fault) -> None:
     if fault.code is not None and fault.code not in codes:
         raise ValueError(f"code: expected one of {', '.join(map(str, codes))}, got {fault.code}")
     _check_number("status", fault.status, whole=True, least=300 if fault.body is None else 200, most=599)
+    _check_number("decline", fault.decline, whole=True, least=400, most=599)
     _check_number("latency", fault.latency, least=0, most=3600)
     _check_number("rate", fault.rate, least=0, most=1)
     _check_number("times", fault.times, whole=True, least=1)
@@ -401,6 +409,7 @@ def _check_together(fault: Fault) -> None:
             ("code or status", fault.code is not None or fault.status is not None),
             ("cut", fault.cut is not None),
             ("hang", fault.hang),
+            ("decline", fault.decline is not None),
             ("delivery", fault.delivery is not None),
         )
         if given
@@ -422,7 +431,7 @@ def _check_together(fault: Fault) -> None:
     _check_delivery(fault)
     if fault.only_delays and not fault.latency:
         raise ValueError(
-            "fault: has no effect; give one of code, status, latency, cut, hang, capacity, delivery"
+            "fault: has no effect; give one of code, status, latency, cut, hang, decline, capacity, delivery"
         )
 
 

@@ -11,6 +11,7 @@ import http.client
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any, cast
 
 import attrs
 import orjson
@@ -143,6 +144,8 @@ class Gate:
     ) -> web.StreamResponse:
         if fault.cut is Cut.BODY and worked is not None:
             return await _cut_in_body(request, worked)
+        if fault.decline is not None and worked is not None:
+            return _declined(worked, fault.decline, str(fault.id))
         if fault.hang:
             await self._hang(request)
         if fault.hang or fault.cut is not None:
@@ -204,6 +207,16 @@ def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Res
         "" if is_empty else f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
     )
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+
+
+def _declined(answer: web.Response, status: int, fault: str) -> web.Response:
+    """Give an answer that says ``success: false`` another status."""
+    document: Any = orjson.loads(answer.text or "null")
+    refuses = isinstance(document, dict) and cast("dict[str, Any]", document).get("success") is False
+    if answer.status == HTTPStatus.OK and refuses:
+        answer.set_status(status)
+        answer.headers["X-Sandbox-Fault"] = fault
+    return answer
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

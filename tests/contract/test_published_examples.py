@@ -47,6 +47,10 @@ OF_OTHER_TESTS = {
     "refund.json",
     "transaction.json",
     "transactions-page.json",
+    "v1-2023.direct-payment-continue-3ds.request.json",
+    "v1-2023.direct-payment-continued.json",
+    "v1-2023.direct-payment-create.request.json",
+    "v1-2023.direct-payment-declined.json",
     "webhook-payment-order.json",
     "webhook-transaction.json",
 }

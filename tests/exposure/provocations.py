@@ -41,9 +41,9 @@ from plexypay_async import (
     WebhookPayloadError,
 )
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.api.direct_payments import BrowserDetails, OrderDetails
+from plexypay_async.api.direct_payments import Address, BrowserDetails, CustomerDetails, OrderDetails
 from plexypay_async.bulk.journal import Journal
-from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_card
+from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_card, encrypt_cvv
 from plexypay_async.webhooks import WebhookReceiver
 from plexypay_async.webhooks.seen import SeenWebhooks
 from tests.faults.scripted import (
@@ -162,7 +162,20 @@ DIRECT: dict[str, Any] = {
     "transaction_type": "sale",
     "browser_details": BROWSER,
     "order_details": OrderDetails(amount=100, currency="KZT", order_reference="order-1"),
-    "extra": {"terminalId": "3c9d5b0e-1f51-4d8e-9a53-8a4f6a0a6a55"},
+    "terminal_id": "3c9d5b0e-1f51-4d8e-9a53-8a4f6a0a6a55",
+    "customer_details": CustomerDetails(
+        billing_address=Address(
+            first_name="John",
+            last_name="Doe",
+            address_line1="Abay 1",
+            address_line2="",
+            postal_code="050000",
+            phone="+77010000000",
+            country="KZ",
+        )
+    ),
+    "three_ds_notification_url": "https://shop.example/3ds",
+    "extra": {"storeId": "3c9d5b0e-1f51-4d8e-9a53-8a4f6a0a6a55"},
 }
 ENCRYPTED = EncryptedCard(
     encrypted_card_number="AAAA",
@@ -349,6 +362,15 @@ def _wrong_arguments() -> list[Provocation]:
         ),
         "a card as a mapping": lambda plexy: plexy.direct_payments.create(
             card_data={"number": NUMBER, "cvv": CVV}, **DIRECT
+        ),
+        "a card without a terminal": lambda plexy: plexy.direct_payments.create(
+            **{**DIRECT, "terminal_id": None, "extra": CARD_IN_JSON}, card_data=ENCRYPTED
+        ),
+        "a stored card's code in plain": lambda plexy: plexy.direct_payments.create(
+            card_data=StoredCard("tok-1", CVV), **DIRECT
+        ),
+        "a code that is none": lambda plexy: plexy.direct_payments.create(
+            card_data=StoredCard("tok-1", encrypt_cvv(f"{CVV}{CVV}")), **DIRECT
         ),
         "a card as text": lambda plexy: plexy.direct_payments.create(card_data=NUMBER, **DIRECT),
         "a wrong field beside the card": lambda plexy: plexy.direct_payments.create(

@@ -20,23 +20,19 @@ from plexypay_async import (
     PlexyPayError,
     StoredCard,
     encrypt_card,
+    encrypt_cvv,
 )
-from plexypay_async.api.direct_payments import ContinueThreeDSecure, CreateDirectPayment, OrderDetails
+from plexypay_async.api.direct_payments import ContinueThreeDSecure, CreateDirectPayment
 from plexypay_sync import PlexyPay
 from tests.frames import chain, exposures, frames, record_exposures
 
 from .scripted import CODE_2, DROP, KEY, ONCE, RESET, SILENCE, Answer, Cut, Raw, code, scripted, serving
-from .test_faults_card_secrets import BROWSER, SEALED
+from .test_faults_card_secrets import REQUEST
 
 NUMBER, GROUPED, CODE = "4111111111111111", "4111 1111 1111 1111", "9173"
 SECRETS = (NUMBER, GROUPED, CODE)
 PLAIN = {"number": NUMBER, "cvv": CODE, "holder": {"written": [GROUPED]}}
-PAYMENT: dict[str, Any] = {
-    "transaction_type": "sale",
-    "browser_details": BROWSER,
-    "order_details": OrderDetails(amount=100, currency="KZT", order_reference="ORD-1"),
-    "card_data": SEALED,
-}
+PAYMENT = REQUEST
 
 
 def payment(**changed: Any) -> dict[str, Any]:
@@ -61,6 +57,7 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
     "extra that is there already": lambda plexy: plexy.direct_payments.create(
         **payment(extra={"cardData": PLAIN})
     ),
+    "no terminal": lambda plexy: plexy.direct_payments.create(**payment(terminal_id=None, extra=PLAIN)),
     "a wrong keyword": lambda plexy: plexy.direct_payments.create(**payment(card_number=NUMBER, cvv=CODE)),
     "no keyword": lambda plexy: plexy.direct_payments.create(NUMBER, CODE),
     "a missing keyword": lambda plexy: plexy.direct_payments.create(card_data=PLAIN),
@@ -91,6 +88,7 @@ ANSWERS: dict[str, Any] = {
     "200 as html": Answer(200, b"<html>yes</html>"),
     "200 cut": Cut(Answer(200, {"id": "t-1", "success": True})),
     "declined": Answer(200, {"id": "t-1", "success": False, "code": "51", "message": "declined"}),
+    "declined under 402": Answer(402, {"id": "t-1", "success": False, "code": "51", "message": "declined"}),
     "garbage": Raw(b"nonsense\r\n\r\n"),
     "disconnect": DROP,
     "reset": RESET,
@@ -206,6 +204,11 @@ CONSTRUCTIONS: dict[str, Callable[[], Any]] = {
     "a card of the wrong code": lambda: Card(NUMBER, 12, 2031, f"{CODE}{CODE}"),
     "an encrypted card": lambda: EncryptedCard(NUMBER, "11", "31", CODE),
     "a stored card": lambda: StoredCard(GROUPED),
+    "a stored card's code": lambda: StoredCard("tok-1", CODE),
+    "a code that is none": lambda: encrypt_cvv(f"{CODE}{CODE}", SEALED_WITH),
+    "a code's encryption": lambda: encrypt_cvv(CODE, padding=_fails),
+    "a code's encryption without a key": lambda: encrypt_cvv(CODE, "no key"),
+    "a code's encryption with no padding": lambda: encrypt_cvv(CODE, padding="x"),  # type: ignore[arg-type]
     "a card's encryption": lambda: encrypt_card(Card(NUMBER, 12, 2031, CODE), padding=_fails),
     "an encryption of a dict": lambda: encrypt_card(PLAIN),  # type: ignore[arg-type]
     "an encryption without a key": lambda: encrypt_card(Card(NUMBER, 12, 2031, CODE), "no key"),

@@ -48,12 +48,23 @@ BROWSER = BrowserDetails(
     user_agent="Mozilla/5.0",
 )
 REQUEST: dict[str, Any] = {
+    "terminal_id": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
+    "three_ds_notification_url": "https://shop.example/3ds",
     "transaction_type": "sale",
     "browser_details": BROWSER,
     "order_details": OrderDetails(amount=100, currency="KZT", order_reference="ORD-1"),
     "card_data": SEALED,
     "customer_details": CustomerDetails(
-        email="buyer@example.kz", billing_address=Address(first_name=SECRETS[3], phone="+77010000000")
+        email="buyer@example.kz",
+        billing_address=Address(
+            first_name=SECRETS[3],
+            last_name="Holder",
+            address_line1="Abay 1",
+            address_line2="apt. 2",
+            postal_code="050000",
+            phone="+77010000000",
+            country="KZ",
+        ),
     ),
 }
 
@@ -80,6 +91,8 @@ ANSWERS: dict[str, Any] = {
     "200 of another shape": Answer(200, {"id": 5}),
     "200 cut": Cut(Answer(200, {"id": "t-1", "success": True})),
     "declined": DECLINED,
+    "declined under 402": attrs.evolve(DECLINED, status=402),
+    "declined under 500": attrs.evolve(DECLINED, status=500),
     "garbage": Raw(b"nonsense\r\n\r\n"),
     "disconnect": DROP,
     "reset": RESET,
@@ -183,11 +196,14 @@ async def test_the_sync_client_does_not_show_the_card(caplog: pytest.LogCaptureF
     [
         {"transaction_type": ""},
         {"moto": "yes"},
+        {"terminal_id": None},
+        {"customer_details": CustomerDetails(email="buyer@example.kz")},
+        {"card_data": attrs.evolve(SEALED, encrypted_cvv=None)},
         {"card_data": CARD},
         {"card_data": None},
         {"extra": {"a": object()}},
     ],
-    ids=["type", "moto", "a card in plain", "no card", "extra"],
+    ids=["type", "moto", "no terminal", "no address", "no code", "a card in plain", "no card", "extra"],
 )
 async def test_a_request_that_is_refused_does_not_show_the_card(fields: dict[str, Any]) -> None:
     async with scripted({}) as (plexy, script):

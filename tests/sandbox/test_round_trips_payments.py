@@ -16,7 +16,9 @@ import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.direct_payments import (
+    Address,
     BrowserDetails,
+    CustomerDetails,
     DirectPayment,
     DirectPayments,
     DirectRecurring,
@@ -28,7 +30,7 @@ from plexypay_async.api.payment_links import Recurring
 from plexypay_async.api.payments import PaymentResult, Payments, RefundResult
 from plexypay_async.api.recurring import RecurringPayment, RecurringPayments
 from plexypay_async.api.transactions import Transaction, Transactions, TransactionStatus
-from plexypay_async.cards import Card, CardPadding, StoredCard, encrypt_card
+from plexypay_async.cards import Card, CardPadding, StoredCard, encrypt_card, encrypt_cvv
 from plexypay_async.errors import (
     DeadlineExceededError,
     NotFoundError,
@@ -55,6 +57,22 @@ BROWSER = BrowserDetails(
     time_zone=-300,
     user_agent="Mozilla/5.0",
 )
+REQUIRED: dict[str, Any] = {
+    "terminal_id": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
+    "browser_details": BROWSER,
+    "customer_details": CustomerDetails(
+        billing_address=Address(
+            first_name="John",
+            last_name="Doe",
+            address_line1="Abay 1",
+            address_line2="",
+            postal_code="050000",
+            phone="+77010000000",
+            country="KZ",
+        )
+    ),
+    "three_ds_notification_url": "https://shop.example/3ds",
+}
 
 
 @attrs.frozen
@@ -246,10 +264,9 @@ async def pay_directly(
     return await plexy.call(
         "direct_payments.create",
         transaction_type=fields.pop("transaction_type", "sale"),
-        browser_details=BROWSER,
         order_details=order,
         card_data=encrypt_card(card, keys.raw["data"][0]["publicKey"], padding),
-        **fields,
+        **{**REQUIRED, **fields},
     )
 
 
@@ -281,6 +298,23 @@ async def test_a_decline(plexy: Facade, sandbox: Sandbox, number: str, amount: i
     assert sandbox.requests.count("direct_payments.create") == 1
 
 
+async def test_a_decline_under_another_status(plexy: Facade, sandbox: Sandbox) -> None:
+    sandbox.faults.add("decline=402,times=1,operation=direct_payments.create")
+    with pytest.raises(RefusedError) as raised:
+        await pay_directly(plexy, "4200000000000000", amount=20510)
+    assert (raised.value.code, raised.value.status) == ("51", 402)
+    assert raised.value.answer.amount == 20510
+    sandbox.faults.clear()
+    sandbox.faults.add("decline=500,operation=direct_payments.*")
+    with pytest.raises(OutcomeUnknownError) as lost:
+        await pay_directly(plexy, "4200000000000000", amount=20510)
+    (identifier,) = [each["id"] for each in sandbox.transactions() if each["id"] != raised.value.answer.id]
+    assert f"ask transactions.retrieve('{identifier}')" in str(lost.value)
+    assert (await plexy.call("transactions.retrieve", identifier)).status is TransactionStatus.REJECTED
+    assert (await pay_directly(plexy, "4200000000000000")).success is True
+    assert sandbox.requests.count("direct_payments.create") == 3
+
+
 async def test_3d_secure(plexy: Facade) -> None:
     payment = await pay_directly(
         plexy, "4111111111111111", three_ds_notification_url="https://shop.example/3ds"
@@ -302,12 +336,33 @@ async def test_3d_secure_that_fails(plexy: Facade) -> None:
     assert (await plexy.call("transactions.retrieve", payment.id)).status is TransactionStatus.REJECTED
 
 
+async def test_a_stored_card_with_a_code_that_was_entered_anew(plexy: Facade) -> None:
+    # Of the card that is challenged, code 444 is refused by its bank.
+    first = await pay_directly(plexy, "4111111111111111", skip_three_ds=True)
+    key = (await plexy.call("direct_payments.keys")).raw["data"][0]["publicKey"]
+    pays: dict[str, Any] = {
+        "transaction_type": "auth",
+        "order_details": OrderDetails(amount=1, currency="EUR"),
+        "skip_three_ds": True,
+        **REQUIRED,
+    }
+    card = StoredCard(first.card_token_id, encrypt_cvv("123", key))
+    again = await plexy.call("direct_payments.create", card_data=card, **pays)
+    assert (again.success, again.cvv_status, again.cvv_status_decoded) == (True, "M", "matched")
+    with pytest.raises(RefusedError, match="CVV failed"):
+        await plexy.call(
+            "direct_payments.create",
+            card_data=StoredCard(first.card_token_id, encrypt_cvv("444", key)),
+            **pays,
+        )
+
+
 async def test_a_stored_card(plexy: Facade) -> None:
     first = await pay_directly(plexy, "4200000000000000")
     second = await plexy.call(
         "direct_payments.create",
         transaction_type="auth",
-        browser_details=BROWSER,
+        **REQUIRED,
         order_details=OrderDetails(amount=1, currency="EUR"),
         card_data=StoredCard(first.card_token_id),
     )

@@ -536,13 +536,18 @@ async def test_a_form_of_another_site_is_refused(
 async def test_a_shop_elsewhere_may_send_its_customer_to_the_bank(
     customer: Customer, sandbox: Sandbox, ask: Any
 ) -> None:
+    names = ("firstName", "lastName", "addressLine1", "addressLine2", "postalCode", "phone", "country")
     body = {
+        "terminalId": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
+        "customerDetails": {"billingAddress": dict.fromkeys(names, "x")},
         "transactionType": "sale",
         "orderDetails": {"amount": 221, "currency": "EUR", "orderReference": "D-1"},
         "cardData": {
             "encryptedCardNumber": CHALLENGED,
             "encryptedExpiryMonth": "07",
             "encryptedExpiryYear": str(datetime.now(UTC).year + 3),
+            "encryptedCvv": "123",
+            "encryptedCardholderName": "John Doe",
         },
         "paymentMethod": "card",
         "threeDSNotificationUrl": "https://shop.example/3ds",

@@ -23,6 +23,7 @@ WRITTEN = [
     ("cut=late,latency=3.0", Fault(cut=Cut.LATE, latency=3)),
     ("delivery=twice,rate=0.1", Fault(delivery=Misdelivery.TWICE, rate=0.1)),
     ("delivery=late,latency=90.0,times=2", Fault(delivery=Misdelivery.LATE, latency=90, times=2)),
+    ("decline=402,operation=direct_payments.*", Fault(decline=402, operation="direct_payments.*")),
     ("delivery=reordered", Fault(delivery=Misdelivery.REORDERED)),
     ("delivery=never,event=transaction.*", Fault(delivery=Misdelivery.NEVER, event="transaction.*")),
     (
@@ -94,6 +95,10 @@ def test_a_fault_is_frozen() -> None:
         ("retry_after=3", "retry_after", "code, status or capacity"),
         ("cut=after,work=after", "work", "code, status or hang"),
         ("code=1,retry_after=прошлый", "retry_after", "ASCII"),
+        ("decline=200", "decline", "400 to 599"),
+        ("decline=true", "decline", "400 to 599"),
+        ("decline=402,status=500", "decline", "not together with code or status"),
+        ("decline=402,work=after", "work", "code, status or hang"),
         ("delivery=thrice", "delivery", "twice, late, reordered, never"),
         ("delivery=twice,event=charged", "event", "transaction.charged"),
         ("delivery=twice,code=1", "delivery", "not together with code"),

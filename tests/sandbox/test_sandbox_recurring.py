@@ -23,6 +23,21 @@ DIRECT = {
         "encryptedCardNumber": "4200000000000000",
         "encryptedExpiryMonth": "12",
         "encryptedExpiryYear": str(datetime.now(UTC).year + 3),
+        "encryptedCvv": "123",
+        "encryptedCardholderName": "John Doe",
+    },
+    "terminalId": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
+    "threeDSNotificationUrl": "https://shop.example/3ds",
+    "customerDetails": {
+        "billingAddress": {
+            "firstName": "John",
+            "lastName": "Doe",
+            "addressLine1": "Abay 1",
+            "addressLine2": "",
+            "postalCode": "050000",
+            "phone": "+77010000000",
+            "country": "KZ",
+        }
     },
     "recurring": {"recurringType": "cof_initial"},
 }

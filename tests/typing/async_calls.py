@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async import (
+    Address,
     AsyncPages,
     AsyncPlexyPay,
     AuthorizeWalletPayment,
@@ -20,6 +21,7 @@ from plexypay_async import (
     CreatePaymentLink,
     CreateSettlementOrder,
     Customer,
+    CustomerDetails,
     DirectPayment,
     DirectPaymentKeys,
     EncryptedCard,
@@ -43,6 +45,7 @@ from plexypay_async import (
     Replay,
     RetryPolicy,
     SavedPayoutCard,
+    ScaExemption,
     SeenWebhooks,
     SettlementOrder,
     SettlementOrderStatus,
@@ -177,8 +180,13 @@ async def direct_payments(plexy: AsyncPlexyPay, card: EncryptedCard, browser: Br
         browser_details=browser,
         order_details=OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
         card_data=card,
+        terminal_id="t",
+        customer_details=CustomerDetails(billing_address=Address(country="KZ")),
+        three_ds_notification_url="https://shop.example/3ds",
+        sca_exemption=ScaExemption.LOW_VALUE,
     )
     assert_type(payment, DirectPayment)
+    assert_type(payment.redirect_url, str | None)
     assert_type(payment.requires_3ds, bool)
     assert_type(payment.three_ds, ThreeDSecure | None)
     assert_type(await plexy.direct_payments.continue_3ds(cres="c", transaction_id="t"), DirectPayment)

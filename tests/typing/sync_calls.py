@@ -10,6 +10,7 @@ from typing import Any, assert_type
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_sync import (
+    Address,
     AuthorizeWalletPayment,
     Beneficiary,
     BeneficiarySettlement,
@@ -20,6 +21,7 @@ from plexypay_sync import (
     CreatePaymentLink,
     CreateSettlementOrder,
     Customer,
+    CustomerDetails,
     DirectPayment,
     DirectPaymentKeys,
     EncryptedCard,
@@ -45,6 +47,7 @@ from plexypay_sync import (
     Replay,
     RetryPolicy,
     SavedPayoutCard,
+    ScaExemption,
     SeenWebhooks,
     SettlementOrder,
     SettlementOrderStatus,
@@ -172,8 +175,13 @@ def direct_payments(plexy: PlexyPay, card: EncryptedCard, browser: BrowserDetail
         browser_details=browser,
         order_details=OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
         card_data=card,
+        terminal_id="t",
+        customer_details=CustomerDetails(billing_address=Address(country="KZ")),
+        three_ds_notification_url="https://shop.example/3ds",
+        sca_exemption=ScaExemption.LOW_VALUE,
     )
     assert_type(payment, DirectPayment)
+    assert_type(payment.redirect_url, str | None)
     assert_type(payment.requires_3ds, bool)
     assert_type(payment.three_ds, ThreeDSecure | None)
     assert_type(plexy.direct_payments.continue_3ds(cres="c", transaction_id="t"), DirectPayment)

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from plexypay_async.api.direct_payments import Address
 from plexypay_async.api.operation import Declaration
 
 OF_TYPE: dict[Any, Any] = {
@@ -21,13 +22,28 @@ OF_TYPE: dict[Any, Any] = {
 }
 
 
+CHECKED = frozenset(
+    (
+        "terminal_id",
+        "three_ds_notification_url",
+        "customer_details",
+        "billing_address",
+        "encrypted_cvv",
+        "encrypted_cardholder_name",
+        *(field.name for field in attrs.fields(Address)),
+    )
+)
+"""Fields that have a default, and are asked for by name where they are missing."""
+
+
 def arguments(kind: Any, also: Collection[str] = ()) -> dict[str, Any]:
     """Return arguments for the fields that a class requires, and for the optional ones of these names."""
     attrs.resolve_types(kind)
+    given = {*also, *CHECKED}
     return {
         field.name: _value(field.name, field.type, also)
         for field in attrs.fields(kind)
-        if field.init and (field.default is attrs.NOTHING or field.name in also)
+        if field.init and (field.default is attrs.NOTHING or field.name in given)
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 from multidict import CIMultiDict
 
@@ -27,14 +28,25 @@ from plexypay_async.api.direct_payments import (
     DirectRecurringType,
     OrderDetails,
     RetrieveDirectPaymentKeys,
+    ScaExemption,
     ThreeDSecure,
     ThreeDSecureStatus,
     TransactionType,
 )
 from plexypay_async.api.operation import Evidence, Operation
 from plexypay_async.api.replay import Replay
-from plexypay_async.cards import Card, EncryptedCard, StoredCard
+from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_cvv
 
+BILLING = Address(
+    first_name="John",
+    last_name="Doe",
+    address_line1="Abay 1",
+    address_line2="",
+    postal_code="050000",
+    phone="+77010000000",
+    country="KZ",
+)
+BILLED = ("first_name", "last_name", "address_line1", "address_line2", "postal_code", "phone", "country")
 SEALED = EncryptedCard("bnVtYmVy", "bW9udGg", "eWVhcg", "Y3Z2", "bmFtZQ")
 
 
@@ -59,8 +71,11 @@ def create(**fields: Any) -> CreateDirectPayment:
     given: dict[str, Any] = {
         "transaction_type": TransactionType.SALE,
         "browser_details": browser(),
+        "terminal_id": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
         "order_details": order(),
         "card_data": SEALED,
+        "customer_details": CustomerDetails(billing_address=BILLING),
+        "three_ds_notification_url": "https://shop.example/3ds",
     }
     return CreateDirectPayment(**{**given, **fields})
 
@@ -117,7 +132,7 @@ def test_a_whole_request() -> None:
         skip_three_ds=False,
         moto=True,
         recurring=DirectRecurring(recurring_type=DirectRecurringType.UCOF, parent_transaction_id="t-1"),
-        sca_exemption="lvp",
+        sca_exemption=ScaExemption.LOW_VALUE,
         extra={"storeId": "s-1"},
     )
 
@@ -132,6 +147,7 @@ def test_a_whole_request() -> None:
         "country": "KZ",
     }
     assert body(DirectPayments.create, request) == {
+        "terminalId": "87b5eee0-5fb7-4ace-9fb9-175ce38b354b",
         "transactionType": "auth",
         "browserDetails": {
             "acceptHeader": "text/html",
@@ -165,27 +181,108 @@ def test_a_whole_request() -> None:
         "skipThreeDS": False,
         "moto": True,
         "recurring": {"recurringType": "ucof", "parentTransactionId": "t-1"},
-        "scaExemption": "lvp",
+        "scaExemption": "low_value",
         "storeId": "s-1",
     }
 
 
 def test_what_is_not_given_is_not_sent() -> None:
     assert body(DirectPayments.create, create()).keys() == {
+        "terminalId",
+        "customerDetails",
+        "threeDSNotificationUrl",
         "transactionType",
         "browserDetails",
         "orderDetails",
         "cardData",
         "paymentMethod",
     }
-    sent = body(DirectPayments.create, create(card_data=EncryptedCard("YQ", "Yg", "Yw")))
-    assert sent["cardData"].keys() == {"encryptedCardNumber", "encryptedExpiryMonth", "encryptedExpiryYear"}
+    sent = body(DirectPayments.create, create(card_data=StoredCard("tok-1")))
+    assert sent["cardData"].keys() == {"tokenId"}
+    assert sent["customerDetails"].keys() == {"billingAddress"}
+    assert "city" not in sent["customerDetails"]["billingAddress"]
 
 
 def test_a_stored_card() -> None:
     assert body(DirectPayments.create, create(card_data=StoredCard("tok-1")))["cardData"] == {
         "tokenId": "tok-1"
     }
+
+
+def test_a_stored_card_whose_code_was_entered_anew() -> None:
+    card = StoredCard("tok-1", encrypt_cvv("173", padding=lambda field: field[::-1]))
+
+    sent = body(DirectPayments.create, create(card_data=card))["cardData"]
+    assert sent == {"tokenId": "tok-1", "encryptedCvv": "Mzcx"}
+    assert "Mzcx" not in repr(card)
+
+
+def without(*missing: str) -> CustomerDetails:
+    return CustomerDetails(billing_address=attrs.evolve(BILLING, **dict.fromkeys(missing)))
+
+
+MISSING: list[tuple[str, Callable[[], Any], str]] = [
+    ("terminal_id", lambda: create(terminal_id=None), "a UUID that the vendor tells you"),
+    (
+        "three_ds_notification_url",
+        lambda: create(three_ds_notification_url=None),
+        "sends the customer back after 3-D Secure",
+    ),
+    ("customer_details.billing_address", lambda: create(customer_details=None), "with first_name, last_name"),
+    (
+        "customer_details.billing_address",
+        lambda: create(customer_details=CustomerDetails(delivery_address=BILLING)),
+        "give the card holder's Address",
+    ),
+    *(
+        (
+            f"customer_details.billing_address.{name}",
+            lambda name=name: create(customer_details=without(name)),
+            "give the Address of the card holder with it",
+        )
+        for name in BILLED
+    ),
+    (
+        "customer_details.billing_address.last_name",
+        lambda: create(customer_details=without("phone", "country", "last_name")),
+        r"\(as are phone, country\)",
+    ),
+    (
+        "customer_details.billing_address.phone",
+        lambda: create(customer_details=CustomerDetails(billing_address=attrs.evolve(BILLING, phone=" "))),
+        "give the Address",
+    ),
+    (
+        "card_data.encrypted_cvv",
+        lambda: create(card_data=EncryptedCard("YQ", "Yg", "Yw", None, "ZQ")),
+        "a card's first use requires it",
+    ),
+    (
+        "card_data.encrypted_cardholder_name",
+        lambda: create(card_data=EncryptedCard("YQ", "Yg", "Yw", "ZA")),
+        "give the Card its cardholder_name",
+    ),
+    (
+        "recurring.parent_transaction_id",
+        lambda: DirectRecurring(recurring_type="ucof"),
+        "made with cof_initial",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "told"), MISSING, ids=[f"{i}-{each[0]}" for i, each in enumerate(MISSING)]
+)
+def test_what_the_table_requires_is_asked_for(name: str, build: Callable[[], Any], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        build()
+
+    assert str(caught.value).startswith(f"{name}: missing")
+    assert caught.value.outcome is Outcome.NOT_SENT
+
+
+def test_no_city_is_required() -> None:
+    assert create().customer_details.billing_address.city is None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("items", [[{"a": 1}], ({"a": 1}, {"b": None}), []], ids=repr)
@@ -230,9 +327,8 @@ def test_the_call_that_settles_an_unknown_outcome() -> None:
 
 
 def test_a_request_does_not_show_who_pays_with_what() -> None:
-    customer = CustomerDetails(
-        email="a@b.kz", billing_address=Address(first_name="Айгерим", phone="+7701", country="KZ")
-    )
+    billing = attrs.evolve(BILLING, first_name="Айгерим", phone="+7701")
+    customer = CustomerDetails(email="a@b.kz", billing_address=billing)
 
     shown = repr(create(customer_details=customer))
 
@@ -459,6 +555,52 @@ def test_3d_secure_is_an_answer_whatever_it_says_of_success(success: bool | None
 )
 def test_whether_3d_secure_is_required(fields: dict[str, Any], required: bool) -> None:
     assert DirectPayment(**fields).requires_3ds is required
+
+
+REDIRECTS: list[tuple[dict[str, Any], str | None]] = [
+    ({"redirectUrl": "https://bank.example/a"}, "https://bank.example/a"),
+    ({"redirectURL": "HTTPS://bank.example/a"}, "HTTPS://bank.example/a"),
+    ({"threeDS": {"redirect_url": "https://bank.example/a"}}, "https://bank.example/a"),
+    ({"redirect": {"url": "https://bank.example/a", "method": "GET"}}, "https://bank.example/a"),
+    ({"action": "redirect", "threeDSRedirect": "https://bank.example/a"}, "https://bank.example/a"),
+    (
+        {"threeDS": {"url": "https://a", "b": {"redirectTo": "https://bank.example/a"}}},
+        "https://bank.example/a",
+    ),
+    ({"redirectUrl": "shop://paid"}, None),
+    ({"redirectUrl": None, "redirect": 1, "url": "https://shop.example"}, None),
+    ({"successRedirectUrl": "https://shop.example", "redirect": {"failure": "https://shop.example"}}, None),
+    ({"threeDS": {"action": "https://bank.example/a", "creq": "e"}}, None),
+]
+
+
+@pytest.mark.parametrize("operation", [DirectPayments.create, DirectPayments.continue_3ds], ids=repr)
+@pytest.mark.parametrize(("fields", "url"), REDIRECTS, ids=repr)
+def test_an_address_to_send_the_customer_to(operation: Any, fields: Any, url: str | None) -> None:
+    document = {
+        "id": "t-1",
+        "success": True,
+        **{key: each for key, each in fields.items() if key != "action"},
+    }
+    payment = answered(document, operation)
+
+    assert payment.redirect_url == url
+    assert payment.requires_3ds is (url is not None)
+    assert url is None or url not in repr(payment)
+
+
+@pytest.mark.parametrize("more", [{"responseCode": "00"}, {"authCode": "A1"}, {"threeDS": {"status": "Y"}}])
+def test_a_payment_that_is_made_needs_no_redirect(more: dict[str, Any]) -> None:
+    document = {"id": "t-1", "success": True, "redirectUrl": "https://shop.example/a", **more}
+
+    assert not answered(document).requires_3ds
+
+
+def test_a_decline_with_an_address_is_a_decline() -> None:
+    document = {"id": "t-1", "success": False, "code": "51", "redirectUrl": "https://shop.example/a"}
+
+    with pytest.raises(RefusedError):
+        answered(document)
 
 
 @pytest.mark.parametrize("operation", [DirectPayments.create, DirectPayments.continue_3ds], ids=repr)

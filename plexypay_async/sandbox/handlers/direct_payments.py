@@ -9,6 +9,9 @@ the sandbox has to decide:
 - ``cres`` is Base64, or its variant for URLs, of a JSON object with the customer's one-time password as
   ``otp``, ``{"otp": "555"}``; the sandbox's bank page (``threeDS.action``) makes it. The password alone is
   taken too: ``555`` passes, ``111`` fails.
+- What the table of 2023 requires must be there: the terminal (any), the address for the end of 3-D Secure,
+  the billing address but for its city, the code and the holder of a card without a token, the parent of
+  ``ucof``.
 - An ``auth`` is captured by itself after five days, a ``sale`` at once; a ``verification`` is authorized and
   cancelled. The order references of direct payments may repeat.
 - ``skipThreeDS``, ``moto`` and ``ucof`` go without 3-D Secure. The card 4918914107195005 refuses
@@ -46,6 +49,8 @@ _CLEARING = {"auth": MANUAL, "sale": IMMEDIATE, "verification": VERIFICATION}
 _BROWSER = "acceptHeader language colorDepth screenHeight screenWidth timeZone userAgent"
 _MONTH, _YEAR = re.compile("0?[1-9]|1[0-2]"), re.compile("[0-9]{2}|[0-9]{4}")
 _CVV = re.compile("[0-9]{3,4}")
+_BILLING = "firstName lastName addressLine1 addressLine2 postalCode phone country"
+_CVV_STATUSES = {"M": "matched", "N": "not matched", "P": "not provided"}
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
@@ -71,11 +76,16 @@ class DirectPaymentsHandlers(GroupHandlers):
             raise fields.bad_value("transactionType", "expected auth, sale or verification")
         if fields.text("paymentMethod") not in (None, "card"):
             raise fields.bad_value("paymentMethod", "expected card")
+        fields.required_text("terminalId")
         _check_browser(fields)
         order = fields.given("orderDetails", fields.nested("orderDetails"))
         amount = order.required_major_units("amount")
         currency = order.currency("currency")
         order_reference = order.text("orderReference")
+        _check_billing(fields)
+        notification_url = fields.required_text("threeDSNotificationUrl")
+        if fields.text("scaExemption") not in (None, "low_value"):
+            raise fields.bad_value("scaExemption", "expected low_value")
         card, token = self._card(fields.given("cardData", fields.nested("cardData")))
         recurring_type, parent_id = self._series(fields)
         draft = TransactionDraft(
@@ -88,7 +98,7 @@ class DirectPaymentsHandlers(GroupHandlers):
             customer_id=fields.text("externalUserId"),
             recurring_type=recurring_type,
             card_token_id=token or str(uuid.uuid4()),
-            notification_url=fields.text("threeDSNotificationUrl"),
+            notification_url=notification_url,
         )
         skipped, moto = fields.boolean("skipThreeDS"), fields.boolean("moto")
         authentication = Authentication.SKIPPED if skipped else Authentication.ASKED
@@ -109,15 +119,16 @@ class DirectPaymentsHandlers(GroupHandlers):
     def _card(self, fields: MoneyFields) -> tuple[PresentedCard, str | None]:
         token = fields.text("tokenId")
         if token is not None:
-            return self._found(self._state.transactions.find_by_card_token(token), "card token").card, token
+            kept = self._found(self._state.transactions.find_by_card_token(token), "card token").card
+            if fields.text("encryptedCvv") is not None:
+                # The customer has entered the code anew.
+                kept = attrs.evolve(kept, cvv=self._read(fields, "encryptedCvv", _CVV.fullmatch))
+            return kept, token
         number = self._read(fields, "encryptedCardNumber", CARDS.__contains__)
         month = int(self._read(fields, "encryptedExpiryMonth", _MONTH.fullmatch))
         year = int(self._read(fields, "encryptedExpiryYear", _YEAR.fullmatch))
-        cvv = holder = None
-        if fields.text("encryptedCvv") is not None:
-            cvv = self._read(fields, "encryptedCvv", _CVV.fullmatch)
-        if fields.text("encryptedCardholderName") is not None:
-            holder = self._read(fields, "encryptedCardholderName", str.strip, last=True)
+        cvv = self._read(fields, "encryptedCvv", _CVV.fullmatch)
+        holder = self._read(fields, "encryptedCardholderName", str.strip, last=True)
         card = PresentedCard(number=number, expiry_month=month, expiry_year=year, cvv=cvv, holder=holder)
         return card, None
 
@@ -138,6 +149,8 @@ class DirectPaymentsHandlers(GroupHandlers):
         if kind not in ("cof_initial", "ucof"):
             raise recurring.bad_value("recurringType", "expected cof_initial or ucof")
         parent_id = recurring.text("parentTransactionId")
+        if kind == "ucof":
+            recurring.given("parentTransactionId", parent_id)
         if parent_id is not None:
             initial_payment(self._state.transactions, recurring, "parentTransactionId", parent_id)
         return kind, parent_id
@@ -170,6 +183,7 @@ class DirectPaymentsHandlers(GroupHandlers):
             flow = "challengeflow" if challenged else "frictionless"
             shown["threeDS"] = {"status": transaction.three_ds_status, "type": flow}
         shown["cvvStatus"] = transaction.cvv_status
+        shown["cvvStatusDecoded"] = _CVV_STATUSES.get(transaction.cvv_status or "")
         shown["networkTransactionReference"] = transaction.network_reference
         shown["responseCode"] = transaction.response_code
         if success:
@@ -219,6 +233,13 @@ def _password(fields: MoneyFields) -> str:
     if not isinstance(password, str):
         raise fields.bad_value("cres", 'expected a one-time password, or {"otp": "555"} in Base64')
     return password
+
+
+def _check_billing(fields: MoneyFields) -> None:
+    customer = fields.given("customerDetails", fields.nested("customerDetails"))
+    address = customer.given("billingAddress", customer.nested("billingAddress"))
+    for name in _BILLING.split():
+        address.required_text(name)
 
 
 def _check_browser(fields: MoneyFields) -> None:

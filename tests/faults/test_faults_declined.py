@@ -1,0 +1,203 @@
+"""A refusal under another status than 200: a 4xx of the API's own refuses, a 5xx proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexypay_async import (
+    APIError,
+    AsyncPlexyPay,
+    AuthenticationError,
+    DirectPayment,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    RateLimitedError,
+    RefusedError,
+    SomethingWentWrongError,
+)
+from plexypay_sync import PlexyPay
+
+from .scripted import KEY, SILENCE, Answer, Step, scripted, serving
+from .test_faults_card_secrets import REQUEST
+
+pytestmark = pytest.mark.asyncio
+
+EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
+DECLINED: dict[str, Any] = json.loads((EXAMPLES / "v1-2023.direct-payment-declined.json").read_text())
+ID = DECLINED["id"]
+NEVER_AT_WORK = (400, 404, 405, 411, 413, 414, 415, 421, 431)
+
+
+Call = Callable[[AsyncPlexyPay], Awaitable[Any]]
+
+CALLS: dict[str, Call] = {
+    "direct": lambda plexy: plexy.direct_payments.create(**REQUEST),
+    "3-D Secure": lambda plexy: plexy.direct_payments.continue_3ds(cres="c", transaction_id=ID),
+    "recurring": lambda plexy: plexy.recurring.charge(
+        amount=1, currency="KZT", card_token_id="c", initial_transaction_id="i"
+    ),
+    "refund": lambda plexy: plexy.payments.refund("t", amount=Decimal(1)),
+    "same key": lambda plexy: plexy.wallet.authorize(amount=1, currency="KZT", order_reference="ORD-1"),
+}
+OTHERS: dict[str, Call] = {
+    "safe": lambda plexy: plexy.payment_links.cancel("pl_1"),
+    "create": lambda plexy: plexy.customers.create(extra={"name": "A"}),
+    "link": lambda plexy: plexy.payment_links.create(amount=1, currency="KZT"),
+}
+
+
+async def failed(call: Call, answer: Step, **options: Any) -> tuple[PlexyPayError, int]:
+    """Return the error of a call that is answered so, and how often it was sent."""
+    async with scripted({"*": answer}, **options) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await call(plexy)
+        return caught.value, sum(seen.method != "GET" for seen in script.seen)
+
+
+@pytest.mark.parametrize("status", [*range(400, 430), 431, 451, 498, 499])
+async def test_a_declined_payment_is_refused_under_any_4xx(status: int) -> None:
+    error, sent = await failed(CALLS["direct"], Answer(status, DECLINED))
+
+    assert isinstance(error, RefusedError)
+    assert (error.status, error.code, error.outcome) == (status, "1013", Outcome.REJECTED)
+    assert str(error) == (
+        "direct_payments.create: refused with code 1013: Authentication rejected (suspected fraud)"
+    )
+    assert isinstance(error.answer, DirectPayment)
+    assert (error.answer.id, error.answer.success) == (ID, False)
+    assert sent == 1
+    assert pickle.loads(pickle.dumps(error)).status == status
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("status", [400, 402, 404, 409, 422])
+async def test_every_call_that_may_be_refused(name: str, status: int) -> None:
+    error, sent = await failed(CALLS[name], Answer(status, {"success": False, "code": 1013, "message": "no"}))
+
+    assert isinstance(error, RefusedError)
+    assert (error.status, error.code, error.message, sent) == (status, "1013", "no", 1)
+
+
+@pytest.mark.parametrize("code", [1, "01", 3, "05", 5, "51"])
+async def test_an_acquirers_code_is_none_of_the_apis(code: Any) -> None:
+    error, sent = await failed(CALLS["direct"], Answer(402, {**DECLINED, "code": code}))
+    assert (type(error), sent) == (RefusedError, 1)
+    for status in (500, 503):
+        error, sent = await failed(CALLS["direct"], Answer(status, {**DECLINED, "code": code}))
+        assert (type(error), sent) == (OutcomeUnknownError, 1)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_a_call_that_cannot_be_refused_goes_by_its_status(name: str) -> None:
+    error, _ = await failed(OTHERS[name], Answer(422, {"success": False, "code": 1013, "message": "no"}))
+
+    assert isinstance(error, APIError)
+    assert error.code == 1013
+
+
+@pytest.mark.parametrize("status", [402, 409, 422, 425, 451, 499])
+@pytest.mark.parametrize("body", [{}, {"message": "blocked"}, {"code": None}, {"id": "request-1"}], ids=repr)
+async def test_what_is_in_between_refuses_nothing(status: int, body: dict[str, Any]) -> None:
+    for answer in ({"success": False, **body}, {"success": False, **body, "code": status}):
+        error, sent = await failed(CALLS["refund"], Answer(status, answer))
+        assert type(error) is OutcomeUnknownError
+        assert sent == 1
+
+
+@pytest.mark.parametrize("status", NEVER_AT_WORK)
+async def test_a_status_before_any_work_refuses_whoever_says_so(status: int) -> None:
+    error, _ = await failed(CALLS["refund"], Answer(status, {"success": False, "message": "no"}))
+
+    assert (type(error), error.outcome) == (RefusedError, Outcome.REJECTED)
+
+
+async def test_a_key_that_is_refused_is_no_refusal_of_the_payment() -> None:
+    kinds = {401: AuthenticationError, 429: RateLimitedError}
+    for status, kind in kinds.items():
+        error, _ = await failed(CALLS["refund"], Answer(status, {"success": False, "code": 3}))
+        assert isinstance(error, kind)
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+async def test_with_code_2_the_outcome_is_unknown(status: int) -> None:
+    error, sent = await failed(CALLS["direct"], Answer(status, {**DECLINED, "code": 2}))
+
+    assert isinstance(error, OutcomeUnknownError)
+    assert isinstance(error.__cause__, SomethingWentWrongError)
+    assert sent == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+async def test_under_a_5xx_it_is_unknown_and_the_message_says_what_to_ask(status: int) -> None:
+    error, sent = await failed(CALLS["direct"], Answer(status, DECLINED))
+
+    assert type(error) is OutcomeUnknownError
+    assert isinstance(error.__cause__, APIError)
+    assert (error.__cause__.transaction_id, error.outcome, sent) == (ID, Outcome.UNKNOWN, 1)
+    assert str(error) == (
+        f"direct_payments.create: the outcome is unknown (HTTP {status}, code 1013: Authentication rejected "
+        f"(suspected fraud)). The answer names '{ID}'. Money may have moved: ask "
+        f"transactions.retrieve('{ID}') or "
+        "transactions.retrieve_by_order_reference(order_reference='ORD-1') before doing it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("3-D Secure", f"ask transactions.retrieve('{ID}') before"),
+        ("recurring", f"ask transactions.retrieve('{ID}') or transactions.list() before"),
+        ("refund", "ask transactions.history('t') before"),
+    ],
+)
+async def test_under_a_5xx_other_calls_name_theirs(name: str, advice: str) -> None:
+    error, _ = await failed(CALLS[name], Answer(500, DECLINED))
+
+    assert f"The answer names '{ID}'." in str(error)
+    assert advice in str(error)
+
+
+async def test_after_silence_a_refusal_proves_nothing() -> None:
+    error, sent = await failed(
+        CALLS["same key"],
+        [SILENCE, Answer(422, {"success": False, "code": 1013, "message": "no"})],  # type: ignore[arg-type]
+        read_timeout=0.05,
+    )
+
+    assert isinstance(error, OutcomeUnknownError)
+    assert isinstance(error.__cause__, RefusedError)
+    assert sent == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"success": false', b'{"success": 0, "code": 1013}']
+)
+async def test_what_says_nothing_of_a_refusal_is_as_ever(body: bytes) -> None:
+    error, _ = await failed(CALLS["direct"], Answer(400, body))
+
+    assert isinstance(error, APIError)
+
+
+async def test_the_sync_facade() -> None:
+    def caught(url: str) -> PlexyPayError:
+        with PlexyPay(KEY, base_url=url) as plexy, pytest.raises(PlexyPayError) as raised:
+            plexy.direct_payments.create(**REQUEST)
+        return raised.value
+
+    async with serving({"*": Answer(402, DECLINED)}) as server:
+        error = await asyncio.to_thread(caught, server.url)
+    assert isinstance(error, RefusedError)
+    assert error.status == 402
+    async with serving({"*": Answer(500, DECLINED)}) as server:
+        error = await asyncio.to_thread(caught, server.url)
+    assert isinstance(error, OutcomeUnknownError)
+    assert f"transactions.retrieve('{ID}')" in str(error)

@@ -379,8 +379,8 @@ class CreateDirectPayment(Request):
         RefusedError: The payment was declined; it has the code, such as ``51`` for insufficient funds, and
             the whole `answer`.
         UnprocessableError: The server refused the data.
-        OutcomeUnknownError: It may be paid; ask `transactions.retrieve_by_order_reference` (its path is
-            assumed) or look through `transactions.list`.
+        OutcomeUnknownError: It may be paid; ask `payments.search` by the order reference (its path is from
+            2023), or look through `transactions.list`.
 
     Evidence: the call is published, request and answer are from 2023.
     """
@@ -557,9 +557,7 @@ class DirectPayments(Resource[F]):
         evidence=Evidence.PUBLISHED,
         replay=Replay.MONEY,
         echoes={"order_reference": "order_reference"},
-        settled_by=SettledBy(
-            "transactions.retrieve_by_order_reference", by="order_reference", otherwise="transactions.list"
-        ),
+        settled_by=SettledBy("payments.search", by="order_reference", otherwise="transactions.list"),
         pending="requires_3ds",
     )
     continue_3ds = Operation(

@@ -1,7 +1,8 @@
 """Transactions: what became of payments and refunds, read from the list, one by one, or from a webhook.
 
 Evidence: `retrieve` and `list` observed, `retrieve_by_payment_link` published; `retrieve_by_order_reference`
-and `history` are **assumed** paths. Amounts of transactions are in **major** units as `Decimal`
+and `history` are **assumed** paths. Where the former is not found, `payments.search` is asked, whose path is
+from 2023. Amounts of transactions are in **major** units as `Decimal`
 (22 000 KZT is ``Decimal("22000")``), observed. Times are UTC.
 """
 
@@ -222,17 +223,21 @@ class RetrieveTransactionByPaymentLink(Request):
 class RetrieveTransactionByOrderReference(Request):
     """Retrieve a transaction by your order's reference.
 
+    A 404 of the assumed path may be the path's own. `payments.search` is asked after it, within the same
+    `timeout`, and what it finds is returned; not where you have given the path yourself.
+
     Args:
         order_reference: The reference given with the link or the payment.
         extra: Query parameters, under their wire names.
 
     Returns:
-        The `Transaction`; its `amount` is in **major** units.
+        The `Transaction`; its `amount` is in **major** units. Where `payments.search` has found it, it is a
+        `Payment`.
 
     Raises:
-        NotFoundError: There is no such transaction, or this path is not the API's.
+        NotFoundError: Neither has found it; a note says what `payments.search` answered.
 
-    Evidence: **assumed**; override the path with
+    Evidence: **assumed**, that of `payments.search` from 2023; override the path with
     ``paths={"transactions.retrieve_by_order_reference": "/v1/..."}``.
     """
 
@@ -290,7 +295,8 @@ class WaitForTransaction:
     Args:
         id: The transaction's `id`.
         payment_link_id: Instead of it, the link that is being paid.
-        order_reference: Instead of it, your order's reference; the path of that search is **assumed**.
+        order_reference: Instead of it, your order's reference, asked for as
+            `transactions.retrieve_by_order_reference` does: an **assumed** path, then `payments.search`.
         until: The state to wait for, such as ``"charged"``; a final state from which it cannot come any more
             ends the wait too. Unless given, paid or final.
         timeout: Seconds for the whole wait.
@@ -355,6 +361,7 @@ class Transactions(Resource[F]):
         Transaction,
         evidence=Evidence.ASSUMED,
         echoes={"order_reference": "order_reference"},
+        fallback="payments.search",
     )
     history = Operation(
         "GET",

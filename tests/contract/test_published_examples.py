@@ -47,6 +47,7 @@ OF_OTHER_TESTS = {
     "refund.json",
     "transaction.json",
     "transactions-page.json",
+    "v1-2023.payment-search.json",
     "webhook-payment-order.json",
     "webhook-transaction.json",
 }

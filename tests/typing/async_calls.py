@@ -28,6 +28,7 @@ from plexypay_async import (
     Merchant,
     OrderDetails,
     Page,
+    Payment,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
@@ -119,6 +120,7 @@ async def every_group(plexy: AsyncPlexyPay) -> None:
     assert_type(await plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
     assert_type(plexy.transactions.list(size=5), AsyncPages[Transaction])
 
+    assert_type(await plexy.payments.search(order_reference="ORD-1"), Payment)
     assert_type(await plexy.payments.cancel("t"), PaymentResult)
     assert_type(await plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
     refund = assert_type(await plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)

@@ -29,6 +29,7 @@ from plexypay_sync import (
     OrderDetails,
     Page,
     Pages,
+    Payment,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
@@ -118,6 +119,7 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
     assert_type(plexy.transactions.list(size=5), Pages[Transaction])
 
+    assert_type(plexy.payments.search(order_reference="ORD-1"), Payment)
     assert_type(plexy.payments.cancel("t"), PaymentResult)
     assert_type(plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
     refund = assert_type(plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)

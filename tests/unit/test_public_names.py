@@ -21,7 +21,11 @@ from plexypay_async.webhooks import seen
 INNER_ROOMS = {"constructors", "facades", "fields", "operation", "replay", "index"}
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.
-RESTS_ON = {"customers": {"transactions"}, "recurring": {"transactions"}}
+RESTS_ON = {
+    "customers": {"transactions"},
+    "payments": {"direct_payments", "transactions"},
+    "recurring": {"transactions"},
+}
 
 both_packages = pytest.mark.parametrize(
     "package", [plexypay_async, plexypay_sync], ids=lambda package: package.__name__

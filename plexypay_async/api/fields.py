@@ -21,6 +21,7 @@ from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
 
 __all__ = [
+    "BodyInExtra",
     "IdentifiedModel",
     "ListRequest",
     "Model",
@@ -135,6 +136,16 @@ class ListRequest(Request):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_size(self.size)
+
+
+@attrs.frozen
+class BodyInExtra(Request):
+    """The base of a request whose fields are not published, and which means nothing without any."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if not self.extra:
+            raise ConfigurationError("extra: must not be empty: the fields of the body are given in it")
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -83,7 +83,8 @@ class Recurring:
 
     Args:
         type: ``cof_initial``, the published value.
-        frequency: Days between two payments of the series.
+        frequency: How often the series is charged, a positive `int`, sent as it is; its unit is
+            **not published**.
         expiry: When the series ends; an aware datetime, sent in UTC.
         parent_transaction_id: The transaction that the series continues.
 
@@ -100,7 +101,7 @@ class Recurring:
         check_text("recurring.type", self.type)
         if self.frequency is not None and (type(self.frequency) is not int or self.frequency <= 0):
             raise ConfigurationError(
-                f"recurring.frequency: expected a positive int of days, got {shown(self.frequency)}"
+                f"recurring.frequency: expected a positive int, got {shown(self.frequency)}"
             )
         if self.expiry is not None:
             check_time("recurring.expiry", self.expiry)
@@ -207,7 +208,7 @@ class CreatePaymentLink(Request):
 
 @attrs.frozen(kw_only=True)
 class ListPaymentLinks(Request):
-    """List payment links, newest state first as the server orders them.
+    """List payment links, in the server's order, which is not published.
 
     Args:
         status: Only links in this state.
@@ -215,7 +216,8 @@ class ListPaymentLinks(Request):
             on the wire (``from``) is assumed.
         created_to: Only links created before this aware datetime, sent in UTC. The parameter's name on the
             wire (``to``) is assumed.
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:

@@ -8,7 +8,7 @@ from 2023. Amounts of transactions are in **major** units as `Decimal`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self, cast
@@ -17,7 +17,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from .facades import F
-from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, wire
+from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
 from .operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [
@@ -158,16 +158,19 @@ class TransactionHistory(Model):
     """A transaction's events, in the server's order.
 
     Evidence: **assumed**; the vendor says "transaction events" and shows none, so an event is whatever the
-    server sends, most likely a mapping. An array is read, alone or as ``data``; all else is in `raw`.
+    server sends, perhaps a mapping. An array is read, alone or under whatever name; all else is in `raw`.
     """
 
     list_under: ClassVar[str | None] = "data"
 
     @property
     def events(self) -> tuple[Any, ...]:
-        """The events as they came."""
-        data = self.raw.get("data")
-        return tuple(cast("Sequence[Any]", data)) if isinstance(data, list) else ()
+        """The events as they came: the array ``data``, or else the first one, of objects if there is one."""
+        found = lists_of(self.raw)
+        inner = self.raw.get("data")
+        if not found and isinstance(inner, dict):
+            found = lists_of(cast("Mapping[str, Any]", inner))
+        return tuple(found[0]) if found else ()
 
     @property
     def transaction_id(self) -> str | None:
@@ -269,7 +272,8 @@ class ListTransactions(ListRequest):
     """List transactions, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:

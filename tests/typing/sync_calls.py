@@ -138,7 +138,7 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.settlement_orders.list(), Pages[SettlementOrder])
 
     assert_type(plexy.payouts.create(extra={"a": 1}), Payout)
-    assert_type(plexy.payouts.save_card(), SavedPayoutCard)
+    assert_type(plexy.payouts.save_card(extra={"a": 1}), SavedPayoutCard)
     assert_type(plexy.payouts.list(), Pages[PayoutTransaction])
 
     assert_type(plexy.customers.create(extra={"a": 1}), Customer)
@@ -148,10 +148,10 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.customers.transactions("c", size=5), Pages[Transaction])
 
     assert_type(plexy.beneficiaries.create(extra={"a": 1}), Beneficiary)
-    assert_type(plexy.beneficiaries.update("b"), Beneficiary)
+    assert_type(plexy.beneficiaries.update("b", extra={"a": 1}), Beneficiary)
     assert_type(plexy.beneficiaries.retrieve("b"), Beneficiary)
     assert_type(plexy.beneficiaries.list(), Pages[Beneficiary])
-    assert_type(plexy.beneficiaries.transfer("b"), BeneficiaryTransfer)
+    assert_type(plexy.beneficiaries.transfer("b", extra={"a": 1}), BeneficiaryTransfer)
     assert_type(plexy.beneficiaries.settle("b"), BeneficiarySettlement)
 
     assert_type(plexy.merchant.retrieve(), Merchant)

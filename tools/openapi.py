@@ -46,7 +46,7 @@ def _lines(value: Any) -> Iterator[str]:
 
 
 def _entry(key: str, value: Any) -> Iterator[str]:
-    if isinstance(value, str) and "\n" in value and not value.startswith((" ", "\n")):
+    if isinstance(value, str) and _is_block(value):
         yield f"{key} |-"
         yield from (f"  {line}" for line in value.split("\n"))
     elif isinstance(value, (Mapping, list)) and value:
@@ -54,6 +54,13 @@ def _entry(key: str, value: Any) -> Iterator[str]:
         yield from (f"  {line}" for line in _lines(value))
     else:
         yield f"{key} {json.dumps(value, ensure_ascii=False)}"
+
+
+def _is_block(text: str) -> bool:
+    """Tell whether a text stays what it is in a block of lines."""
+    lines = text.split("\n")
+    has_spaces = any(line != line.rstrip() for line in lines) or text.startswith(" ")
+    return len(lines) > 1 and bool(lines[0]) and bool(lines[-1]) and not has_spaces
 
 
 def _key(key: str) -> str:

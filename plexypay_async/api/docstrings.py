@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 from typing import Any
@@ -81,7 +82,7 @@ def _below_fields(kind: Any) -> dict[str, str]:
         return {}
     (body,) = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     found: dict[str, str] = {}
-    for field, below in zip(body, body[1:], strict=False):
+    for field, below in itertools.pairwise(body):
         is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             found[field.target.id] = _plain(str(below.value.value))  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -30,13 +30,14 @@ _KNOWN_BY = {
     Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
 }
 _ABOUT = """\
-What the Python library plexypay knows of the Plexy Pay API, made from its declarations. It is not the vendor's: the
-vendor publishes no such document. Each operation says in `x-evidence` where its method and path come from:
+What the Python library plexypay knows of the Plexy Pay API, made from its declarations. It is not the
+vendor's, who publishes no such document. Each operation says in `x-evidence` where its method and path come
+from:
 
 {evidence}
 
-Bodies carry further fields that nobody has published, so that every object is open. `x-replay` says what the library
-repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
+Bodies carry further fields that nobody has published, so that every object is open. `x-replay` says what the
+library repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
 _LEFT_OUT = ("extra", "raw")
 _ERROR = {
@@ -46,9 +47,9 @@ _ERROR = {
     "properties": {
         "code": {
             "type": ["integer", "string"],
-            "description": "1: service unavailable, nothing was done. 2: something went wrong, it may have been "
-            "done. 3: invalid request params. 4: not found. 5: unprocessable entity. Also seen as text, such as "
-            '"1" or "0001".',
+            "description": "1: service unavailable, nothing was done. 2: something went wrong, it may have "
+            "been done. 3: invalid request params. 4: not found. 5: unprocessable entity. Also as text, such "
+            'as "1" or "0001".',
         },
         "message": {"type": "string"},
         "source": {"type": "string", "description": "The part of the API that answers; an open set."},
@@ -114,7 +115,7 @@ def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> 
         "x-evidence": declaration.evidence.value,
         "x-replay": declaration.replay.value,
     }
-    if isinstance(declaration, Operation) and declaration.settled_by is not None:
+    if declaration.settled_by is not None:
         made["x-settled-by"] = declaration.settled_by.call
     if declaration.key is not None:
         (key,) = (field for field in _fields(declaration.request) if field.name == declaration.key)
@@ -170,7 +171,8 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
     description = told.returns or "Success."
     if isinstance(declaration, Listing):
         count = {"type": ["integer", "null"]}
-        items = {"type": ["array", "null"], "items": schemas.reference(declaration.item)}
+        listing = cast("Listing[..., Any]", declaration)
+        items = {"type": ["array", "null"], "items": schemas.reference(listing.item)}
         page: dict[str, Any] = {
             "type": "object",
             "properties": {"data": items, "page": count, "size": count, "total": count},
@@ -178,8 +180,7 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
             "additionalProperties": True,
         }
         return _answered("A page.", page)
-    assert isinstance(declaration, Operation)  # noqa: S101
-    answer = declaration.answer
+    answer = cast("Operation[..., Any]", declaration).answer
     schema = schemas.reference(answer.model)
     if answer.chosen is not None:
         several = {"type": "array", "items": schema}
@@ -188,11 +189,7 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
         schema = {"anyOf": [schema, {"type": "array"}]}
     responses = _answered(description, schema)
     if answer.known_by is not None:
-        responses = {
-            "200": responses["200"],
-            "204": {"description": "Done."},
-            "default": responses["default"],
-        }
+        responses["204"] = {"description": "Done, without an answer."}
     return responses
 
 

@@ -12,13 +12,12 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import AsyncPlexyPay, ConfigurationError
 from plexypay_async.api.beneficiaries import (
     Beneficiaries,
     Beneficiary,
     BeneficiarySettlement,
     BeneficiaryTransfer,
-    ConfigurationError,
 )
 from plexypay_async.api.customers import CardToken, CardTokens, Customer, Customers
 from plexypay_async.api.fields import BodyInExtra
@@ -208,7 +207,7 @@ async def test_what_is_posted_comes_back(plexy: Facade, group: str, model: type[
         assert (type(found), found.raw) == (model, record.raw)
     listed = await plexy.items(f"{group}.list", size=2)
     assert [(type(item), item.raw) for item in listed] == [(model, record.raw) for record in made[::-1]]
-    with pytest.raises(ConfigurationError, match="^extra: must not be empty"):
+    with pytest.raises(ConfigurationError, match=r"^extra: must not be empty"):
         await plexy.call(f"{group}.create")
     with pytest.raises(NotFoundError, match="not found") as caught:
         await plexy.call(f"{group}.retrieve", "none")
@@ -308,10 +307,10 @@ async def test_every_call_reaches_its_operation(plexy: Facade, sandbox: Sandbox)
     assert len(driven) == 29
     for operation in driven:
         run = plexy.items if isinstance(operation, Listing) else plexy.call
+        given = required.get(operation.name, {})
+        if issubclass(operation.request, BodyInExtra):  # type: ignore[arg-type]
+            given = {"extra": ANYTHING}
         with pytest.raises(UnprocessableError):
-            given = required.get(operation.name, {})
-            if issubclass(operation.request, BodyInExtra):  # type: ignore[arg-type]
-                given = {"extra": ANYTHING}
             await run(operation.name, *operation.path_parameters, **given)
         request = [*sandbox.requests][-1]
         assert (request.operation, request.method) == (operation.name, operation.method)

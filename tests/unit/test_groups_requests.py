@@ -92,8 +92,9 @@ def test_a_body_of_unknown_fields(operation: Any, arguments: Any, method: str, t
     assert (with_fields.method, with_fields.target) == (method, target)
     assert body_of(with_fields) == {**FIELDS, "id": "in the body"}
     if issubclass(operation.request, BodyInExtra):
-        for nothing in (None, {}):
-            with pytest.raises(ConfigurationError, match="^extra: must not be empty"):
+        nothings: tuple[dict[str, Any] | None, ...] = (None, {})
+        for nothing in nothings:
+            with pytest.raises(ConfigurationError, match=r"^extra: must not be empty"):
                 encoded(operation, *arguments, extra=nothing)
         return
     without = encoded(operation, *arguments)

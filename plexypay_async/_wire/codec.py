@@ -252,16 +252,18 @@ def _chosen_one(
     name: str, model: Any, structure: Structure, chosen: Callable[[Sequence[Any]], Any]
 ) -> Structure:
     """Return what reads an answer that may be an object, a list of them or a page, as one of them."""
-    required = {wire_name(field) for field in attrs.fields(model) if field.default is attrs.NOTHING}
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    required = {wire_name(field) for field in fields if field.default is attrs.NOTHING}
 
     def structure_one(value: Any, kind: Any) -> Any:
         items = listed_in(value)
-        if items is None or (not items and type(value) is dict and required.intersection(value)):  # pyright: ignore[reportUnknownArgumentType]
+        body = cast("dict[str, Any]", value) if type(value) is dict else {str(model.list_under): value}
+        if items is None or (not items and required.intersection(body)):
             return structure(value, kind)
         one = chosen(each(items, structure, kind, "data"))
         if one is None:
             raise NotFoundError(f"{name}: none of the {len(items)} in the answer is it", status=200)
-        return attrs.evolve(one, raw=value if type(value) is dict else {str(model.list_under): value})
+        return attrs.evolve(one, raw=body)
 
     return structure_one
 

@@ -18,7 +18,7 @@ from plexypay_async.api.index import every_group
 from plexypay_async.webhooks import seen
 
 # What the groups are declared with, and what goes through all of them.
-INNER_ROOMS = {"constructors", "facades", "fields", "operation", "replay", "index"}
+INNER_ROOMS = {"constructors", "docstrings", "facades", "fields", "index", "openapi", "operation", "replay"}
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.
 RESTS_ON = {

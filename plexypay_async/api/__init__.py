@@ -95,7 +95,7 @@ class _Groups(Generic[F]):  # pyright: ignore[reportUnusedClass]
     payments: Payments[F]
     """Payment management: find, capture, cancel, refund."""
     split_requests: SplitRequests[F]
-    """Split requests: create, list, find, replace and delete them; assumed."""
+    """Split requests: create, list, find, update and delete them; assumed."""
     settlement_orders: SettlementOrders[F]
     """Settlement payment orders: create and find them."""
     payouts: Payouts[F]

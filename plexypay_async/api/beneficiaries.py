@@ -54,7 +54,7 @@ class CreateBeneficiary(BodyInExtra):
 
 @attrs.frozen
 class UpdateBeneficiary(BodyInExtra):
-    """Replace a payment beneficiary.
+    """Update a payment beneficiary. That the body replaces all of it, as a PUT does, is assumed.
 
     Args:
         id: The beneficiary's `id`.
@@ -145,7 +145,7 @@ class TransferFromBeneficiary(BodyInExtra):
 
 @attrs.frozen
 class SettleBeneficiary(Request):
-    """Settle a beneficiary's balance by hand, outside the vendor's schedule.
+    """Settle a beneficiary's balance by hand.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
 
@@ -198,7 +198,7 @@ class BeneficiarySettlement(IdentifiedModel):
 
 
 class Beneficiaries(Resource[F]):
-    """Create, list, find and replace payment beneficiaries, and move their money."""
+    """Create, list, find and update payment beneficiaries, and move their money."""
 
     create = Operation(
         "POST",

@@ -90,6 +90,8 @@ class Recurring:
 
     Raises:
         ConfigurationError: A value is of the wrong kind.
+
+    Evidence: the names and ``cof_initial`` are published, what the others mean is not.
     """
 
     type: RecurringType | str = RecurringType.COF_INITIAL
@@ -127,8 +129,8 @@ class CreatePaymentLink(Request):
         amount: In **minor** units of `currency`: 22 000 KZT is ``2200000``.
         currency: Three letters, such as ``KZT``; sent in capitals.
         description: What the customer reads on the checkout page.
-        order_reference: Your order's reference, unique among your links. Give one: it is what makes a
-            retry safe.
+        order_reference: Your order's reference, unique among your links (from 2023). Give one: it is what
+            makes a retry safe.
         expires_at: When the link stops taking payments; an aware datetime, sent in UTC. The server judges
             it, the local clock does not.
         customer_id: Your customer's id at Plexy Pay.
@@ -212,10 +214,10 @@ class ListPaymentLinks(Request):
 
     Args:
         status: Only links in this state.
-        created_from: Only links created at or after this aware datetime, sent in UTC. The parameter's name
-            on the wire (``from``) is assumed.
-        created_to: Only links created before this aware datetime, sent in UTC. The parameter's name on the
-            wire (``to``) is assumed.
+        created_from: Only links created from this aware datetime on, sent in UTC. The parameter's name on
+            the wire (``from``) is assumed, and whether the moment itself counts is not published.
+        created_to: Only links created up to this aware datetime, sent in UTC. The parameter's name on the
+            wire (``to``) is assumed, and whether the moment itself counts is not published.
         size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
             it gives at the most is not published.
         extra: Further query parameters, under their wire names.

@@ -50,7 +50,7 @@ class CreateSplitRequest(BodyInExtra):
 
 @attrs.frozen
 class UpdateSplitRequest(BodyInExtra):
-    """Replace a split request.
+    """Update a split request. That the body replaces all of it, as a PUT does, is assumed.
 
     Args:
         id: The split request's `id`.
@@ -143,7 +143,7 @@ class SplitRequest(IdentifiedModel):
 
 
 class SplitRequests(Resource[F]):
-    """Create, list, find, replace and delete split requests."""
+    """Create, list, find, update and delete split requests."""
 
     create = Operation(
         "POST",

@@ -1,7 +1,7 @@
 """The events of webhooks, and how they are read from deliveries.
 
-Evidence: the bodies and the names of the events are published; plain strings in place of ``{"Value": ...}``
-are observed. There is no id of a delivery: deliveries repeat and get lost (observed), so see
+Evidence: the bodies are published, and the names of the events but ``transaction.3d``, which follows from the
+published form ``transaction.<status>``; plain strings in place of ``{"Value": ...}`` are observed. There is no id of a delivery: deliveries repeat and get lost (observed), so see
 `WebhookEvent.dedupe_key`.
 """
 

@@ -11,6 +11,7 @@ import pytest
 
 from plexypay_async import (
     AsyncPlexyPay,
+    ConfigurationError,
     DeadlineExceededError,
     NotFoundError,
     Outcome,
@@ -151,3 +152,24 @@ async def test_the_id_decides_where_both_are_given() -> None:
         assert "transactionId=t-1" in script.seen[-1].query
         with pytest.raises(PlexyPayError, match="id 't-1' instead of 't-2'"):
             await plexy.payments.search(transaction_id="t-2")
+
+
+async def test_a_list_without_a_payment_is_not_found() -> None:
+    async with scripted({SEARCH: Answer(200, {"data": [REFUND], "total": 1})}, retry=QUICK) as (
+        plexy,
+        script,
+    ):
+        with pytest.raises(NotFoundError, match=r"payments\.search: none of the 1 in the answer") as caught:
+            await plexy.payments.search(order_reference="ORD-1")
+        assert script.counts == {SEARCH: 1}
+    assert (caught.value.operation, caught.value.outcome) == ("payments.search", Outcome.REJECTED)
+    assert caught.value.order_reference == "ORD-1"
+
+
+async def test_a_search_for_nothing_is_not_sent() -> None:
+    async with scripted({SEARCH: NOT_FOUND}, retry=QUICK) as (plexy, script):
+        with pytest.raises(ConfigurationError, match="give one of them"):
+            await plexy.payments.search()
+        with pytest.raises(ConfigurationError, match="order_reference: must not be empty"):
+            await plexy.payments.search(order_reference="", transaction_id="t-1")
+        assert script.counts == {}

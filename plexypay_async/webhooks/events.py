@@ -1,8 +1,8 @@
 """The events of webhooks, and how they are read from deliveries.
 
 Evidence: the bodies are published, and the names of the events but ``transaction.3d``, which follows from the
-published form ``transaction.<status>``; plain strings in place of ``{"Value": ...}`` are observed. There is no
-id of a delivery: deliveries repeat and get lost (observed), so see `WebhookEvent.dedupe_key`.
+published form ``transaction.<status>``; plain strings in place of ``{"Value": ...}`` are observed. There is
+no id of a delivery: deliveries repeat and get lost (observed), so see `WebhookEvent.dedupe_key`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ PYTHON ?= .venv/bin/python
 # What is installed by `make setup`: `make setup EXTRA=test` is small, and enough for `make unit`.
 EXTRA ?= dev
 
-.PHONY: setup unit test campaigns lint format types mypy pyright guards check hooks operations lock bench ci
+.PHONY: setup unit test campaigns lint format types mypy pyright guards check hooks operations openapi lock bench ci
 
 setup:
 	python3 -m venv .venv
@@ -38,7 +38,7 @@ pyright:
 
 # Files that repeat what another one says, compared with it.
 guards:
-	$(PYTHON) -m pytest -q tests/habits tests/unit/test_operations_table.py
+	$(PYTHON) -m pytest -q tests/habits tests/unit/test_operations_table.py tests/unit/test_openapi.py
 
 # The hooks of .pre-commit-config.yaml, on all files.
 check:
@@ -50,6 +50,9 @@ hooks:
 
 operations:
 	$(PYTHON) -m tools.operations_table > docs/operations.md
+
+openapi:
+	$(PYTHON) -m tools.openapi > docs/openapi.yaml
 
 # Versions that still fit pyproject.toml stay; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock:

@@ -30,6 +30,9 @@ from plexypay_async import Payments
 Payments.refund.path  # "/v1/payments/{id}/refund"
 ```
 
+For other languages, [openapi.yaml](openapi.yaml) says the same in OpenAPI 3.1, with the bodies and the
+evidence of each operation (`x-evidence`). The sandbox serves it at `/openapi.json`.
+
 ## Evidence
 
 The vendor publishes no complete description of the API. Each operation says where its method and path come

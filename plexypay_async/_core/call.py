@@ -23,6 +23,7 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    NotFoundError,
     Outcome,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -35,6 +36,7 @@ from .admission import JobAdmission, JobLimits, SingleAdmission
 from .deadlines import Watch
 from .decision import Decision, Next, decide, is_own_word, may_repeat
 from .execution import Connections, Execution
+from .fallback import found_otherwise
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt
 from .recovery import confirmed
@@ -419,6 +421,10 @@ class Call(Generic[R]):
                 self._admission.succeeded()
                 return None  # type: ignore[return-value]
             case Next.RAISE:
+                if isinstance(error, NotFoundError) and record.has_fallback:
+                    found: R = await found_otherwise(self, error)
+                    self._admission.succeeded()
+                    return found
                 raise self._refused(error)
 
     def _may_have_done(self, sending: Sending) -> None:

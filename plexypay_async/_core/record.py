@@ -77,6 +77,11 @@ class CallRecord:
         return self.declaration.method == "GET"
 
     @property
+    def has_fallback(self) -> bool:
+        """Whether another operation may find what this one's path did not; a path of the user's is right."""
+        return self.declaration.fallback is not None and self.name not in self.settings.paths
+
+    @property
     def answered(self) -> bool:
         """Whether any attempt of the operation got an answer."""
         return any(isinstance(error, (APIError, UnreadableResponseError)) for error in self.failures)

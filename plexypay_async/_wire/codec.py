@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar, cast
 import attrs
 import orjson
 
-from ..api.fields import Request, wire_name, wire_names
+from ..api.fields import Request, listed_in, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
-from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
+from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
 from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
 from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
@@ -114,6 +114,8 @@ class OperationCodec(Generic[R]):
         self._model = answer.model
         self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
+        if answer.chosen is not None:
+            self._structure = _chosen_one(self.name, answer.model, self._structure, answer.chosen)
         self._reads = operation.method == "GET"
         self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
@@ -159,6 +161,8 @@ class OperationCodec(Generic[R]):
             self._check_done(value, response)
         try:
             model: R = self._structure(value, self._model)
+        except NotFoundError:
+            raise
         except Exception as error:  # noqa: BLE001 - any document gives a model or this error
             raise misfit(error, self._model, response, self.name) from None
         return model
@@ -260,6 +264,26 @@ class OperationCodec(Generic[R]):
             status=response.status,
             operation=self.name,
         )
+
+
+def _chosen_one(
+    name: str, model: Any, structure: Structure, chosen: Callable[[Sequence[Any]], Any]
+) -> Structure:
+    """Return what reads an answer that may be an object, a list of them or a page, as one of them."""
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    required = {wire_name(field) for field in fields if field.default is attrs.NOTHING}
+
+    def structure_one(value: Any, kind: Any) -> Any:
+        items = listed_in(value)
+        body = cast("dict[str, Any]", value) if type(value) is dict else {str(model.list_under): value}
+        if items is None or (not items and required.intersection(body)):
+            return structure(value, kind)
+        one = chosen(each(items, structure, kind, "data"))
+        if one is None:
+            raise NotFoundError(f"{name}: none of the {len(items)} in the answer is it", status=200)
+        return attrs.evolve(one, raw=body)
+
+    return structure_one
 
 
 def _outermost(text: str) -> str:

@@ -50,7 +50,10 @@ _NAMES = {
             "Recurring RecurringType RetrievePaymentLink RetrievePaymentLinkByOrderReference "
             "RetrievePaymentLinkStatistics UpdatePaymentLinkExpiration"
         ),
-        "payments": "CancelPayment CapturePayment PaymentResult Payments RefundPayment RefundResult",
+        "payments": (
+            "CancelPayment CapturePayment Payment PaymentResult Payments RefundPayment RefundResult "
+            "SearchPayments"
+        ),
         "payouts": (
             "CreatePayout ListPayouts Payout PayoutTransaction Payouts SavePayoutCard SavedPayoutCard"
         ),
@@ -91,9 +94,9 @@ class _Groups(Generic[F]):  # pyright: ignore[reportUnusedClass]
     transactions: Transactions[F]
     """Transactions: find them, and wait for them."""
     payments: Payments[F]
-    """Payment management: capture, cancel, refund."""
+    """Payment management: find, capture, cancel, refund."""
     split_requests: SplitRequests[F]
-    """Split requests: create, list, find, replace and delete them; assumed."""
+    """Split requests: create, list, find, update and delete them; assumed."""
     settlement_orders: SettlementOrders[F]
     """Settlement payment orders: create and find them."""
     payouts: Payouts[F]

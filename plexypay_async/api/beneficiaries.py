@@ -11,7 +11,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import IdentifiedModel, ListRequest, Request
+from .fields import BodyInExtra, IdentifiedModel, ListRequest, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 @attrs.frozen
-class CreateBeneficiary(Request):
+class CreateBeneficiary(BodyInExtra):
     """Create a payment beneficiary.
 
     Never repeated by the library once the outcome is unknown: a second one could be made.
@@ -43,6 +43,7 @@ class CreateBeneficiary(Request):
         The `Beneficiary`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: This path is not the API's.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The beneficiary may exist; look for it in `beneficiaries.list`.
@@ -52,8 +53,8 @@ class CreateBeneficiary(Request):
 
 
 @attrs.frozen
-class UpdateBeneficiary(Request):
-    """Replace a payment beneficiary.
+class UpdateBeneficiary(BodyInExtra):
+    """Update a payment beneficiary. That the body replaces all of it, as a PUT does, is assumed.
 
     Args:
         id: The beneficiary's `id`.
@@ -64,6 +65,7 @@ class UpdateBeneficiary(Request):
         The `Beneficiary` as it is now; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: There is no such beneficiary, or this path is not the API's.
         UnprocessableError: The server refused the data.
 
@@ -98,7 +100,8 @@ class ListBeneficiaries(ListRequest):
     """List payment beneficiaries, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:
@@ -114,7 +117,7 @@ class ListBeneficiaries(ListRequest):
 
 
 @attrs.frozen
-class TransferFromBeneficiary(Request):
+class TransferFromBeneficiary(BodyInExtra):
     """Move money of a beneficiary's balance to the merchant's.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -128,6 +131,7 @@ class TransferFromBeneficiary(Request):
         `BeneficiaryTransfer`; what else it says is in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: There is no such beneficiary, or this path is not the API's.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
@@ -141,7 +145,7 @@ class TransferFromBeneficiary(Request):
 
 @attrs.frozen
 class SettleBeneficiary(Request):
-    """Settle a beneficiary's balance by hand, outside the vendor's schedule.
+    """Settle a beneficiary's balance by hand.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
 
@@ -194,7 +198,7 @@ class BeneficiarySettlement(IdentifiedModel):
 
 
 class Beneficiaries(Resource[F]):
-    """Create, list, find and replace payment beneficiaries, and move their money."""
+    """Create, list, find and update payment beneficiaries, and move their money."""
 
     create = Operation(
         "POST",

@@ -13,7 +13,7 @@ from typing import ClassVar
 import attrs
 
 from .facades import F
-from .fields import IdentifiedModel, ListRequest, Model, Request
+from .fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 from .transactions import Transaction
@@ -36,7 +36,8 @@ class ListCustomers(ListRequest):
     """List customers, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:
@@ -52,7 +53,7 @@ class ListCustomers(ListRequest):
 
 
 @attrs.frozen
-class CreateCustomer(Request):
+class CreateCustomer(BodyInExtra):
     """Create a customer.
 
     Never repeated by the library once the outcome is unknown: a second one could be made.
@@ -65,6 +66,7 @@ class CreateCustomer(Request):
         The `Customer`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: This path is not the API's.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The customer may exist; look for it in `customers.list`.
@@ -119,7 +121,8 @@ class ListCustomerTransactions(ListRequest):
 
     Args:
         id: The customer's `id`, a UUID.
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:

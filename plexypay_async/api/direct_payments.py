@@ -138,8 +138,8 @@ class CreateDirectPayment(Request):
         RefusedError: The payment was declined; it has the code, such as ``51`` for insufficient funds, the
             HTTP status, and the whole `answer`.
         UnprocessableError: The server refused the data.
-        OutcomeUnknownError: It may be paid; ask `transactions.retrieve_by_order_reference` (its path is
-            assumed) or look through `transactions.list`.
+        OutcomeUnknownError: It may be paid; ask `payments.search` by the order reference (its path is from
+            2023), or look through `transactions.list`.
 
     Evidence: the call is published, request and answer are from 2023, and so is what is required.
     """
@@ -391,7 +391,7 @@ class DirectPayments(Resource[F]):
         replay=Replay.MONEY,
         echoes={"order_reference": "order_reference"},
         settled_by=SettledBy(
-            "transactions.retrieve_by_order_reference",
+            "payments.search",
             by="order_reference",
             otherwise="transactions.list",
             named="transactions.retrieve",

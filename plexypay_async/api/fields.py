@@ -10,10 +10,10 @@ import enum
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import attrs
 
@@ -21,6 +21,7 @@ from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
 
 __all__ = [
+    "BodyInExtra",
     "IdentifiedModel",
     "ListRequest",
     "Model",
@@ -135,6 +136,16 @@ class ListRequest(Request):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_size(self.size)
+
+
+@attrs.frozen
+class BodyInExtra(Request):
+    """The base of a request whose fields are not published, and which means nothing without any."""
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if not self.extra:
+            raise ConfigurationError("extra: must not be empty: the fields of the body are given in it")
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -336,6 +347,29 @@ class Model:
     """The wire name of the field that an answer is read as, where it is an array and no object."""
 
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)
+
+
+_IDS = ("id", "transactionId")
+
+
+def listed_in(document: Any) -> Sequence[Any] | None:
+    """Return the list that an answer is or holds, under whatever key; None where it is a resource itself.
+
+    Under ``data`` first, then the first list of objects, then the first list of anything.
+    """
+    if isinstance(document, list):
+        return cast("Sequence[Any]", document)
+    if not isinstance(document, Mapping) or any(document.get(name) is not None for name in _IDS):  # pyright: ignore[reportUnknownMemberType]
+        return None
+    found = lists_of(cast("Mapping[str, Any]", document))
+    return found[0] if found else None
+
+
+def lists_of(document: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """Return the lists among an object's values, the likeliest one of its items first."""
+    names = [name for name, value in document.items() if isinstance(value, list)]
+    names.sort(key=lambda name: (name != "data", not any(type(item) is dict for item in document[name])))
+    return [document[name] for name in names]
 
 
 @attrs.frozen(kw_only=True)

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import Any
 
 from .. import api
-from .operation import Declaration, Resource, declarations
+from .operation import Declaration, Operation, Resource, declarations
 
-__all__ = ["ATTRIBUTES", "every_declaration", "every_group", "group_of"]
+__all__ = ["ATTRIBUTES", "every_declaration", "every_group", "group_of", "operation_of"]
 
 ATTRIBUTES = {
     attribute: annotation.partition("[")[0]
@@ -24,6 +24,13 @@ def group_of(attribute: str) -> type[Resource[Any]]:
     room = api._NAMES[name]  # pyright: ignore[reportPrivateUsage]
     group: type[Resource[Any]] = getattr(import_module(f"{api.__name__}.{room}"), name)
     return group
+
+
+def operation_of(name: str) -> Operation[..., Any]:
+    """Return the operation of a full name, such as ``payments.search``."""
+    group, _, attribute = name.partition(".")
+    operation: Operation[..., Any] = vars(group_of(group))[attribute]
+    return operation
 
 
 def every_group() -> tuple[type[Resource[Any]], ...]:

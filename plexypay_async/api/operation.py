@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
@@ -34,6 +34,7 @@ __all__ = [
     "Resource",
     "SettledBy",
     "Wait",
+    "one_of",
     "optionally",
 ]
 
@@ -57,15 +58,25 @@ class Evidence(enum.Enum):
 
 @attrs.frozen
 class Answer(Generic[R]):
-    """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it."""
+    """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it.
+
+    With `chosen`, the answer may also be a list or a page: it is read as the one that `chosen` takes from it,
+    whose `raw` is then the whole answer. Where that takes none, nothing was found.
+    """
 
     model: type[Any]
     known_by: str | None = attrs.field(default=None, kw_only=True)
+    chosen: Callable[[Sequence[Any]], Any] | None = attrs.field(default=None, kw_only=True)
 
 
 def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
     """Declare an answer that may be empty: the call then returns None."""
     return Answer(model, known_by=known_by)
+
+
+def one_of(model: type[T], *, chosen: Callable[[Sequence[T]], T | None]) -> Answer[T]:
+    """Declare an answer that may hold several, of which the call returns the chosen one."""
+    return Answer(model, chosen=chosen)
 
 
 class LookUp(Generic[T]):
@@ -244,6 +255,8 @@ class Declaration(Declared[P]):
     """Whether it is done when the resource is not there, so that a repeat may find nothing."""
     key: str | None = None
     settled_by: SettledBy | None = None
+    fallback: str | None = None
+    """The operation that finds the same by the same parameters, asked where an assumed path answers 404."""
     identity: str | None
     echoes: Mapping[str, tuple[str, ...]]
     """For fields of the request, the fields of the answer that name the same thing, if they name any."""
@@ -307,9 +320,10 @@ class Operation(Declaration[P], Generic[P, R]):
     go there; the others go to the body of a POST, PUT or PATCH and to the query of a GET or DELETE.
 
     `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` is the call
-    that tells what became of an unknown outcome. `echoes` names the answer's fields that must be as the
-    request's, where the answer has them. Where money moves or a key is sent, an answer that says
-    ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
+    that tells what became of an unknown outcome. `fallback` is the full name of the operation of better
+    evidence that is asked where this one's assumed path answers 404. `echoes` names the answer's fields that
+    must be as the request's, where the answer has them. Where money moves or a key is sent, an answer that
+    says ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
     """
 
     def __init__(
@@ -326,6 +340,7 @@ class Operation(Declaration[P], Generic[P, R]):
         key: str | None = None,
         settled_by: SettledBy | None = None,
         pending: str | None = None,
+        fallback: str | None = None,
         echoes: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
         if replay is None:
@@ -342,6 +357,7 @@ class Operation(Declaration[P], Generic[P, R]):
         self.key = key
         self.settled_by = settled_by
         self.pending = pending
+        self.fallback = fallback
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")

@@ -83,12 +83,15 @@ class Recurring:
 
     Args:
         type: ``cof_initial``, the published value.
-        frequency: Days between two payments of the series.
+        frequency: How often the series is charged, a positive `int`, sent as it is; its unit is
+            **not published**.
         expiry: When the series ends; an aware datetime, sent in UTC.
         parent_transaction_id: The transaction that the series continues.
 
     Raises:
         ConfigurationError: A value is of the wrong kind.
+
+    Evidence: the names and ``cof_initial`` are published, what the others mean is not.
     """
 
     type: RecurringType | str = RecurringType.COF_INITIAL
@@ -100,7 +103,7 @@ class Recurring:
         check_text("recurring.type", self.type)
         if self.frequency is not None and (type(self.frequency) is not int or self.frequency <= 0):
             raise ConfigurationError(
-                f"recurring.frequency: expected a positive int of days, got {shown(self.frequency)}"
+                f"recurring.frequency: expected a positive int, got {shown(self.frequency)}"
             )
         if self.expiry is not None:
             check_time("recurring.expiry", self.expiry)
@@ -126,8 +129,8 @@ class CreatePaymentLink(Request):
         amount: In **minor** units of `currency`: 22 000 KZT is ``2200000``.
         currency: Three letters, such as ``KZT``; sent in capitals.
         description: What the customer reads on the checkout page.
-        order_reference: Your order's reference, unique among your links. Give one: it is what makes a
-            retry safe.
+        order_reference: Your order's reference, unique among your links (from 2023). Give one: it is what
+            makes a retry safe.
         expires_at: When the link stops taking payments; an aware datetime, sent in UTC. The server judges
             it, the local clock does not.
         customer_id: Your customer's id at Plexy Pay.
@@ -207,15 +210,16 @@ class CreatePaymentLink(Request):
 
 @attrs.frozen(kw_only=True)
 class ListPaymentLinks(Request):
-    """List payment links, newest state first as the server orders them.
+    """List payment links, in the server's order, which is not published.
 
     Args:
         status: Only links in this state.
-        created_from: Only links created at or after this aware datetime, sent in UTC. The parameter's name
-            on the wire (``from``) is assumed.
-        created_to: Only links created before this aware datetime, sent in UTC. The parameter's name on the
-            wire (``to``) is assumed.
-        size: Items per page, 100 unless given; the server may give fewer.
+        created_from: Only links created from this aware datetime on, sent in UTC. The parameter's name on
+            the wire (``from``) is assumed, and whether the moment itself counts is not published.
+        created_to: Only links created up to this aware datetime, sent in UTC. The parameter's name on the
+            wire (``to``) is assumed, and whether the moment itself counts is not published.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:

@@ -1,30 +1,76 @@
-"""Payment management: capture, cancel and refund a payment.
+"""Payment management: find, capture, cancel and refund a payment.
 
-Evidence: the three calls are published; the paths of cancel and refund are observed, that of capture is from
-2023, as are the answers. Amounts are in **major** units as `Decimal` (56.41 EUR is ``Decimal("56.41")``),
-observed for refunds. Only an authorized payment can be captured or cancelled, only a charged one refunded.
+Evidence: capture, cancel and refund are published; the paths of cancel and refund are observed, that of
+capture is from 2023, as are the answers and the whole of `search`. Amounts are in **major** units as
+`Decimal` (56.41 EUR is ``Decimal("56.41")``), observed for refunds. Only an authorized payment can be
+captured or cancelled, only a charged one refunded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
 import attrs
 
+from ..errors import ConfigurationError
+from .direct_payments import ThreeDSecure
 from .facades import F
-from .fields import Model, Request, check_major_units, check_optional_text, wire
-from .operation import Evidence, Operation, Resource, SettledBy
+from .fields import Model, Request, check_major_units, check_optional_text, check_text, wire
+from .operation import Evidence, Operation, Resource, SettledBy, one_of
 from .replay import Replay
+from .transactions import Transaction
 
 __all__ = [
     "CancelPayment",
     "CapturePayment",
+    "Payment",
     "PaymentResult",
     "Payments",
     "RefundPayment",
     "RefundResult",
+    "SearchPayments",
 ]
+
+
+@attrs.frozen(kw_only=True)
+class SearchPayments(Request):
+    """Find a payment by your order's reference, or by its transaction's id.
+
+    Args:
+        order_reference: The reference given with the payment.
+        transaction_id: The transaction's id; where both are given, it alone decides.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the
+        newest payment that is no refund: the one with the latest `created_at`, the first in the server's
+        order where the times do not tell. The whole answer is in `raw`, a list as ``data``.
+
+    Raises:
+        ConfigurationError: Neither is given; nothing was sent.
+        NotFoundError: There is no such payment, or this path is not the API's any more.
+
+    Evidence: from 2023, for one payment as the answer; that it may be a list or a page is **assumed**.
+    """
+
+    order_reference: str | None = None
+    transaction_id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.order_reference is None and self.transaction_id is None:
+            raise ConfigurationError("order_reference, transaction_id: give one of them")
+        for name in ("order_reference", "transaction_id"):
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name))
+
+    @property
+    def decisive_reference(self) -> str | None:
+        """The order reference, where the search goes by it."""
+        return self.order_reference if self.transaction_id is None else None
 
 
 @attrs.frozen
@@ -123,6 +169,46 @@ class RefundPayment(Request):
 
 
 @attrs.frozen(kw_only=True)
+class Payment(Transaction):
+    """A payment, as a search answers it: a `Transaction` with what is known of its card.
+
+    `amount` is in **major** units. Times are UTC.
+
+    Evidence: from 2023.
+    """
+
+    private: ClassVar[bool] = True
+    list_under: ClassVar[str | None] = "data"
+
+    success: bool | None = None
+    message: str | None = None
+    three_ds: ThreeDSecure | None = attrs.field(default=None, metadata=wire("threeDS"))
+    card_mask: str | None = None
+    """Such as ``******0000``."""
+    card_expiry_date: str | None = attrs.field(default=None, repr=False)
+    """Such as ``08/49``."""
+    cardholder_name: str | None = attrs.field(default=None, repr=False)
+    card_scheme: str | None = None
+    """Such as ``visa``."""
+    cvv_status: str | None = None
+    cvv_status_decoded: str | None = None
+    """`cvv_status` in words, such as ``not provided``."""
+    network_transaction_reference: str | None = None
+    response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """The acquirer's code; ``00`` is a success."""
+    auth_code: str | None = None
+
+
+_NO_PAYMENTS = ("refund", "reversal")
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+def _newest_payment(found: Sequence[Payment]) -> Payment | None:
+    payments = [each for each in found if (each.type or "").lower() not in _NO_PAYMENTS]
+    return max(payments, key=lambda payment: payment.created_at or _BEGINNING, default=None)
+
+
+@attrs.frozen(kw_only=True)
 class PaymentResult(Model):
     """What a capture or a cancel answers.
 
@@ -159,8 +245,16 @@ class RefundResult(PaymentResult):
 
 
 class Payments(Resource[F]):
-    """Capture, cancel and refund payments."""
+    """Find, capture, cancel and refund payments."""
 
+    search = Operation(
+        "GET",
+        "/v1/payments/search",
+        SearchPayments,
+        one_of(Payment, chosen=_newest_payment),
+        evidence=Evidence.LEGACY,
+        echoes={"transaction_id": "id", "decisive_reference": "order_reference"},
+    )
     cancel = Operation(
         "POST",
         "/v1/payments/{id}/cancel",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import IdentifiedModel, ListRequest, Request
+from .fields import BodyInExtra, IdentifiedModel, ListRequest
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -31,7 +31,8 @@ class ListPayouts(ListRequest):
     """List payout transactions, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:
@@ -47,7 +48,7 @@ class ListPayouts(ListRequest):
 
 
 @attrs.frozen
-class CreatePayout(Request):
+class CreatePayout(BodyInExtra):
     """Pay out.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -60,6 +61,7 @@ class CreatePayout(Request):
         The `Payout`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: This path is not the API's.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
@@ -70,7 +72,7 @@ class CreatePayout(Request):
 
 
 @attrs.frozen
-class SavePayoutCard(Request):
+class SavePayoutCard(BodyInExtra):
     """Store a card for payouts.
 
     Never repeated by the library once the outcome is unknown: a second one could be made.
@@ -84,6 +86,7 @@ class SavePayoutCard(Request):
         `SavedPayoutCard`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: This path is not the API's.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The card may be stored.

@@ -118,7 +118,8 @@ class ListSettlementOrders(ListRequest):
     """List settlement payment orders, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import IdentifiedModel, ListRequest, Request
+from .fields import BodyInExtra, IdentifiedModel, ListRequest, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
 from .replay import Replay
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 @attrs.frozen
-class CreateSplitRequest(Request):
+class CreateSplitRequest(BodyInExtra):
     """Create a split request.
 
     Never repeated by the library once the outcome is unknown: a second one could be made.
@@ -39,6 +39,7 @@ class CreateSplitRequest(Request):
         The `SplitRequest`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: This path is not the API's.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The split request may exist; look for it in `split_requests.list`.
@@ -48,8 +49,8 @@ class CreateSplitRequest(Request):
 
 
 @attrs.frozen
-class UpdateSplitRequest(Request):
-    """Replace a split request.
+class UpdateSplitRequest(BodyInExtra):
+    """Update a split request. That the body replaces all of it, as a PUT does, is assumed.
 
     Args:
         id: The split request's `id`.
@@ -60,6 +61,7 @@ class UpdateSplitRequest(Request):
         The `SplitRequest` as it is now; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: `extra` is empty; nothing was sent.
         NotFoundError: There is no such split request, or this path is not the API's.
         UnprocessableError: The server refused the data.
 
@@ -116,7 +118,8 @@ class ListSplitRequests(ListRequest):
     """List split requests, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:
@@ -140,7 +143,7 @@ class SplitRequest(IdentifiedModel):
 
 
 class SplitRequests(Resource[F]):
-    """Create, list, find, replace and delete split requests."""
+    """Create, list, find, update and delete split requests."""
 
     create = Operation(
         "POST",

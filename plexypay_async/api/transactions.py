@@ -1,13 +1,14 @@
 """Transactions: what became of payments and refunds, read from the list, one by one, or from a webhook.
 
 Evidence: `retrieve` and `list` observed, `retrieve_by_payment_link` published; `retrieve_by_order_reference`
-and `history` are **assumed** paths. Amounts of transactions are in **major** units as `Decimal`
+and `history` are **assumed** paths. Where the former is not found, `payments.search` is asked, whose path is
+from 2023. Amounts of transactions are in **major** units as `Decimal`
 (22 000 KZT is ``Decimal("22000")``), observed. Times are UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self, cast
@@ -16,7 +17,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from .facades import F
-from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, wire
+from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
 from .operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [
@@ -157,16 +158,19 @@ class TransactionHistory(Model):
     """A transaction's events, in the server's order.
 
     Evidence: **assumed**; the vendor says "transaction events" and shows none, so an event is whatever the
-    server sends, most likely a mapping. An array is read, alone or as ``data``; all else is in `raw`.
+    server sends, perhaps a mapping. An array is read, alone or under whatever name; all else is in `raw`.
     """
 
     list_under: ClassVar[str | None] = "data"
 
     @property
     def events(self) -> tuple[Any, ...]:
-        """The events as they came."""
-        data = self.raw.get("data")
-        return tuple(cast("Sequence[Any]", data)) if isinstance(data, list) else ()
+        """The events as they came: the array ``data``, or else the first one, of objects if there is one."""
+        found = lists_of(self.raw)
+        inner = self.raw.get("data")
+        if not found and isinstance(inner, dict):
+            found = lists_of(cast("Mapping[str, Any]", inner))
+        return tuple(found[0]) if found else ()
 
     @property
     def transaction_id(self) -> str | None:
@@ -222,17 +226,21 @@ class RetrieveTransactionByPaymentLink(Request):
 class RetrieveTransactionByOrderReference(Request):
     """Retrieve a transaction by your order's reference.
 
+    A 404 of the assumed path may be the path's own. `payments.search` is asked after it, within the same
+    `timeout`, and what it finds is returned; not where you have given the path yourself.
+
     Args:
         order_reference: The reference given with the link or the payment.
         extra: Query parameters, under their wire names.
 
     Returns:
-        The `Transaction`; its `amount` is in **major** units.
+        The `Transaction`; its `amount` is in **major** units. Where `payments.search` has found it, it is a
+        `Payment`.
 
     Raises:
-        NotFoundError: There is no such transaction, or this path is not the API's.
+        NotFoundError: Neither has found it; a note says what `payments.search` answered.
 
-    Evidence: **assumed**; override the path with
+    Evidence: **assumed**, that of `payments.search` from 2023; override the path with
     ``paths={"transactions.retrieve_by_order_reference": "/v1/..."}``.
     """
 
@@ -264,7 +272,8 @@ class ListTransactions(ListRequest):
     """List transactions, in the server's order.
 
     Args:
-        size: Items per page, 100 unless given; the server may give fewer.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
         extra: Further query parameters, under their wire names.
 
     Returns:
@@ -290,7 +299,8 @@ class WaitForTransaction:
     Args:
         id: The transaction's `id`.
         payment_link_id: Instead of it, the link that is being paid.
-        order_reference: Instead of it, your order's reference; the path of that search is **assumed**.
+        order_reference: Instead of it, your order's reference, asked for as
+            `transactions.retrieve_by_order_reference` does: an **assumed** path, then `payments.search`.
         until: The state to wait for, such as ``"charged"``; a final state from which it cannot come any more
             ends the wait too. Unless given, paid or final.
         timeout: Seconds for the whole wait.
@@ -355,6 +365,7 @@ class Transactions(Resource[F]):
         Transaction,
         evidence=Evidence.ASSUMED,
         echoes={"order_reference": "order_reference"},
+        fallback="payments.search",
     )
     history = Operation(
         "GET",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import attrs
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler as HTTPHandler
 
@@ -191,7 +192,15 @@ class RunningSandbox:
         )
         IndexPage(self.state, self.dispatcher, self.base_url).serve(application)
         Checkout(self.state).serve(application)
+        application.router.add_get("/openapi.json", self._described)
         return application
+
+    async def _described(self, _: web.Request) -> web.Response:
+        """Answer the OpenAPI document of what is served, for which no key is needed."""
+        from ..api.openapi import openapi_document
+
+        body = orjson.dumps(openapi_document(self.base_url))
+        return web.Response(body=body, content_type="application/json")
 
 
 async def _add_sandbox_header(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,8 +1,8 @@
 """The events of webhooks, and how they are read from deliveries.
 
-Evidence: the bodies and the names of the events are published; plain strings in place of ``{"Value": ...}``
-are observed. There is no id of a delivery: deliveries repeat and get lost (observed), so see
-`WebhookEvent.dedupe_key`.
+Evidence: the bodies are published, and the names of the events but ``transaction.3d``, which follows from the
+published form ``transaction.<status>``; plain strings in place of ``{"Value": ...}`` are observed. There is
+no id of a delivery: deliveries repeat and get lost (observed), so see `WebhookEvent.dedupe_key`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,7 @@ _DESCRIPTIVE = frozenset(
 )
 """Fields of a transaction that nobody decides by: in a form that cannot be read, they are None."""
 
-# The customer's visit to the bank's page has no event.
-_TRANSACTION_EVENTS = {
-    f"transaction.{status}": status.value
-    for status in TransactionStatus
-    if status is not TransactionStatus.THREE_D_SECURE
-}
+_TRANSACTION_EVENTS = {f"transaction.{status}": status.value for status in TransactionStatus}
 _PAID_EVENTS = (f"transaction.{TransactionStatus.AUTHORIZED}", f"transaction.{TransactionStatus.CHARGED}")
 _PAYMENT_ORDER_EVENTS = {f"payment_order.{status}": status.value for status in SettlementOrderStatus}
 
@@ -79,7 +74,7 @@ class WebhookEvent(Model):
 
 @attrs.frozen(kw_only=True)
 class TransactionEvent(WebhookEvent):
-    """A transaction has changed: ``transaction.created``, ``authorized``, ``rejected``, ``failed``,
+    """A transaction has changed: ``transaction.created``, ``3d``, ``authorized``, ``rejected``, ``failed``,
     ``charged``, ``cancelled`` or ``refunded``.
 
     The unit of the amounts is **ambiguous in the vendor's own words**, and nothing is converted: before goods

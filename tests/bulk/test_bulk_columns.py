@@ -154,7 +154,7 @@ def test_a_partition_takes_what_the_request_takes() -> None:
             {"recurring.frequency": "1.5"},
             "column recurring.frequency: '1.5' is not a whole number: write digits",
         ),
-        ({"recurring.frequency": "0"}, "recurring.frequency: expected a positive int of days, got 0"),
+        ({"recurring.frequency": "0"}, "recurring.frequency: expected a positive int, got 0"),
         ({"recurring.expiry": "31.12.2099"}, "column recurring.expiry: '31.12.2099' is not an ISO 8601 time"),
     ],
 )

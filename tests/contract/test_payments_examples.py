@@ -13,7 +13,7 @@ import pytest
 from plexypay_async import AsyncPlexyPay, Outcome, OutcomeUnknownError, SomethingWentWrongError
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.fields import wire_name
+from plexypay_async.api.fields import wire_name, wire_names
 from plexypay_async.api.payments import CapturePayment, PaymentResult, Payments, RefundPayment, RefundResult
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -107,3 +107,22 @@ async def test_the_refund_of_what_is_refunded_is_unknown_says_why_and_is_sent_on
     assert error.attempts == (cause,)
     ((_, calls),) = mocked_http.requests.items()
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["alone", "in a list"])
+def test_a_search(as_list: bool) -> None:
+    body = (EXAMPLES / "v1-2023.payment-search.json").read_bytes()
+    found = OperationCodec(Payments.search).decode(WireResponse(200, b"[" + body + b"]" if as_list else body))
+
+    assert (found.id, found.order_reference) == ("6fff162f-1273-4e44-9392-694cdc2e8a22", "1667207373325")
+    assert (found.amount, found.currency, found.status) == (Decimal("430.43"), "EUR", "charged")
+    assert (found.card_mask, found.card_scheme, found.card_expiry_date) == ("******0000", "visa", "08/49")
+    assert (found.cvv_status, found.cvv_status_decoded) == (" 06", "not provided")
+    assert found.three_ds is not None
+    assert found.three_ds.status == "Y"
+    assert found.is_paid
+    document = published("v1-2023.payment-search.json")
+    assert found.raw == ({"data": [document]} if as_list else document)
+    known = {name for field in attrs.fields(type(found)) for name in wire_names(field)}
+    assert set(document) <= known, "nothing is left in `raw` alone"
+    assert "08/49" not in repr(found)

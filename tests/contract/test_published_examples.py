@@ -51,6 +51,7 @@ OF_OTHER_TESTS = {
     "v1-2023.direct-payment-continued.json",
     "v1-2023.direct-payment-create.request.json",
     "v1-2023.direct-payment-declined.json",
+    "v1-2023.payment-search.json",
     "webhook-payment-order.json",
     "webhook-transaction.json",
 }

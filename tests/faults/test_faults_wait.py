@@ -51,6 +51,7 @@ TRANSACTION = "/v1/transactions/t"
 BY_ID = f"GET {TRANSACTION}"
 BY_LINK = "GET /v1/transactions/by-payment-link/pl_1"
 BY_REFERENCE = "GET /v1/transactions/by-order-reference/ORD-1"
+SEARCH = "GET /v1/payments/search"
 
 Waiting: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -157,9 +158,10 @@ async def test_several_wait_at_once_on_one_client() -> None:
 async def test_what_is_not_there_yet_is_waited_for(
     waiting: Waiting, given: dict[str, Any], route: str
 ) -> None:
-    async with serving({route: [NOT_FOUND, NOT_FOUND, CREATED, CHARGED]}) as server:
+    async with serving({route: [NOT_FOUND, NOT_FOUND, CREATED, CHARGED], SEARCH: NOT_FOUND}) as server:
         assert (await waiting(server, **given)).status == "charged"
-        assert server.script.counts == {route: 4}
+        searched = {SEARCH: 2} if route == BY_REFERENCE else {}
+        assert server.script.counts == {route: 4, **searched}
 
 
 async def test_an_id_that_is_not_there_is_not(waiting: Waiting) -> None:
@@ -334,9 +336,12 @@ async def test_a_cancelled_wait_leaves_the_client_as_it_was() -> None:
 
 
 async def test_a_request_that_the_end_cuts_hides_no_earlier_failure() -> None:
-    async with scripted({BY_REFERENCE: [NOT_FOUND, SILENCE]}, retry=ONCE) as (plexy, script):
+    async with scripted({BY_REFERENCE: [NOT_FOUND, SILENCE], SEARCH: NOT_FOUND}, retry=ONCE) as (
+        plexy,
+        script,
+    ):
         with pytest.raises(DeadlineExceededError, match="it was not found") as caught:
             await plexy.transactions.wait(order_reference="ORD-1", timeout=0.3, interval=0.01)
-        assert script.counts == {BY_REFERENCE: 2}
+        assert script.counts == {BY_REFERENCE: 2, SEARCH: 1}
     assert type(caught.value.__cause__) is NotFoundError
     assert 'paths={"transactions.retrieve_by_order_reference"' in "".join(caught.value.__notes__)

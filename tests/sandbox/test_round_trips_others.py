@@ -12,7 +12,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import AsyncPlexyPay, ConfigurationError
 from plexypay_async.api.beneficiaries import (
     Beneficiaries,
     Beneficiary,
@@ -20,6 +20,7 @@ from plexypay_async.api.beneficiaries import (
     BeneficiaryTransfer,
 )
 from plexypay_async.api.customers import CardToken, CardTokens, Customer, Customers
+from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.merchant import Merchant, MerchantAccount
 from plexypay_async.api.operation import Listing, declarations
 from plexypay_async.api.payment_links import Recurring
@@ -206,7 +207,8 @@ async def test_what_is_posted_comes_back(plexy: Facade, group: str, model: type[
         assert (type(found), found.raw) == (model, record.raw)
     listed = await plexy.items(f"{group}.list", size=2)
     assert [(type(item), item.raw) for item in listed] == [(model, record.raw) for record in made[::-1]]
-    assert (await plexy.call(f"{group}.create")).raw.keys() == {"id"}
+    with pytest.raises(ConfigurationError, match=r"^extra: must not be empty"):
+        await plexy.call(f"{group}.create")
     with pytest.raises(NotFoundError, match="not found") as caught:
         await plexy.call(f"{group}.retrieve", "none")
     assert f'paths={{"{group}.retrieve"' in "".join(caught.value.__notes__)
@@ -221,7 +223,7 @@ async def test_an_update_replaces(plexy: Facade, group: str) -> None:
 
 
 async def test_a_split_request_is_deleted(plexy: Facade) -> None:
-    made = await plexy.call("split_requests.create")
+    made = await plexy.call("split_requests.create", extra=ANYTHING)
     assert await plexy.call("split_requests.delete", made.id) is None
     with pytest.raises(NotFoundError):
         await plexy.call("split_requests.delete", made.id)
@@ -270,22 +272,22 @@ async def test_a_beneficiary_s_money(plexy: Facade) -> None:
     assert settlement == BeneficiarySettlement(id=settlement.id, success=True)
     assert len({beneficiary.id, transfer.id, settlement.id}) == 3
     with pytest.raises(NotFoundError, match="beneficiary not found"):
-        await plexy.call("beneficiaries.transfer", "none")
+        await plexy.call("beneficiaries.transfer", "none", extra={"amount": 5})
 
 
 @pytest.mark.parametrize("name", ["payouts.create", "beneficiaries.transfer", "beneficiaries.settle"])
 async def test_money_that_may_have_moved_is_not_moved_again(
     plexy: Facade, sandbox: Sandbox, name: str
 ) -> None:
-    beneficiary = await plexy.call("beneficiaries.create")
+    beneficiary = await plexy.call("beneficiaries.create", extra=ANYTHING)
     target = () if name == "payouts.create" else (beneficiary.id,)
     sandbox.faults.add(f"cut=after,operation={name}")
     with pytest.raises(OutcomeUnknownError):
-        await plexy.call(name, *target)
+        await plexy.call(name, *target, extra={"amount": 5})
     assert len(arrived(sandbox, name)) == 1
     sandbox.faults.clear()
     sandbox.faults.add(f"code=1,times=1,operation={name}")
-    assert (await plexy.call(name, *target)).id
+    assert (await plexy.call(name, *target, extra={"amount": 5})).id
     assert len(arrived(sandbox, name)) == 3
 
 
@@ -305,8 +307,11 @@ async def test_every_call_reaches_its_operation(plexy: Facade, sandbox: Sandbox)
     assert len(driven) == 29
     for operation in driven:
         run = plexy.items if isinstance(operation, Listing) else plexy.call
+        given = required.get(operation.name, {})
+        if issubclass(operation.request, BodyInExtra):  # type: ignore[arg-type]
+            given = {"extra": ANYTHING}
         with pytest.raises(UnprocessableError):
-            await run(operation.name, *operation.path_parameters, **required.get(operation.name, {}))
+            await run(operation.name, *operation.path_parameters, **given)
         request = [*sandbox.requests][-1]
         assert (request.operation, request.method) == (operation.name, operation.method)
     assert sandbox.requests.count() == len(driven)
@@ -316,4 +321,4 @@ async def test_an_outage_is_told(plexy: Facade, sandbox: Sandbox) -> None:
     sandbox.faults.add("code=1")
     for name in ("merchant.retrieve", "payouts.create", "split_requests.create"):
         with pytest.raises(ServiceUnavailableError):
-            await plexy.call(name)
+            await plexy.call(name, extra={"a": 1})

@@ -408,3 +408,22 @@ async def test_a_recurring_charge_after_a_direct_payment(plexy: Facade) -> None:
             card_token_id=plain.card_token_id,
             initial_transaction_id=plain.id,
         )
+
+
+async def test_a_search_of_payments(plexy: Facade, sandbox: Sandbox) -> None:
+    found = await paid(plexy, sandbox)
+    searched = await plexy.call("payments.search", order_reference="ORD-1")
+    assert (searched.id, searched.amount, searched.currency) == (found.id, AMOUNT, "EUR")
+    assert (searched.type, searched.is_paid) == ("payment", True)
+    assert await plexy.call("payments.search", transaction_id=found.id, order_reference="other") == searched
+    with pytest.raises(NotFoundError, match="transaction not found"):
+        await plexy.call("payments.search", order_reference="none")
+
+
+async def test_a_server_without_the_assumed_path(plexy: Facade, sandbox: Sandbox) -> None:
+    sandbox.faults.add("status=404,operation=transactions.retrieve_by_order_reference")
+    found = await paid(plexy, sandbox)
+    assert (await plexy.call("transactions.retrieve_by_order_reference", "ORD-1")).id == found.id
+    waited = await plexy.call("transactions.wait", order_reference="ORD-1", timeout=10, interval=0.01)
+    assert (waited.id, waited.status) == (found.id, TransactionStatus.AUTHORIZED)
+    assert sandbox.requests.count("payments.search") == 2

@@ -37,7 +37,13 @@ async def every_path(session: aiohttp.ClientSession, sandbox: Sandbox) -> list[t
     headers = {"Authorization": f"Bearer {sandbox.admin_token}"}
     async with session.get(f"{sandbox.base_url}/_sandbox", headers=headers) as response:
         admin = [(call["method"], call["path"]) for call in (await response.json())["data"]]
-    pages = [("GET", "/"), ("POST", "/"), ("GET", "/checkout/x"), ("POST", "/checkout/x")]
+    pages = [
+        ("GET", "/openapi.json"),
+        ("GET", "/"),
+        ("POST", "/"),
+        ("GET", "/checkout/x"),
+        ("POST", "/checkout/x"),
+    ]
     bank = [("GET", "/checkout/3ds/x"), ("POST", "/checkout/3ds/x")]
     return [*sandbox.served().values(), *admin, *pages, *bank, ("GET", "/nothing"), ("PUT", "/_sandbox")]
 

@@ -30,6 +30,7 @@ from plexypay_async import (
     Merchant,
     OrderDetails,
     Page,
+    Payment,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
@@ -122,6 +123,7 @@ async def every_group(plexy: AsyncPlexyPay) -> None:
     assert_type(await plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
     assert_type(plexy.transactions.list(size=5), AsyncPages[Transaction])
 
+    assert_type(await plexy.payments.search(order_reference="ORD-1"), Payment)
     assert_type(await plexy.payments.cancel("t"), PaymentResult)
     assert_type(await plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
     refund = assert_type(await plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)
@@ -142,7 +144,7 @@ async def every_group(plexy: AsyncPlexyPay) -> None:
     assert_type(plexy.settlement_orders.list(), AsyncPages[SettlementOrder])
 
     assert_type(await plexy.payouts.create(extra={"a": 1}), Payout)
-    assert_type(await plexy.payouts.save_card(), SavedPayoutCard)
+    assert_type(await plexy.payouts.save_card(extra={"a": 1}), SavedPayoutCard)
     assert_type(plexy.payouts.list(), AsyncPages[PayoutTransaction])
 
     assert_type(await plexy.customers.create(extra={"a": 1}), Customer)
@@ -152,10 +154,10 @@ async def every_group(plexy: AsyncPlexyPay) -> None:
     assert_type(plexy.customers.transactions("c", size=5), AsyncPages[Transaction])
 
     assert_type(await plexy.beneficiaries.create(extra={"a": 1}), Beneficiary)
-    assert_type(await plexy.beneficiaries.update("b"), Beneficiary)
+    assert_type(await plexy.beneficiaries.update("b", extra={"a": 1}), Beneficiary)
     assert_type(await plexy.beneficiaries.retrieve("b"), Beneficiary)
     assert_type(plexy.beneficiaries.list(), AsyncPages[Beneficiary])
-    assert_type(await plexy.beneficiaries.transfer("b"), BeneficiaryTransfer)
+    assert_type(await plexy.beneficiaries.transfer("b", extra={"a": 1}), BeneficiaryTransfer)
     assert_type(await plexy.beneficiaries.settle("b"), BeneficiarySettlement)
 
     assert_type(await plexy.merchant.retrieve(), Merchant)

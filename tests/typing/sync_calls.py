@@ -31,6 +31,7 @@ from plexypay_sync import (
     OrderDetails,
     Page,
     Pages,
+    Payment,
     PaymentLink,
     PaymentLinkStatistics,
     PaymentLinkStatus,
@@ -121,6 +122,7 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.transactions.wait("t", until="charged", timeout=5), Transaction)
     assert_type(plexy.transactions.list(size=5), Pages[Transaction])
 
+    assert_type(plexy.payments.search(order_reference="ORD-1"), Payment)
     assert_type(plexy.payments.cancel("t"), PaymentResult)
     assert_type(plexy.payments.capture("t", amount=Decimal("56.41")), PaymentResult)
     refund = assert_type(plexy.payments.refund("t", amount=5, order_reference="R-1"), RefundResult)
@@ -139,7 +141,7 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.settlement_orders.list(), Pages[SettlementOrder])
 
     assert_type(plexy.payouts.create(extra={"a": 1}), Payout)
-    assert_type(plexy.payouts.save_card(), SavedPayoutCard)
+    assert_type(plexy.payouts.save_card(extra={"a": 1}), SavedPayoutCard)
     assert_type(plexy.payouts.list(), Pages[PayoutTransaction])
 
     assert_type(plexy.customers.create(extra={"a": 1}), Customer)
@@ -149,10 +151,10 @@ def every_group(plexy: PlexyPay) -> None:
     assert_type(plexy.customers.transactions("c", size=5), Pages[Transaction])
 
     assert_type(plexy.beneficiaries.create(extra={"a": 1}), Beneficiary)
-    assert_type(plexy.beneficiaries.update("b"), Beneficiary)
+    assert_type(plexy.beneficiaries.update("b", extra={"a": 1}), Beneficiary)
     assert_type(plexy.beneficiaries.retrieve("b"), Beneficiary)
     assert_type(plexy.beneficiaries.list(), Pages[Beneficiary])
-    assert_type(plexy.beneficiaries.transfer("b"), BeneficiaryTransfer)
+    assert_type(plexy.beneficiaries.transfer("b", extra={"a": 1}), BeneficiaryTransfer)
     assert_type(plexy.beneficiaries.settle("b"), BeneficiarySettlement)
 
     assert_type(plexy.merchant.retrieve(), Merchant)

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from plexypay_async.api.direct_payments import Address
+from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.operation import Declaration
 
 OF_TYPE: dict[Any, Any] = {
@@ -40,7 +41,8 @@ def arguments(kind: Any, also: Collection[str] = ()) -> dict[str, Any]:
     """Return arguments for the fields that a class requires, and for the optional ones of these names."""
     attrs.resolve_types(kind)
     given = {*also, *CHECKED}
-    return {
+    body = {"extra": {"amount": 1}} if issubclass(kind, BodyInExtra) else {}
+    return body | {
         field.name: _value(field.name, field.type, also)
         for field in attrs.fields(kind)
         if field.init and (field.default is attrs.NOTHING or field.name in given)

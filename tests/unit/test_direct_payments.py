@@ -317,9 +317,7 @@ def test_the_call_that_settles_an_unknown_outcome() -> None:
 
     named = create(order_details=order(order_reference="ORD-1"))
     assert named.order_reference == "ORD-1"
-    assert advice(DirectPayments.create, named) == (
-        "transactions.retrieve_by_order_reference(order_reference='ORD-1')"
-    )
+    assert advice(DirectPayments.create, named) == "payments.search(order_reference='ORD-1')"
     assert advice(DirectPayments.create, create()) == "transactions.list()"
     assert advice(DirectPayments.continue_3ds, ContinueThreeDSecure(cres="c", transaction_id="t-1")) == (
         "transactions.retrieve('t-1')"

@@ -34,6 +34,8 @@ NOT_COMPARED = {
     "beneficiaries.transfer": {"id"},
     "payments.capture": {"amount"},
     "payments.refund": {"order_reference", "id"},
+    # Compared where the search goes by it, as `decisive_reference`.
+    "payments.search": {"order_reference"},
 }
 """What both name and is not compared, mostly since the answer's is the new record's own."""
 
@@ -51,6 +53,8 @@ def request_of(operation: Operation[..., Any]) -> Any:
     request_class: Any = operation.request
     if operation is DirectPayments.create:
         return SimpleNamespace(order_reference="order_reference-1")
+    if operation is Payments.search:
+        return SimpleNamespace(transaction_id="id-1", decisive_reference="order_reference-1")
     made = request_class(**arguments(request_class, operation.echoes))
     assert all(getattr(made, asked) is not None for asked in operation.echoes)
     return made

@@ -157,15 +157,15 @@ CALLS: dict[str, Callable[[AsyncPlexyPay], Any]] = {
         amount=1099, currency="KZT", card_token_id="ct-1", initial_transaction_id="t-1"
     ),
     "payouts.create": lambda plexy: plexy.payouts.create(extra={"amount": 1}),
-    "beneficiaries.transfer": lambda plexy: plexy.beneficiaries.transfer("i-1"),
+    "beneficiaries.transfer": lambda plexy: plexy.beneficiaries.transfer("i-1", extra={"amount": 1}),
     "beneficiaries.settle": lambda plexy: plexy.beneficiaries.settle("i-1"),
     "wallet.capture": lambda plexy: plexy.wallet.capture("i-1"),
     "wallet.refund": lambda plexy: plexy.wallet.refund("i-1"),
     "wallet.cancel": lambda plexy: plexy.wallet.cancel("i-1"),
-    "split_requests.create": lambda plexy: plexy.split_requests.create(),
-    "customers.create": lambda plexy: plexy.customers.create(),
-    "beneficiaries.create": lambda plexy: plexy.beneficiaries.create(),
-    "payouts.save_card": lambda plexy: plexy.payouts.save_card(),
+    "split_requests.create": lambda plexy: plexy.split_requests.create(extra={"a": 1}),
+    "customers.create": lambda plexy: plexy.customers.create(extra={"a": 1}),
+    "beneficiaries.create": lambda plexy: plexy.beneficiaries.create(extra={"a": 1}),
+    "payouts.save_card": lambda plexy: plexy.payouts.save_card(extra={"a": 1}),
 }
 SETTLED_BY = {
     "recurring.charge": "transactions.list()",

@@ -40,6 +40,7 @@ from plexypay_async import (
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireRequest
+from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration, Listing, Operation
 
@@ -87,10 +88,16 @@ def body_of(wire: WireRequest) -> Any:
 )
 def test_a_body_of_unknown_fields(operation: Any, arguments: Any, method: str, target: str) -> None:
     with_fields = encoded(operation, *arguments, extra={**FIELDS, "id": "in the body"})
-    without = encoded(operation, *arguments)
 
     assert (with_fields.method, with_fields.target) == (method, target)
     assert body_of(with_fields) == {**FIELDS, "id": "in the body"}
+    if issubclass(operation.request, BodyInExtra):
+        nothings: tuple[dict[str, Any] | None, ...] = (None, {})
+        for nothing in nothings:
+            with pytest.raises(ConfigurationError, match=r"^extra: must not be empty"):
+                encoded(operation, *arguments, extra=nothing)
+        return
+    without = encoded(operation, *arguments)
     assert (without.method, without.target, without.body) == (method, target, None)
 
 
@@ -162,8 +169,9 @@ BY_ID = [
 def test_what_cannot_be_part_of_a_path(declaration: Declaration[...], value: Any) -> None:
     (name,) = declaration.path_parameters
 
+    body = {"extra": FIELDS} if issubclass(declaration.request, BodyInExtra) else {}  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=rf"^{name}: "):
-        _encode(declaration, declaration.request(value))
+        _encode(declaration, declaration.request(value, **body))
 
 
 def _encode(declaration: Declaration[...], request: Any) -> None:

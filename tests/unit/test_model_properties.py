@@ -17,7 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexypay_async import APIError, Outcome, PlexyPayError, RefusedError, UnreadableResponseError
+from plexypay_async import (
+    APIError,
+    NotFoundError,
+    Outcome,
+    PlexyPayError,
+    RefusedError,
+    UnreadableResponseError,
+)
 from plexypay_async._privacy.hiding import masked
 from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
@@ -339,6 +346,8 @@ def check_outcome(codec: Codec, model: type[Any], body: bytes) -> None:
         if type(answer) is RefusedError:
             assert REPLAYS[codec.name] in (Replay.MONEY, Replay.SAME_KEY)
             assert orjson.loads(body)["success"] is False
+        elif type(answer) is NotFoundError:
+            assert codec.name == "payments.search", "a list without a payment"
         else:
             assert type(answer) is UnreadableResponseError
         assert str(pickle.loads(pickle.dumps(answer))) == str(answer)

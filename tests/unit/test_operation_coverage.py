@@ -139,6 +139,7 @@ WALLET = [
 
 NOT_IN_THE_INDEX = [
     ("direct_payments.continue_3ds", "POST", "/v1/3ds/callback"),
+    ("payments.search", "GET", "/v1/payments/search"),
     ("transactions.list", "GET", "/v1/transactions"),
 ]
 

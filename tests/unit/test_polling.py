@@ -34,6 +34,7 @@ ONCE = RetryPolicy(max_attempts=1, base=0, cap=0)
 BY_ID = f"{BASE}/v1/transactions/t"
 BY_LINK = f"{BASE}/v1/transactions/by-payment-link/pl_1"
 BY_REFERENCE = f"{BASE}/v1/transactions/by-order-reference/ORD-1"
+SEARCH = f"{BASE}/v1/payments/search?orderReference=ORD-1"
 
 
 def a_client(**options: Any) -> AsyncPlexyPay:
@@ -420,10 +421,14 @@ async def test_the_error_of_what_was_never_found(mocked_http: MockedHTTP, pauses
 async def test_the_error_notes_that_the_path_is_assumed(mocked_http: MockedHTTP, pauses: list[float]) -> None:
     assert Transactions.retrieve_by_order_reference.evidence is Evidence.ASSUMED
     mocked_http.get(BY_REFERENCE, status=404, payload={"code": 4, "message": "no"}, repeat=True)
+    mocked_http.get(SEARCH, status=404, payload={"code": 4, "message": "none"}, repeat=True)
 
     error = await too_late(order_reference="ORD-1", timeout=5)
     assert error.order_reference == "ORD-1"
-    (note,) = error.__notes__
+    searched, note = error.__notes__
+    assert searched == (
+        "payments.search (/v1/payments/search), asked after it, found nothing either: HTTP 404, code 4: none."
+    )
     assert 'paths={"transactions.retrieve_by_order_reference": "/v1/..."}' in note
 
 

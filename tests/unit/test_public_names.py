@@ -18,10 +18,17 @@ from plexypay_async.api.index import every_group
 from plexypay_async.webhooks import seen
 
 # What the groups are declared with, and what goes through all of them.
-INNER_ROOMS = {"constructors", "direct_details", "facades", "fields", "operation", "replay", "index"}
+INNER_ROOMS = {
+    *("constructors", "direct_details", "docstrings", "facades", "fields", "index", "openapi", "operation"),
+    "replay",
+}
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.
-RESTS_ON = {"customers": {"transactions"}, "recurring": {"transactions"}}
+RESTS_ON = {
+    "customers": {"transactions"},
+    "payments": {"direct_payments", "transactions"},
+    "recurring": {"transactions"},
+}
 
 both_packages = pytest.mark.parametrize(
     "package", [plexypay_async, plexypay_sync], ids=lambda package: package.__name__

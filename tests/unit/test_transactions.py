@@ -313,12 +313,29 @@ def test_a_history_in_both_of_its_forms(document: Any) -> None:
     assert found.raw == {"data": EVENTS}
 
 
-@pytest.mark.parametrize("document", [[], {"data": []}, {"data": None}, {}, {"events": EVENTS}], ids=repr)
+@pytest.mark.parametrize("document", [[], {"data": []}, {"data": None}, {}, {"events": None}], ids=repr)
 def test_a_history_without_events(document: Any) -> None:
     found = history(document)
 
     assert found.events == ()
     assert found.raw == ({"data": []} if document == [] else document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"events": EVENTS},
+        {"transactionId": "t", "tags": ["a"], "transactionEvents": EVENTS},
+        {"data": {"id": "t", "events": EVENTS}},
+        {"data": None, "items": EVENTS},
+    ],
+    ids=repr,
+)
+def test_a_history_under_whatever_name(document: Any) -> None:
+    found = history(document)
+
+    assert found.events == tuple(EVENTS)
+    assert found.raw == document
 
 
 ODD_EVENTS: list[Any] = [

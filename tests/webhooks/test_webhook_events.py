@@ -94,7 +94,7 @@ def test_times_are_utc() -> None:
     ("body", "merchant_id"),
     [
         ({"name": "payout.sent", "data": {"id": "po_1"}}, None),
-        ({"name": "transaction.3d", "merchantId": "m", "data": {"id": "t"}}, "m"),
+        ({"name": "transaction.4d", "merchantId": "m", "data": {"id": "t"}}, "m"),
         ({"name": "Transaction.charged", "merchant_id": "m", "data": {"id": "t"}}, "m"),
     ],
 )
@@ -103,6 +103,17 @@ def test_a_name_that_is_not_known(body: dict[str, Any], merchant_id: str | None)
 
     assert type(event) is UnknownEvent
     assert (event.name, event.raw, event.merchant_id) == (body["name"], body, merchant_id)
+
+
+def test_the_customer_is_at_the_page_of_the_bank() -> None:
+    body = {"name": "transaction.3d", "merchantId": "m", "data": {"id": "t"}}
+    event = received(json.dumps(body).encode())
+
+    assert type(event) is TransactionEvent
+    assert (event.name, event.merchant_id) == ("transaction.3d", "m")
+    assert event.transaction.status is TransactionStatus.THREE_D_SECURE
+    assert not event.is_paid
+    assert event.dedupe_key.startswith("transaction.3d:t:")
 
 
 @pytest.mark.parametrize("rest", [{}, {"data": None}, {"data": []}, {"data": {"id": "t"}}, {"merchantId": 7}])

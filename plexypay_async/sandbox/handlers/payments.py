@@ -1,8 +1,9 @@
-"""Payment management, as the sandbox does it: capture, cancel and refund.
+"""Payment management, as the sandbox does it: search, capture, cancel and refund.
 
-Evidence: which state allows what is published, the answers are from 2023, and the answer to a payment that is
-refunded already is observed. The codes of the other refusals are assumed. A payment is captured once: what
-was authorized and not captured is released.
+Evidence: the search is from 2023, and answers the one payment that it has found. Which state allows what is
+published, the answers are from 2023, and the answer to a payment that is refunded already is observed. The
+codes of the other refusals are assumed. A payment is captured once: what was authorized and not captured is
+released.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..exchange import ApiRequest, ApiResponse
 from ..money import MoneyFields, in_major_units
+from ..state.issuer import CARDS, REASONS
 from ..state.transactions import StoredTransaction
 from .group import GroupHandlers
 
@@ -26,6 +28,17 @@ class PaymentsHandlers(GroupHandlers):
 
     source = "payments"
     noun = "transaction"
+
+    def search(self, request: ApiRequest) -> ApiResponse:
+        """Return the payment with a transaction's id, or else the latest one with an order reference."""
+        transactions = self._state.transactions
+        identifier, reference = request.query.get("transactionId"), request.query.get("orderReference")
+        if identifier:
+            return ApiResponse(200, _found_payment(self._found(transactions.find(identifier))))
+        if reference:
+            found = self._found(transactions.find_by_order_reference(reference))
+            return ApiResponse(200, _found_payment(found))
+        raise self._refusal(3, "orderReference, transactionId: one of them is required")
 
     def cancel(self, request: ApiRequest) -> ApiResponse:
         """Release what an authorized payment holds."""
@@ -72,6 +85,32 @@ class PaymentsHandlers(GroupHandlers):
 
     def _known(self, request: ApiRequest) -> StoredTransaction:
         return self._found(self._state.transactions.find(request.path["id"]))
+
+
+def _found_payment(payment: StoredTransaction) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "id": payment.id,
+        "orderReference": payment.order_reference,
+        "amount": in_major_units(payment.amount),
+        "currency": payment.currency,
+        "type": payment.type,
+        "paymentMethod": "card",
+        "message": REASONS[payment.response_code],
+        "status": payment.status,
+        "cardMask": f"******{payment.last4}",
+        "cardExpiryDate": payment.card_expiry,
+        "cardholderName": payment.cardholder,
+        "cardScheme": CARDS[payment.card_number].scheme,
+        "cvvStatus": payment.cvv_status,
+        "networkTransactionReference": payment.network_reference,
+        "responseCode": payment.response_code,
+        "authCode": payment.auth_code,
+    }
+    if payment.card_token_id is not None:
+        document["cardTokenId"] = payment.card_token_id
+    if payment.three_ds_status is not None:
+        document["threeDS"] = {"status": payment.three_ds_status}
+    return document
 
 
 def _done(

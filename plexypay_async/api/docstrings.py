@@ -1,0 +1,110 @@
+"""What the docstrings of requests and models say, taken apart for those who read no Python."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import re
+import textwrap
+from typing import Any
+
+import attrs
+
+__all__ = ["Docstring", "docstring_of", "field_descriptions"]
+
+_HEADING = re.compile(r"^(Args|Returns|Raises):$")
+_ARGUMENT = re.compile(r"^    (\w+): ")
+_OF_PYTHON = (
+    ("``", "`"),
+    ("an aware datetime, sent in UTC", "sent in UTC"),
+    ("a `Decimal` or an `int`", "a number"),
+    ("A `Decimal` or an `int`", "A number"),
+    ("; of its fields, only `id` is typed, the others are in `raw`", "; of its fields, only `id` is known"),
+    ("`, whose fields are unknown: read `raw`", "`, whose fields are unknown"),
+    ("; what else it says is in `raw`", ""),
+    (" All but `id` is in `raw`.", " All but `id` is unknown."),
+    (" No field of it is known: everything is in `raw`.", " No field of it is known."),
+    (" What is not typed is in `raw`.", ""),
+    (" The whole answer is in `raw`, a list as `data`.", ""),
+)
+
+
+@attrs.frozen
+class Docstring:
+    """One docstring in its parts."""
+
+    summary: str
+    paragraphs: tuple[str, ...]
+    """Those after the summary, without the evidence."""
+    evidence: tuple[str, ...]
+    arguments: dict[str, str]
+    """What is said of each argument."""
+    returns: str
+
+
+def docstring_of(documented: Any) -> Docstring:
+    """Take the docstring of a class apart."""
+    paragraphs: list[str] = []
+    sections: dict[str, str] = {}
+    for block in (inspect.getdoc(documented) or "").split("\n\n"):
+        head, _, rest = block.partition("\n")
+        heading = _HEADING.match(head)
+        if heading is None:
+            paragraphs.append(_plain(block))
+        else:
+            sections[heading[1]] = rest
+    summary, *others = paragraphs or [""]
+    return Docstring(
+        summary,
+        tuple(each for each in others if not each.startswith("Evidence:")),
+        tuple(each for each in others if each.startswith("Evidence:")),
+        _arguments(sections.get("Args", "")),
+        _plain(sections.get("Returns", "")),
+    )
+
+
+def field_descriptions(kind: Any) -> dict[str, str]:
+    """Return what a class says of its fields: under ``Args``, and in strings below them."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if attrs.has(base):
+            found |= _below_fields(base)
+            found |= docstring_of(base).arguments
+    return found
+
+
+def _below_fields(kind: Any) -> dict[str, str]:
+    try:
+        source = textwrap.dedent(inspect.getsource(kind))
+    except (OSError, TypeError):
+        # Installed without its source.
+        return {}
+    (body,) = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    found: dict[str, str] = {}
+    for field, below in itertools.pairwise(body):
+        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[field.target.id] = _plain(str(below.value.value))  # type: ignore[attr-defined]
+    return found
+
+
+def _arguments(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        begins = _ARGUMENT.match(line)
+        if begins is not None:
+            name = begins[1]
+            found[name] = line[begins.end() :].strip()
+        elif name:
+            found[name] += f" {line.strip()}"
+    return {name: _plain(told) for name, told in found.items()}
+
+
+def _plain(text: str) -> str:
+    """Return a text in one line, for readers who do not use the library."""
+    text = " ".join(text.split())
+    for python, plain in _OF_PYTHON:
+        text = text.replace(python, plain)
+    return text

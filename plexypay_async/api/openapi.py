@@ -1,0 +1,307 @@
+"""An OpenAPI 3.1 document of all that is declared: the vendor publishes none.
+
+Types, names and what is required come from the models, descriptions from their docstrings. How well an
+operation is known is its ``x-evidence``; what may be repeated after a failure is its ``x-replay``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+import attrs
+
+from .._version import __version__
+from .docstrings import Docstring, docstring_of, field_descriptions
+from .fields import BodyInExtra, Model, OpenEnum, real_time, wire_name, wire_names
+from .index import every_group
+from .operation import Declaration, Evidence, Listing, Operation, declarations
+
+__all__ = ["openapi_document"]
+
+_KNOWN_BY = {
+    Evidence.PUBLISHED: "published by the vendor for the current v1 API",
+    Evidence.OBSERVED: "what merchants' production code sends and receives today",
+    Evidence.LEGACY: "from the vendor's docs of 2023, for the same host and paths",
+    Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
+}
+_ABOUT = """\
+What the Python library plexypay knows of the Plexy Pay API, made from its declarations. It is not the
+vendor's, who publishes no such document. Each operation says in `x-evidence` where its method and path come
+from:
+
+{evidence}
+
+Bodies carry further fields that nobody has published, so that every object is open. `x-replay` says what the
+library repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
+_BODY_METHODS = ("POST", "PUT", "PATCH")
+_LEFT_OUT = ("extra", "raw")
+_ERROR = {
+    "type": "object",
+    "description": "The API's error. The codes 1 to 5 are published; other statuses and bodies may come from "
+    "something between.",
+    "properties": {
+        "code": {
+            "type": ["integer", "string"],
+            "description": "1: service unavailable, nothing was done. 2: something went wrong, it may have "
+            "been done. 3: invalid request params. 4: not found. 5: unprocessable entity. Also as text, such "
+            'as "1" or "0001".',
+        },
+        "message": {"type": "string"},
+        "source": {"type": "string", "description": "The part of the API that answers; an open set."},
+        "type": {"type": "string", "description": "`apiError` or `validationError`; an open set."},
+    },
+    "additionalProperties": True,
+}
+
+
+def openapi_document(server: str) -> dict[str, Any]:
+    """Return the document, for an API at this address."""
+    schemas = _Schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    for group in every_group():
+        for declaration in declarations(group).values():
+            of_path = paths.setdefault(declaration.path, {})
+            of_path[declaration.method.lower()] = _operation(declaration, group.group, schemas)
+    evidence = "\n".join(f"- `{known.value}`: {told}" for known, told in _KNOWN_BY.items())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Plexy Pay, as the library plexypay knows it",
+            "version": __version__,
+            "description": _ABOUT.format(evidence=evidence),
+        },
+        "servers": [{"url": server}],
+        "security": [{"apiKey": []}],
+        "tags": [{"name": group.group, "description": inspect.getdoc(group)} for group in every_group()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "The API key as it is, without `Bearer`.",
+                }
+            },
+            "responses": {
+                "Error": {
+                    "description": "No success.",
+                    "content": _json({"$ref": "#/components/schemas/Error"}),
+                }
+            },
+            "schemas": dict(sorted({"Error": _ERROR, **schemas.made}.items())),
+        },
+    }
+
+
+def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> dict[str, Any]:
+    told = docstring_of(declaration.request)
+    known = declaration.evidence
+    evidence = f"Method and path ({known.value}): {_KNOWN_BY[known]}."
+    made: dict[str, Any] = {
+        "operationId": declaration.name,
+        "tags": [group],
+        "summary": told.summary.rstrip("."),
+        "description": "\n\n".join([*told.paragraphs, *told.evidence, evidence]),
+        "x-evidence": declaration.evidence.value,
+        "x-replay": declaration.replay.value,
+    }
+    if declaration.settled_by is not None:
+        made["x-settled-by"] = declaration.settled_by.call
+    if declaration.key is not None:
+        (key,) = (field for field in _fields(declaration.request) if field.name == declaration.key)
+        made["x-idempotency-key"] = wire_name(key)
+    if declaration.fallback is not None:
+        made["x-fallback"] = declaration.fallback
+    parameters = list(_parameters(declaration, told, schemas))
+    if parameters:
+        made["parameters"] = parameters
+    if declaration.method in _BODY_METHODS:
+        made["requestBody"] = _request_body(declaration, schemas)
+    made["responses"] = _responses(declaration, told, schemas)
+    return made
+
+
+def _parameters(
+    declaration: Declaration[...], told: Docstring, schemas: _Schemas
+) -> Iterator[dict[str, Any]]:
+    for field in _fields(declaration.request):
+        if field.name in declaration.path_parameters:
+            place, name = "path", field.name
+        elif field.metadata.get("header"):
+            place, name = "header", wire_name(field)
+        elif declaration.method not in _BODY_METHODS:
+            place, name = "query", wire_name(field)
+        else:
+            continue
+        made: dict[str, Any] = {"name": name, "in": place}
+        if field.name in told.arguments:
+            made["description"] = told.arguments[field.name]
+        if place == "path" or field.default is attrs.NOTHING or field.name == declaration.key:
+            made["required"] = True
+        made["schema"] = schemas.of_type(field.type, nullable=False)
+        yield made
+    if isinstance(declaration, Listing):
+        counted = {"type": "integer", "minimum": 1}
+        yield {"name": "page", "in": "query", "description": "Counted from 1.", "schema": counted}
+
+
+def _request_body(declaration: Declaration[...], schemas: _Schemas) -> dict[str, Any]:
+    kind: Any = declaration.request
+    apart = (*declaration.path_parameters, *(f.name for f in _fields(kind) if f.metadata.get("header")))
+    if any(field.name not in apart for field in _fields(kind)):
+        return {"required": True, "content": _json(schemas.reference(kind, apart))}
+    return {
+        "required": issubclass(kind, BodyInExtra),
+        "description": "Its fields are not published.",
+        "content": _json({"type": "object", "additionalProperties": True}),
+    }
+
+
+def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas) -> dict[str, Any]:
+    description = told.returns or "Success."
+    if isinstance(declaration, Listing):
+        count = {"type": ["integer", "null"]}
+        listing = cast("Listing[..., Any]", declaration)
+        items = {"type": ["array", "null"], "items": schemas.reference(listing.item)}
+        page: dict[str, Any] = {
+            "type": "object",
+            "properties": {"data": items, "page": count, "size": count, "total": count},
+            "required": ["data"],
+            "additionalProperties": True,
+        }
+        return _answered("A page.", page)
+    answer = cast("Operation[..., Any]", declaration).answer
+    schema = schemas.reference(answer.model)
+    if answer.chosen is not None:
+        several = {"type": "array", "items": schema}
+        schema = {"anyOf": [schema, several, {"type": "object", "properties": {"data": several}}]}
+    elif answer.model.list_under is not None:
+        schema = {"anyOf": [schema, {"type": "array"}]}
+    responses = _answered(description, schema)
+    if answer.known_by is not None:
+        responses["204"] = {"description": "Done, without an answer."}
+    return responses
+
+
+def _answered(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "200": {"description": description, "content": _json(schema)},
+        "default": {"$ref": "#/components/responses/Error"},
+    }
+
+
+def _fields(kind: Any) -> Sequence[attrs.Attribute[Any]]:
+    attrs.resolve_types(kind)
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(kind)
+    return [field for field in fields if field.name not in _LEFT_OUT]
+
+
+class _Schemas:
+    """The schemas of the models that the operations name, each made once."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, dict[str, Any]] = {}
+
+    def reference(self, kind: Any, apart: Sequence[str] = ()) -> dict[str, Any]:
+        """Return a reference to a class' schema; fields that go elsewhere than to the body are `apart`."""
+        if kind.__name__ not in self.made:
+            self.made[kind.__name__] = {}
+            self.made[kind.__name__] = self._schema(kind, apart)
+        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+
+    def _schema(self, kind: Any, apart: Sequence[str]) -> dict[str, Any]:
+        told, described = docstring_of(kind), field_descriptions(kind)
+        properties: dict[str, Any] = {}
+        required: list[str] = []
+        alternatives: list[dict[str, Any]] = []
+        for field in _fields(kind):
+            if field.name in apart:
+                continue
+            schema = self.of_type(field.type, nullable=issubclass(kind, Model))
+            schema = _varied(schema, field)
+            if field.name in described:
+                schema = {**schema, "description": described[field.name]}
+            inside = field.metadata.get("inside")
+            if inside:
+                parent = properties.setdefault(str(inside), {"type": "object", "additionalProperties": True})
+                parent.setdefault("properties", {})[wire_name(field)] = schema
+                continue
+            names = wire_names(field)
+            properties.update(dict.fromkeys(names, schema))
+            if field.default is attrs.NOTHING:
+                if len(names) == 1:
+                    required.append(names[0])
+                else:
+                    alternatives += [{"required": [name]} for name in names]
+        made: dict[str, Any] = {
+            "type": "object",
+            "description": "\n\n".join([told.summary, *told.paragraphs, *told.evidence]),
+            "properties": properties,
+        }
+        if required:
+            made["required"] = required
+        if alternatives:
+            made["anyOf"] = alternatives
+        made["additionalProperties"] = True
+        return made
+
+    def of_type(self, kind: Any, *, nullable: bool) -> dict[str, Any]:
+        """Return the schema of a field's type; None is left out of those that may not be null on the wire."""
+        members = typing.get_args(kind) if _is_union(kind) else (kind,)
+        schemas: list[dict[str, Any]] = []
+        for member in members:
+            # Of an enumeration or its string, and of a number or its integer, the first says it all.
+            is_weaker = (member is str and len(schemas) > 0) or (member is int and Decimal in members)
+            if member is not types.NoneType and not is_weaker:
+                schemas.append(self._one(member))
+        is_null = nullable and types.NoneType in members
+        if len(schemas) == 1 and is_null and isinstance(schemas[0].get("type"), str):
+            return {**schemas[0], "type": [schemas[0]["type"], "null"]}
+        if is_null:
+            schemas.append({"type": "null"})
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    def _one(self, kind: Any) -> dict[str, Any]:
+        plain = {str: "string", int: "integer", bool: "boolean", Decimal: "number", float: "number"}
+        if kind in plain:
+            return {"type": plain[kind]}
+        if isinstance(kind, type) and issubclass(kind, real_time()):
+            return {"type": "string", "format": "date-time"}
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        if kind is Any:
+            return {}
+        if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
+            return {"type": "array", "items": self._one(arguments[0])}
+        if isinstance(kind, type) and issubclass(kind, OpenEnum):
+            # An open set: a validator must not refuse what is new.
+            return {"type": "string", "x-known-values": [member.value for member in kind]}
+        if isinstance(kind, type) and attrs.has(kind):
+            return self.reference(kind)
+        if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
+            return {"type": "object", "additionalProperties": True}
+        raise TypeError(f"no schema is known for {kind}")
+
+
+def _varied(schema: dict[str, Any], field: attrs.Attribute[Any]) -> dict[str, Any]:
+    """Add the other forms in which an answer may have a field."""
+    if field.metadata.get("unwrap"):
+        wrapped = {"type": "object", "properties": {"Value": {"type": ["string", "null"]}}}
+        return {"anyOf": [schema, wrapped]}
+    if field.metadata.get("as_text"):
+        given = schema["type"]
+        return {**schema, "type": ["integer", *(given if isinstance(given, list) else [given])]}
+    return schema
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)

@@ -1,0 +1,182 @@
+"""The OpenAPI document is the declarations', valid, and says how well each operation is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexypay_async.api.docstrings import docstring_of, field_descriptions
+from plexypay_async.api.index import every_declaration
+from plexypay_async.api.openapi import openapi_document
+from plexypay_async.api.operation import Declaration, Evidence, Listing
+from plexypay_async.api.payments import Payment
+from plexypay_async.api.transactions import WaitForTransaction
+from plexypay_async.settings import DEFAULT_BASE_URL
+from tests.needs import needs
+from tools.openapi import openapi_yaml, written
+
+FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
+DOCUMENT = openapi_document(DEFAULT_BASE_URL)
+SCHEMAS = DOCUMENT["components"]["schemas"]
+
+each_declaration = pytest.mark.parametrize(
+    "declaration", list(every_declaration()), ids=lambda declaration: declaration.name
+)
+
+
+def operation_of(declaration: Declaration[...]) -> Any:
+    return DOCUMENT["paths"][declaration.path][declaration.method.lower()]
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert FILE.read_text(encoding="utf-8") == openapi_yaml(), "docs/openapi.yaml is stale: make openapi"
+
+
+def test_the_command_writes_the_file() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tools.openapi"], capture_output=True, check=True, timeout=120
+    )
+
+    assert ran.stdout.decode() == openapi_yaml()
+    assert ran.stderr == b""
+
+
+def test_the_document_is_json_and_the_same_each_time() -> None:
+    assert json.dumps(openapi_document(DEFAULT_BASE_URL)) == json.dumps(DOCUMENT)
+
+
+@needs("openapi_spec_validator")
+def test_the_document_is_valid() -> None:
+    validators: Any = import_module("openapi_spec_validator")
+
+    validators.validate(DOCUMENT, cls=validators.OpenAPIV31SpecValidator)
+
+
+@needs("yaml")
+def test_the_file_says_what_the_document_says() -> None:
+    yaml: Any = import_module("yaml")
+
+    assert yaml.safe_load(FILE.read_text(encoding="utf-8")) == DOCUMENT
+
+
+@needs("yaml")
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"no": True, "1": None, "on": [], "": {}},
+        {"a": "x: y # z", "b": "- 'q' \"r\"\\", "c": "Имя\n\n  last \n", "d": "\n", "e": " x\ny"},
+        [[1, [2.5, []]], {"a": [{"b": "\u00e9"}]}, "null", ""],
+        "alone",
+    ],
+    ids=repr,
+)
+def test_any_json_is_written_as_yaml(value: Any) -> None:
+    yaml: Any = import_module("yaml")
+
+    assert yaml.safe_load(written(value)) == value
+
+
+def test_every_operation_is_there_once() -> None:
+    made = [operation for of_path in DOCUMENT["paths"].values() for operation in of_path.values()]
+
+    assert sorted(one["operationId"] for one in made) == sorted(one.name for one in every_declaration())
+
+
+@each_declaration
+def test_each_operation_tells_its_evidence(declaration: Declaration[...]) -> None:
+    operation = operation_of(declaration)
+
+    assert operation["operationId"] == declaration.name
+    assert operation["x-evidence"] == declaration.evidence.value
+    assert f"Method and path ({declaration.evidence.value}): " in operation["description"]
+    assert operation["x-replay"] == declaration.replay.value
+    assert operation["summary"]
+    in_path = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"]
+    assert tuple(in_path) == declaration.path_parameters
+    in_query = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    assert ({"page", "size"} <= set(in_query)) is isinstance(declaration, Listing)
+    assert ("requestBody" in operation) is (declaration.method in ("POST", "PUT", "PATCH"))
+    assert operation["responses"]["default"] == {"$ref": "#/components/responses/Error"}
+
+
+def test_every_class_of_evidence_is_explained() -> None:
+    for evidence in Evidence:
+        assert f"- `{evidence.value}`: " in DOCUMENT["info"]["description"]
+
+
+def test_every_object_is_open_and_told() -> None:
+    for name, schema in SCHEMAS.items():
+        assert schema["additionalProperties"] is True, name
+        assert schema["description"], name
+
+
+def test_names_places_and_types_are_those_of_the_wire() -> None:
+    create = SCHEMAS["CreatePaymentLink"]
+    assert create["required"] == ["amount", "currency"]
+    assert create["properties"]["amount"]["type"] == "integer"
+    assert "**minor** units" in create["properties"]["amount"]["description"]
+    assert create["properties"]["expiresAt"]["format"] == "date-time"
+    assert "callbackUrl" in create["properties"]["metadata"]["properties"]
+    assert not {"extra", "successUrl", "success_url"} & create["properties"].keys()
+    transaction = SCHEMAS["Transaction"]
+    assert transaction["required"] == ["status"]
+    assert transaction["anyOf"] == [{"required": ["transactionId"]}, {"required": ["id"]}]
+    assert transaction["properties"]["amount"]["type"] == ["number", "null"]
+    assert "charged" in transaction["properties"]["status"]["x-known-values"]
+    (key,) = DOCUMENT["paths"]["/v1/wallet/authorize"]["post"]["parameters"]
+    assert (key["name"], key["in"], key["required"]) == ("Idempotency-Key", "header", True)
+    assert "Idempotency-Key" not in SCHEMAS["AuthorizeWalletPayment"]["properties"]
+    assert DOCUMENT["components"]["securitySchemes"]["apiKey"]["name"] == "Authorization"
+
+
+@needs("jsonschema")
+@pytest.mark.parametrize(
+    ("example", "name"),
+    [
+        ("payment-link.json", "PaymentLink"),
+        ("payment-link.newer.json", "PaymentLink"),
+        ("payment-link-create.request.json", "CreatePaymentLink"),
+        ("transaction.json", "Transaction"),
+        ("v1-2023.payment-search.json", "Payment"),
+        ("capture.json", "PaymentResult"),
+        ("refund.json", "RefundResult"),
+        ("direct-payment-3ds.json", "DirectPayment"),
+        ("merchant-initiated.json", "RecurringPayment"),
+        ("merchant-initiated.request.json", "ChargeRecurringPayment"),
+        ("error.json", "Error"),
+        ("error-string-code.json", "Error"),
+        ("error-padded-code.json", "Error"),
+    ],
+)
+def test_what_is_published_fits_its_schema(example: str, name: str) -> None:
+    validator: Any = import_module("jsonschema").Draft202012Validator
+
+    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+    document = json.loads((EXAMPLES / example).read_bytes())
+
+    assert [error.message for error in validator(schema).iter_errors(document)] == []
+    assert list(validator(schema).iter_errors([])), "the schema refuses something"
+
+
+def test_a_docstring_in_its_parts() -> None:
+    told = docstring_of(WaitForTransaction)
+
+    assert told.summary.startswith("Wait until a transaction is paid")
+    assert told.evidence == ("Evidence: that of the retrieval that is asked; states published.",)
+    assert told.arguments["id"] == "The transaction's `id`."
+    assert told.arguments["order_reference"].endswith("then `payments.search`.")
+    assert told.returns == "The `Transaction` as it was found last."
+
+
+def test_what_is_said_below_a_field_is_its_description() -> None:
+    described = field_descriptions(Payment)
+
+    assert described["card_scheme"] == "Such as `visa`."
+    assert described["rrn"] == "The acquirer's retrieval reference number.", "of the base class"

@@ -1,0 +1,72 @@
+"""The OpenAPI document of the API, made from the declarations: ``python -m tools.openapi``.
+
+It writes the whole of ``docs/openapi.yaml`` to its output.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from plexypay_async.api.openapi import openapi_document
+from plexypay_async.settings import DEFAULT_BASE_URL
+
+__all__ = ["openapi_yaml", "written"]
+
+_HEAD = "# Made from the declarations in plexypay_async/api by `make openapi`; not the vendor's.\n"
+_PLAIN_KEY = re.compile(r"[A-Za-z/$][\w/{}$.-]*")
+_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+
+
+def openapi_yaml() -> str:
+    """Return the text of ``docs/openapi.yaml``."""
+    return _HEAD + written(openapi_document(DEFAULT_BASE_URL))
+
+
+def written(document: Any) -> str:
+    """Write what JSON can carry as YAML, in the order of its keys."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(document))
+
+
+def _lines(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in cast("Mapping[str, Any]", value).items():
+            yield from _entry(f"{_key(key)}:", inner)
+    elif isinstance(value, list) and value:
+        for inner in value:
+            first, *others = _lines(inner)
+            yield f"- {first}"
+            yield from (f"  {line}" for line in others)
+    else:
+        # JSON is YAML.
+        yield json.dumps(value, ensure_ascii=False)
+
+
+def _entry(key: str, value: Any) -> Iterator[str]:
+    if isinstance(value, str) and _is_block(value):
+        yield f"{key} |-"
+        yield from (f"  {line}" for line in value.split("\n"))
+    elif isinstance(value, (Mapping, list)) and value:
+        yield key
+        yield from (f"  {line}" for line in _lines(value))
+    else:
+        yield f"{key} {json.dumps(value, ensure_ascii=False)}"
+
+
+def _is_block(text: str) -> bool:
+    """Tell whether a text stays what it is in a block of lines."""
+    lines = text.split("\n")
+    has_spaces = any(line != line.rstrip() for line in lines) or text.startswith(" ")
+    return len(lines) > 1 and bool(lines[0]) and bool(lines[-1]) and not has_spaces
+
+
+def _key(key: str) -> str:
+    is_plain = _PLAIN_KEY.fullmatch(key) is not None and key.lower() not in _WORDS
+    return key if is_plain else json.dumps(key, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(openapi_yaml())

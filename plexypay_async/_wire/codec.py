@@ -14,7 +14,7 @@ import attrs
 import orjson
 
 from ..api.fields import Request, wire_name, wire_names
-from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
+from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
 from .api_errors import API_ERROR_TYPES, LONGEST_MESSAGE, code_of
@@ -282,8 +282,11 @@ class ListingCodec(Generic[T]):
         self.name = listing.name
         self._encoder = RequestEncoder(listing, listing.path if path is None else path)
         self._item: type[T] = listing.item
-        # Its answer is assumed too, and may be an array alone.
-        self._is_assumed = listing.evidence is Evidence.ASSUMED
+        group = listing.name.partition(".")[0]
+        words = group.split("_")
+        camel = words[0] + "".join(word.title() for word in words[1:])
+        self._keys = ("data", "items", listing.name.rpartition(".")[2], group, camel, words[-1])
+        """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
         self._read = read_exactly if holds_decimals(listing.item) else orjson.loads
 
@@ -316,18 +319,18 @@ class ListingCodec(Generic[T]):
             raise misfit(error, PageBody, response, self.name) from None
 
     def _page(self, value: Any) -> PageBody[T]:
-        listed = self._is_assumed and type(value) is list
-        body: dict[str, Any] = {"data": value} if listed else as_object(value)
-        # A server may write an empty list as null, but what has no `data` at all is no page.
-        data = body["data"]
+        body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)
+        key = next((key for key in self._keys if key in body), "data")
+        # A server may write an empty list as null, but what has no such field at all is no page.
+        data = body[key]
         if data is not None and type(data) is not list:
-            raise TypeError(f"data: expected an array, got {type(data).__name__}")
+            raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
         items = self._items(cast("Sequence[Any]", data or ()))
         counts = {
             name: None if body.get(name) is None else _counted(name, body[name])
             for name in ("page", "size", "total")
         }
-        return PageBody(items, counts["page"], counts["size"], counts["total"], body)
+        return PageBody(items, counts["page"], counts["size"], counts["total"], body, data)
 
     def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
         structure, item = self._structure, self._item

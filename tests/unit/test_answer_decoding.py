@@ -326,8 +326,6 @@ def test_an_item_that_does_not_fit_is_named_by_its_index() -> None:
 
 NO_PAGES: list[Any] = [
     None,
-    [],
-    [LINK],
     5,
     {"data": {}},
     {"data": "x"},

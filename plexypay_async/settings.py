@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
@@ -82,113 +81,6 @@ class RetryPolicy:
                 raise ConfigurationError(f"{name}: expected error codes, which are ints")
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
-    """The checked settings of one client; `repr` does not show the key."""
-
-    api_key: KeySource = attrs.field(repr=False)
-    base_url: str
-    timeout: float
-    connect_timeout: float
-    read_timeout: float
-    keepalive_timeout: float
-    max_connections: int
-    max_response_size: int
-    max_header_size: int
-    retry: RetryPolicy
-    paths: Mapping[str, str]
-    trust_env: bool
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        # Reached from a client's API groups, its bulk jobs and its iterators.
-        raise TypeError(
-            "what belongs to a client cannot be pickled, since its API key would be readable; make a client"
-            " in the process that uses it"
-        )
-
-    @classmethod
-    def of(
-        cls,
-        api_key: APIKey | ConfigurationError | None,
-        *,
-        base_url: str | None,
-        timeout: float,
-        connect_timeout: float,
-        read_timeout: float,
-        keepalive_timeout: float = KEPT_ALIVE,
-        max_connections: int,
-        max_response_size: int = LARGEST_RESPONSE,
-        max_header_size: int = LONGEST_HEADER,
-        retry: RetryPolicy,
-        paths: Mapping[str, str] | None,
-        trust_env: bool,
-    ) -> Settings:
-        """Check what the caller gave, and fill in from the environment what was not given.
-
-        `api_key` is best given as `concealed` makes it, for the sake of the caller's own frame.
-
-        Raises:
-            ConfigurationError: A value is missing or unusable; the message names it.
-        """
-        key = concealed(api_key)
-        del api_key
-        if key is None:
-            key = concealed(os.environ.get(API_KEY_VARIABLE) or None)
-            if key is None:
-                raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
-        if isinstance(key, ConfigurationError):
-            raise key
-        if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
-        return cls(
-            api_key=key,
-            base_url=check_base_url(base_url),
-            timeout=check_seconds("timeout", timeout),
-            connect_timeout=check_seconds("connect_timeout", connect_timeout),
-            read_timeout=check_seconds("read_timeout", read_timeout),
-            keepalive_timeout=check_seconds("keepalive_timeout", keepalive_timeout, zero=True),
-            max_connections=_check_count("max_connections", max_connections),
-            max_response_size=_check_count("max_response_size", max_response_size),
-            max_header_size=_check_count("max_header_size", max_header_size),
-            retry=_check_retry(retry),
-            paths=check_paths(paths or {}),
-            trust_env=bool(trust_env),
-        )
-
-    def changed(self, **options: Any) -> Settings:
-        """Return a copy with the options of `with_options`; None leaves a setting as it is.
-
-        Raises:
-            ConfigurationError: A value is unusable.
-        """
-        if options.get("api_key") is not None:
-            options["api_key"] = concealed(options["api_key"])
-        given = {name: value for name, value in options.items() if value is not None}
-        for name, value in given.items():
-            given[name] = _CHECKS[name](value)
-        return attrs.evolve(self, **given)
-
-    def current_key(self) -> Secret[str]:
-        """Return the key to send now.
-
-        Raises:
-            ConfigurationError: The caller's function raised, or returned something that is no key.
-        """
-        source = self.api_key
-        if not callable(source):
-            return source
-        try:
-            found = _concealed_key(source())
-        except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
-            told = f": {error}" if isinstance(error, PlexyPayError) else ""
-            raise ConfigurationError(
-                f"api_key: the function that returns it raised {type(error).__name__}{told}"
-            ) from bare(error)
-        if isinstance(found, ConfigurationError):
-            raise found
-        return found
-
-
 def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
     """Return a key that was given as the library keeps it; None where none was given.
 
@@ -259,10 +151,10 @@ def is_loopback(host: str) -> bool:
 
 def check_paths(paths: Any) -> Mapping[str, str]:
     """Refuse overrides of operations that do not exist, or with other parameters than theirs."""
+    if paths is None or paths == {}:
+        return {}
     if not isinstance(paths, Mapping):
         raise ConfigurationError(f"paths: expected a mapping, got {type(paths).__name__}")
-    if not paths:
-        return {}
     from .api.index import every_declaration
     from .api.operation import parameters_of
 
@@ -286,28 +178,96 @@ def check_paths(paths: Any) -> Mapping[str, str]:
     return checked
 
 
-def _check_count(name: str, value: Any) -> int:
+def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    check_seconds(field.name, value, zero=field.name == "keepalive_timeout")
+
+
+def _check_count(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
     if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{name}: expected an int of at least 1, got {shown(value)}")
-    return value
+        raise ConfigurationError(f"{field.name}: expected an int of at least 1, got {shown(value)}")
 
 
-def _check_retry(retry: Any) -> RetryPolicy:
-    if not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(f"retry: expected a RetryPolicy, got {type(retry).__name__}")
-    return retry
+def _check_retry(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retry: expected a RetryPolicy, got {type(value).__name__}")
 
 
-def _api_key(value: Any) -> Any:
-    if isinstance(value, ConfigurationError):
-        raise value
-    return value
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The checked settings of one client; `repr` does not show the key."""
 
+    api_key: KeySource = attrs.field(repr=False)
+    base_url: str = attrs.field(converter=check_base_url)
+    timeout: float = attrs.field(validator=_check_seconds)
+    connect_timeout: float = attrs.field(validator=_check_seconds)
+    read_timeout: float = attrs.field(validator=_check_seconds)
+    keepalive_timeout: float = attrs.field(default=KEPT_ALIVE, validator=_check_seconds)
+    max_connections: int = attrs.field(validator=_check_count)
+    max_response_size: int = attrs.field(default=LARGEST_RESPONSE, validator=_check_count)
+    max_header_size: int = attrs.field(default=LONGEST_HEADER, validator=_check_count)
+    retry: RetryPolicy = attrs.field(validator=_check_retry)
+    paths: Mapping[str, str] = attrs.field(converter=check_paths)
+    trust_env: bool = attrs.field(converter=bool)
 
-_CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "api_key": _api_key,
-    "timeout": partial(check_seconds, "timeout"),
-    "read_timeout": partial(check_seconds, "read_timeout"),
-    "retry": _check_retry,
-    "paths": check_paths,
-}
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # Reached from a client's API groups, its bulk jobs and its iterators.
+        raise TypeError(
+            "what belongs to a client cannot be pickled, since its API key would be readable; make a client"
+            " in the process that uses it"
+        )
+
+    @classmethod
+    def of(
+        cls, api_key: APIKey | ConfigurationError | None, *, base_url: str | None, **options: Any
+    ) -> Settings:
+        """Check what the caller gave, and fill in from the environment what was not given.
+
+        `api_key` is best given as `concealed` makes it, for the sake of the caller's own frame.
+
+        Raises:
+            ConfigurationError: A value is missing or unusable; the message names it.
+        """
+        key = concealed(api_key)
+        del api_key
+        if key is None:
+            key = concealed(os.environ.get(API_KEY_VARIABLE) or None)
+            if key is None:
+                raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
+        if isinstance(key, ConfigurationError):
+            raise key
+        if base_url is None:
+            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        return cls(api_key=key, base_url=base_url, **options)
+
+    def changed(self, **options: Any) -> Settings:
+        """Return a copy with the options of `with_options`; None leaves a setting as it is.
+
+        Raises:
+            ConfigurationError: A value is unusable.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if "api_key" in given:
+            key = given["api_key"] = concealed(given["api_key"])
+            if isinstance(key, ConfigurationError):
+                raise key
+        return attrs.evolve(self, **given)
+
+    def current_key(self) -> Secret[str]:
+        """Return the key to send now.
+
+        Raises:
+            ConfigurationError: The caller's function raised, or returned something that is no key.
+        """
+        source = self.api_key
+        if not callable(source):
+            return source
+        try:
+            found = _concealed_key(source())
+        except Exception as error:  # noqa: BLE001 - the caller's function may raise anything
+            told = f": {error}" if isinstance(error, PlexyPayError) else ""
+            raise ConfigurationError(
+                f"api_key: the function that returns it raised {type(error).__name__}{told}"
+            ) from bare(error)
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found

@@ -1,4 +1,4 @@
-"""The `plexypay` command: payment links from a file, a local Plexy Pay, webhooks as they come."""
+"""The `plexypay` command: payment links from a file, a local Plexy Pay, webhooks shown as they arrive."""
 
 from __future__ import annotations
 

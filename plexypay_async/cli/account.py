@@ -1,4 +1,4 @@
-"""The account that a command works for: its API key comes from the environment, never from an argument."""
+"""The API key of a command, which comes from the environment, never from an argument."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def api_key_from_environment(otherwise: str = "") -> Secret[str]:
 
 
 def without_secret(text: str, secret: Secret[str]) -> str:
-    """Strike the API key from a text: a server may quote the key that it refuses."""
-    # A key of a few letters is none, and part of other words.
+    """Replace the API key in a text: a server may quote the key that it refuses."""
+    # So short a text is not a real key, and would be struck from other words, too.
     if len(secret.reveal()) < SHORTEST_SECRET:
         return text
     return text.replace(secret.reveal(), "[API key]")

@@ -1,4 +1,4 @@
-"""Reading what may block, such as a pipe, beside an event loop that must not."""
+"""Reading a blocking source, such as a pipe, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -12,57 +12,53 @@ __all__ = ["iterate_in_thread"]
 T = TypeVar("T")
 
 
-class _End:
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 async def iterate_in_thread(
     source: Iterator[T], *, ahead: int = 64, until: asyncio.Future[None] | None = None
 ) -> AsyncGenerator[T]:
     """Yield the items of a blocking iterator, which is read in a daemon thread, at most `ahead` items ahead.
 
     Leaving the generator does not wait for the thread: it may be blocked in a read that never ends, and it
-    does not keep the process alive. Where `until` is done, the generator ends, although the source may not.
+    does not keep the process alive. When `until` is done, the generator ends, even if the source does not.
 
     Raises:
         BaseException: Whatever `source` raises, after the items before.
     """
     loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[T | _End] = asyncio.Queue()
+    # An item in a tuple; or the source's end: the error that it raised, or None.
+    arrived: asyncio.Queue[tuple[T] | BaseException | None] = asyncio.Queue()
     room = threading.Semaphore(ahead)
     left = threading.Event()
 
-    def deliver(item: T | _End) -> None:
+    def deliver(item: tuple[T] | BaseException | None) -> None:
         try:
             loop.call_soon_threadsafe(arrived.put_nowait, item)
         except RuntimeError:  # the loop is closed: nobody waits for more
             left.set()
 
     def read() -> None:
-        error: BaseException | None = None
         try:
             for item in source:
                 room.acquire()
                 if left.is_set():
                     return
-                deliver(item)
-        except BaseException as raised:  # noqa: BLE001 - it belongs to the consumer
-            error = raised
-        deliver(_End(error))
+                deliver((item,))
+        except BaseException as error:  # noqa: BLE001 - it belongs to the consumer
+            deliver(error)
+        else:
+            deliver(None)
 
     if until is not None:
-        until.add_done_callback(lambda _: arrived.put_nowait(_End(None)))
+        until.add_done_callback(lambda _: arrived.put_nowait(None))
     threading.Thread(target=read, name="plexypay-input", daemon=True).start()
     try:
         while True:
             item = await arrived.get()
-            if isinstance(item, _End):
-                if item.error is not None:
-                    raise item.error
+            if item is None:
                 return
+            if isinstance(item, BaseException):
+                raise item
             room.release()
-            yield item
+            yield item[0]
     finally:
         left.set()
         room.release()

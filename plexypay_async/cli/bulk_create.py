@@ -1,22 +1,19 @@
-"""``plexypay bulk-create``: a file of rows becomes payment links."""
+"""``plexypay bulk-create``: makes a payment link of every row of a file."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 
 from .account import ENVIRONMENT, api_key_from_environment
+from .arguments import digits, number_argument
 from .exits import UnusableInputError
 from .sandbox import parse_faults
 
 __all__ = ["SUMMARY", "configure"]
 
-_MOST_ADAPTIVE = 100
-"""Links that are under way at a time at the most, where --concurrency does not say more."""
-
 _OTHER_OPEN_FILES = 64
-"""What the process has open beside its connections, generously."""
+"""Files that the process has open besides its connections, at the most."""
 
 _DETAILS = f"""\
 columns (CSV header or JSON keys; amount and currency are required):
@@ -41,9 +38,9 @@ journal:
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
   other content is refused. A journal belongs to one account and one address of the API.
 
-A job ends early where no row could become a link: a key that is refused, a certificate that proves
-nothing, an address that is not the API's. Rows that were read and not sent are "failed" in the results, and
-say so; the rows behind them are not in the file.
+A job ends early if no row could become a link: the key is refused, the server's certificate cannot be
+verified, or the address is not the API's. Rows that were read and not sent are "failed" in the results, and
+say so; the rows after them are not in the file.
 
 Ctrl-C and SIGTERM end it within a second; with a journal they first finish what is under way, for 10
 seconds at the most, unless they come again.
@@ -110,45 +107,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency",
         metavar="N",
-        type=_positive,
+        type=number_argument(digits, "a whole number from 1 to 10000", lambda number: 1 <= number <= 10_000),
         help="links under way at a time; unless given, it adapts to what the server takes",
     )
     parser.add_argument(
         "--rate",
         metavar="R",
-        type=_number_of("requests per second"),
+        type=number_argument(float, "a number of requests per second above 0", _is_above_0),
         help="requests per second at the most; unless given, as many as the server takes",
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_number_of("seconds"),
+        type=number_argument(float, "a number of seconds above 0", _is_above_0),
         default=600.0,
         help="for one link, all its retries included (default: 600)",
     )
     parser.set_defaults(run=run, parser=parser)
 
 
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdecimal() else 0
-    if not 1 <= number <= 10_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10000, got {text!r}")
-    return number
-
-
-def _number_of(what: str) -> Callable[[str], float]:
-    """Return what reads an argument that is a number above 0."""
-
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = 0.0
-        if not 0 < number < float("inf"):
-            raise argparse.ArgumentTypeError(f"expected a number of {what} above 0, got {text!r}")
-        return number
-
-    return read
+def _is_above_0(number: float) -> bool:
+    return 0 < number < float("inf")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -168,19 +147,19 @@ def run(arguments: argparse.Namespace) -> int:
             "--journal and --sandbox exclude each other: the sandbox of this process ends with it. Serve one"
             " with plexypay sandbox --database FILE, and give its address with --base-url"
         )
-    from .bulk_run import BulkRun
+    from .bulk_run import MOST_ADAPTIVE, BulkRun
     from .source import Source
 
     _check_paths(arguments)
     api_key = None if arguments.sandbox else api_key_from_environment(otherwise=", or try it with --sandbox")
     faults = parse_faults(arguments.fault)
-    connections = arguments.concurrency or _MOST_ADAPTIVE
+    connections = arguments.concurrency or MOST_ADAPTIVE
     _allow_open_files(connections * (2 if arguments.sandbox else 1))
     with Source(arguments.file) as source:
         if arguments.strict:
             source.spool()
         run = BulkRun(
-            source,
+            source=source,
             api_key=api_key,
             faults=faults,
             base_url=arguments.base_url,
@@ -195,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_paths(arguments: argparse.Namespace) -> None:
     """Refuse files that must not be written, or are not there although they should be."""
-    from .results import check_results_path, check_rewritable
+    from .results import check_results_path
 
     journal, results = arguments.journal, arguments.results
     if arguments.resume and not os.path.exists(journal):
@@ -204,15 +183,10 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         )
     if results is None:
         return
-    check_results_path(results)
-    if journal is None:
-        if os.path.lexists(results):
-            raise UnusableInputError(f"{results} exists: results are never overwritten, give another name")
-        return
-    for other in (arguments.file, journal):
+    for other in () if journal is None else (arguments.file, journal):
         if os.path.realpath(results) == os.path.realpath(other):
             raise UnusableInputError(f"--results {results} is the name of another of the job's files")
-    check_rewritable(results)
+    check_results_path(results, rewrite=journal is not None)
 
 
 def _allow_open_files(connections: int) -> None:

@@ -1,13 +1,16 @@
-"""One run of ``bulk-create``, once its arguments are known to be usable."""
+"""One run of ``bulk-create``, after its arguments were checked."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
+
+import attrs
 
 from .._privacy.secret import Secret
 from ..bulk.journal import Journal
@@ -17,30 +20,33 @@ from .exits import Exit, UnusableInputError, exit_code_of
 from .job import BulkCreateJob
 from .progress import Scale, choose_progress
 from .references import check_references, check_repeats
-from .report import Problems, Tally, printable, tell, tell_sums
-from .results import ResultsFile
+from .report import Problems, Tally, tell_sums
+from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source
+from .terminal import tell
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
 
-__all__ = ["BulkRun"]
+__all__ = ["MOST_ADAPTIVE", "BulkRun"]
 
 _LARGEST_COUNTED_FILE = 1 << 20
 """Bytes. The rows of a file up to this size are counted before, so that the progress knows their number."""
 
-_DEFAULT_MAX_CONNECTIONS = 100
+MOST_ADAPTIVE = 100
+"""Links that are under way at a time at the most, where --concurrency does not say more."""
 
-_PATIENCE = 0.2
+_FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
-_PATIENCE_WITH_JOURNAL = 10.0
-"""With a journal, who stops a job goes on with it later: what is settled now needs no look-up then."""
+_FINISH_TIMEOUT_WITH_JOURNAL = 10.0
+"""With a journal, the job will be run again, and what is finished now needs no look-up then."""
 
 
+@attrs.define(eq=False, kw_only=True)
 class BulkRun:
-    """Everything between usable arguments and an exit code.
+    """Creates the links of one input, and tells what became of its rows.
 
     Args:
         source: The opened input.
@@ -54,33 +60,22 @@ class BulkRun:
         journal_path: The journal, if there is one; it is made if it is not there.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        api_key: Secret[str] | None,
-        faults: Sequence[Fault],
-        base_url: str | None,
-        concurrency: int | None,
-        max_rate: float | None,
-        timeout: float,
-        results_path: str | None,
-        journal_path: str | None,
-    ) -> None:
-        self._source = source
-        self._api_key = api_key
-        self._faults = faults
-        self._base_url = base_url
-        self._concurrency = concurrency
-        self._max_rate = max_rate
-        self._timeout = timeout
-        self._results_path = results_path
-        self._journal_path = journal_path
-        self._problems = Problems(source.name)
-        self._tally = Tally()
-        self._job: BulkCreateJob | None = None
-        self._is_sandbox: bool | None = None
-        self._write = tell
+    source: Source
+    api_key: Secret[str] | None
+    faults: Sequence[Fault]
+    base_url: str | None
+    concurrency: int | None
+    max_rate: float | None
+    timeout: float
+    results_path: str | None
+    journal_path: str | None
+    _problems: Problems = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
+    )
+    _tally: Tally = attrs.field(init=False, factory=Tally)
+    _job: BulkCreateJob | None = attrs.field(init=False, default=None)
+    _is_sandbox: bool | None = attrs.field(init=False, default=None)
+    _write: Callable[[str], None] = attrs.field(init=False, default=tell)
 
     def execute(self, *, strict: bool) -> int:
         """Run, tell the sums, and return the exit code.
@@ -91,20 +86,18 @@ class BulkRun:
         Raises:
             UnusableInputError: Nothing was sent; the message says what to change.
         """
-        lines, rows = self._open()
         row_count: int | None = None
         if strict:
-            row_count = self._check(rows)
-            lines, rows = self._open()
-        elif self._source.size is not None and self._source.size <= _LARGEST_COUNTED_FILE:
-            row_count = sum(1 for _ in open_rows(self._source.lines(), self._source.name))
-            lines, rows = self._open()
-        scale = Scale(self._tally, lines, self._source.size, row_count)
+            row_count = self._check()
+        elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
+            row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
+        lines, rows = self._open()
+        scale = Scale(self._tally, lines, self.source.size, row_count)
 
         received = run_until_signal(
             self._create(rows, scale),
             finish=self._finish,
-            patience=_PATIENCE if self._journal_path is None else _PATIENCE_WITH_JOURNAL,
+            finish_timeout=_FINISH_TIMEOUT if self.journal_path is None else _FINISH_TIMEOUT_WITH_JOURNAL,
         )
         job = self._job
         if job is None:
@@ -114,10 +107,10 @@ class BulkRun:
             job.end(_stopped_by(received))
         self._problems.tell_hidden(
             ": give --results FILE to have them all"
-            if self._results_path is None
-            else f": see {printable(self._results_path)}"
+            if self.results_path is None
+            else f": see {self.results_path}"
         )
-        tell_sums(self._tally, with_journal=self._journal_path is not None)
+        tell_sums(self._tally, with_journal=self.journal_path is not None)
         self._tell_what_to_do(job)
         if received is not None:
             return exit_code_of(received)
@@ -128,23 +121,25 @@ class BulkRun:
         if job is None:
             return False
         job.end(_stopped_by(received))
-        if self._journal_path is not None and job.under_way:
+        if self.journal_path is not None and job.under_way:
             self._write(
                 f"plexypay: {_stopped_by(received)}: finishing the {job.under_way:,} under way, for"
-                f" {_PATIENCE_WITH_JOURNAL:.0f} seconds at the most; once more ends it at once"
+                f" {_FINISH_TIMEOUT_WITH_JOURNAL:.0f} seconds at the most; once more ends it at once"
             )
         return True
 
     def _open(self) -> tuple[Lines, Iterator[Row | BadRow]]:
-        lines = self._source.lines()
-        rows = open_rows(lines, self._source.name)
-        return lines, rows if self._journal_path is None else check_references(rows)
+        lines = self.source.lines()
+        rows = open_rows(lines, self.source.name)
+        return lines, rows if self.journal_path is None else check_references(rows)
 
-    def _check(self, rows: Iterator[Row | BadRow]) -> int:
+    def _check(self) -> int:
+        """Tell all bad rows, and return the number of rows if none is bad."""
+        _, rows = self._open()
         if sys.stderr.isatty():
             tell("checking all rows ...")
         count = bad = 0
-        for row in check_repeats(rows) if self._journal_path is None else rows:
+        for row in check_repeats(rows) if self.journal_path is None else rows:
             count += 1
             if isinstance(row, BadRow):
                 bad += 1
@@ -158,102 +153,94 @@ class BulkRun:
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
         async with AsyncExitStack() as stack:
-            api_key, base_url = self._api_key, self._base_url
+            api_key, base_url = self.api_key, self.base_url
+            max_connections = max(self.concurrency or 0, MOST_ADAPTIVE)
             if api_key is None:
                 from ..sandbox import Sandbox
 
                 # An empty name is SQLite's private on-disk database: a million links would fill the memory.
-                sandbox = await stack.enter_async_context(
-                    Sandbox(
-                        database="",
-                        faults=self._faults,
-                        # Both ends of a connection may not notice at once that it is closed.
-                        max_connections=2 * max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
-                    )
-                )
+                # Twice the connections, as it may not have noticed yet which ones the client has closed.
+                sandbox = Sandbox(database="", faults=self.faults, max_connections=2 * max_connections)
+                await stack.enter_async_context(sandbox)
                 api_key, base_url = Secret(sandbox.api_key), sandbox.base_url
-            client = self._client(api_key, base_url)
+            client = self._client(api_key, base_url, max_connections)
             if isinstance(client, str):
                 raise UnusableInputError(client)
             await stack.enter_async_context(client)
             journal = None
-            if self._journal_path is not None:
-                journal = stack.enter_context(Journal(self._journal_path))
-            self._tally.begun = time.monotonic()
-            progress = await stack.enter_async_context(choose_progress(scale))
+            if self.journal_path is not None:
+                journal = stack.enter_context(Journal(self.journal_path))
+            began = time.monotonic()
+            progress = await stack.enter_async_context(choose_progress(scale).shown())
             self._write = progress.write
-            self._job = BulkCreateJob(
-                rows,
+            self._job = job = BulkCreateJob(
+                rows=rows,
                 tally=self._tally,
                 problems=self._problems,
                 journal=journal,
-                open_results=None if self._results_path is None else self._results,
+                open_results=None
+                if self.results_path is None
+                else partial(ResultsFile, self.results_path, rewrite=journal is not None),
                 secret=api_key,
-                in_thread=not self._source.repeatable,
+                in_thread=not self.source.repeatable,
                 write=progress.write,
             )
             try:
-                await self._job.run(
-                    client,
-                    concurrency=self._concurrency,
-                    max_rate=self._max_rate,
-                    timeout=self._timeout,
+                await job.run(
+                    client, concurrency=self.concurrency, max_rate=self.max_rate, timeout=self.timeout
                 )
             finally:
-                self._tally.ended = time.monotonic()
+                self._tally.seconds = time.monotonic() - began
                 self._is_sandbox = client.is_sandbox
 
-    def _client(self, api_key: Secret[str], base_url: str | None) -> AsyncPlexyPay | str:
+    def _client(
+        self, api_key: Secret[str], base_url: str | None, max_connections: int
+    ) -> AsyncPlexyPay | str:
         """Return the client, or why it cannot be made: the error itself has frames that hold the key."""
         try:
             return AsyncPlexyPay(
-                api_key,
-                base_url=base_url,
-                timeout=self._timeout,
-                max_connections=max(self._concurrency or 0, _DEFAULT_MAX_CONNECTIONS),
+                api_key, base_url=base_url, timeout=self.timeout, max_connections=max_connections
             )
         except ConfigurationError as error:
             return str(error)
 
-    def _results(self) -> ResultsFile:
-        assert self._results_path is not None  # noqa: S101
-        return ResultsFile(self._results_path, rewrite=self._journal_path is not None)
-
     def _tell_what_to_do(self, job: BulkCreateJob) -> None:
         tally = self._tally
-        if self._api_key is None and tally.created:
+        unknown = tally.outcomes[RowOutcome.UNKNOWN]
+        where = self.results_path or ""
+        if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
             tell("plexypay: this was a sandbox, not Plexy Pay: no money moves by these links")
         if job.ended_by is not None:
             tell(
-                f"plexypay: {printable(job.ended_by)}; {_counted(tally.created, 'link was', 'links were')}"
+                f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"
                 f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
             )
             if job.not_sent:
-                where = "" if self._results_path is None else f": see {printable(self._results_path)}"
-                tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{where}")
-            if self._journal_path is not None:
+                see = where and f": see {where}"
+                tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{see}")
+            if self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
-            elif tally.created or tally.unknown:
+            elif tally.created or unknown:
                 tell(
                     "plexypay: do not run the same file again as it is: rows without an order_reference would"
                     " get a second link, and rows whose reference has a link would be refused. Remove the"
                     " rows that have a link first"
                 )
-        if tally.unknown:
-            where = "" if self._results_path is None else f' ("unknown" in {printable(self._results_path)})'
+        if unknown:
+            which = where and f' ("unknown" in {where})'
             what_to_do = (
                 "look for their order references, or in the list of links, before running them again"
-                if self._journal_path is None
+                if self.journal_path is None
                 else "run the same command again, it looks for their order references first"
             )
             tell(
-                f"plexypay: of {_counted(tally.unknown, 'row', 'rows')}{where} it is not known whether there"
+                f"plexypay: of {_counted(unknown, 'row', 'rows')}{which} it is not known whether there"
                 f" is a link: {what_to_do}"
             )
-        if tally.settled == 0 and job.ended_by is None:
-            tell(f"plexypay: no rows in {printable(self._source.name)}")
+        if not tally.done and job.ended_by is None:
+            tell(f"plexypay: no rows in {self.source.name}")
 
 
 def _counted(number: int, one: str, more: str) -> str:

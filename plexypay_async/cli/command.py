@@ -1,4 +1,4 @@
-"""The command line itself: its arguments, and the way to the command that they name.
+"""The command line itself: its arguments, and the choice of the command that they name.
 
 Nothing here or in the modules of the commands imports more than the standard library until a command runs,
 so that ``--help`` answers at once.
@@ -46,7 +46,10 @@ class _ShowVersion(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors, which quote the arguments, are printable."""
+    """A parser whose help keeps its lines, and whose errors, which quote the arguments, are printable."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -58,7 +61,6 @@ def build_parser() -> argparse.ArgumentParser:
         prog="plexypay",
         description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -69,11 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("sandbox", sandbox),
         ("listen", listen),
     ):
-        command.configure(
-            commands.add_parser(
-                name, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter
-            )
-        )
+        command.configure(commands.add_parser(name, help=command.SUMMARY))
     return parser
 
 

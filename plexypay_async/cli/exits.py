@@ -1,4 +1,4 @@
-"""How the command ends."""
+"""The exit codes of the command, and the error that ends it when its input is unusable."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""``plexypay journal``: what can be done with a job's journal apart from running the job."""
+"""``plexypay journal``: removes customers' data from the journal of a job."""
 
 from __future__ import annotations
 
 import argparse
 
+from .arguments import number_argument
 from .exits import Exit, UnusableInputError
 
 __all__ = ["SUMMARY", "configure"]
@@ -44,27 +45,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=SUMMARY,
         description="Remove customers' data from the journal of a bulk job.",
         epilog=_DETAILS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     purge.add_argument("file", metavar="FILE", help="the journal that bulk-create was given")
     purge.add_argument(
         "--older-than",
         metavar="DAYS",
-        type=_days,
+        type=number_argument(float, "a number of days from 0 to 100000", lambda days: 0 <= days <= 100_000),
         default=0.0,
         help="only rows that were done so many days ago or before (default: all rows that are done)",
     )
     purge.set_defaults(run=run)
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days <= 100_000:
-        raise argparse.ArgumentTypeError(f"expected a number of days from 0 to 100000, got {text!r}")
-    return days
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,21 +8,29 @@ import os
 import sys
 import time
 from collections import deque
-from types import TracebackType
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from .report import Tally, printable, tell
+import attrs
+
+from .report import Tally
+from .results import RowOutcome
 from .source import Lines
+from .terminal import printable, tell
 
 __all__ = ["BarProgress", "PlainProgress", "Progress", "Scale", "choose_progress"]
 
-
 _WIDE = 80
-"""Columns of a terminal that has room for more than figures."""
+"""Columns of a terminal that has room for words besides the figures."""
+
+_RATE_SECONDS = 5.0
+"""The shown rate is that of so many seconds, at the least."""
 
 
+@attrs.frozen
 class Scale:
-    """How far a job is, without knowing more of the input than was read.
+    """How far a job is; of an input whose rows were not counted, by the bytes that were read.
 
     Args:
         tally: The job's running sums.
@@ -31,74 +39,62 @@ class Scale:
         rows: The number of rows, if known.
     """
 
-    def __init__(self, tally: Tally, lines: Lines, size: int | None, rows: int | None) -> None:
-        self.tally = tally
-        self.rows = rows
-        self._lines = lines
-        self._size = size
+    tally: Tally
+    lines: Lines
+    size: int | None
+    rows: int | None
 
     @property
     def fraction(self) -> float | None:
         """Between 0 and 1: rows done where their number is known, else the part of the file that was read."""
         if self.rows is not None:
-            return min(self.tally.settled / self.rows, 1.0) if self.rows else 1.0
-        if self._size:
-            return min(self._lines.bytes_read / self._size, 1.0)
+            return min(self.tally.done / self.rows, 1.0) if self.rows else 1.0
+        if self.size:
+            return min(self.lines.bytes_read / self.size, 1.0)
         return None
 
 
-class _Rate:
-    """Rows per second over the last few seconds."""
-
-    def __init__(self, seconds: float = 5.0) -> None:
-        self._seconds = seconds
-        self._samples: deque[tuple[float, int]] = deque()
-
-    def update(self, settled: int) -> float:
-        now = time.monotonic()
-        samples = self._samples
-        samples.append((now, settled))
-        while len(samples) > 2 and now - samples[0][0] > self._seconds:
-            samples.popleft()
-        began, then = samples[0]
-        return (settled - then) / (now - began) if now > began else 0.0
-
-
 class Progress(abc.ABC):
-    """A display of a job's progress, alive inside its `async with` and refreshed by a task of its own."""
+    """A display of a job's progress on standard error."""
 
     interval: float
     """Seconds between two refreshes."""
 
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
-        self._rate = _Rate()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._samples = deque([(time.monotonic(), 0)])
 
-    async def __aenter__(self) -> Self:
-        self._rate.update(0)
-        self._refreshing = asyncio.create_task(self._keep_refreshing())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.wait({self._refreshing})
+    @asynccontextmanager
+    async def shown(self) -> AsyncGenerator[Self]:
+        """Show the progress while the block runs, refreshed by a task of its own."""
+        refreshing = asyncio.create_task(self._keep_refreshing())
+        try:
+            yield self
+        finally:
+            refreshing.cancel()
+            await asyncio.wait({refreshing})
 
     async def _keep_refreshing(self) -> None:
         while True:
             await asyncio.sleep(self.interval)
             self.refresh()
 
+    def rate(self) -> float:
+        """Return the rows per second since a call a few seconds ago."""
+        samples, now, done = self._samples, time.monotonic(), self._scale.tally.done
+        samples.append((now, done))
+        while len(samples) > 2 and now - samples[0][0] > _RATE_SECONDS:
+            samples.popleft()
+        began, done_then = samples[0]
+        return (done - done_then) / (now - began) if now > began else 0.0
+
     @abc.abstractmethod
     def refresh(self) -> None:
         """Show how far the job is now."""
 
-    @abc.abstractmethod
     def write(self, text: str) -> None:
-        """Write a line without disturbing the display."""
+        """Write a line to standard error without disturbing the display."""
+        tell(text)
 
 
 class PlainProgress(Progress):
@@ -106,21 +102,16 @@ class PlainProgress(Progress):
 
     interval = 5.0
 
-    def write(self, text: str) -> None:
-        """Write a line to standard error."""
-        tell(text)
-
     def refresh(self) -> None:
         """Write one line of sums."""
         tally = self._scale.tally
         parts = [f"created {tally.created:,}"]
-        if tally.from_journal:
-            parts.append(f"from the journal {tally.from_journal:,}")
+        if from_journal := tally.outcomes[RowOutcome.JOURNAL]:
+            parts.append(f"from the journal {from_journal:,}")
         if tally.not_created:
             parts.append(f"failed {tally.not_created:,}")
-        parts.append(f"{self._rate.update(tally.settled):,.0f}/s")
-        fraction = self._scale.fraction
-        if fraction is not None:
+        parts.append(f"{self.rate():,.0f}/s")
+        if (fraction := self._scale.fraction) is not None:
             parts.append(f"{fraction * 100:.0f} % of the file")
         tell(", ".join(parts))
 
@@ -150,21 +141,18 @@ class BarProgress(Progress):
             expand=True,
         )
         self._task_id = self._bar.add_task(
-            "links", total=None if scale.fraction is None else 1.0, **self._fields(0.0)
+            "links", total=None if scale.fraction is None else 1.0, **self._fields()
         )
 
-    async def __aenter__(self) -> Self:
-        self._bar.start()
-        return await super().__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await super().__aexit__(kind, error, trace)
-            self.refresh()
-        finally:
-            self._bar.stop()
+    @asynccontextmanager
+    async def shown(self) -> AsyncGenerator[Self]:
+        """Show the bar while the block runs, and leave its last state on the terminal."""
+        with self._bar:
+            try:
+                async with super().shown():
+                    yield self
+            finally:
+                self.refresh()
 
     def write(self, text: str) -> None:
         """Write a line above the bar."""
@@ -172,20 +160,17 @@ class BarProgress(Progress):
 
     def refresh(self) -> None:
         """Draw the bar."""
-        rate = self._rate.update(self._scale.tally.settled)
-        self._bar.update(
-            self._task_id, completed=self._scale.fraction or 0.0, refresh=True, **self._fields(rate)
-        )
+        self._bar.update(self._task_id, completed=self._scale.fraction or 0.0, refresh=True, **self._fields())
 
-    def _fields(self, rate: float) -> dict[str, Any]:
+    def _fields(self) -> dict[str, Any]:
         scale = self._scale
         fraction = scale.fraction
         total = "" if scale.rows is None else f"/{scale.rows:,}"
         return {
             "share": "" if fraction is None else f"{fraction:4.0%}",
-            "done": f"{scale.tally.settled:,}{total}",
+            "done": f"{scale.tally.done:,}{total}",
             "failed": f"{scale.tally.not_created:,}",
-            "rate": f"{rate:,.0f}",
+            "rate": f"{self.rate():,.0f}",
         }
 
 

@@ -1,4 +1,4 @@
-"""``plexypay reconcile``: a file of rows, its journal and the account's links, compared."""
+"""``plexypay reconcile``: compares a file of rows, its journal and the account's links."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     api_key = api_key_from_environment()
     with Source(arguments.file) as source:
         run = ReconcileRun(
-            source,
+            source=source,
             journal_path=arguments.journal,
             api_key=api_key,
             base_url=arguments.base_url,

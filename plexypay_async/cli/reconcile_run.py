@@ -1,4 +1,4 @@
-"""One run of ``reconcile``, once its arguments are known to be usable."""
+"""One run of ``reconcile``, after its arguments were checked."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from .account import without_secret
 from .exits import Exit, UnusableInputError, exit_code_of
 from .reconciliation import Finding, FindingKind, Reconciliation
 from .references import check_references
-from .report import drop_output, printable, show, tell, tell_table
+from .report import tell_table
 from .rows import open_rows
 from .signals import run_until_signal
 from .source import Source
+from .terminal import drop_output, show, tell
 
 __all__ = ["ReconcileRun"]
 
@@ -43,8 +44,9 @@ _NAMES = {
 }
 
 
+@attrs.define(eq=False, kw_only=True)
 class ReconcileRun:
-    """Everything between usable arguments and an exit code.
+    """Compares one input with its journal and account, and writes what differs.
 
     Args:
         source: The opened input.
@@ -55,23 +57,13 @@ class ReconcileRun:
         as_json: Whether findings are written as JSON Lines.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        journal_path: str,
-        api_key: Secret[str],
-        base_url: str | None,
-        everything: bool,
-        as_json: bool,
-    ) -> None:
-        self._source = source
-        self._journal_path = journal_path
-        self._api_key = api_key
-        self._base_url = base_url
-        self._everything = everything
-        self._as_json = as_json
-        self._is_sandbox: bool | None = None
+    source: Source
+    journal_path: str
+    api_key: Secret[str]
+    base_url: str | None
+    everything: bool
+    as_json: bool
+    _is_sandbox: bool | None = attrs.field(init=False, default=None)
 
     def execute(self) -> int:
         """Compare, report, and return the exit code.
@@ -79,8 +71,8 @@ class ReconcileRun:
         Raises:
             UnusableInputError: The input, the journal or the account cannot be used.
         """
-        with Reconciliation(everything=self._everything) as reconciliation:
-            reconciliation.add_rows(check_references(open_rows(self._source.lines(), self._source.name)))
+        with Reconciliation.open(everything=self.everything) as reconciliation:
+            reconciliation.add_rows(check_references(open_rows(self.source.lines(), self.source.name)))
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
@@ -89,13 +81,13 @@ class ReconcileRun:
 
     async def _read_account(self, reconciliation: Reconciliation) -> None:
         """Add the journal's rows and the account's links."""
-        base_url = self._base_url
-        if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+        given = self.base_url
         unusable: str | None = None
         try:
-            base_url = check_base_url(base_url)
-            async with AsyncPlexyPay(self._api_key, base_url=base_url) as client:
+            base_url = check_base_url(
+                (os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL) if given is None else given
+            )
+            async with AsyncPlexyPay(self.api_key, base_url=base_url) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)
                 if kept is not None:
@@ -106,36 +98,36 @@ class ReconcileRun:
         except ConfigurationError as error:
             unusable = str(error)
         except PlexyPayError as error:
-            unusable = f"cannot read the account's links: {without_secret(str(error), self._api_key)}"
-        # Out of the handler, for the error not to have the other one, with its frames, as its context.
+            unusable = f"cannot read the account's links: {without_secret(str(error), self.api_key)}"
+        # Not raised in the handler: the other error, whose frames hold the key, would be its context.
         if unusable is not None:
             raise UnusableInputError(unusable)
 
     def _read_journal(self, reconciliation: Reconciliation, base_url: str) -> str | None:
-        """Add the journal's rows; return the id of a link to prove the key with, where it is a new one."""
+        """Add the journal's rows. If it was begun with another key, return a link to prove this one with."""
         try:
-            with Journal(self._journal_path) as journal:
+            with Journal(self.journal_path) as journal:
                 journal.open(make=False)
                 if not journal.counts():
                     return None
-                known_key = journal.belongs_to(base_url, self._api_key)
+                is_known_key = journal.belongs_to(base_url, self.api_key)
                 reconciliation.add_journal(journal.iterate())
-                link = journal.any_link()
-                if not known_key and link is None:
+                link = None if is_known_key else journal.any_link()
+                if not is_known_key and link is None:
                     raise UnusableInputError(
-                        f"journal {self._journal_path}: it was begun with another API key, and holds no link"
+                        f"journal {self.journal_path}: it was begun with another API key, and holds no link"
                         " that could show that this one is of the same account; use the first key"
                     )
-                return None if known_key else link
+                return link
         except sqlite3.Error as error:
-            raise UnusableInputError(f"journal {self._journal_path}: {error}") from None
+            raise UnusableInputError(f"journal {self.journal_path}: {error}") from None
 
     async def _prove_key(self, client: AsyncPlexyPay, kept: str) -> None:
         with contextlib.suppress(AuthenticationError, PermissionDeniedError, NotFoundError):
             await client.payment_links.retrieve(kept)
             return
         raise UnusableInputError(
-            f"journal {self._journal_path}: it was begun with another API key, and this one does not find"
+            f"journal {self.journal_path}: it was begun with another API key, and this one does not find"
             f" its link {kept}"
         )
 
@@ -146,43 +138,26 @@ class ReconcileRun:
         try:
             for finding in reconciliation.findings():
                 counts[finding.kind] += 1
-                show(_as_json(finding) if self._as_json else self._as_line(finding))
+                show(printable_json(attrs.asdict(finding)) if self.as_json else self._as_line(finding))
             sums = reconciliation.sums()
-            if self._as_json:
+            if self.as_json:
                 findings = {kind.value: counts[kind] for kind in FindingKind}
                 summary = {"kind": "summary", "sandbox": self._is_sandbox, **sums, "findings": findings}
                 show(printable_json(summary))
             else:
-                self._tell_sums(sums, counts)
+                tell_table(
+                    ("rows", f"{sums['rows']:,}"),
+                    ("rows of the journal", f"{sums['journal_rows']:,}"),
+                    ("links of the account", f"{sums['links']:,}"),
+                    ("  of neither", f"{sums['other_links']:,}"),
+                    *((name, f"{counts[kind]:,}") for kind, name in _NAMES.items()),
+                )
             sys.stdout.flush()
         except BrokenPipeError:
             drop_output()
         return Exit.INCOMPLETE if counts else Exit.OK
 
     def _as_line(self, finding: Finding) -> str:
-        place = printable(self._source.name)
-        if finding.line is not None:
-            place += f":{finding.line}"
+        place = self.source.name if finding.line is None else f"{self.source.name}:{finding.line}"
         reference = "" if finding.order_reference is None else f" order {finding.order_reference}:"
-        return f"{place}: {finding.kind}:{printable(reference)} {printable(finding.detail)}"
-
-    def _tell_sums(self, sums: dict[str, int], counts: Counter[FindingKind]) -> None:
-        tell_table(
-            ("rows", f"{sums['rows']:,}"),
-            ("rows of the journal", f"{sums['journal_rows']:,}"),
-            ("links of the account", f"{sums['links']:,}"),
-            ("  of neither", f"{sums['other_links']:,}"),
-            *((name, f"{counts[kind]:,}") for kind, name in _NAMES.items()),
-        )
-
-
-def _as_json(finding: Finding) -> str:
-    document = {
-        "kind": finding.kind,
-        "line": finding.line,
-        "order_reference": finding.order_reference,
-        "detail": finding.detail,
-        "amounts": finding.amounts,
-        "links": [attrs.asdict(link) for link in finding.links],
-    }
-    return printable_json(document)
+        return f"{place}: {finding.kind}:{reference} {finding.detail}"

@@ -1,16 +1,17 @@
-"""What rows, a journal and an account have in common, and where they differ.
+"""Where the rows of a file, a journal and an account's links differ.
 
 All three are put into a temporary SQLite database, which moves to the disk as it grows, and compared there: a
-million links take no more memory than a thousand. Amounts are integers of minor units, kept as text, as
-nothing bounds what an account holds.
+million links take no more memory than a thousand. Amounts are integers of minor units, kept as text, because
+an account may hold one that is too large for SQLite's integers.
 """
 
 from __future__ import annotations
 
-import contextlib
 import enum
-from collections.abc import Iterable, Iterator
-from types import TracebackType
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self, cast
 
 import attrs
@@ -68,7 +69,7 @@ class FoundLink:
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """One thing to report. `amounts` says, by place, what is not the same."""
+    """One thing to report. `amounts` has the amounts that differ, by where each was found."""
 
     kind: FindingKind
     line: int | None = None
@@ -78,27 +79,24 @@ class Finding:
     links: tuple[FoundLink, ...] = ()
 
 
+@attrs.frozen(eq=False)
 class Reconciliation:
-    """Rows, a journal and an account's links, to be added first and compared then.
+    """Compares rows, a journal and an account's links, once all of them are added.
 
     Args:
-        everything: Whether links of neither the rows nor the journal are reported.
+        database: An empty database with the tables of `SCHEMA`.
+        everything: Whether links that are in neither the rows nor the journal are reported, too.
     """
 
-    def __init__(self, *, everything: bool = False) -> None:
-        self._everything = everything
-        self._open = contextlib.ExitStack()
-        self._database = self._open.enter_context(temporary_database(SCHEMA))
+    _database: sqlite3.Connection
+    _everything: bool
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
-
-    # --------------------------------------------------------------------------------------------- filling
+    @classmethod
+    @contextmanager
+    def open(cls, *, everything: bool = False) -> Generator[Self]:
+        """Open one in a temporary database, which is deleted when the block ends."""
+        with temporary_database(SCHEMA) as database:
+            yield cls(database, everything)
 
     def add_rows(self, rows: Iterable[Row | BadRow]) -> None:
         """Add the file's rows, as `check_references` yields them."""
@@ -108,10 +106,9 @@ class Reconciliation:
                     "INSERT INTO invalid VALUES (?, ?, ?)", (row.line, row.order_reference, row.explanation)
                 )
             elif row.repeats is None:
-                request = row.request
                 self._database.execute(
                     "INSERT INTO rows VALUES (?, ?, ?, ?)",
-                    (request.order_reference, row.line, str(request.amount), request.currency),
+                    (row.order_reference, row.line, str(row.request.amount), row.request.currency),
                 )
 
     def add_journal(self, links: Iterable[tuple[str, State, Any]]) -> None:
@@ -137,8 +134,6 @@ class Reconciliation:
             (link.id, link.order_reference, str(link.status), str(link.amount), link.currency.upper()),
         )
 
-    # ------------------------------------------------------------------------------------------- comparing
-
     def findings(self) -> Iterator[Finding]:
         """Yield what is to be reported, one kind after the other, once everything is added."""
         execute_all(self._database, AFTER_FILLING)
@@ -150,17 +145,17 @@ class Reconciliation:
         yield from self._links_without_row()
 
     def sums(self) -> dict[str, int]:
-        """Return how much was compared, once everything is added, and how many links are of neither side."""
-        return {
-            "rows": self._number("SELECT COUNT(*) FROM rows"),
-            "journal_rows": self._number("SELECT COUNT(*) FROM journal"),
-            "links": self._number("SELECT COUNT(*) FROM links"),
-            "other_links": self._number("SELECT COUNT(*) FROM judged_links WHERE NOT ours"),
+        """Return how much was compared, and how many links are in none of the others; call it at last."""
+        counted = {
+            "rows": "rows",
+            "journal_rows": "journal",
+            "links": "links",
+            "other_links": "judged_links WHERE NOT ours",
         }
-
-    def _number(self, query: str) -> int:
-        (number,) = self._database.execute(query).fetchone()
-        return int(number)
+        return {
+            name: self._database.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0]  # noqa: S608
+            for name, what in counted.items()
+        }
 
     def _invalid(self) -> Iterator[Finding]:
         for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):
@@ -212,25 +207,17 @@ class Reconciliation:
             seen = {f"{link.amount} {link.currency}" for link in links}
             places = {"row": of_row, "journal": of_journal}
             amounts = {place: value for place, value in places.items() if value is not None}
+            difference = partial(
+                Finding, kind=FindingKind.DIFFERS, line=line, order_reference=reference, links=links
+            )
             if len(seen.union(amounts.values())) > 1:
                 if seen:
                     amounts["account"] = ", ".join(sorted(seen))
-                yield Finding(
-                    kind=FindingKind.DIFFERS,
-                    line=line,
-                    order_reference=reference,
-                    detail=", ".join(f"{place} {value}" for place, value in amounts.items()),
-                    amounts=amounts,
-                    links=links,
-                )
+                detail = ", ".join(f"{place} {value}" for place, value in amounts.items())
+                yield difference(detail=detail, amounts=amounts)
             if kept is not None and links and kept not in {link.id for link in links}:
-                yield Finding(
-                    kind=FindingKind.DIFFERS,
-                    line=line,
-                    order_reference=reference,
-                    detail=f"the journal has {kept}, the account {', '.join(link.id for link in links)}",
-                    links=links,
-                )
+                of_account = ", ".join(link.id for link in links)
+                yield difference(detail=f"the journal has {kept}, the account {of_account}")
 
     def _claimed(self) -> Iterator[Finding]:
         found = self._database.execute(

@@ -1,7 +1,7 @@
-"""Order references that are in an input more than once.
+"""Order references that occur more than once in an input.
 
-They are kept in a temporary database, so that an input of millions of rows takes no more memory than a small
-one.
+Those that were seen are kept in a temporary database, so that an input of millions of rows takes no more
+memory than a small one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SCHEMA = "CREATE TABLE seen (reference TEXT PRIMARY KEY, line INTEGER, digest B
 def check_references(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
     """Yield the rows as a journal takes them, with their encoded requests.
 
-    A row without an order reference is a bad row, and so is one that repeats a reference with other content;
-    it names the first one's line. One that repeats it with equal content knows the first one's line.
+    A row without an order reference is a bad row, and so is one that repeats a reference with other content.
+    One that repeats it with equal content has the line of the first in `repeats`.
     """
     codec = OperationCodec(PaymentLinks.create)
     with temporary_database(_SCHEMA) as database:
@@ -36,7 +36,7 @@ def check_references(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
 
 
 def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], row: Row) -> Row | BadRow:
-    reference = row.request.order_reference
+    reference = row.order_reference
     if reference is None:
         return BadRow(row.line, "order_reference", "is empty: a job with a journal needs one on every row")
     try:
@@ -47,30 +47,28 @@ def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], r
     first, digest_of_first = _first(database, reference, row.line, digest)
     if digest_of_first == digest:
         return attrs.evolve(row, encoded=encoded, repeats=None if first == row.line else first)
-    told = f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
-    return BadRow(row.line, "order_reference", told, reference)
+    reason = f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
+    return BadRow(row.line, "order_reference", reason, reference)
 
 
 def check_repeats(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Yield the rows of a job without a journal: one that repeats a reference is a bad row.
-
-    It names the first one's line. Only a whole file can be checked for that.
-    """
+    """Yield the rows of a job without a journal; one that repeats an order reference is a bad row."""
     with temporary_database(_SCHEMA) as database:
         for row in rows:
-            reference = None if isinstance(row, BadRow) else row.request.order_reference
-            first = row.line if reference is None else _first(database, reference, row.line)[0]
-            if first == row.line:
-                yield row
-            else:
-                told = f"is the same as in line {first}: the server takes each order reference once"
-                yield BadRow(row.line, "order_reference", told, reference)
+            reference = row.order_reference
+            if isinstance(row, Row) and reference is not None:
+                first, _ = _first(database, reference, row.line)
+                if first != row.line:
+                    reason = f"is the same as in line {first}: the server takes each order reference once"
+                    yield BadRow(row.line, "order_reference", reason, reference)
+                    continue
+            yield row
 
 
 def _first(
     database: sqlite3.Connection, reference: str, line: int, digest: bytes | None = None
 ) -> tuple[int, bytes | None]:
-    """Return the line and digest of the first row with a reference, which may be this one."""
+    """Return the line and digest of the first row with this reference, which may be this very row."""
     added = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (reference, line, digest))
     if added.rowcount == 1:
         return line, digest

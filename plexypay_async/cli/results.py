@@ -6,8 +6,7 @@ import contextlib
 import csv
 import enum
 import os
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 import attrs
 
@@ -15,7 +14,7 @@ from .._files.private_files import make_private, open_private
 from .._privacy.printable import printable, printable_json
 from .exits import UnusableInputError
 
-__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path", "check_rewritable"]
+__all__ = ["ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
 
 _ENDINGS = (".csv", ".jsonl")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -27,7 +26,7 @@ class RowOutcome(enum.StrEnum):
     CREATED = "created"
     """There is a new link."""
     RECOVERED = "recovered"
-    """There is a new link; its first answer was lost, and a look-up found it."""
+    """There is a new link; the answer to its request was lost, and a look-up found it."""
     JOURNAL = "journal"
     """An earlier run has made the link: it comes from the journal, without a request."""
     REPEATED = "repeated"
@@ -35,8 +34,7 @@ class RowOutcome(enum.StrEnum):
     FAILED = "failed"
     """There is no link."""
     UNKNOWN = "unknown"
-    """There may be a link, or there is one whose address was lost: look for it before running the row
-    again."""
+    """There may be a link, or there is one without a known URL: look for it before running the row again."""
     INVALID = "invalid"
     """The row was bad and not sent."""
 
@@ -60,58 +58,42 @@ _BEGINNING_OF_CSV = ",".join(_COLUMNS).encode()
 _BEGINNING_OF_JSON_LINES = f'{{"{_COLUMNS[0]}": '.encode()
 
 
-def check_results_path(path: str) -> None:
-    """Refuse a file name whose ending does not say the format.
+def check_results_path(path: str, *, rewrite: bool) -> None:
+    """Refuse a file that results must not be written to.
+
+    Args:
+        path: The file.
+        rewrite: Whether results of an earlier run may be replaced.
 
     Raises:
-        UnusableInputError: The ending is neither ``.csv`` nor ``.jsonl``.
+        UnusableInputError: The name's ending is neither ``.csv`` nor ``.jsonl``, or the file exists and is
+            not one of results that may be replaced.
     """
     if not path.lower().endswith(_ENDINGS):
         raise UnusableInputError(f"--results {path}: the name must end in .csv or .jsonl")
-
-
-def check_rewritable(path: str) -> None:
-    """Refuse to rewrite a file that exists and holds no results.
-
-    Raises:
-        UnusableInputError: It was not written by this command.
-    """
-    try:
-        descriptor = open_private(path, os.O_RDONLY)
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return
+    if not rewrite:
+        raise UnusableInputError(f"{path} exists: results are never overwritten, give another name")
+    try:
+        os.close(_open_existing(path, os.O_RDONLY))
     except OSError as error:
         raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _open_existing(path: str, mode: int) -> int:
+    descriptor = open_private(path, mode)
     try:
-        _check_beginning(descriptor, path)
-    finally:
-        os.close(descriptor)
-
-
-def _check_beginning(descriptor: int, path: str) -> None:
-    beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
-    # What was killed while it wrote its first bytes is a beginning of results, too.
-    if not beginning.startswith(os.read(descriptor, len(beginning))):
-        raise UnusableInputError(
-            f"{path} exists and holds no results: it was left as it is, give another name"
-        )
-
-
-def _opened(path: str, *, rewrite: bool) -> int:
-    """Open an empty file that is its owner's alone."""
-    if rewrite:
-        with contextlib.suppress(FileNotFoundError):
-            return _emptied(path)
-    return open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-
-
-def _emptied(path: str) -> int:
-    descriptor = open_private(path, os.O_RDWR)
-    try:
-        _check_beginning(descriptor, path)
-        make_private(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
+        beginning = _BEGINNING_OF_CSV if path.lower().endswith(".csv") else _BEGINNING_OF_JSON_LINES
+        # A run that was killed while it wrote the first bytes has left fewer of them, or none.
+        if not beginning.startswith(os.read(descriptor, len(beginning))):
+            raise UnusableInputError(
+                f"{path} exists and holds no results: it was left as it is, give another name"
+            )
+        if mode != os.O_RDONLY:
+            make_private(descriptor, path)
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
     except BaseException:
         os.close(descriptor)
         raise
@@ -140,22 +122,17 @@ class ResultsFile:
     """
 
     def __init__(self, path: str, *, rewrite: bool = False) -> None:
-        check_results_path(path)
+        check_results_path(path, rewrite=rewrite)
         self.path = path
         try:
-            # Line-buffered; a byte of the input that is no UTF-8 is written as an escape.
+            if rewrite and os.path.lexists(path):
+                descriptor = _open_existing(path, os.O_RDWR)
+            else:
+                descriptor = open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            # Line-buffered; a byte of the input that is not UTF-8 is written as an escape.
             self._file: TextIO = open(  # noqa: SIM115
-                _opened(path, rewrite=rewrite),
-                "w",
-                buffering=1,
-                encoding="utf-8",
-                errors="backslashreplace",
-                newline="",
+                descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", newline=""
             )
-        except FileExistsError:
-            raise UnusableInputError(
-                f"{path} exists: results are never overwritten, give another name"
-            ) from None
         except OSError as error:
             raise UnusableInputError(f"cannot write {path}: {error.strerror}") from None
         self._failed = False
@@ -164,13 +141,9 @@ class ResultsFile:
             self._csv = csv.writer(self._file)
             self._csv.writerow(_COLUMNS)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # What was not written when a write failed is not written now either, and was told then.
+    def close(self) -> None:
+        """Close the file."""
+        # Closing tries once more to write what could not be written, which was reported then.
         with contextlib.suppress(*(OSError,) if self._failed else ()):
             self._file.close()
 
@@ -182,7 +155,7 @@ class ResultsFile:
         """
         try:
             if self._csv is not None:
-                self._csv.writerow([_cell(getattr(result, name)) for name in _COLUMNS])
+                self._csv.writerow(map(_cell, attrs.astuple(result, recurse=False)))
             else:
                 self._file.write(as_json(result) + "\n")
         except OSError:
@@ -192,12 +165,12 @@ class ResultsFile:
 
 def as_json(result: RowResult) -> str:
     """Return a result as one line of JSON, without a line ending."""
-    return printable_json({name: getattr(result, name) for name in _COLUMNS})
+    return printable_json(attrs.asdict(result, recurse=False))
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    # What CSV itself quotes stays.
+    # CSV quotes these by itself.
     text = printable(str(value), keep="\t\r\n")
     return "'" + text if isinstance(value, str) and text.startswith(_FORMULA_STARTS) else text

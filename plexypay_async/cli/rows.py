@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import deque
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from .._wire.messages import WireRequest
 from ..api.payment_links import CreatePaymentLink
-from ..bulk.columns import (
-    REQUIRED,
-    SAME_COLUMN,
-    BadRowError,
-    column_of,
-    request_of,
-    shown,
-    text,
-)
+from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, request_of, shown, text
 from .exits import UnusableInputError
 from .source import Line, Lines
 
@@ -32,6 +24,8 @@ __all__ = ["BadRow", "Row", "open_rows"]
 
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -45,6 +39,11 @@ class Row:
     repeats: int | None = None
     """The line of an equal row with the same order reference, where a job with a journal found one."""
 
+    @property
+    def order_reference(self) -> str | None:
+        """The request's own."""
+        return self.request.order_reference
+
 
 @attrs.frozen
 class BadRow:
@@ -54,11 +53,6 @@ class BadRow:
     column: str | None
     reason: str
     order_reference: str | None = None
-
-    @classmethod
-    def of(cls, line: int, error: BadRowError) -> BadRow:
-        """Return the row at a line that an error has refused."""
-        return cls(line, error.column, error.reason, error.order_reference)
 
     @property
     def explanation(self) -> str:
@@ -83,7 +77,7 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
         lines.put_back([(number, data)])
         if json_lines or (data is not None and data.lstrip().startswith(b"{")):
             break
-        return _CsvRows(lines)
+        return _csv_rows(lines, number, data or b"")
     else:
         if not json_lines:
             raise UnusableInputError(
@@ -92,11 +86,18 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
     return _json_rows(lines)
 
 
+def _row(line: int, data: T, cells_of: Callable[[T], Mapping[str, Any]]) -> Row | BadRow:
+    try:
+        return Row(line, request_of(cells_of(data)))
+    except BadRowError as error:
+        return BadRow(line, error.column, error.reason, error.order_reference)
+
+
 # -------------------------------------------------------------------------------------------------------- CSV
 
 
 class _Decoded(Iterator[str]):
-    """The lines of a CSV file as text, remembering those that the record under way took.
+    """The lines of a CSV file as text, and in `taken` those of the record that is being read.
 
     Bytes that are not UTF-8 become lone surrogates, so that the cell that holds them can be named.
     """
@@ -113,57 +114,55 @@ class _Decoded(Iterator[str]):
             raise BadRowError(_TOO_LONG)
         return data.decode("utf-8", "surrogateescape")
 
-    def put_back_all_but_first(self) -> None:
-        self._lines.put_back(self.taken[1:])
+
+def _csv_rows(lines: Lines, number: int, first: bytes) -> Iterator[Row | BadRow]:
+    """Read the header, whose first line and its number are given, and return what reads the rows."""
+    _refuse_other_formats(first, number)
+    delimiter = _delimiter(first)
+    text = _Decoded(lines)
+    # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
+    records = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        header = next(records)
+    except (csv.Error, BadRowError) as error:
+        raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
+    columns = _header_columns(header, number)
+    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
 
 
-class _CsvRows(Iterator[Row | BadRow]):
-    def __init__(self, lines: Lines) -> None:
-        self._text = _Decoded(lines)
-        number, data = next(lines)
-        lines.put_back([(number, data)])
-        _refuse_other_formats(data or b"", number)
-        self._delimiter = _delimiter(data or b"")
-        # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
-        self._records = csv.reader(self._text, delimiter=self._delimiter, strict=True)
+def _rows_below_header(
+    lines: Lines,
+    text: _Decoded,
+    records: Iterator[list[str]],
+    cells_of: Callable[[list[str]], dict[str, str]],
+) -> Iterator[Row | BadRow]:
+    while True:
+        taken = text.taken = []
         try:
-            header = next(self._records)
+            cells = next(records)
+        except StopIteration:
+            return
         except (csv.Error, BadRowError) as error:
-            raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
-        self._columns = _header_columns(header, number)
-        self._ready: deque[Row | BadRow] = deque()
+            # The quote that was opened may be the mistake, so the lines after it are read again as rows.
+            lines.put_back(taken[1:])
+            yield BadRow(taken[0][0], None, _quoting_reason(error))
+            continue
+        if any(cell and not cell.isspace() for cell in cells):
+            yield _row(taken[0][0], cells, cells_of)
 
-    def __next__(self) -> Row | BadRow:
-        while True:
-            taken = self._text.taken = []
-            try:
-                cells = next(self._records)
-            except (csv.Error, BadRowError) as error:
-                line = taken[0][0]
-                # The quote that was opened may be the mistake, so the lines after it are read again as rows.
-                self._text.put_back_all_but_first()
-                return BadRow(line, None, _quoting_reason(error))
-            if not any(cell and not cell.isspace() for cell in cells):
-                continue
-            line = taken[0][0]
-            try:
-                return Row(line, request_of(self._cells_by_column(cells)))
-            except BadRowError as error:
-                return BadRow.of(line, error)
 
-    def _cells_by_column(self, cells: list[str]) -> dict[str, str]:
-        columns = self._columns
-        if len(cells) > len(columns):
-            raise BadRowError(
-                f"has {len(cells)} cells for {len(columns)} columns: "
-                f'put a cell that holds "{self._delimiter}" in double quotes'
-            )
-        if len(cells) < len(columns):
-            raise BadRowError(
-                f"has {len(cells)} cells for {len(columns)} columns, "
-                f"{columns[len(cells)]} is the first that is missing: write every cell, an empty one too"
-            )
-        return dict(zip(columns, cells, strict=True))
+def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:
+    if len(cells) > len(columns):
+        raise BadRowError(
+            f"has {len(cells)} cells for {len(columns)} columns: "
+            f'put a cell that holds "{delimiter}" in double quotes'
+        )
+    if len(cells) < len(columns):
+        raise BadRowError(
+            f"has {len(cells)} cells for {len(columns)} columns, "
+            f"{columns[len(cells)]} is the first that is missing: write every cell, an empty one too"
+        )
+    return dict(zip(columns, cells, strict=True))
 
 
 def _quoting_reason(error: Exception) -> str:
@@ -178,17 +177,17 @@ def _quoting_reason(error: Exception) -> str:
 
 
 def _refuse_other_formats(header: bytes, number: int) -> None:
-    """Name what the first line shows to be no CSV that can be read."""
+    """Refuse a file whose first line shows that it has another format, and say how to write it."""
     beginning = header.removeprefix(b"\xef\xbb\xbf").strip()
-    hint: str | None = None
     if beginning.startswith(b"["):
         hint = "for JSON, write one object per line (JSON Lines), not one array"
     elif beginning[:4].lower() == b"sep=":
         hint = "remove the line that names the separator: it is found without"
     elif b"\r" in beginning:
         hint = "end lines with a line feed, not with a carriage return alone"
-    if hint is not None:
-        raise UnusableInputError(f"line {number}: the header cannot be read: {hint}")
+    else:
+        return
+    raise UnusableInputError(f"line {number}: the header cannot be read: {hint}")
 
 
 def _delimiter(header: bytes) -> str:
@@ -208,7 +207,7 @@ def _header_columns(header: list[str], number: int) -> list[str]:
         except BadRowError as error:
             raise UnusableInputError(f"line {number}: column {position}: {error}") from None
         column = _header_column(cell, number)
-        # What it says: another column may say the same.
+        # Two columns can stand for the same field.
         field = SAME_COLUMN.get(column, column)
         if column in columns:
             raise UnusableInputError(f"line {number}: the column {column} is given twice: keep one")
@@ -228,16 +227,14 @@ def _header_columns(header: list[str], number: int) -> list[str]:
 
 
 def _header_column(cell: str, number: int) -> str:
-    hint = None
-    if "\t" in cell:
-        hint = "separate the columns with commas or semicolons, not tabs"
-    elif cell.lstrip().startswith("["):
-        hint = "for JSON, write one object per line (JSON Lines), not one array"
+    name = cell.strip()
     try:
-        return column_of(cell.strip(), of_text=True).name
+        return column_of(name, of_text=True).name
     except BadRowError as error:
-        told = error.reason if hint is None else f"unknown column {shown(cell.strip())}: {hint}"
-        raise UnusableInputError(f"line {number}: {told}") from None
+        reason = error.reason
+        if "\t" in cell:
+            reason = f"unknown column {shown(name)}: separate the columns with commas or semicolons, not tabs"
+        raise UnusableInputError(f"line {number}: {reason}") from None
 
 
 # ------------------------------------------------------------------------------------------------- JSON Lines
@@ -245,14 +242,8 @@ def _header_column(cell: str, number: int) -> str:
 
 def _json_rows(lines: Lines) -> Iterator[Row | BadRow]:
     for number, data in lines:
-        if data is not None and not data.strip():
-            continue
-        row: Row | BadRow
-        try:
-            row = Row(number, request_of(_json_object(data)))
-        except BadRowError as error:
-            row = BadRow.of(number, error)
-        yield row
+        if data is None or data.strip():
+            yield _row(number, data, _json_object)
 
 
 def _json_object(data: bytes | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``plexypay sandbox``: a local Plexy Pay, served until it is told to stop."""
+"""``plexypay sandbox``: a local Plexy Pay, served until it is stopped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from .arguments import add_address, opening_address, port
 from .exits import Exit, UnusableInputError
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..sandbox import Fault, Sandbox
 
-__all__ = ["SUMMARY", "configure", "parse_faults", "port"]
+__all__ = ["SUMMARY", "configure", "parse_faults"]
 
 _EXAMPLES = """\
 The sandbox speaks the API's HTTP, keeps its state in memory unless --database is given, and moves no money.
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Give the command's parser its description and arguments."""
     parser.description = "Serve a local Plexy Pay until Ctrl-C."
     parser.epilog = _EXAMPLES
-    parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
+    add_address(parser, 8790)
     parser.add_argument(
         "--allowed-host",
         metavar="NAME",
@@ -51,9 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="serve requests that call the sandbox by this name too, beside --host and localhost; those of"
         " other names may be sent by a page of the web. May be repeated",
-    )
-    parser.add_argument(
-        "--port", type=port, default=8790, help="the port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--api-key",
@@ -108,14 +106,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def port(text: str) -> int:
-    """Read the number of a port; 0 is any free one."""
-    number = int(text) if text.isascii() and text.isdecimal() else -1
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
-    return number
-
-
 def _webhook_port(text: str) -> int | str:
     return text if text == "*" else port(text)
 
@@ -143,7 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
         UnusableInputError: The faults, the address or the database cannot be used.
     """
     faults = parse_faults(arguments.fault)
-    import errno
     import sqlite3
 
     from ..errors import ConfigurationError
@@ -165,14 +154,10 @@ def run(arguments: argparse.Namespace) -> int:
             allowed_hosts=arguments.allowed_host,
             admin_token=arguments.admin_token,
         )
-        run_until_signal(_serve(sandbox, arguments))
+        with opening_address(arguments, "serve on"):
+            run_until_signal(_serve(sandbox, arguments))
     except ConfigurationError as error:
         raise UnusableInputError(str(error)) from None
-    except OSError as error:
-        told = f"cannot serve on {arguments.host}:{arguments.port}: {error.strerror or error}"
-        if error.errno == errno.EADDRINUSE:
-            told += "; choose another --port, or 0 for a free one"
-        raise UnusableInputError(told) from None
     except sqlite3.Error as error:
         raise UnusableInputError(f"cannot use the database {arguments.database}: {error}") from None
     return Exit.OK
@@ -182,8 +167,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     import asyncio
 
     from ..sandbox.site import is_loopback
-    from .listening import log_on_one_line
-    from .report import printable, tell
+    from .terminal import log_on_one_line, tell
 
     log_on_one_line("aiohttp.server")
     # What is printed may end up in the logs of a container; there, a key that was given is known already.
@@ -191,7 +175,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     async with sandbox:
         if is_exposed:
             tell(
-                f"plexypay: --host {printable(given.host)}: others can reach this sandbox, by plain HTTP;"
+                f"plexypay: --host {given.host}: others can reach this sandbox, by plain HTTP;"
                 " whoever has its admin token steers it"
             )
         print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")

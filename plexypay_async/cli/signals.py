@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from .exits import exit_code_of
@@ -21,21 +22,21 @@ def run_until_signal(
     work: Coroutine[Any, Any, None],
     *,
     finish: Callable[[signal.Signals], bool] | None = None,
-    patience: float = 0.2,
+    finish_timeout: float = 0.2,
     grace: float = 0.6,
 ) -> signal.Signals | None:
     """Run `work` on an event loop of its own and return the signal that stopped it, if one did.
 
     On SIGINT (Ctrl-C) and SIGTERM `finish` is called, if there is one, and where it returns True the work has
-    `patience` seconds to come to its end. Then, or on a second signal, it is cancelled, and may clean up for
-    `grace` seconds. If it is not done then, or on a third signal, the process is ended on the spot with the
-    exit code of the first: whoever pressed Ctrl-C does not wait for a server.
+    `finish_timeout` seconds to come to its end. Then, or on a second signal, it is cancelled, and may clean
+    up for `grace` seconds. If it is not done then, or on a third signal, the process is ended on the spot
+    with the exit code of the first: whoever pressed Ctrl-C does not wait for a server.
 
     Raises:
         Exception: Whatever `work` raises.
     """
     try:
-        return asyncio.run(_supervise(work, finish, patience, grace))
+        return asyncio.run(_supervise(work, finish, finish_timeout, grace))
     except KeyboardInterrupt:
         return signal.SIGINT
 
@@ -43,7 +44,7 @@ def run_until_signal(
 async def _supervise(
     work: Coroutine[Any, Any, None],
     finish: Callable[[signal.Signals], bool] | None,
-    patience: float,
+    finish_timeout: float,
     grace: float,
 ) -> signal.Signals | None:
     loop = asyncio.get_running_loop()
@@ -59,40 +60,46 @@ async def _supervise(
         else:
             _end_now(stopped.result())
 
-    handled: list[signal.Signals] = []
-    for number in _STOPPING:
+    with _handler(stop):
         try:
-            loop.add_signal_handler(number, stop, number)
-        except (NotImplementedError, RuntimeError, ValueError):
-            # No signal handlers on this platform's loops or outside the main thread: asyncio.run itself
-            # turns Ctrl-C into a cancellation.
-            continue
-        handled.append(number)
-    awaited: set[asyncio.Future[Any]] = {task, stopped}
-    try:
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        if not stopped.done():
-            task.result()
-            return None
-        received = stopped.result()
-        if finish is not None and finish(received):
-            awaited = {task, hurried}
-            await asyncio.wait(awaited, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not stopped.done():
+                task.result()
+                return None
+            received = stopped.result()
+            if finish is not None and finish(received):
+                await asyncio.wait(
+                    (task, hurried), timeout=finish_timeout, return_when=asyncio.FIRST_COMPLETED
+                )
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=grace)
+            if not task.done():
+                _end_now(received)
+            if not task.cancelled():
+                task.result()
+            return received
+        except asyncio.CancelledError:
             task.cancel()
             await asyncio.wait({task}, timeout=grace)
-        if not task.done():
-            _end_now(received)
-        if not task.cancelled():
-            task.result()
-        return received
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task}, timeout=grace)
-        raise
+            raise
+        finally:
+            stopped.cancel()
+            hurried.cancel()
+
+
+@contextmanager
+def _handler(stop: Callable[[signal.Signals], None]) -> Generator[None]:
+    """Call `stop` for signals, if this platform and thread can; if not, asyncio.run cancels on Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    handled: list[signal.Signals] = []
+    for number in _STOPPING:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop, number)
+            handled.append(number)
+    try:
+        yield
     finally:
-        stopped.cancel()
-        hurried.cancel()
         for number in handled:
             loop.remove_signal_handler(number)
 

@@ -15,7 +15,7 @@ from .exits import UnusableInputError
 __all__ = ["Line", "Lines", "Source"]
 
 LONGEST_LINE = 1 << 20
-"""Bytes. A longer line is no row; it is skipped without being held."""
+"""Bytes. A longer line is never a row; it is skipped without being kept in memory."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -49,20 +49,17 @@ class Lines(Iterator[Line]):
             if data.startswith(_UTF_16_MARKS):
                 raise UnusableInputError("the input is UTF-16 text: save it as UTF-8")
             data = data.removeprefix(_BYTE_ORDER_MARK)
-        if len(data) >= LONGEST_LINE and not data.endswith(b"\n"):
-            self._skip_rest_of_line()
-            return self._number, None
-        return self._number, data
-
-    def put_back(self, lines: list[Line]) -> None:
-        """Have these lines, in this order, come again before any other."""
-        self._again.extendleft(reversed(lines))
-
-    def _skip_rest_of_line(self) -> None:
+        if len(data) < LONGEST_LINE or data.endswith(b"\n"):
+            return self._number, data
         while rest := self._stream.readline(LONGEST_LINE):
             self.bytes_read += len(rest)
             if rest.endswith(b"\n"):
-                return
+                break
+        return self._number, None
+
+    def put_back(self, lines: list[Line]) -> None:
+        """Yield these lines, in this order, again before any other."""
+        self._again.extendleft(reversed(lines))
 
 
 class Source:
@@ -98,7 +95,9 @@ class Source:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        # A thread may be blocked in reading a pipe, which then stays open until the process ends.
+        if self.repeatable or (self._lines is not None and self._lines.ended):
+            self._stream.close()
 
     def lines(self) -> Lines:
         """Return the lines from the beginning; a pipe can be read only once."""
@@ -118,8 +117,3 @@ class Source:
         self._start = 0
         self.size = copy.tell()
         self.repeatable = True
-
-    def close(self) -> None:
-        """Close the input, unless a thread may be blocked in reading it: the process' end closes that."""
-        if self.repeatable or (self._lines is not None and self._lines.ended):
-            self._stream.close()

@@ -1,18 +1,19 @@
-"""What the command writes to its two streams: the one way to a terminal, on which nothing is obeyed.
+"""What the command writes to its two streams, as text that a terminal only shows and never obeys.
 
-What a server, a file or a file's name says is in most of it. So each text is one line, in which control,
-direction and invisible characters are escapes.
+Most of it quotes a server, a file or a file's name. So each text is one line, in which control characters,
+those that turn the direction of the text, and those that are not seen are written as escapes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 
 from .._privacy.printable import printable
 
-__all__ = ["drop_output", "printable", "show", "tell"]
+__all__ = ["drop_output", "log_on_one_line", "printable", "show", "tell"]
 
 
 def tell(text: str) -> None:
@@ -33,3 +34,17 @@ def show(text: str, *, flush: bool = False) -> None:
 def drop_output() -> None:
     """Write no more to standard output: nobody reads it, and Python would complain of that at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def log_on_one_line(name: str) -> None:
+    """Write what a logger is told to standard error, a line for each record and no traceback."""
+    logger = logging.getLogger(name)
+    logger.handlers, logger.propagate = [_StandardErrorHandler()], False
+
+
+class _StandardErrorHandler(logging.Handler):
+    """Tells what kind of error a record has, and not its content, in which a token may be."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info and record.exc_info[0]
+        tell(f"plexypay: {record.getMessage()}{f' ({kind.__name__})' if kind else ''}")

@@ -3,12 +3,13 @@
 | where | what |
 |---|---|
 | `server` | `Sandbox`, which users start and stop; `running` has its parts while it runs |
-| `door`, `site`, `connections` | what every HTTP request passes first |
-| `gate`, `faults`, `traffic` | what a request to the API passes next |
+| `gate`, `site`, `connections` | what every HTTP request passes first |
+| `faults`, `traffic` | what happens then to a request to the API |
 | `handlers` | what each declared operation does |
 | `state` | what the sandbox knows, in its database |
 | `deliveries` | webhooks |
 | `pages`, `admin` | the HTML pages, and the paths that steer the sandbox |
+| `listener` | a server apart from the sandbox, to which webhooks are delivered |
 
 `exchange`, `money` and `clock` are used by all of these. Of the four packages, `state` imports none of the
 others, `deliveries` and `handlers` import `state`, and `pages` imports `state` and `deliveries`.

@@ -23,19 +23,21 @@ import attrs
 from aiohttp import web
 
 from .clock import written_time
+from .deliveries.delivery import Delivery
 from .deliveries.dispatcher import Dispatcher
 from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
 from .gate import respond
-from .state.link_payments import LinkPayment
+from .state.acquirer import LinkPayment
 from .state.state import SandboxState
+from .state.transactions import StoredTransaction
 from .traffic import Traffic
 
 __all__ = ["Admin"]
 
 _ROOT = "/_sandbox"
 _SOURCE = "sandbox"
-_PATIENCE = 15.0
+_SETTLE_TIMEOUT = 15.0
 
 
 @attrs.frozen
@@ -130,39 +132,31 @@ class Admin:
 
     @_at("GET", "/payment-links", "the stored links whole, the newest first")
     async def _show_payment_links(self, request: web.Request) -> ApiResponse:
-        page = _page(request)
-        links, total = self.state.links.page(page.offset, page.size)
-        return page.response([link.whole(self.base_url) for link in links], total)
+        return _page(request).response(self.state.links.page, lambda link: link.whole(self.base_url))
 
     @_at("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed")
     async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
         fields = Fields(await request.read() or b"{}", source=_SOURCE)
-        given: dict[str, Any] = {name: fields.text(name) for name in ("card", "cvv", "otp")}
-        payment = LinkPayment(
-            **{name: text for name, text in given.items() if text is not None},
-            failed=fields.boolean("failed") is True,
-        )
-        self.state.link_payments.pay(identifier, payment)
+        texts = {name: fields.text(name) for name in ("card", "cvv", "otp")}
+        given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+        payment = LinkPayment(**given, failed=fields.boolean("failed") is True)
+        self.state.acquirer.pay_link(identifier, payment)
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))
 
     @_at("GET", "/transactions", "the stored transactions whole, newest first")
     async def _show_transactions(self, request: web.Request) -> ApiResponse:
-        page = _page(request)
-        transactions, total = self.state.transactions.page(page.offset, page.size)
-        return page.response([transaction.whole() for transaction in transactions], total)
+        return _page(request).response(self.state.transactions.page, StoredTransaction.whole)
 
     @_at("GET", "/deliveries", "the webhooks with their payloads and attempts, newest first")
     async def _show_deliveries(self, request: web.Request) -> ApiResponse:
-        page = _page(request)
-        deliveries, total = self.dispatcher.store.page(page.offset, page.size)
-        return page.response([delivery.shown() for delivery in deliveries], total)
+        return _page(request).response(self.dispatcher.store.page, Delivery.shown)
 
     @_at("POST", "/deliveries/settle", "waits until all webhooks that are due have been tried")
     async def _settle_deliveries(self, _: web.Request) -> ApiResponse:
         try:
-            await self.dispatcher.settled(_PATIENCE)
+            await self.dispatcher.settled(_SETTLE_TIMEOUT)
         except TimeoutError as error:
             raise Refusal(1, str(error), source=_SOURCE) from None
         return ApiResponse(200, {})

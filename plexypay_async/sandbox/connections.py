@@ -1,4 +1,4 @@
-"""The connections that a sandbox holds: a limited number, and none for a request that does not arrive.
+"""The connections that a local server holds: a limited number, and none for a request that does not arrive.
 
 aiohttp's server waits for the rest of a request as long as its client likes, and takes any number of
 connections. So each connection has a `_WatchedConnection` between itself and aiohttp's protocol, which sees
@@ -27,9 +27,11 @@ class ServerConnections:
             request under way; where all have one, it is closed.
         timeout: Seconds for a request to arrive: from the first of its bytes, or from the beginning of the
             connection, to the end of its body. The connection is closed after them.
+        tell: Called with a sentence about each connection that is closed for one of these two reasons.
     """
 
-    def __init__(self, *, limit: int, timeout: float) -> None:
+    def __init__(self, *, limit: int, timeout: float, tell: Callable[[str], None] = lambda _: None) -> None:
+        self.tell = tell
         self._limit = limit
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
@@ -78,9 +80,9 @@ class ServerConnections:
         if len(self._held) >= self._limit:
             longest_waiting = next(iter(self._idle), None) or next(iter(self._arriving), None)
             if longest_waiting is None:
-                watched.close()
+                watched.close(f"there are {self._limit} with a request under way")
                 return
-            longest_waiting.close()
+            longest_waiting.close(f"there are more than {self._limit}, and it was the oldest")
         self._held.add(watched)
         self._await(watched)
 
@@ -108,7 +110,7 @@ class ServerConnections:
             if since > latest:
                 self._timer = self._loop.call_at(since + self._timeout, self._let_go)
                 return
-            watched.close()
+            watched.close(f"its request was not complete after {self._timeout:g} seconds")
 
 
 class _WatchedConnection(asyncio.Protocol):
@@ -124,10 +126,15 @@ class _WatchedConnection(asyncio.Protocol):
         self.has_more = False
         """Whether bytes came while a request was being answered."""
 
-    def close(self) -> None:
-        """Close the connection at once, and forget it."""
+    def close(self, reason: str) -> None:
+        """Close the connection at once, forget it, and tell the reason unless it was closing already."""
         self._connections.closed(self)
         if isinstance(self._transport, asyncio.Transport):
+            if not self._transport.is_closing():
+                peer = self._transport.get_extra_info("peername")
+                self._connections.tell(
+                    f"closed a connection from {peer[0] if peer else 'somebody'}: {reason}"
+                )
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

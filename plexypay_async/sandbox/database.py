@@ -1,7 +1,7 @@
 """The SQLite database that holds what the sandbox knows.
 
-The calls are made straight in the event loop: each takes microseconds, where a hop to a thread would take
-more, and no two of them overlap. A file survives the sandbox, killed or stopped, though not a power cut.
+Calls are made directly on the event loop: each takes microseconds, less than the way to another thread and
+back, and no two overlap. A file survives the stop or the end of the process, but not a power cut.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["open_database"]
 _APPLICATION_ID = 0x506C7850
 _VERSION = 1
 _NO_FILE = ("", ":memory:")
-"""Names of SQLite's own: a private database on the disk, deleted when it is closed, and one in memory."""
+"""SQLite's names for a private database on the disk, deleted when it is closed, and for one in memory."""
 
 
 def open_database(path: str | os.PathLike[str] | None, schemas: Iterable[str]) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ the library, so it must not share the library's mistakes.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar, cast
@@ -27,6 +28,7 @@ __all__ = [
     "PublishedError",
     "Refusal",
     "error_body",
+    "in_base64",
     "json_text",
     "published_error",
     "read_document",
@@ -120,15 +122,23 @@ def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted:
         raise Refusal(3, f"{name}: nested too deep", source=source) from None
 
 
+def in_base64(document: Mapping[str, Any]) -> str:
+    """Write an object as JSON in Base64 for URLs, without padding, as the messages of 3-D Secure are."""
+    return base64.urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
+
+
 def read_document(body: bytes, *, source: str) -> dict[str, Any]:
     """Read a body that must be an object of JSON.
 
     Raises:
         Refusal: It is something else, with code 3.
     """
-    document = _parsed(body, source)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
     if not isinstance(document, dict):
-        raise Refusal(3, "body: expected a JSON object", source=source)
+        raise Refusal(3, f"body: expected a JSON object, got {_kind(document)}", source=source)
     return cast("dict[str, Any]", document)
 
 
@@ -158,9 +168,18 @@ class PageQuery:
         """How many items come before the page, as far as the database can count."""
         return min((self.page - 1) * self.size, LARGEST)
 
-    def response(self, items: Sequence[Any], total: int) -> ApiResponse:
-        """Return the response that shows the page."""
-        return ApiResponse(200, {"data": items, "page": self.page, "size": self.size, "total": total})
+    def response(
+        self,
+        find: Callable[[int, int], tuple[Sequence[_T], int]],
+        show: Callable[[_T], Any] = lambda item: item,
+    ) -> ApiResponse:
+        """Return the response that shows the page.
+
+        `find` takes the offset and the size, and returns the page's items and how many there are in all.
+        """
+        items, total = find(self.offset, self.size)
+        data = [show(item) for item in items]
+        return ApiResponse(200, {"data": data, "page": self.page, "size": self.size, "total": total})
 
 
 class Fields:
@@ -171,10 +190,7 @@ class Fields:
 
     def __init__(self, body: bytes, *, source: str) -> None:
         self.source = source
-        document = _parsed(body, source)
-        if not isinstance(document, dict):
-            raise Refusal(3, f"body: expected a JSON object, got {_kind(document)}", source=source)
-        self._values: dict[str, Any] = document
+        self._values = read_document(body, source=source)
         self._prefix = ""
 
     def text(self, name: str) -> str | None:
@@ -224,39 +240,49 @@ class Fields:
             Refusal: It is not given, with code 3.
         """
         if value is None:
-            raise Refusal(3, f"{self._prefix}{name}: required", source=self.source)
+            raise self._bad_type(name, "required")
         return value
 
-    def check_minor_units(self, name: str, amount: int) -> None:
-        """Refuse an amount of minor units that is not positive, or is larger than the database holds."""
+    def required_text(self, name: str) -> str:
+        """Return a string that must be given."""
+        return self.given(name, self.text(name))
+
+    def currency(self, name: str, *, default: str | None = None) -> str:
+        """Return a currency, of three letters; it must be given unless there is a default."""
+        text = self.text(name)
+        currency = self.given(name, default if text is None else text)
+        if re.fullmatch("[A-Za-z]{3}", currency) is None:
+            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
+        return currency
+
+    def minor_units(self, name: str) -> int:
+        """Return an amount of minor units, which must be given, be positive and fit into the database."""
+        amount = self.given(name, self.integer(name))
         self.check_positive(name, amount)
         if amount > LARGEST:
             raise self.bad_value(name, f"too large: {amount}")
+        return amount
 
     def check_positive(self, name: str, number: float) -> None:
         """Refuse a number that is not positive."""
         if number <= 0:
             raise self.bad_value(name, f"must be positive, got {number}")
 
-    def check_currency(self, name: str, currency: str) -> None:
-        """Refuse a currency that is not three letters."""
-        if re.fullmatch("[A-Za-z]{3}", currency) is None:
-            raise self.bad_value(name, f"expected three letters such as KZT, got {currency[:60]!r}")
-
     def canonical(self) -> str:
         """Return the whole body as text that is the same for equal bodies."""
         return json_text(self._values, name="body", source=self.source, is_sorted=True)
 
     def bad_value(self, name: str, message: str) -> Refusal:
-        """Return the refusal of a value of the right type that cannot be."""
+        """Return the refusal of a value that has the right type but is not possible."""
         return Refusal(5, f"{self._prefix}{name}: {message}", source=self.source)
+
+    def _bad_type(self, name: str, message: str) -> Refusal:
+        return Refusal(3, f"{self._prefix}{name}: {message}", source=self.source)
 
     def _typed(self, name: str, expected: type[_T], described: str) -> _T | None:
         value = self._values.get(name)
         if value is not None and type(value) is not expected:
-            raise Refusal(
-                3, f"{self._prefix}{name}: expected {described}, got {_kind(value)}", source=self.source
-            )
+            raise self._bad_type(name, f"expected {described}, got {_kind(value)}")
         return value
 
 
@@ -269,13 +295,6 @@ def _kind(value: Any) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _parsed(body: bytes, source: str) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(3, f"body: not valid JSON: {error}", source=source) from None
 
 
 def _positive(query: Mapping[str, str], name: str, default: int, source: str) -> int:

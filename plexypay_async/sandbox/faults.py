@@ -7,12 +7,13 @@ A fault is written as text, ``code=1,rate=0.05``, on the command line and the ad
 from __future__ import annotations
 
 import enum
+import fnmatch
 import itertools
 import math
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -35,11 +36,12 @@ class Cut(enum.StrEnum):
     BODY = "body"
     """After the work is done, in the middle of the answer's body."""
     LATE = "late"
-    """At once, and the work is done later, by the seconds of the fault's `latency`."""
+    """At once, and the work is done later, by the seconds of the fault's `latency`: the request is held up on
+    its way."""
 
 
 class ForeignBody(enum.StrEnum):
-    """What stands in an answer in place of the API's own body, as from a gateway in between."""
+    """A body that is not the API's own, such as a gateway before it would send."""
 
     HTML = "html"
     """A page that names the status."""
@@ -48,7 +50,7 @@ class ForeignBody(enum.StrEnum):
     MESSAGE = "message"
     """``{"message":"busy"}``: no code."""
     CODE = "code"
-    """``{"code":1,"message":"busy"}``, of which the API knows no such status."""
+    """``{"code":1,"message":"busy"}``, with a status that the API does not send with this code."""
     ERROR = "error"
     """``{"error":"busy"}``"""
     STATUS = "status"
@@ -67,12 +69,12 @@ class Work(enum.StrEnum):
 
 
 class Misdelivery(enum.StrEnum):
-    """What happens to a webhook, where no receiver is to blame."""
+    """How a webhook is delivered wrongly although its receiver works."""
 
     TWICE = "twice"
     """It is delivered, and delivered again at once."""
     LATE = "late"
-    """It comes later, by the seconds of the fault's `latency`."""
+    """It comes later, by the seconds of the fault's `latency`, of the sandbox's clock."""
     REORDERED = "reordered"
     """It comes after the next one of the same transaction, or a minute later where none follows."""
     NEVER = "never"
@@ -101,33 +103,27 @@ def _as_header(value: str | float | None) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One way of misbehaving, and whom it strikes.
+    """One way of misbehaving, and the requests or webhooks that it strikes.
 
-    What happens, at most one of the first five:
+    What happens (at most one of the first five):
 
     Args:
         code: This error of the API is answered, with its status unless `status` says another. Every code
             that a class of `APIError` stands for is possible: 1 to 5.
         status: An error with this status (300 to 599) is answered, with the body of the code that goes
             with it, or with `body`.
-        cut: The connection is closed ``before`` the work, ``after`` it, in the middle of the answer's
-            ``body``, or at once with the work done ``late`` (`latency` says by how many seconds), as of a
-            request that is held up on its way.
+        cut: Where the connection is closed, a `Cut`: ``before``, ``after``, ``body`` or ``late``.
         hang: No answer comes until the client goes or the sandbox stops.
-        delivery: A webhook comes ``twice``, ``late`` (`latency` says by how many seconds of the sandbox's
-            clock), ``reordered`` (after the next one of the same transaction, or a minute later where none
-            follows) or ``never``.
+        delivery: How a webhook comes, a `Misdelivery`: ``twice``, ``late``, ``reordered`` or ``never``.
         latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
             of each request takes.
         work: With `code`, `status` or `hang`, whether the fault comes ``before`` the work (the default),
-            ``after`` it (so it is done, and not told) or at ``random``.
+            ``after`` it (it is done, but the client does not learn of it) or at ``random``.
         body: With `status`, which may then be 200 and above too, what is answered in place of the API's own
-            body, as by a gateway: ``html`` (a page), ``empty``, or JSON: ``message`` (``{"message":
-            "busy"}``), ``code`` (``{"code": 1, "message": "busy"}``), ``error`` (``{"error": "busy"}``),
-            ``status`` (``{"status": "error"}``).
+            body, a `ForeignBody`: ``html``, ``empty``, ``message``, ``code``, ``error`` or ``status``.
         retry_after: With an error, the header ``Retry-After``: seconds, or an HTTP date as text.
 
-    Whom it strikes:
+    Which requests or webhooks it strikes:
 
     Args:
         rate: The probability, 0 to 1, drawn from the sandbox's `seed`.
@@ -140,7 +136,7 @@ class Fault:
         id: The number given by `Faults.add`, 0 before; not compared, not written.
 
     Raises:
-        ValueError: A value cannot be; the message names it and what is allowed.
+        ValueError: A value is not possible; the message names it and says what is allowed.
     """
 
     code: int | None = None
@@ -180,10 +176,8 @@ class Fault:
                 )
             if key in values:
                 raise ValueError(f"{key}: given twice")
-            reader = _READERS.get(key)
-            if reader is None:
-                raise _unknown(key)
-            values[key] = reader(key, value)
+            _check_key(key)
+            values[key] = _read(_TYPES[key], value)
         return cls(**values)
 
     @classmethod
@@ -194,17 +188,12 @@ class Fault:
             ValueError: It is no fault; the message names the key and what is allowed.
         """
         for key in document:
-            if key not in _READERS:
-                raise _unknown(key)
+            _check_key(key)
         return cls(**{key: value for key, value in document.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
         """Return what was given, as an object that JSON can carry."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in attrs.fields(Fault)
-            if field.name in _READERS and getattr(self, field.name) != field.default
-        }
+        return attrs.asdict(self, filter=lambda field, value: field.name in _TYPES and value != field.default)
 
     def __str__(self) -> str:
         return ",".join(
@@ -214,7 +203,7 @@ class Fault:
 
     @property
     def answers_error(self) -> bool:
-        """Whether an error is what it does."""
+        """Whether its effect is an error as the answer."""
         return self.code is not None or self.status is not None or self.capacity is not None
 
     @property
@@ -237,7 +226,7 @@ class Fault:
         if self.body is not None and status is not None:
             return ApiResponse(status, _FOREIGN_DOCUMENTS.get(self.body)), headers
         if code is None:
-            code = 1 if status is None else _code_of(status)
+            code = 1 if status is None else _CODES.get(status, 2 if status >= 500 else 3)
         if status is None:
             status = published_error(code).status
         message = "too many requests" if status == 429 and self.code is None else None
@@ -245,16 +234,12 @@ class Fault:
 
 
 @attrs.define(eq=False)
-class _Standing:
-    """A fault in force: how often it struck, and how many requests it has let in."""
+class _FaultInForce:
+    """How often a fault struck, and how many requests are in its capacity."""
 
     fault: Fault
     struck: int = 0
     inside: int = 0
-
-    @property
-    def spent(self) -> bool:
-        return self.fault.times is not None and self.struck >= self.fault.times
 
 
 @attrs.define
@@ -264,16 +249,16 @@ class Strike:
     latency: float
     """Seconds to wait first."""
     fault: Fault | None
-    """What then happens; None lets the request through."""
+    """What happens then; None: the request goes through."""
     works: bool
     """Whether the work is done although the fault strikes."""
-    _entered: tuple[_Standing, ...] = ()
+    _held_capacities: tuple[_FaultInForce, ...] = ()
 
     def release(self) -> None:
         """Make room for another request where a capacity was taken."""
-        for standing in self._entered:
-            standing.inside -= 1
-        self._entered = ()
+        for entry in self._held_capacities:
+            entry.inside -= 1
+        self._held_capacities = ()
 
 
 class Faults:
@@ -286,15 +271,15 @@ class Faults:
     def __init__(self, seed: int | str | None = None) -> None:
         self._random = random.Random(seed)
         self._ids = itertools.count(1)
-        self._standing: dict[int, _Standing] = {}
+        self._in_force: dict[int, _FaultInForce] = {}
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Fault]:
         with self._lock:
-            return iter([standing.fault for standing in self._standing.values()])
+            return iter([entry.fault for entry in self._in_force.values()])
 
     def __len__(self) -> int:
-        return len(self._standing)
+        return len(self._in_force)
 
     def __repr__(self) -> str:
         return f"<Faults: {'; '.join(map(str, self)) or 'none'}>"
@@ -310,7 +295,7 @@ class Faults:
             fault = Fault.parse(fault)
         fault = attrs.evolve(fault, id=identifier)
         with self._lock:
-            self._standing[identifier] = _Standing(fault)
+            self._in_force[identifier] = _FaultInForce(fault)
         return fault
 
     def remove(self, identifier: int) -> None:
@@ -320,12 +305,12 @@ class Faults:
             KeyError: There is none.
         """
         with self._lock:
-            del self._standing[identifier]
+            del self._in_force[identifier]
 
     def clear(self) -> None:
         """Lift every fault."""
         with self._lock:
-            self._standing.clear()
+            self._in_force.clear()
 
     def struck(self, identifier: int) -> int:
         """Return how many requests or webhooks the fault with this id has struck.
@@ -333,52 +318,50 @@ class Faults:
         Raises:
             KeyError: There is none.
         """
-        return self._standing[identifier].struck
+        return self._in_force[identifier].struck
 
     def strike(self, operation: str | None) -> Strike | None:
         """Return what happens to a request that arrives now; None: nothing."""
-        if not self._standing:
-            return None
         with self._lock:
-            return self._strike(operation)
-
-    def _strike(self, operation: str | None) -> Strike | None:
-        latency = 0.0
-        chosen: Fault | None = None
-        entered: list[_Standing] = []
-        for standing in self._standing.values():
-            fault = standing.fault
-            if not fault.matches(operation):
-                continue
-            if not self._strikes(standing) or (chosen is not None and not fault.only_delays):
-                if fault.capacity is not None:
-                    entered.append(standing)
-                continue
-            standing.struck += 1
-            if fault.capacity is None:
-                latency += fault.latency
-            if not fault.only_delays:
-                chosen = fault
-        if chosen is not None and chosen.capacity is not None:
-            return Strike(latency, chosen, works=False)
-        for standing in entered:
-            standing.inside += 1
-            latency += standing.fault.latency
-        if chosen is None and not latency and not entered:
-            return None
-        return Strike(latency, chosen, self._works(chosen), tuple(entered))
+            latency = 0.0
+            chosen: Fault | None = None
+            entered: list[_FaultInForce] = []
+            for entry in self._in_force.values():
+                fault = entry.fault
+                if not fault.matches(operation):
+                    continue
+                if not self._strikes(entry) or (chosen is not None and not fault.only_delays):
+                    if fault.capacity is not None:
+                        entered.append(entry)
+                    continue
+                entry.struck += 1
+                if fault.capacity is None:
+                    latency += fault.latency
+                if not fault.only_delays:
+                    chosen = fault
+            if chosen is not None and chosen.capacity is not None:
+                return Strike(latency, chosen, works=False)
+            for entry in entered:
+                entry.inside += 1
+                latency += entry.fault.latency
+            if chosen is None and not latency and not entered:
+                return None
+            return Strike(latency, chosen, self._works(chosen), tuple(entered))
 
     def strike_delivery(self, event: str) -> Fault | None:
         """Return the first fault that strikes a webhook of this name now."""
-        for standing in self._standing.values():
-            if standing.fault.matches_delivery(event) and self._strikes(standing):
-                standing.struck += 1
-                return standing.fault
+        with self._lock:
+            for entry in self._in_force.values():
+                if entry.fault.matches_delivery(event) and self._strikes(entry):
+                    entry.struck += 1
+                    return entry.fault
         return None
 
-    def _strikes(self, standing: _Standing) -> bool:
-        fault = standing.fault
-        if standing.spent or (fault.capacity is not None and standing.inside < fault.capacity):
+    def _strikes(self, entry: _FaultInForce) -> bool:
+        fault = entry.fault
+        if fault.times is not None and entry.struck >= fault.times:
+            return False
+        if fault.capacity is not None and entry.inside < fault.capacity:
             return False
         return fault.rate >= 1.0 or self._random.random() < fault.rate
 
@@ -402,7 +385,8 @@ def _check_values(fault: Fault) -> None:
     _check_number("rate", fault.rate, least=0, most=1)
     _check_number("times", fault.times, whole=True, least=1)
     _check_number("capacity", fault.capacity, whole=True, least=1)
-    _check_boolean("hang", fault.hang)
+    if type(fault.hang) is not bool:
+        raise ValueError(f"hang: expected true or false, got {fault.hang!r}")
     _check_text("retry_after", fault.retry_after)
     _check_name("operation", fault.operation, "payment_links.create or payment_links.*")
     _check_name("event", fault.event, "transaction.charged or transaction.*")
@@ -426,7 +410,7 @@ def _check_together(fault: Fault) -> None:
     if fault.capacity is not None and kinds and kinds[0] != "code or status":
         raise ValueError(f"capacity: answers an error, so it does not go together with {kinds[0]}")
     if fault.capacity is not None and fault.work is not Work.BEFORE:
-        raise ValueError("work: what is above the capacity is never done")
+        raise ValueError("work: requests above the capacity are never done")
     if fault.body is not None and (fault.status is None or fault.code is not None):
         raise ValueError("body: goes with status, and not with code, whose body is the API's own")
     if fault.cut is Cut.LATE and not fault.latency:
@@ -438,7 +422,7 @@ def _check_together(fault: Fault) -> None:
     _check_delivery(fault)
     if fault.only_delays and not fault.latency:
         raise ValueError(
-            "fault: says nothing to do; give one of code, status, latency, cut, hang, capacity, delivery"
+            "fault: has no effect; give one of code, status, latency, cut, hang, capacity, delivery"
         )
 
 
@@ -467,11 +451,6 @@ def _check_number(
         raise ValueError(f"{name}: expected {kind} from {least:g}{upper}, got {value!r}")
 
 
-def _check_boolean(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name}: expected true or false, got {value!r}")
-
-
 def _check_text(name: str, value: object) -> None:
     if value is None:
         return
@@ -486,11 +465,7 @@ def _check_name(name: str, value: object, such_as: str) -> None:
 
 
 def _matches(pattern: str | None, name: str | None) -> bool:
-    if pattern is None:
-        return True
-    if name is None:
-        return False
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+    return pattern is None or (name is not None and fnmatch.fnmatchcase(name, pattern))
 
 
 def _member(kind: type[_E], name: str, value: object) -> _E:
@@ -501,39 +476,21 @@ def _member(kind: type[_E], name: str, value: object) -> _E:
     raise ValueError(f"{name}: expected {', '.join(kind)}, got {value!r}")
 
 
-def _code_of(status: int) -> int:
-    if status == 429:
-        return 1
-    for code, published in ERRORS.items():
-        if published.status == status and code != 2:
-            return code
-    if status == 409:
-        return 5
-    return 2 if status >= 500 else 3
+def _check_key(key: str) -> None:
+    if key not in _TYPES:
+        raise ValueError(f"{key}: no such key; allowed are {', '.join(_TYPES)}")
 
 
-def _unknown(key: str) -> ValueError:
-    return ValueError(f"{key}: no such key; allowed are {', '.join(_READERS)}")
-
-
-def _read_whole(key: str, text: str) -> int:
+def _read(kind: str, text: str) -> object:
+    """Return the value of a type; where the text has none, the text, which the checks of the fault refuse."""
     try:
-        return int(text)
+        if kind == "int | None":
+            return int(text)
+        if kind == "bool":
+            return {"true": True, "false": False}.get(text, text)
+        return float(text) if kind == "float" else text
     except ValueError:
-        raise ValueError(f"{key}: expected a whole number, got {text!r}") from None
-
-
-def _read_number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{key}: expected a number, got {text!r}") from None
-
-
-def _read_boolean(key: str, text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"{key}: expected true or false, got {text!r}")
-    return text == "true"
+        return text
 
 
 _FOREIGN_DOCUMENTS: Mapping[ForeignBody, Any] = {
@@ -542,18 +499,9 @@ _FOREIGN_DOCUMENTS: Mapping[ForeignBody, Any] = {
     ForeignBody.ERROR: {"error": "busy"},
     ForeignBody.STATUS: {"status": "error"},
 }
-
-
-def _read_text(key: str, text: str) -> str:
-    del key
-    return text
-
-
-_READERS: Mapping[str, Callable[[str, str], Any]] = {
-    field.name: {"int | None": _read_whole, "float": _read_number, "bool": _read_boolean}.get(
-        str(field.type), _read_text
-    )
-    for field in attrs.fields(Fault)
-    if field.name != "id"
+_CODES = {published.status: code for code, published in ERRORS.items()} | {429: 1, 409: 5}
+"""The code of an error with a status."""
+_TYPES: Mapping[str, str] = {
+    field.name: str(field.type) for field in attrs.fields(Fault) if field.name != "id"
 }
-"""What reads the text of a fault's value, by its key: the type of the field says what the value is."""
+"""The type of the value of each key that a fault is written with."""

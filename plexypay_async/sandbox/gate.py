@@ -1,28 +1,42 @@
-"""What a request to the API passes: it is recorded, struck by faults, authenticated, handled and answered."""
+"""What a request passes on its way to its handler.
+
+Every request passes `door`: it must arrive completely, and be one to serve. A request to the API then passes
+the `Gate`: it is recorded, struck by faults, authenticated, handled and answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import attrs
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler as HTTPHandler
+from aiohttp.typedefs import Middleware
 
 from .._privacy.secret import Secret
+from .connections import ServerConnections
 from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
-from .site import is_same_text
+from .pages.checkout_page import message_page
+from .site import Site, is_same_text
 from .traffic import ArrivedRequest, Traffic
 
-__all__ = ["Gate", "respond"]
+__all__ = ["MAX_BODY", "Gate", "door", "respond"]
+
+MAX_BODY = 1 << 20
+"""Bytes of a request's body, decompressed."""
 
 _JSON = "application/json"
-# aiohttp does not tell a handler that its client has gone: the handler has to look.
+# Seconds between looks: aiohttp does not tell a handler that its client has gone.
 _LOOK_EVERY = 0.05
 _OWN_PATHS = ("/_sandbox/", "/checkout/")
+_ASK_FOR_TOKEN = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Plexy Pay sandbox", charset="UTF-8"'}
 
 
 def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -33,6 +47,31 @@ def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> 
         # orjson stops at 64 bits, and a sum of amounts can have more.
         body = json.dumps(response.document).encode()
     return web.Response(status=response.status, body=body, content_type=_JSON, headers=headers)
+
+
+def door(site: Site, connections: ServerConnections) -> Middleware:
+    """Return the middleware that lets requests in."""
+
+    @web.middleware
+    async def serve(request: web.Request, handler: HTTPHandler) -> web.StreamResponse:
+        try:
+            await _arrival(request)
+        except web.HTTPRequestEntityTooLarge:
+            return _refuse_at_door(
+                request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: larger than {MAX_BODY} bytes"
+            )
+        except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+            return _refuse_at_door(request, HTTPStatus.BAD_REQUEST, "body: unreadable or incomplete")
+        with connections.request(request):
+            refusal = site.refusal(request)
+            if refusal is None:
+                return await handler(request)
+            response = _refuse_at_door(request, *refusal)
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                response.headers.update(_ASK_FOR_TOKEN)
+            return response
+
+    return serve
 
 
 @attrs.define(eq=False)
@@ -48,9 +87,7 @@ class Gate:
         """End the requests that hang."""
         self._stopping.set()
 
-    def route(
-        self, operation: str, handler: Handler, headers: Mapping[str, str] | None
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def route(self, operation: str, handler: Handler, headers: Mapping[str, str] | None) -> HTTPHandler:
         """Return the HTTP handler of an operation; `headers` are on each of its answers."""
 
         async def serve(request: web.Request) -> web.StreamResponse:
@@ -58,17 +95,17 @@ class Gate:
                 asked = ApiRequest(request.match_info, request.query, body, request.headers)
                 return respond(handler(asked), headers)
 
-            return await self._pass(request, operation, work, headers)
+            return await self._serve(request, operation, work, headers)
 
         return serve
 
     async def unknown(self, request: web.Request, refused: web.HTTPException) -> web.StreamResponse:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
-            return _refuse(request, refused)
-        return await self._pass(request, None, lambda _: _refuse(request, refused), None)
+            return _refuse_path(request, refused)
+        return await self._serve(request, None, lambda _: _refuse_path(request, refused), None)
 
-    async def _pass(
+    async def _serve(
         self,
         request: web.Request,
         operation: str | None,
@@ -138,7 +175,22 @@ class Gate:
         raise Refusal(3, message, status=401)
 
 
-def _refuse(request: web.Request, refused: web.HTTPException) -> web.Response:
+async def _arrival(request: web.Request) -> None:
+    if request.content_type.startswith("multipart/"):
+        # aiohttp reads the parts of a form from the stream: `read` would leave nothing for it.
+        await request.content.wait_eof()
+    else:
+        await request.read()
+
+
+def _refuse_at_door(request: web.Request, status: HTTPStatus, message: str) -> web.Response:
+    if request.path == "/" or request.path.startswith("/checkout/"):
+        return message_page("Not from here", message, status=status)
+    source = "sandbox" if request.path.startswith("/_sandbox") else "keys"
+    return respond(ApiResponse(status, error_body(3, message, source=source)))
+
+
+def _refuse_path(request: web.Request, refused: web.HTTPException) -> web.Response:
     if isinstance(refused, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(refused.allowed_methods))
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")

@@ -67,7 +67,7 @@ class MoneyFields(Fields):
         if value is None:
             return None
         if type(value) not in (int, Decimal):
-            raise Refusal(3, f"{self._prefix}{name}: expected a number", source=self.source)
+            raise self._bad_type(name, "expected a number")
         amount = Decimal(value)
         if amount <= 0:
             raise self.bad_value(name, "must be positive")
@@ -80,16 +80,6 @@ class MoneyFields(Fields):
     def required_major_units(self, name: str) -> int:
         """Return an amount of major units, which must be given, as minor units."""
         return self.given(name, self.major_units(name))
-
-    def required_text(self, name: str) -> str:
-        """Return a string that must be given."""
-        return self.given(name, self.text(name))
-
-    def currency(self, name: str) -> str:
-        """Return a currency, which must be given."""
-        currency = self.required_text(name)
-        self.check_currency(name, currency)
-        return currency
 
 
 def _whole(digits: str) -> int | Decimal:

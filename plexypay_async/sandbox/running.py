@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import os
 import re
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import attrs
 from aiohttp import web
+from aiohttp.typedefs import Handler as HTTPHandler
 
 from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
 from ..api.operation import Declaration, Evidence
+from ..errors import ConfigurationError
 from .admin import Admin
 from .clock import Clock
 from .connections import ServerConnections
@@ -24,10 +27,9 @@ from .database import open_database
 from .deliveries.dispatcher import Dispatcher
 from .deliveries.settings import WebhookSettings
 from .deliveries.store import DeliveryStore
-from .door import MAX_BODY, door
 from .exchange import Handler
 from .faults import Faults
-from .gate import Gate
+from .gate import MAX_BODY, Gate, door
 from .handlers.group import GroupHandlers
 from .pages.checkout import Checkout
 from .pages.index import IndexPage
@@ -46,6 +48,11 @@ _LONGEST_LINE = 8190
 _MOST_HEADERS = 128
 
 
+def _check_positive(_: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ConfigurationError(f"{attribute.name}: must be positive, got {value}")
+
+
 @attrs.frozen(kw_only=True)
 class Setup:
     """What a sandbox keeps from one start to the next."""
@@ -59,9 +66,9 @@ class Setup:
     faults: Faults
     requests: Traffic
     handlers: Sequence[tuple[Declaration[...], type[GroupHandlers]]]
-    max_page_size: int
-    request_timeout: float
-    max_connections: int
+    max_page_size: int = attrs.field(validator=_check_positive)
+    request_timeout: float = attrs.field(validator=_check_positive)
+    max_connections: int = attrs.field(validator=_check_positive)
 
 
 class RunningSandbox:
@@ -84,7 +91,7 @@ class RunningSandbox:
             DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
         )
         groups = {
-            handlers: handlers(self.state, base_url=self.base_url, max_page_size=setup.max_page_size)
+            handlers: handlers(self.state, self.base_url, setup.max_page_size)
             for _, handlers in setup.handlers
         }
         self.operations: list[tuple[Declaration[...], Handler]] = [
@@ -160,16 +167,14 @@ class RunningSandbox:
         gate, setup = self._gate, self._setup
 
         @web.middleware
-        async def answer_unknown(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
+        async def answer_unknown(request: web.Request, handler: HTTPHandler) -> web.StreamResponse:
             refused = request.match_info.http_exception
             return await (handler(request) if refused is None else gate.unknown(request, refused))
 
         application = web.Application(
             middlewares=[door(setup.site, self.connections), answer_unknown], client_max_size=MAX_BODY
         )
-        application.on_response_prepare.append(_say_what_it_is)
+        application.on_response_prepare.append(_add_sandbox_header)
         # A path without parameters wins over one that could swallow it.
         for declaration, handler in sorted(
             self.operations, key=lambda served: len(served[0].path_parameters) > 0
@@ -189,7 +194,7 @@ class RunningSandbox:
         return application
 
 
-async def _say_what_it_is(_: web.Request, response: web.StreamResponse) -> None:
+async def _add_sandbox_header(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[SANDBOX_HEADER] = "1"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 from collections.abc import Iterable, Mapping
@@ -16,13 +15,14 @@ from ..errors import ConfigurationError
 from .clock import Clock
 from .deliveries.log import Deliveries
 from .deliveries.settings import PAUSES, WebhookSettings
+from .deliveries.settings import webhook_token as checked_token
 from .exchange import Refusal
 from .faults import Fault, Faults
 from .handlers.group import find_handlers
 from .running import RunningSandbox, Setup
-from .site import Site, is_loopback
+from .site import Site, checked_each, is_loopback
+from .state.acquirer import LinkPayment
 from .state.issuer import DEFAULT_CARD, PASSWORD
-from .state.link_payments import LinkPayment
 from .thread import ServingThread
 from .traffic import Traffic
 
@@ -43,19 +43,19 @@ class Sandbox:
     Every answer carries ``X-Plexypay-Sandbox: 1``, by which a client knows it. Answers of operations that are
     assumed carry ``X-Evidence: assumed``; those of faults name the fault in ``X-Sandbox-Fault``.
 
-    ``async with`` serves on the running event loop. Code that blocks that loop's thread, such as a call of
-    the synchronous `PlexyPay`, would wait for ever for an answer; for such code, ``with`` serves on a thread
-    of its own. Either way, all that follows may be used from any thread.
+    ``async with`` serves on the running event loop. Code that blocks the thread of that loop, such as a call
+    of the synchronous `PlexyPay`, would never be answered: for such code, use ``with``, which serves on a
+    thread of its own. Either way, the attributes and methods below may be used from any thread.
 
     Args:
         api_key: The key that requests must carry. Unless given ``sandbox-key``, and a random one where it
             listens on more than a loopback address.
-        database: A file for the state, made if it is not there and read again by the next sandbox; in
-            memory, and gone at the stop, unless given. An empty string is a file that SQLite takes away at
-            the stop, for more links than memory should hold.
+        database: A file for the state, created if it does not exist and used again by the next sandbox.
+            Unless given, the state is in memory and lost at the stop. An empty string is a temporary file,
+            deleted at the stop, for more links than memory should hold.
         host: The address to listen on. On any but a loopback address or ``localhost``, the sandbox's own
-            paths (``/_sandbox`` and ``/``) need the `admin_token`. It speaks plain HTTP: whoever is between
-            reads the keys.
+            paths (``/_sandbox`` and ``/``) need the `admin_token`. It speaks plain HTTP: anyone on
+            the network between can read the keys.
         port: The port to listen on; 0 takes a free one, anew at each start.
         faults: Faults in force from the start, as `Fault` or text.
         seed: Makes the chances of the faults the same in each run.
@@ -66,20 +66,20 @@ class Sandbox:
             is any host. To others nothing is sent: test data may hold the addresses of real shops.
         webhook_ports: Ports of this machine to which webhooks may go besides that of `webhook_url` and those
             at which servers under development usually are (3000, 5000, 8000, 8080, 8791); ``"*"`` is any. To
-            others nothing is sent: a link is not to reach whatever else listens here.
+            others nothing is sent: a link must not reach other services of this machine.
         webhook_pauses: Seconds of the sandbox's clock between the attempts at one webhook, which therefore
             has one attempt more than there are pauses.
         webhook_timeout: Seconds of real time that a receiver has to answer.
         allowed_hosts: Names by which it may be called besides `host`, ``localhost`` and, where it listens on
             more than a loopback address, addresses: ``["sandbox"]`` for ``http://sandbox:8790``. A request
-            whose ``Host`` is another is refused with 403, since a page of the web could have sent it.
+            with any other ``Host`` is refused with 403: a web page could have sent it (DNS rebinding).
         admin_token: What the sandbox's own paths ask for as ``Authorization: Bearer``, or as the password of
             ``Basic``. Unless given nothing, and a random one where it listens on more than a loopback
             address.
         request_timeout: Seconds of real time in which a request must have arrived, from its first byte to the
             end of its body; its connection is closed after them.
-        max_connections: How many connections it holds. One more takes the place of the one that has waited
-            longest without a request under way.
+        max_connections: How many connections are open at most. A further one replaces the one that has been
+            idle longest.
 
     Attributes:
         api_key: The key that requests must carry.
@@ -116,38 +116,19 @@ class Sandbox:
         request_timeout: float = 30.0,
         max_connections: int = 1000,
     ) -> None:
-        is_exposed = not is_loopback(host)
-        if api_key is None:
-            api_key = secrets.token_urlsafe(24) if is_exposed else "sandbox-key"
-        if admin_token is None and is_exposed:
-            admin_token = secrets.token_urlsafe(24)
-        for name, text in (("api_key", api_key), ("admin_token", admin_token)):
-            if text is not None and (not text or not text.isascii() or not text.isprintable()):
-                raise ConfigurationError(f"{name}: expected printable ASCII text")
-        if not 0 < request_timeout < math.inf:
-            raise ConfigurationError(f"request_timeout: must be positive, got {request_timeout}")
-        if max_connections < 1:
-            raise ConfigurationError(f"max_connections: must be positive, got {max_connections}")
-        if max_page_size < 1:
-            raise ConfigurationError(f"max_page_size: must be positive, got {max_page_size}")
-        if isinstance(faults, (str, Fault)):
-            raise ConfigurationError("faults: expected several, such as ['code=1,rate=0.05']")
-        self.api_key = api_key
+        self.api_key, self._admin_token = _keys(host, api_key, admin_token)
         self.clock = Clock()
         self.faults = Faults(seed)
         self.requests = Traffic()
         self.deliveries = Deliveries(lambda: self._started().dispatcher)
-        self._admin_token = None if admin_token is None else Secret(admin_token)
         self._webhooks = WebhookSettings(
             url=webhook_url,
-            token=api_key if webhook_token is None else webhook_token,
+            token=checked_token(self.api_key if webhook_token is None else webhook_token),
             hosts=webhook_hosts,
             ports=webhook_ports,
             pauses=webhook_pauses,
             timeout=webhook_timeout,
         )
-        for fault in faults:
-            self.faults.add(fault)
         self._setup = Setup(
             host=host,
             port=port,
@@ -162,6 +143,7 @@ class Sandbox:
             request_timeout=request_timeout,
             max_connections=max_connections,
         )
+        checked_each("faults", faults, self.faults.add, such_as=["code=1,rate=0.05"])
         self._running: RunningSandbox | None = None
         self._thread: ServingThread | None = None
 
@@ -212,7 +194,7 @@ class Sandbox:
 
     @webhook_url.setter
     def webhook_url(self, url: str | None) -> None:
-        self._webhooks.set_url(url)
+        self._webhooks.url = url
 
     @property
     def webhook_token(self) -> str:
@@ -221,23 +203,23 @@ class Sandbox:
         Raises:
             ConfigurationError: What it is set to is no printable ASCII text.
         """
-        return self._webhooks.token
+        return self._webhooks.token.reveal()
 
     @webhook_token.setter
     def webhook_token(self, token: str) -> None:
-        self._webhooks.set_token(token)
+        self._webhooks.token = checked_token(token)
 
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""
         running = self._started()
         links = running.loop.do(lambda: list(running.state.links.all()))
-        return [orjson.loads(orjson.dumps(link.whole(running.base_url))) for link in links]
+        return [_as_json(link.whole(running.base_url)) for link in links]
 
     def transactions(self) -> list[dict[str, Any]]:
         """Return every stored transaction as webhooks show one, the oldest first; amounts in major units."""
         running = self._started()
         transactions = running.loop.do(lambda: list(running.state.transactions.all()))
-        return [orjson.loads(orjson.dumps(transaction.whole())) for transaction in transactions]
+        return [_as_json(transaction.whole()) for transaction in transactions]
 
     def pay(
         self,
@@ -267,11 +249,10 @@ class Sandbox:
         running = self._started()
         payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
         try:
-            transaction = running.loop.do(lambda: running.state.link_payments.pay(payment_link_id, payment))
+            transaction = running.loop.do(lambda: running.state.acquirer.pay_link(payment_link_id, payment))
         except Refusal as refusal:
             raise ValueError(refusal.response.document["message"]) from None
-        paid: dict[str, Any] = orjson.loads(orjson.dumps(transaction.whole()))
-        return paid
+        return _as_json(transaction.whole())
 
     def reset(self) -> None:
         """Forget what was stored, requests and faults, and return the clock to real time.
@@ -315,3 +296,20 @@ class Sandbox:
         if self._running is None:
             raise ConfigurationError("the sandbox is not running; use it in a `with` or `async with` block")
         return self._running
+
+
+def _keys(host: str, api_key: str | None, admin_token: str | None) -> tuple[str, Secret[str] | None]:
+    is_exposed = not is_loopback(host)
+    if api_key is None:
+        api_key = secrets.token_urlsafe(24) if is_exposed else "sandbox-key"
+    if admin_token is None and is_exposed:
+        admin_token = secrets.token_urlsafe(24)
+    for name, text in (("api_key", api_key), ("admin_token", admin_token)):
+        if text is not None and (not text or not text.isascii() or not text.isprintable()):
+            raise ConfigurationError(f"{name}: expected printable ASCII text")
+    return api_key, None if admin_token is None else Secret(admin_token)
+
+
+def _as_json(document: Mapping[str, Any]) -> dict[str, Any]:
+    read: dict[str, Any] = orjson.loads(orjson.dumps(document))
+    return read

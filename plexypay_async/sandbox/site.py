@@ -1,11 +1,12 @@
 """Whom the sandbox serves: by which names it is called, and whose pages may send it something.
 
-A page of the web can send requests to this machine, and can have its own name lead here after it was loaded
-(DNS rebinding), after which a browser takes the sandbox for a part of that page's site and lets it read. So
-each request must call the sandbox by a name that is its own, and what changes something must not come from a
-page of another site. Programs other than browsers say nothing of a site, and are served.
+A web page can make its visitor's browser send requests to this machine. It can even point its own name here
+after it was loaded (DNS rebinding): the browser then takes the sandbox for that page's own site, and lets the
+page read the answers. So the ``Host`` of each request must be a name of this sandbox, and a request that
+changes something must not come from a page of another site. Programs other than browsers send no headers that
+name a site, and are served.
 
-The bank's page is the exception: a shop's page posts to it, as it does to a real bank's.
+The bank's page is the exception: a shop's page posts to it, as to a real bank's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 import yarl
 from aiohttp import hdrs, web
@@ -26,13 +29,16 @@ from ..errors import ConfigurationError
 __all__ = [
     "BANK_PAGES",
     "Site",
-    "host_of",
+    "checked_each",
+    "checked_host",
     "is_cross_site",
     "is_loopback",
     "is_loopback_name",
     "is_same_text",
     "numeric_address",
 ]
+
+T = TypeVar("T")
 
 BANK_PAGES = "/checkout/3ds/"
 _ADMIN = "/_sandbox"
@@ -52,10 +58,11 @@ class Site:
     """
 
     def __init__(self, host: str, allowed_hosts: Iterable[str], admin_token: Secret[str] | None) -> None:
-        if isinstance(allowed_hosts, str):
-            raise ConfigurationError("allowed_hosts: expected several, such as ['sandbox']")
-        self._names = {_plain(host)} | {_checked_name(name) for name in allowed_hosts}
-        # An address, unlike a name, cannot be made to lead elsewhere. A sandbox on a loopback address is
+        allowed = checked_each(
+            "allowed_hosts", allowed_hosts, partial(checked_host, "allowed_hosts"), such_as=["sandbox"]
+        )
+        self._names = {_plain(name) for name in (host, *allowed)}
+        # An address, unlike a name, cannot be pointed elsewhere by DNS. A sandbox on a loopback address is
         # reached by loopback addresses alone.
         self._takes_addresses = not is_loopback(host)
         self._admin_token = admin_token
@@ -69,12 +76,12 @@ class Site:
         if not self._is_own(name):
             return (
                 HTTPStatus.FORBIDDEN,
-                f"Host: {name[:200]!r} is no name of this sandbox; if it is to be one, allow it with"
-                " allowed_hosts=[...] or --allowed-host",
+                f"Host: {name[:200]!r} is not a name of this sandbox; allow it with allowed_hosts=[...] or"
+                " --allowed-host",
             )
         changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
         if changes and is_cross_site(request):
-            return (HTTPStatus.FORBIDDEN, "Origin: asked for by a page of another site")
+            return (HTTPStatus.FORBIDDEN, "Origin: the request comes from a page of another site")
         if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):
             return (
                 HTTPStatus.UNAUTHORIZED,
@@ -119,14 +126,14 @@ def is_cross_site(request: web.Request) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine to itself alone, as far as its text says; no name is looked up."""
+    """Whether a host is a loopback address or a name of one; no name is looked up."""
     name = _plain(host)
     address = numeric_address(name)
     return is_loopback_name(name) if address is None else address.is_loopback
 
 
 def is_same_text(given: str, secret: Secret[str]) -> bool:
-    """Whether a header's text is the secret; how long that takes says nothing of it."""
+    """Whether a header's text is the secret, compared in constant time."""
     return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.reveal().encode())
 
 
@@ -156,23 +163,24 @@ def _host_name(called: str) -> str | None:
     return _plain(name)
 
 
-def _checked_name(name: object) -> str:
-    found = host_of(name)
-    if not found:
-        raise ConfigurationError(
-            f"allowed_hosts: expected names without a port, such as 'sandbox', got {name!r}"
-        )
-    return _plain(found)
-
-
-def host_of(name: object) -> str | None:
-    """Return a host's name as addresses have it; None for what is no name, or has a port."""
-    if not isinstance(name, str) or not name.isprintable():
-        return None
+def checked_host(parameter: str, name: object) -> str:
+    """Return a host's name as addresses have it; a `ConfigurationError` if it is none, or has a port."""
     try:
-        return yarl.URL.build(scheme="http", host=name).host
+        host = yarl.URL.build(scheme="http", host=name).host if isinstance(name, str) else None
     except ValueError:
-        return None
+        host = None
+    if not host or not str(name).isprintable():
+        raise ConfigurationError(
+            f"{parameter}: expected host names without a port, such as 'sandbox', got {name!r}"
+        )
+    return host.rstrip(".").lower()
+
+
+def checked_each(name: str, values: Iterable[Any], check: Callable[[Any], T], *, such_as: object) -> list[T]:
+    """Check each value of a parameter that takes several, and return what `check` returns."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ConfigurationError(f"{name}: expected several, such as {such_as}")
+    return [check(value) for value in values]
 
 
 def numeric_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -33,16 +33,11 @@ class SandboxLoop:
         """Do something on the loop's thread; return or raise what it does."""
         if self.is_of_this_thread:
             return work()
-        done: Future[T] = Future()
 
-        def run() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
-                done.set_exception(error)
+        async def run() -> T:
+            return work()
 
-        self.call_soon(run)
-        return done.result()
+        return self.begin(run()).result()
 
     def call_soon(self, work: Callable[[], object]) -> None:
         """Have something done on the loop, without waiting for it."""

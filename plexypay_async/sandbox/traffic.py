@@ -19,7 +19,7 @@ class ArrivedRequest:
     path: str
     """The path and query as sent, percent-encoded."""
     operation: str | None
-    """The operation's name, such as ``payment_links.create``; None for a path that is none's."""
+    """The operation's name, such as ``payment_links.create``; None where the path belongs to none."""
     headers: Mapping[str, str] = attrs.field(repr=False)
     """The headers, found in any letter case. ``Authorization`` is among them."""
 

@@ -58,8 +58,8 @@ def command(*arguments: str, patience: float = 0.2, patience_with_journal: float
     program = (
         "import sys\n"
         "from plexypay_async.cli import bulk_run, main, progress, signals\n"
-        f"bulk_run._PATIENCE = {patience}\n"
-        f"bulk_run._PATIENCE_WITH_JOURNAL = {patience_with_journal}\n"
+        f"bulk_run._FINISH_TIMEOUT = {patience}\n"
+        f"bulk_run._FINISH_TIMEOUT_WITH_JOURNAL = {patience_with_journal}\n"
         "progress.PlainProgress.interval = 3600\n"
         f"signals.run_until_signal.__kwdefaults__['grace'] = {SOON}\n"
         "sys.exit(main(sys.argv[1:]))\n"
@@ -300,7 +300,7 @@ def test_signals_again_and_again_end_the_process_at_once() -> None:
         "            await asyncio.sleep(0.02)\n"
         "        except asyncio.CancelledError:\n"
         "            print('no', flush=True)\n"
-        "run_until_signal(stubborn(), finish=lambda _: True, patience=60, grace=60)\n"
+        "run_until_signal(stubborn(), finish=lambda _: True, finish_timeout=60, grace=60)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False

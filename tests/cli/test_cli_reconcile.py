@@ -164,7 +164,7 @@ def compare(
     rows: str, journal: list[tuple[str, State, Any]], *links: PaymentLinkSummary, everything: bool = False
 ) -> list[Finding]:
     data = ("amount,currency,order_reference\n" + rows).encode()
-    with Reconciliation(everything=everything) as reconciliation:
+    with Reconciliation.open(everything=everything) as reconciliation:
         reconciliation.add_rows(check_references(open_rows(Lines(io.BytesIO(data)), "orders.csv")))
         reconciliation.add_journal(journal)
         for found in links:
@@ -226,7 +226,7 @@ def test_it_compares_in_constant_memory() -> None:
     def peak_of(count: int) -> int:
         tracemalloc.start()
         try:
-            with Reconciliation() as reconciliation:
+            with Reconciliation.open() as reconciliation:
                 for number in range(count):
                     reconciliation.add_link(link(f"pl_{number:032}", f"R-{number}"))
                 reconciliation.add_journal((f"R-{n}", State.DONE, kept(f"pl_{n:032}")) for n in range(count))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plexypay_async.cli.exits import UnusableInputError
-from plexypay_async.cli.report import Problems, printable
+from plexypay_async.cli.report import Problems
 from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult
+from plexypay_async.cli.terminal import printable
 
 COLUMNS = ["line", "order_reference", "outcome", "link_id", "url", "error", "error_code", "error_message"]
 
@@ -29,7 +31,7 @@ FAILED = RowResult(
 
 def test_csv(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    with ResultsFile(str(path)) as results:
+    with closing(ResultsFile(str(path))) as results:
         results.write(CREATED)
         results.write(FAILED)
     with path.open(encoding="utf-8", newline="") as file:
@@ -41,7 +43,7 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "results.JSONL"
-    with ResultsFile(str(path)) as results:
+    with closing(ResultsFile(str(path))) as results:
         results.write(CREATED)
         results.write(FAILED)
     created, failed = (json.loads(line) for line in path.read_text("utf-8").splitlines())
@@ -55,7 +57,7 @@ def test_json_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_every_line_is_there_before_the_file_is_closed(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"results.{ending}"
-    with ResultsFile(str(path)) as results:
+    with closing(ResultsFile(str(path))) as results:
         results.write(CREATED)
         assert "pl_1" in path.read_text("utf-8")
 
@@ -66,7 +68,7 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, text: str) -> None:
     tables = {}
     for ending in ("csv", "jsonl"):
         path = tmp_path / f"results.{ending}"
-        with ResultsFile(str(path)) as results:
+        with closing(ResultsFile(str(path))) as results:
             results.write(result)
         tables[ending] = path
     with tables["csv"].open(encoding="utf-8", newline="") as file:
@@ -78,7 +80,7 @@ def test_a_spreadsheet_calculates_nothing(tmp_path: Path, text: str) -> None:
 
 def test_text_that_is_no_unicode_is_written_as_an_escape(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
-    with ResultsFile(str(path)) as results:
+    with closing(ResultsFile(str(path))) as results:
         results.write(RowResult(line=2, order_reference="a\udcd0", outcome=RowOutcome.INVALID))
     assert json.loads(path.read_text("utf-8"))["order_reference"] == "a\udcd0"
 

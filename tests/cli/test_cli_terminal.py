@@ -108,12 +108,12 @@ def test_scale_by_rows_and_by_bytes() -> None:
     by_bytes = Scale(tally, lines, len(data), None)
     unknown = Scale(tally, lines, None, None)
     assert (by_rows.fraction, by_bytes.fraction, unknown.fraction) == (0.0, 0.0, None)
-    tally.count(RowOutcome.RECOVERED)
+    tally.outcomes[RowOutcome.RECOVERED] += 1
     next(lines)
     assert (by_rows.fraction, by_bytes.fraction) == (0.25, 0.1)
-    assert (tally.created, tally.recovered, tally.settled) == (1, 1, 1)
+    assert (tally.created, tally.outcomes[RowOutcome.RECOVERED], tally.done) == (1, 1, 1)
     for outcome in (RowOutcome.FAILED, RowOutcome.UNKNOWN, RowOutcome.INVALID):
-        tally.count(outcome)
+        tally.outcomes[outcome] += 1
     list(lines)
     assert (by_rows.fraction, by_bytes.fraction, tally.not_created) == (1.0, 1.0, 3)
     assert Scale(tally, lines, 0, 0).fraction == 1.0

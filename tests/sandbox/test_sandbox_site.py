@@ -116,7 +116,7 @@ async def test_what_is_refused_says_how_to_allow_it(sandbox: Sandbox, session: a
     async with session.get(sandbox.base_url + LINKS, headers={"Host": "sandbox:8790"}) as response:
         assert response.status == 403
         told = (await response.json())["message"]
-    assert "'sandbox' is no name of this sandbox" in told
+    assert "'sandbox' is not a name of this sandbox" in told
     assert "--allowed-host" in told
 
 
@@ -218,7 +218,7 @@ def test_what_counts_as_this_machine_alone(host: str, is_exposed: bool) -> None:
     ("given", "named"),
     [
         ({"allowed_hosts": "sandbox"}, "allowed_hosts: expected several"),
-        ({"allowed_hosts": ["sandbox:80"]}, "allowed_hosts: expected names without a port"),
+        ({"allowed_hosts": ["sandbox:80"]}, "allowed_hosts: expected host names without a port"),
         ({"allowed_hosts": ["http://sandbox"]}, "allowed_hosts: "),
         ({"allowed_hosts": [""]}, "allowed_hosts: "),
         ({"allowed_hosts": [7]}, "allowed_hosts: "),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from plexypay_async._privacy.secret import Secret
 from plexypay_async.cli import listen
 from plexypay_async.errors import ConfigurationError
 from plexypay_async.sandbox import Sandbox
@@ -15,7 +16,15 @@ from plexypay_async.sandbox.deliveries.settings import DEVELOPMENT_PORTS, Webhoo
 
 def settings(**given: Any) -> WebhookSettings:
     return WebhookSettings(
-        **{"url": None, "token": "t", "hosts": (), "pauses": (1,), "timeout": 1.0, **given}
+        **{
+            "url": None,
+            "token": Secret("t"),
+            "hosts": (),
+            "ports": (),
+            "pauses": (1,),
+            "timeout": 1.0,
+            **given,
+        }
     )
 
 
@@ -130,7 +139,7 @@ def test_hosts_that_are_allowed() -> None:
     ):
         assert allowed.refusal(url) is None
     assert allowed.refusal("http://a.shop.internal/") is not None
-    allowed.set_url(None)
+    allowed.url = None
     assert allowed.refusal("https://hooks.example/b") is not None
 
 

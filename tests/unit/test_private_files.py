@@ -19,7 +19,7 @@ from plexypay_async import ConfigurationError, SeenWebhooks
 from plexypay_async._files.private_files import connect, make_private_database, open_private
 from plexypay_async.bulk.journal import Journal
 from plexypay_async.cli.exits import UnusableInputError
-from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult, check_rewritable
+from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult, check_results_path
 from plexypay_async.sandbox.database import open_database
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and owners of POSIX")
@@ -57,7 +57,7 @@ def sandbox_database(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def results(path: Path, *, rewrite: bool) -> Iterator[None]:
-    with ResultsFile(str(path), rewrite=rewrite) as opened:
+    with contextlib.closing(ResultsFile(str(path), rewrite=rewrite)) as opened:
         opened.write(RowResult(line=2, order_reference="ORD-1", outcome=RowOutcome.FAILED))
         yield
 
@@ -277,11 +277,11 @@ def test_a_named_pipe_is_refused_at_once(tmp_path: Path, name: str) -> None:
 
 def test_a_look_at_results_makes_nothing_and_keeps_the_mode(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    check_rewritable(str(path))
+    check_results_path(str(path), rewrite=True)
     assert not path.exists()
     path.touch(0o644)
     path.chmod(0o644)
-    check_rewritable(str(path))
+    check_results_path(str(path), rewrite=True)
     assert modes(tmp_path) == {"results.csv": "0o644"}
 
 
@@ -372,7 +372,7 @@ checked = [check_repeats(rows()), check_references(rows())]
 for each in checked:
     for _ in range(6_000):
         next(each)
-with Reconciliation() as reconciliation:
+with Reconciliation.open() as reconciliation:
     reconciliation.add_rows(rows())
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):

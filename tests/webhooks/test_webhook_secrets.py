@@ -22,7 +22,7 @@ from plexypay_async import (
     WebhookPayloadError,
     WebhookReceiver,
 )
-from plexypay_async.sandbox.deliveries.settings import PAUSES, WebhookSettings
+from plexypay_async.sandbox.deliveries.settings import PAUSES, WebhookSettings, webhook_token
 from tests.frames import exposures
 
 from .deliveries import TOKEN, transaction_event
@@ -193,7 +193,9 @@ def test_a_receiver_that_a_frame_refers_to_shows_no_token() -> None:
 
 def test_the_sandboxs_settings_show_no_token() -> None:
     def settings(token: str) -> WebhookSettings:
-        return WebhookSettings(url=None, token=token, hosts=(), pauses=PAUSES, timeout=1.0)
+        return WebhookSettings(
+            url=None, token=webhook_token(token), hosts=(), ports=(), pauses=PAUSES, timeout=1.0
+        )
 
     def handler(held: WebhookSettings) -> None:
         raise RuntimeError("of the sandbox")
@@ -206,6 +208,6 @@ def test_the_sandboxs_settings_show_no_token() -> None:
         elsewhere(made)
     assert_hidden(caught.value)
     with pytest.raises(ConfigurationError) as refused:
-        made.set_token(f"{TOKEN}\n")
+        made.token = webhook_token(f"{TOKEN}\n")
     assert_hidden(refused.value)
-    assert made.token == TOKEN
+    assert made.token.reveal() == TOKEN

@@ -26,7 +26,7 @@ class DeliveryState(enum.StrEnum):
     REFUSED = "refused"
     """The sandbox does not deliver to this address; `Delivery.reason` says why."""
     LOST = "lost"
-    """A fault, ``delivery=never``, kept it from being tried."""
+    """The fault ``delivery=never`` struck it: it is never sent."""
 
 
 @attrs.frozen

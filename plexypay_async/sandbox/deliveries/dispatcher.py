@@ -1,4 +1,4 @@
-"""Sends the webhooks that are due, one request for each attempt, and decides what follows the answer.
+"""Makes the webhooks that tell of changes, and sends those that are due, one request for each attempt.
 
 The webhooks of one transaction are sent one after the other, in the order of its changes; those of different
 transactions are sent side by side. The sandbox's clock says when each is due; only the time that a receiver
@@ -13,9 +13,11 @@ import errno
 import functools
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import attrs
+import orjson
 from aiohttp import hdrs
 from aiohttp.abc import ResolveResult
 
@@ -23,10 +25,11 @@ from ..._http.resolver import DaemonResolver
 from ...errors import ConfigurationError
 from ..faults import Faults, Misdelivery
 from ..state.links import LinkStore
+from ..state.settlement_orders import MERCHANT_ID, StoredSettlementOrder
 from ..state.state import Changed
+from ..state.transactions import StoredTransaction
 from ..thread import SandboxLoop
 from .delivery import DeliveryState
-from .messages import webhook_of
 from .settings import WebhookSettings, is_loopback_address
 from .store import DeliveryDraft, DeliveryStore, DueDelivery
 
@@ -38,6 +41,8 @@ _LONGEST_SLEEP = 3600.0
 _AT_ONCE = 16
 _HELD_FOR = 60 * _SECOND
 _LATEST = 3600 * _SECOND
+_TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})
+_WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
 
 class _Resolver(DaemonResolver):
@@ -123,7 +128,7 @@ class Dispatcher:
 
     def tell(self, changed: Changed) -> None:
         """Store the webhook that tells of a new state, if there is one and an address for it."""
-        draft = webhook_of(changed, self._links, self.settings.url)
+        draft = _webhook_of(changed, self._links, self.settings.url)
         if draft is None:
             return
         refusal = self.settings.refusal(draft.url)
@@ -174,7 +179,7 @@ class Dispatcher:
         while True:
             self._woken.clear()
             changes_at = self._begin_due()
-            # What is due already waits until fewer are being sent; the end of each wakes this.
+            # What is due already waits until fewer are being sent: `_sent` wakes this loop.
             due_at = self.store.next_due_at()
             now = self.clock.microseconds()
             awaited = [at for at in (changes_at, due_at) if at is not None and at > now]
@@ -225,7 +230,7 @@ class Dispatcher:
             async with self._session.post(
                 due.url,
                 data=due.body,
-                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token}"},
+                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token.reveal()}"},
                 allow_redirects=False,
             ) as response:
                 return response.status, None
@@ -238,14 +243,53 @@ class Dispatcher:
         fault = self._faults.strike_delivery(draft.event)
         if fault is None or fault.delivery is None:
             return draft
-        struck = attrs.evolve(draft, fault=fault.delivery)
-        if fault.delivery is Misdelivery.TWICE:
-            return attrs.evolve(struck, copies=2)
-        if fault.delivery is Misdelivery.LATE:
-            return attrs.evolve(struck, delay=round(fault.latency * _SECOND))
-        if fault.delivery is Misdelivery.NEVER:
-            return attrs.evolve(struck, state=DeliveryState.LOST)
-        if self.store.holds(draft.subject):
+        if fault.delivery is Misdelivery.REORDERED and self.store.holds(draft.subject):
             # It is the one that overtakes.
             return draft
-        return attrs.evolve(struck, delay=_HELD_FOR, held=True)
+        changes: dict[Misdelivery, dict[str, Any]] = {
+            Misdelivery.TWICE: {"copies": 2},
+            Misdelivery.LATE: {"delay": round(fault.latency * _SECOND)},
+            Misdelivery.REORDERED: {"delay": _HELD_FOR, "held": True},
+            Misdelivery.NEVER: {"state": DeliveryState.LOST},
+        }
+        return attrs.evolve(draft, fault=fault.delivery, **changes[fault.delivery])
+
+
+def _webhook_of(changed: Changed, links: LinkStore, default_url: str | None) -> DeliveryDraft | None:
+    """Return the webhook for a new state; None if that state has none, or there is no address for it.
+
+    Evidence: names and bodies are published. Ids of other objects are written as ``{"Value": "..."}``, as
+    published; plain strings are observed too. Which changes have a webhook is assumed: all states with a
+    published name, so not ``3d``. A refund has one for its own transaction, and one for the payment when
+    nothing of it is left. A payment order belongs to no link, so its webhooks go to the default address.
+    """
+    if isinstance(changed, StoredSettlementOrder):
+        return None if default_url is None else _of_order(changed, default_url)
+    url = _callback_url(changed, links) or default_url
+    return None if url is None or changed.status not in _TOLD else _of_transaction(changed, url)
+
+
+def _callback_url(transaction: StoredTransaction, links: LinkStore) -> str | None:
+    link = None if transaction.payment_link_id is None else links.find(transaction.payment_link_id)
+    return None if link is None else link.text_of_metadata("callbackUrl")
+
+
+def _of_transaction(transaction: StoredTransaction, url: str) -> DeliveryDraft:
+    data = transaction.whole()
+    for key in _WRAPPED:
+        if data[key] is not None:
+            data[key] = {"Value": data[key]}
+    name = f"transaction.{transaction.status}"
+    subject = transaction.id
+    if transaction.type == "refund" and transaction.parent_id is not None:
+        subject = transaction.parent_id
+    body = orjson.dumps({"name": name, "merchantId": MERCHANT_ID, "data": data})
+    return DeliveryDraft(event=name, subject=subject, url=url, body=body)
+
+
+def _of_order(order: StoredSettlementOrder, url: str) -> DeliveryDraft:
+    data = order.shown()
+    del data["id"]
+    name = f"payment_order.{order.status}"
+    body = orjson.dumps({"name": name, "merchant_id": MERCHANT_ID, "data": data})
+    return DeliveryDraft(event=name, subject=order.id, url=url, body=body)

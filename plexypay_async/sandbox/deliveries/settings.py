@@ -12,28 +12,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 
+import attrs
 import yarl
 
 from ..._privacy.secret import Secret
 from ...errors import ConfigurationError
-from ..site import host_of, is_loopback_name, numeric_address
+from ..site import checked_each, checked_host, is_loopback, numeric_address
 
-__all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address"]
+__all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address", "webhook_token"]
 
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds of the sandbox's clock between one attempt and the next."""
 
 DEVELOPMENT_PORTS = (3000, 5000, 8000, 8080, 8791)
-"""The ports of this machine to which webhooks go without being told so: those at which web frameworks serve
+"""The ports of this machine to which webhooks go without being named: those at which web frameworks serve
 by default, and that of ``plexypay listen``."""
 
 _SCHEMES = ("http", "https")
 _ANY = "*"
 
 
+def _check_url(_: object, attribute: attrs.Attribute[str | None], url: str | None) -> None:
+    problem = None if url is None else _problem(url)
+    if problem is not None:
+        raise ConfigurationError(f"webhook_{attribute.name}: {problem}")
+
+
+def _checked_hosts(hosts: Iterable[str]) -> frozenset[str]:
+    return frozenset(checked_each("webhook_hosts", hosts, _checked_host, such_as=["shop.internal"]))
+
+
+def _checked_ports(ports: Iterable[int | str]) -> frozenset[int | str]:
+    named = checked_each("webhook_ports", ports, _checked_port, such_as=[9000])
+    return frozenset(DEVELOPMENT_PORTS) | frozenset(named)
+
+
+def _checked_pauses(pauses: Iterable[float]) -> tuple[float, ...]:
+    check = partial(_checked_seconds, "webhook_pauses")
+    return tuple(checked_each("webhook_pauses", pauses, check, such_as=[5, 30, 120]))
+
+
+def _checked_timeout(timeout: float) -> float:
+    if _checked_seconds("webhook_timeout", timeout) == 0:
+        raise ConfigurationError("webhook_timeout: must be positive")
+    return timeout
+
+
+@attrs.define(kw_only=True)
 class WebhookSettings:
-    """The settings of a sandbox's webhooks, which may be changed while it runs.
+    """The settings of a sandbox's webhooks, of which the first two may be set while it runs.
 
     Webhooks go to this machine alone unless told otherwise: test data may hold the addresses of real shops.
     Only a loopback address and ``localhost`` are taken for this machine, without a look-up. Of this machine
@@ -41,61 +70,16 @@ class WebhookSettings:
     the sandbox itself, which they could steer.
     """
 
-    def __init__(
-        self,
-        *,
-        url: str | None,
-        token: str,
-        hosts: Iterable[str],
-        ports: Iterable[int | str] = (),
-        pauses: Iterable[float],
-        timeout: float,
-    ) -> None:
-        if isinstance(hosts, str):
-            raise ConfigurationError("webhook_hosts: expected several, such as ['shop.internal']")
-        self.hosts = frozenset(_checked_host(host) for host in hosts)
-        if isinstance(ports, (str, int)):
-            raise ConfigurationError("webhook_ports: expected several, such as [9000], or ['*'] for any")
-        self.ports = frozenset(DEVELOPMENT_PORTS) | {_checked_port(port) for port in ports}
-        self.own_port: int | None = None
-        """That of the sandbox, once it listens."""
-        try:
-            self.pauses = tuple(_checked_seconds("webhook_pauses", pause) for pause in pauses)
-        except TypeError:
-            raise ConfigurationError("webhook_pauses: expected several, such as [5, 30, 120]") from None
-        self.timeout = _checked_seconds("webhook_timeout", timeout)
-        if not self.timeout:
-            raise ConfigurationError("webhook_timeout: must be positive")
-        self._url = ""
-        self._token = Secret("")
-        self.set_url(url)
-        self.set_token(token)
-
-    @property
-    def url(self) -> str | None:
-        """Where webhooks go whose link has no ``callbackUrl``."""
-        return self._url or None
-
-    @property
-    def token(self) -> str:
-        """What they carry as ``Authorization: Bearer``."""
-        return self._token.reveal()
-
-    def set_url(self, url: str | None) -> None:
-        """Take another default address; webhooks may go to it."""
-        problem = None if url is None else _problem(url)
-        if problem is not None:
-            raise ConfigurationError(f"webhook_url: {problem}")
-        self._url = url or ""
-
-    def set_token(self, token: str) -> None:
-        """Take another token."""
-        if _is_token(token):
-            self._token = Secret(token)
-            return
-        # Not shown: it might be a real one.
-        del token
-        raise ConfigurationError("webhook_token: expected printable ASCII text")
+    url: str | None = attrs.field(validator=_check_url)
+    """Where webhooks go whose link has no ``callbackUrl``."""
+    token: Secret[str]
+    """What they carry as ``Authorization: Bearer``."""
+    hosts: frozenset[str] = attrs.field(converter=_checked_hosts)
+    ports: frozenset[int | str] = attrs.field(converter=_checked_ports)
+    pauses: tuple[float, ...] = attrs.field(converter=_checked_pauses)
+    timeout: float = attrs.field(converter=_checked_timeout)
+    own_port: int | None = None
+    """That of the sandbox, once it listens."""
 
     def refusal(self, url: str) -> str | None:
         """Return why nothing is delivered to an address, or None where it may be."""
@@ -111,7 +95,7 @@ class WebhookSettings:
 
     def names(self, host: str) -> bool:
         """Whether a host was named as one to which webhooks go."""
-        return host in self.hosts or bool(self._url and host == _host(self._url))
+        return host in self.hosts or bool(self.url and host == _host(self.url))
 
     def refusal_of_port(self, port: int | None) -> str | None:
         """Return why nothing is delivered to a port of this machine, or None where it may be."""
@@ -119,7 +103,7 @@ class WebhookSettings:
             return f"port {port} of this machine is the sandbox itself"
         if _ANY in self.ports or port in self.ports:
             return None
-        if self._url and _is_this_machine(_host(self._url)) and port == yarl.URL(self._url).port:
+        if self.url and _is_this_machine(_host(self.url)) and port == yarl.URL(self.url).port:
             return None
         return (
             f"port {port} of this machine is not open to webhooks; allow it with webhook_ports=[{port}] or"
@@ -130,6 +114,15 @@ class WebhookSettings:
 def is_loopback_address(text: str) -> bool:
     """Whether a numeric address, as a look-up gives it, is of this machine."""
     return _is_this_machine(text.partition("%")[0])
+
+
+def webhook_token(text: object) -> Secret[str]:
+    """Return a token that webhooks can carry; any other text is a `ConfigurationError`."""
+    if isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != "":
+        return Secret(text)
+    # Not shown: it might be a real one.
+    del text
+    raise ConfigurationError("webhook_token: expected printable ASCII text")
 
 
 def _problem(url: object) -> str | None:
@@ -151,23 +144,12 @@ def _host(url: str) -> str:
 
 def _is_this_machine(host: str) -> bool:
     address = numeric_address(host)
-    if address is None:
-        return is_loopback_name(host)
     # A server that listens on all addresses is reached by the unspecified one too.
-    return address.is_loopback or address.is_unspecified
-
-
-def _is_token(text: object) -> bool:
-    return isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != ""
+    return is_loopback(host) or (address is not None and address.is_unspecified)
 
 
 def _checked_host(host: object) -> str:
-    if host == _ANY:
-        return _ANY
-    name = host_of(host)
-    if not name:
-        raise ConfigurationError(f"webhook_hosts: expected host names such as 'shop.internal', got {host!r}")
-    return name.rstrip(".").lower()
+    return _ANY if host == _ANY else checked_host("webhook_hosts", host)
 
 
 def _checked_port(port: object) -> int | str:

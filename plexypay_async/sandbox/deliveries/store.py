@@ -43,7 +43,7 @@ class DeliveryDraft:
     copies: int = 1
     """How often it is to arrive."""
     held: bool = False
-    """Whether it is due as soon as a later one of its subject has been tried."""
+    """Whether it becomes due as soon as a later one of the same subject has been tried."""
 
 
 @attrs.frozen
@@ -191,9 +191,9 @@ class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_C
         )
 
     def take_up(self, *, longest_delay: int) -> None:
-        """Make what an earlier sandbox left in the file due at once; first attempts keep their delay.
+        """Make the pending deliveries of an earlier sandbox due now, since its clock may have been ahead.
 
-        That sandbox's clock may have been ahead of this one's.
+        Those that were never tried keep their delay, up to `longest_delay`.
         """
         now = self.clock.microseconds()
         self._execute(

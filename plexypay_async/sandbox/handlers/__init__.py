@@ -1,4 +1,4 @@
 """What the sandbox does for each declared operation: one module per API group, with the name of the group.
 
-``group`` has what they share and finds them; ``records`` serves the groups whose bodies are not known.
+``group`` has what they share, and finds the handler of a declaration.
 """

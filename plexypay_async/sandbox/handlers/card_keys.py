@@ -54,29 +54,27 @@ class CardKeys:
         except (binascii.Error, ValueError):
             return [field]
         if len(content) == _BITS // 8:
-            return _texts(self._decrypted(content))
-        return [field, *_texts([content])]
+            return _printable(self._decrypted(content))
+        return [field, *_printable(content)]
 
-    def _decrypted(self, ciphertext: bytes) -> list[bytes]:
+    def _decrypted(self, ciphertext: bytes) -> bytes | None:
         if self._key is None:
-            return []
+            return None
         from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
         from cryptography.hazmat.primitives.hashes import SHA256
 
         # With the wrong padding, PKCS#1 v1.5 may give random bytes in place of an error: it comes last.
         for padding in (OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=None), PKCS1v15()):
             try:
-                return [self._key.decrypt(ciphertext, padding)]
+                return self._key.decrypt(ciphertext, padding)
             except ValueError:
                 continue
+        return None
+
+
+def _printable(content: bytes | None) -> list[str]:
+    try:
+        text = None if content is None else content.decode()
+    except UnicodeDecodeError:
         return []
-
-
-def _texts(contents: list[bytes]) -> list[str]:
-    texts: list[str] = []
-    for content in contents:
-        try:
-            texts.append(content.decode())
-        except UnicodeDecodeError:
-            continue
-    return [text for text in texts if text.isprintable()]
+    return [] if text is None or not text.isprintable() else [text]

@@ -6,8 +6,11 @@ A customer's transactions are those with its id, which a link's ``customerId`` g
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..exchange import ApiRequest, ApiResponse
-from .records import RecordHandlers
+from ..state.transactions import StoredTransaction
+from .group import RecordHandlers
 
 __all__ = ["CustomersHandlers"]
 
@@ -32,8 +35,5 @@ class CustomersHandlers(RecordHandlers):
     def transactions(self, request: ApiRequest) -> ApiResponse:
         """Return one page of a customer's transactions, the newest first."""
         self.retrieve(request)
-        page = self._page(request)
-        transactions, total = self._state.transactions.page_of_customer(
-            request.path["id"], page.offset, page.size
-        )
-        return page.response([transaction.listed() for transaction in transactions], total)
+        find = partial(self._state.transactions.page_of_customer, request.path["id"])
+        return self._page(request).response(find, StoredTransaction.listed)

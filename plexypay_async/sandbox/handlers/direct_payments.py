@@ -24,17 +24,17 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
+import attrs
 import orjson
 
-from ..exchange import ApiRequest, ApiResponse
+from ..exchange import ApiRequest, ApiResponse, in_base64
 from ..money import MoneyFields, in_major_units
 from ..state.acquirer import Authentication
 from ..state.issuer import CARDS, REASONS, PresentedCard
-from ..state.state import SandboxState
 from ..state.transactions import IMMEDIATE, MANUAL, VERIFICATION, StoredTransaction, TransactionDraft
 from .card_keys import CardKeys
 from .group import GroupHandlers
@@ -49,15 +49,14 @@ _CVV = re.compile("[0-9]{3,4}")
 _THROUGH = ("authorized", "charged", "cancelled", "refunded")
 
 
+@attrs.define
 class DirectPaymentsHandlers(GroupHandlers):
     """What the sandbox does for each operation of direct payments."""
 
     source = "directPayments"
     noun = "transaction"
 
-    def __init__(self, state: SandboxState, *, base_url: str, max_page_size: int) -> None:
-        super().__init__(state, base_url=base_url, max_page_size=max_page_size)
-        self._keys = CardKeys()
+    _keys: CardKeys = attrs.field(factory=CardKeys, init=False)
 
     def keys(self, _: ApiRequest) -> ApiResponse:
         """Return the public key with which cards are encrypted for the sandbox."""
@@ -119,13 +118,8 @@ class DirectPaymentsHandlers(GroupHandlers):
             cvv = self._read(fields, "encryptedCvv", _CVV.fullmatch)
         if fields.text("encryptedCardholderName") is not None:
             holder = self._read(fields, "encryptedCardholderName", str.strip, last=True)
-        return PresentedCard(
-            number=number,
-            expiry_month=month,
-            expiry_year=year if year > 99 else 2000 + year,
-            cvv=cvv,
-            holder=holder,
-        ), None
+        card = PresentedCard(number=number, expiry_month=month, expiry_year=year, cvv=cvv, holder=holder)
+        return card, None
 
     def _read(
         self, fields: MoneyFields, name: str, is_one: Callable[[str], object], *, last: bool = False
@@ -188,7 +182,7 @@ class DirectPaymentsHandlers(GroupHandlers):
 def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[str, Any]:
     """Return what a merchant needs to send its customer to the sandbox's bank page."""
     action = f"{base_url}/checkout/3ds/{transaction.id}"
-    creq = _base64(
+    creq = in_base64(
         {
             "threeDSServerTransID": transaction.id,
             "messageType": "CReq",
@@ -196,7 +190,7 @@ def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[st
             "challengeWindowSize": "05",
         }
     )
-    session_data = _base64({"transactionId": transaction.id})
+    session_data = in_base64({"transactionId": transaction.id})
     html = (
         f'<form method="post" action="{escape(action)}"><input type="hidden" name="creq" value="{creq}">'
         f'<input type="hidden" name="threeDSSessionData" value="{session_data}"></form>'
@@ -210,10 +204,6 @@ def _challenge_request(transaction: StoredTransaction, base_url: str) -> dict[st
         "threeDSSessionData": session_data,
         "action": action,
     }
-
-
-def _base64(document: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(document)).decode().rstrip("=")
 
 
 def _password(fields: MoneyFields) -> str:

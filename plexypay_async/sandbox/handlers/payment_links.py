@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from ..clock import read_time
 from ..exchange import ApiRequest, ApiResponse, Fields, json_text
@@ -39,14 +39,13 @@ class PaymentLinksHandlers(GroupHandlers):
         query = request.query
         page = self._page(request)
         status = query.get("status")
-        links, total = self._state.links.search(
-            page.offset,
-            page.size,
+        find = partial(
+            self._state.links.search,
             status=None if status is None else status.lower(),
             created_from=self._moment(query, "from"),
             created_to=self._moment(query, "to"),
         )
-        return page.response([link.summary() for link in links], total)
+        return page.response(find, StoredLink.summary)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one link."""
@@ -54,7 +53,7 @@ class PaymentLinksHandlers(GroupHandlers):
 
     def retrieve_by_order_reference(self, request: ApiRequest) -> ApiResponse:
         """Return the link with an order reference."""
-        link = self._state.links.find_by_order_reference(request.path["order_reference"])
+        link = self._state.links.find_by("order_reference", request.path["order_reference"])
         return self._shown(self._found(link))
 
     def update_expiration(self, request: ApiRequest) -> ApiResponse:
@@ -84,17 +83,8 @@ class PaymentLinksHandlers(GroupHandlers):
         return ApiResponse(200, {"data": data})
 
     def _new(self, fields: Fields) -> StoredLink:
-        amount, currency = fields.integer("amount"), fields.text("currency")
-        amount = fields.given("amount", amount)
-        currency = fields.given("currency", currency)
-        description = fields.text("description")
+        amount = fields.minor_units("amount")
         order_reference = fields.text("orderReference")
-        customer_id = fields.text("customerId")
-        metadata = fields.object("metadata")
-        auto_clearing = fields.boolean("autoClearing")
-        validation = fields.boolean("validation")
-        fields.check_minor_units("amount", amount)
-        fields.check_currency("currency", currency)
         if order_reference == "":
             raise fields.bad_value("orderReference", "must not be empty")
         now = self._state.links.second()
@@ -104,15 +94,15 @@ class PaymentLinksHandlers(GroupHandlers):
             created_at=now,
             updated_at=now,
             amount=amount,
-            currency=currency,
-            description=description,
+            currency=fields.currency("currency"),
+            description=fields.text("description"),
             order_reference=order_reference,
             expires_at=self._future(fields, "expiresAt"),
-            customer_id=customer_id,
-            metadata=self._kept(metadata, "metadata"),
+            customer_id=fields.text("customerId"),
+            metadata=self._kept(fields, "metadata"),
             recurring=self._recurring(fields),
-            auto_clearing=auto_clearing is not False,
-            validation=validation is True,
+            auto_clearing=fields.boolean("autoClearing") is not False,
+            validation=fields.boolean("validation") is True,
         )
 
     def _future(self, fields: Fields, name: str) -> int | None:
@@ -131,9 +121,10 @@ class PaymentLinksHandlers(GroupHandlers):
             recurring.check_positive("frequency", frequency)
         recurring.time("expiry")
         recurring.text("parentTransactionId")
-        return self._kept(fields.object("recurring"), "recurring")
+        return self._kept(fields, "recurring")
 
-    def _kept(self, document: dict[str, Any] | None, name: str) -> str | None:
+    def _kept(self, fields: Fields, name: str) -> str | None:
+        document = fields.object(name)
         return None if document is None else json_text(document, name=name, source=self.source)
 
     def _moment(self, query: Mapping[str, str], name: str) -> int | None:

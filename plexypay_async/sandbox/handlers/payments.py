@@ -36,26 +36,24 @@ class PaymentsHandlers(GroupHandlers):
     def capture(self, request: ApiRequest) -> ApiResponse:
         """Debit what an authorized payment holds, or a part of it."""
         fields = MoneyFields(request.body, source=self.source)
-        amount = fields.major_units("amount")
+        given = fields.major_units("amount")
         payment = self._payment(request, "authorized", "captured")
-        if amount is None:
-            amount = payment.amount
-        elif amount > payment.amount:
+        amount = payment.amount if given is None else given
+        if amount > payment.amount:
             raise fields.bad_value("amount", "is more than was authorized")
         return _done(self._state.transactions.move(payment, "charged", captured=amount), amount, "captured")
 
     def refund(self, request: ApiRequest) -> ApiResponse:
         """Give a charged payment's money back, or a part of what is left of it."""
         fields = MoneyFields(request.body, source=self.source)
-        amount = fields.major_units("amount")
+        given = fields.major_units("amount")
         order_reference, description = fields.text("orderReference"), fields.text("description")
         payment = self._known(request)
         if payment.type == "payment" and payment.status == "refunded":
             return ApiResponse(500, {"message": _ALREADY_REFUNDED})
         payment = self._payment(request, "charged", "refunded")
-        if amount is None:
-            amount = payment.balance
-        elif amount > payment.balance:
+        amount = payment.balance if given is None else given
+        if amount > payment.balance:
             raise fields.bad_value("amount", "is more than is left to refund")
         refund, left = self._state.transactions.refund(
             payment, amount, order_reference=order_reference, description=description

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..exchange import ApiRequest, ApiResponse
-from .records import RecordHandlers
+from .group import RecordHandlers
 
 __all__ = ["PayoutsHandlers"]
 

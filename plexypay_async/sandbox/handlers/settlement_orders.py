@@ -30,17 +30,15 @@ class SettlementOrdersHandlers(GroupHandlers):
         """Make an order; the same ``requestId`` and body return the existing one, in its present state."""
         fields = _OrderFields(request.body, source=self.source)
         orders = self._state.settlement_orders
-        amount, currency = fields.number("amount"), fields.text("currency")
-        amount = fields.given("amount", amount)
-        currency = fields.given("currency", currency)
+        amount = fields.given("amount", fields.number("amount"))
+        currency = fields.currency("currency")
         beneficiary_id = fields.text("beneficiary_id")
         request_id = fields.text("requestId")
         fields.check_positive("amount", amount)
-        fields.check_currency("currency", currency)
         if request_id == "":
             raise fields.bad_value("requestId", "must not be empty")
         body = fields.canonical()
-        order = None if request_id is None else orders.find_by_request_id(request_id)
+        order = None if request_id is None else orders.find_by("request_id", request_id)
         if order is None:
             order = StoredSettlementOrder(
                 id=str(uuid.uuid4()),
@@ -64,9 +62,7 @@ class SettlementOrdersHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the orders, the newest first."""
-        page = self._page(request)
-        orders, total = self._state.settlement_orders.page(page.offset, page.size)
-        return page.response([order.shown() for order in orders], total)
+        return self._page(request).response(self._state.settlement_orders.page, StoredSettlementOrder.shown)
 
 
 class _OrderFields(Fields):

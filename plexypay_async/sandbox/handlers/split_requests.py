@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import RecordHandlers
+from .group import RecordHandlers
 
 __all__ = ["SplitRequestsHandlers"]
 

@@ -24,9 +24,7 @@ class TransactionsHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, refunds too, the newest first."""
-        page = self._page(request)
-        transactions, total = self._state.transactions.page(page.offset, page.size)
-        return page.response([transaction.listed() for transaction in transactions], total)
+        return self._page(request).response(self._state.transactions.page, StoredTransaction.listed)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one transaction."""
@@ -43,8 +41,7 @@ class TransactionsHandlers(GroupHandlers):
     def history(self, request: ApiRequest) -> ApiResponse:
         """Return the steps of a transaction, the oldest first."""
         transaction = self._found(self._state.transactions.find(request.path["id"]))
-        steps = self._state.transactions.steps(transaction.id)
-        return ApiResponse(200, {"data": [step.shown() for step in steps]})
+        return ApiResponse(200, {"data": self._state.transactions.steps(transaction.id)})
 
     def _shown(self, transaction: StoredTransaction | None) -> ApiResponse:
         return ApiResponse(200, self._found(transaction).alone())

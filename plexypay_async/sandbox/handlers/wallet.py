@@ -40,15 +40,10 @@ class WalletHandlers(GroupHandlers):
         if not key:
             raise self._refusal(3, f"{_KEY}: required")
         fields = Fields(request.body, source=self.source)
-        amount = fields.given("amount", fields.integer("amount"))
-        currency = fields.text("currency")
-        if currency is None:
-            currency = "KZT"
+        amount, currency = fields.minor_units("amount"), fields.currency("currency", default="KZT")
         order_reference = fields.text("orderReference")
-        fields.check_minor_units("amount", amount)
-        fields.check_currency("currency", currency)
         body = fields.canonical()
-        transaction = wallet.find_by_key(key)
+        transaction = wallet.find_by("idempotency_key", key)
         if transaction is None:
             transaction = StoredWalletTransaction(
                 id=str(uuid.uuid4()),
@@ -80,7 +75,7 @@ class WalletHandlers(GroupHandlers):
             raise self._wrong_state(transaction, "refunded")
         if transaction.refunded:
             raise self._refusal(5, "status: the transaction is refunded already")
-        self._state.wallet.set_refunded(transaction.id)
+        self._state.wallet.update(id=transaction.id, refunded=1)
         return self.retrieve(request)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
@@ -89,15 +84,13 @@ class WalletHandlers(GroupHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the transactions, the newest first."""
-        page = self._page(request)
-        transactions, total = self._state.wallet.page(page.offset, page.size)
-        return page.response([transaction.shown() for transaction in transactions], total)
+        return self._page(request).response(self._state.wallet.page, StoredWalletTransaction.shown)
 
     def _move(self, request: ApiRequest, done: str, status: str) -> ApiResponse:
         transaction = self._known(request)
         if transaction.status != "PROCESSING":
             raise self._wrong_state(transaction, done)
-        self._state.wallet.set_status(transaction.id, status)
+        self._state.wallet.update(id=transaction.id, status=status)
         return self.retrieve(request)
 
     def _known(self, request: ApiRequest) -> StoredWalletTransaction:

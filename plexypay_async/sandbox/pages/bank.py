@@ -78,7 +78,5 @@ _BACK = """<form method="post" action="{address}">
 </form>"""
 
 _STYLES = """
-label { margin: 0 0 .25rem; }
 .confirm { width: 100%; margin: .75rem 0; }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; }
 """

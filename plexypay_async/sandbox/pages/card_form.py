@@ -1,7 +1,6 @@
 """The card's fields on the checkout page: read, checked, and shown again where something is wrong with them.
 
-A number that is no test card's goes no further than its check: it is not stored, and not sent back in the
-page either, for it may be a real card's.
+A number that is not a test card's may be a real card's: it is neither stored nor sent back in the page.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from collections.abc import Mapping
 import attrs
 
 from ..clock import Clock
+from ..state.acquirer import PENDING, LinkPayment, default_expiry
 from ..state.issuer import CARDS
-from ..state.link_payments import PENDING, LinkPayment, default_expiry
 
 __all__ = ["CardForm", "first_form", "in_groups", "read_card_form"]
 
@@ -23,7 +22,7 @@ _CVV = re.compile("[0-9]{3,4}")
 
 @attrs.frozen(kw_only=True)
 class CardForm:
-    """What stands in the fields, and what is wrong with them, by their names."""
+    """The content of the fields, and the errors by the fields' names."""
 
     card: str = attrs.field(default="", repr=False)
     expiry: str = ""
@@ -32,7 +31,7 @@ class CardForm:
 
 
 def first_form(clock: Clock, number: str = "") -> CardForm:
-    """Return a form to begin with, in which a test card may stand already."""
+    """Return the form of a fresh page, with the test card of this number filled in, if there is one."""
     month, year = default_expiry(clock)
     return CardForm(
         card=in_groups(number) if number in CARDS else "", expiry=f"{month:02}/{year % 100:02}", cvv="123"
@@ -61,16 +60,10 @@ def read_card_form(fields: Mapping[str, str]) -> LinkPayment | CardForm:
         return CardForm(
             card=in_groups(number) if number in CARDS else "", expiry=expiry, cvv=cvv, errors=errors
         )
-    return LinkPayment(
-        card=number, cvv=cvv or None, expiry=None if date is None else _month_and_year(date), otp=PENDING
-    )
+    expires = None if date is None else (int(date[1]), int(date[2]))
+    return LinkPayment(card=number, cvv=cvv or None, expiry=expires, otp=PENDING)
 
 
 def in_groups(number: str) -> str:
     """Return a card's number as cards show it: ``4111 1111 1111 1111``."""
     return " ".join(number[start : start + 4] for start in range(0, len(number), 4))
-
-
-def _month_and_year(date: re.Match[str]) -> tuple[int, int]:
-    year = int(date[2])
-    return int(date[1]), year if len(date[2]) == 4 else 2000 + year

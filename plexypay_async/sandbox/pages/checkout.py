@@ -11,18 +11,15 @@ with ``cres``; the payment continues when the merchant sends ``cres`` to the API
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections.abc import Mapping
-from typing import Any
 
-import orjson
 from aiohttp import web
 
-from ..exchange import Refusal
+from ..exchange import Refusal, in_base64
 from ..site import BANK_PAGES, is_cross_site
-from ..state.issuer import CARDS, PASSWORD, UNAVAILABLE_LINK, Flow
-from ..state.link_payments import LinkPayment
+from ..state.acquirer import LinkPayment
+from ..state.issuer import CARDS, PASSWORD, Flow, ResponseCode
 from ..state.links import StoredLink
 from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
@@ -42,11 +39,11 @@ class Checkout:
 
     def __init__(self, state: SandboxState) -> None:
         self._links = state.links
-        self._payments = state.link_payments
         self._acquirer = state.acquirer
         self._transactions = state.transactions
         self._clock = state.clock
-        self._attempts = _Attempts()
+        # Which forms were sent already: a second click on their button pays nothing more.
+        self._attempts: dict[tuple[str, str, LinkPayment], str] = {}
 
     def serve(self, application: web.Application) -> None:
         """Serve ``/checkout/{id}`` and ``/checkout/3ds/{id}``."""
@@ -75,16 +72,19 @@ class Checkout:
                 return self._page(link, CardForm(), status=422)
             raise web.HTTPSeeOther(_address(link, "cancelUrl") or f"/checkout/{link.id}?left")
         asked = LinkPayment(failed=True) if wish == "fail" else read_card_form(fields)
-        attempt = fields.get("attempt", "")[:_LONGEST_ATTEMPT]
         if isinstance(asked, CardForm):
             return self._page(link, asked, status=422)
-        made = self._transactions.find(self._attempts.made(link.id, attempt, asked))
+        attempt = (link.id, fields.get("attempt", "")[:_LONGEST_ATTEMPT], asked)
+        made = self._transactions.find(self._attempts.get(attempt, ""))
         if made is None or _is_over(made):
             try:
-                made = self._payments.pay(link.id, asked)
+                made = self._acquirer.pay_link(link.id, asked)
             except Refusal as refusal:
                 return self._page(link, CardForm(), status=refusal.response.status)
-            self._attempts.add(link.id, attempt, asked, made)
+            if attempt[1]:
+                self._attempts[attempt] = made.id
+            if len(self._attempts) > _MOST_ATTEMPTS:
+                del self._attempts[next(iter(self._attempts))]
         raise self._onward(link, made)
 
     async def challenge(self, request: web.Request) -> web.Response:
@@ -94,7 +94,8 @@ class Checkout:
         transaction = self._transactions.find(request.match_info["id"])
         given = "otp" in fields
         if given and is_cross_site(request):
-            return _other_site()
+            told = "A page of another site sent this form. Open the link itself to pay it."
+            return message_page("Not from here", told, status=403)
         if transaction is None:
             return _nothing_to_confirm()
         if transaction.payment_link_id is None:
@@ -135,7 +136,7 @@ class Checkout:
         address = None
         if transaction.status == "3d":
             address = f"{BANK_PAGES}{transaction.id}"
-        elif transaction.response_code != UNAVAILABLE_LINK:
+        elif transaction.response_code != ResponseCode.UNAVAILABLE_LINK:
             paid = transaction.authorized_at is not None
             address = _address(link, "successUrl" if paid else "failureUrl")
         onward = web.HTTPSeeOther(address or f"/checkout/{link.id}?tried={transaction.id}")
@@ -144,25 +145,6 @@ class Checkout:
             "attempt", uuid.uuid4().hex, path="/checkout", max_age=60, httponly=True, samesite="Strict"
         )
         return onward
-
-
-class _Attempts:
-    """Which forms were sent already: a second click on their button pays nothing more."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, str, LinkPayment], str] = {}
-
-    def made(self, link_id: str, attempt: str, asked: LinkPayment) -> str:
-        """Return the id of the transaction that this form has made; an empty string if none."""
-        return self._made.get((link_id, attempt, asked), "")
-
-    def add(self, link_id: str, attempt: str, asked: LinkPayment, made: StoredTransaction) -> None:
-        """Remember what a form has made; a form without an `attempt` cannot be recognized again."""
-        if not attempt:
-            return
-        self._made[link_id, attempt, asked] = made.id
-        if len(self._made) > _MOST_ATTEMPTS:
-            del self._made[next(iter(self._made))]
 
 
 def _is_over(transaction: StoredTransaction) -> bool:
@@ -177,26 +159,20 @@ def _direct_challenge(transaction: StoredTransaction, fields: Mapping[str, str])
     if "otp" not in fields:
         return challenge_page(transaction, session_data=session_data)
     password = fields["otp"]
-    cres = base64.urlsafe_b64encode(orjson.dumps(_challenge_result(transaction, password)))
+    is_confirmed = password == PASSWORD and CARDS[transaction.card_number].flow is not Flow.BROKEN_CHALLENGE
     return way_back_page(
-        "Confirmed" if _is_confirmed(transaction, password) else "Not confirmed",
+        "Confirmed" if is_confirmed else "Not confirmed",
         web_address(transaction.notification_url),
-        cres=cres.decode().rstrip("="),
+        cres=in_base64(
+            {
+                "threeDSServerTransID": transaction.id,
+                "messageType": "CRes",
+                "messageVersion": "2.2.0",
+                "otp": password,
+            }
+        ),
         session_data=session_data,
     )
-
-
-def _is_confirmed(transaction: StoredTransaction, password: str) -> bool:
-    return password == PASSWORD and CARDS[transaction.card_number].flow is not Flow.BROKEN_CHALLENGE
-
-
-def _challenge_result(transaction: StoredTransaction, password: str) -> dict[str, Any]:
-    return {
-        "threeDSServerTransID": transaction.id,
-        "messageType": "CRes",
-        "messageVersion": "2.2.0",
-        "otp": password,
-    }
 
 
 def _address(link: StoredLink, key: str) -> str | None:
@@ -215,9 +191,3 @@ def _unknown_link() -> web.Response:
 
 def _nothing_to_confirm() -> web.Response:
     return message_page("Nothing to confirm", "No payment waits for a password here.", status=404)
-
-
-def _other_site() -> web.Response:
-    return message_page(
-        "Not from here", "A page of another site sent this form. Open the link itself to pay it.", status=403
-    )

@@ -1,7 +1,7 @@
 """What the checkout page shows of a link: its form while it can be paid, and else what became of it.
 
-Plain HTML: it works without scripts, by keyboard and on a narrow screen. What a merchant wrote is kept apart
-from the text around it, also where it runs from right to left.
+Plain HTML: it works without scripts, by keyboard and on a narrow screen. A merchant's text may run from right
+to left, so ``bdi`` isolates it from the text around it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from ..clock import written_time
 from ..money import displayed
-from ..state.issuer import APPROVED, CARDS, REASONS, Flow, IssuedCard, PresentedCard, response_code
+from ..state.issuer import CARDS, REASONS, Flow, IssuedCard, PresentedCard, ResponseCode, response_code
 from ..state.links import StoredLink
 from ..state.transactions import StoredTransaction
 from .card_form import CardForm, in_groups
@@ -67,9 +67,9 @@ def open_page(
     remark: Markup | None = None,
     status: int = 200,
 ) -> web.Response:
-    """Return the page of a link that can be paid, with what stands in the card's fields.
+    """Return the page of a link that can be paid, with its form filled in.
 
-    `attempt` tells the forms of this page from those of any other, and `remark` says what went before.
+    `attempt` identifies this page when its form is sent, and `remark` says what happened before.
     """
     amount = displayed(link.amount, link.currency)
     content = markup(
@@ -93,7 +93,7 @@ def closed_page(
 ) -> web.Response:
     """Return the page of a link that takes no payment.
 
-    `payment` is what paid it, and `back` where the shop has its customers go who have paid.
+    `payment` is what paid it, and `back` is the shop's address for customers who have paid.
     """
     kind, title, text = _STATES[link.status]
     content = markup(
@@ -128,7 +128,7 @@ def description(link: StoredLink) -> Content:
 
 
 def masked(transaction: StoredTransaction) -> str:
-    """Return the card of a payment as customers know it again."""
+    """Return the card of a payment as customers recognize it: ``•••• 1111``."""
     return f"•••• {transaction.last4}"
 
 
@@ -166,7 +166,7 @@ def _effect(issued: IssuedCard, link: StoredLink, now: datetime) -> str:
         return "Declined by 3-D Secure"
     card = PresentedCard(number=issued.number, expiry_month=now.month, expiry_year=now.year + 1)
     code = response_code(card, link.amount, now)
-    end = None if code == APPROVED else f"declined: {REASONS[code]}"
+    end = None if code == ResponseCode.APPROVED else f"declined: {REASONS[code]}"
     if issued.flow is Flow.FRICTIONLESS:
         return "Paid at once" if end is None else end.capitalize()
     if issued.flow is Flow.BROKEN_CHALLENGE:
@@ -214,10 +214,8 @@ _CHOICE = """<li><button class="plain" name="card" value="{number}"{chosen}>
 _STYLES = """
 .field { margin: 0 0 .75rem; }
 .field p { margin: .25rem 0 0; }
-label { margin: 0 0 .25rem; }
 label .faint { font-weight: 400; }
 input[aria-invalid] { border: 2px solid var(--bad); }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; align-items: start; }
 .pay { width: 100%; margin: .25rem 0 .75rem; }
 .cards {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); gap: .5rem;

@@ -1,8 +1,8 @@
 """The frame of every HTML page of the sandbox: one style, escaped values, nothing loaded from elsewhere.
 
-Whatever a merchant wrote may stand in a page, so no text gets into one unescaped: `markup` takes a template
-that stands in the code, and escapes each value that is not itself `Markup`. The standard library's
-`html.escape` does that; a template engine would be a dependency of every user of the library for these pages.
+Pages show what merchants wrote, so no text gets into one unescaped: `markup` takes a template from the code,
+and escapes each value that is not itself `Markup`, with the standard library's `html.escape`. A template
+engine would be a dependency of every user of the library for these few pages.
 
 Attributes stand in double quotes in the templates. An address from outside goes through `web_address` before
 it is put into ``href`` or ``action``.
@@ -74,8 +74,8 @@ def html_page(
 ) -> web.Response:
     """Return a whole page.
 
-    It is never kept by a browser, so that going back shows how things are by now. Its policy allows its own
-    style and forms, and nothing else: no script, no image, no other site.
+    Browsers may not store it, so that going back shows the present state. Its content security policy allows
+    its own style and forms, and nothing else: no script, no image, no other site.
 
     Args:
         title: The heading, and the name of the tab.
@@ -86,12 +86,6 @@ def html_page(
         framed: Whether another site may show it in a frame, as shops do with a bank's page.
     """
     style = _STYLE + styles
-    targets = "'self' http: https:" if leads_away else "'self'"
-    frames = "*" if framed else "'none'"
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; form-action {targets}; base-uri 'none';"
-        f" frame-ancestors {frames}"
-    )
     page = markup(_PAGE, title=title, content=content, style=Markup(style))
     return web.Response(
         status=status,
@@ -99,10 +93,19 @@ def html_page(
         content_type="text/html",
         charset="utf-8",
         headers={
-            "Content-Security-Policy": policy,
+            "Content-Security-Policy": _policy(style, leads_away=leads_away, framed=framed),
             "X-Content-Type-Options": "nosniff",
             hdrs.CACHE_CONTROL: "no-store",
         },
+    )
+
+
+def _policy(style: str, *, leads_away: bool, framed: bool) -> str:
+    targets = "'self' http: https:" if leads_away else "'self'"
+    frames = "*" if framed else "'none'"
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; form-action {targets}; base-uri 'none';"
+        f" frame-ancestors {frames}"
     )
 
 
@@ -175,7 +178,8 @@ a { color: var(--accent); }
 dl { display: grid; grid-template-columns: minmax(6rem, auto) 1fr; gap: .25rem 1rem; margin: 1rem 0; }
 dt { color: var(--faint); }
 dd { margin: 0; }
-label { display: block; font-weight: 600; }
+label { display: block; margin: 0 0 .25rem; font-weight: 600; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; align-items: start; }
 input:not([type=radio], [type=checkbox]), select {
   width: 100%; min-height: 2.75rem; padding: .5rem .75rem; font: inherit; color: inherit;
   background: var(--paper); border: 1px solid var(--faint); border-radius: .5rem;

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _SIZE = 10
 # Seconds to wait for a receiver's answer before the page is shown anyway.
-_PATIENCE = 2.0
+_RESEND_TIMEOUT = 2.0
 _LISTS = ("links", "transactions", "webhooks")
 _TONES = {
     state: tone
@@ -97,13 +97,13 @@ class IndexPage:
             return _problem("Not sent", "The form cannot be read.", HTTPStatus.BAD_REQUEST)
         identifier = form.get("resend")
         if identifier is None:
-            return _problem("Not sent", "The form says no webhook.", HTTPStatus.BAD_REQUEST)
+            return _problem("Not sent", "The form names no webhook.", HTTPStatus.BAD_REQUEST)
         try:
             self._dispatcher.resend(identifier)
         except ValueError as error:
             return _problem("Not sent", str(error), HTTPStatus.NOT_FOUND)
         with contextlib.suppress(TimeoutError):
-            await self._dispatcher.settled(_PATIENCE)
+            await self._dispatcher.settled(_RESEND_TIMEOUT)
         number = _page_number(form.get("webhooks"))
         location = f"/?webhooks={number}&resent={identifier}#{identifier}"
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
@@ -111,7 +111,7 @@ class IndexPage:
 
 @attrs.frozen
 class _Span:
-    """What is shown of one list: one of its pages."""
+    """The page of one list that is shown."""
 
     name: str
     asked: Mapping[str, int]

@@ -13,42 +13,44 @@ from datetime import datetime
 import attrs
 
 __all__ = [
-    "APPROVED",
     "CARDS",
     "DEFAULT_CARD",
-    "NOT_AUTHENTICATED",
     "PASSWORD",
     "REASONS",
-    "SYSTEM_ERROR",
-    "UNAVAILABLE_LINK",
     "Flow",
     "IssuedCard",
     "PresentedCard",
+    "ResponseCode",
     "response_code",
 ]
 
-APPROVED = "00"
-REFUSED = "05"
-INVALID_NUMBER = "14"
-INSUFFICIENT_FUNDS = "51"
-EXPIRED = "54"
-AUTHENTICATION_REQUIRED = "1A"
-SYSTEM_ERROR = "96"
-CVV_FAILED = "N7"
-NOT_AUTHENTICATED = "3DS"
-UNAVAILABLE_LINK = "LINK"
+
+class ResponseCode(enum.StrEnum):
+    """What the issuer, or the acquirer for it, answers to a payment."""
+
+    APPROVED = "00"
+    REFUSED = "05"
+    INVALID_NUMBER = "14"
+    INSUFFICIENT_FUNDS = "51"
+    EXPIRED = "54"
+    AUTHENTICATION_REQUIRED = "1A"
+    SYSTEM_ERROR = "96"
+    CVV_FAILED = "N7"
+    NOT_AUTHENTICATED = "3DS"
+    UNAVAILABLE_LINK = "LINK"
+
 
 REASONS: Mapping[str, str] = {
-    APPROVED: "Successfully authorized the transaction",
-    REFUSED: "Do not honor",
-    INVALID_NUMBER: "Invalid card number",
-    INSUFFICIENT_FUNDS: "Insufficient funds",
-    EXPIRED: "Expired card",
-    AUTHENTICATION_REQUIRED: "Additional customer authentication required",
-    SYSTEM_ERROR: "System malfunction",
-    CVV_FAILED: "CVV failed",
-    NOT_AUTHENTICATED: "3-D Secure authentication failed",
-    UNAVAILABLE_LINK: "The payment link is not active any more",
+    ResponseCode.APPROVED: "Successfully authorized the transaction",
+    ResponseCode.REFUSED: "Do not honor",
+    ResponseCode.INVALID_NUMBER: "Invalid card number",
+    ResponseCode.INSUFFICIENT_FUNDS: "Insufficient funds",
+    ResponseCode.EXPIRED: "Expired card",
+    ResponseCode.AUTHENTICATION_REQUIRED: "Additional customer authentication required",
+    ResponseCode.SYSTEM_ERROR: "System malfunction",
+    ResponseCode.CVV_FAILED: "CVV failed",
+    ResponseCode.NOT_AUTHENTICATED: "3-D Secure authentication failed",
+    ResponseCode.UNAVAILABLE_LINK: "The payment link is not active any more",
 }
 """The message of each response code."""
 
@@ -81,7 +83,7 @@ class Flow(enum.Enum):
 
 @attrs.frozen
 class IssuedCard:
-    """A test card: its flow, and the amounts in minor units to which it says another code."""
+    """A test card: its flow, and the amounts (in minor units) and CVVs that it answers with another code."""
 
     number: str = attrs.field(repr=False)
     scheme: str
@@ -93,8 +95,16 @@ class IssuedCard:
 CARDS: Mapping[str, IssuedCard] = {
     card.number: card
     for card in (
-        IssuedCard("4111111111111111", "visa", Flow.CHALLENGE, {20050_00: REFUSED}, {"444": CVV_FAILED}),
-        IssuedCard("4200000000000000", "visa", Flow.FRICTIONLESS, {20510_00: INSUFFICIENT_FUNDS}),
+        IssuedCard(
+            "4111111111111111",
+            "visa",
+            Flow.CHALLENGE,
+            {20050_00: ResponseCode.REFUSED},
+            {"444": ResponseCode.CVV_FAILED},
+        ),
+        IssuedCard(
+            "4200000000000000", "visa", Flow.FRICTIONLESS, {20510_00: ResponseCode.INSUFFICIENT_FUNDS}
+        ),
         IssuedCard("4907639999909022", "visa", Flow.FRICTIONLESS),
         IssuedCard("4907639999990022", "visa", Flow.FRICTIONLESS_FAILURE),
         IssuedCard("4918914107195005", "visa", Flow.MANDATORY_CHALLENGE),
@@ -105,14 +115,18 @@ CARDS: Mapping[str, IssuedCard] = {
 """The test cards by their numbers. The sandbox takes no other, so that no real card gets into it."""
 
 
+def _in_four_digits(year: int) -> int:
+    return year if year > 99 else 2000 + year
+
+
 @attrs.frozen(kw_only=True)
 class PresentedCard:
-    """What a customer gives of a card."""
+    """The data of a card that a customer enters."""
 
     number: str = attrs.field(repr=False)
     expiry_month: int
-    expiry_year: int
-    """In four digits."""
+    expiry_year: int = attrs.field(converter=_in_four_digits)
+    """In four digits; given in two, it is of this century."""
     cvv: str | None = attrs.field(default=None, repr=False)
     holder: str | None = attrs.field(default=None, repr=False)
 
@@ -121,24 +135,18 @@ class PresentedCard:
         """The expiry as cards show it: ``07/27``."""
         return f"{self.expiry_month:02}/{self.expiry_year % 100:02}"
 
-    @classmethod
-    def of_expiry(cls, number: str, expiry: str, holder: str | None) -> PresentedCard:
-        """Return a card as it is kept, without its CVV."""
-        month, year = expiry.split("/")
-        return cls(number=number, expiry_month=int(month), expiry_year=2000 + int(year), holder=holder)
-
 
 def response_code(card: PresentedCard, amount: int, now: datetime) -> str:
-    """Return what the issuer says to a payment of `amount` minor units."""
+    """Return the issuer's answer to a payment of `amount` minor units."""
     if not _passes_luhn(card.number):
-        return INVALID_NUMBER
+        return ResponseCode.INVALID_NUMBER
     left = (card.expiry_year - now.year) * 12 + card.expiry_month - now.month
     if not 0 <= left <= _YEARS * 12:
-        return EXPIRED
+        return ResponseCode.EXPIRED
     issued = CARDS[card.number]
     if card.cvv is not None and card.cvv in issued.cvv_codes:
         return issued.cvv_codes[card.cvv]
-    return issued.codes.get(amount, APPROVED)
+    return issued.codes.get(amount, ResponseCode.APPROVED)
 
 
 def _passes_luhn(number: str) -> bool:

@@ -6,18 +6,18 @@ Amounts are integers of minor units. Times are microseconds since 1970 in UTC.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import orjson
 
-from ..clock import Clock, written_time
+from ..clock import written_time
 from .table import Table
 
 __all__ = ["LinkStore", "OrderReferenceTakenError", "StoredLink"]
 
 _SECOND = 1_000_000
-_COUNT = "SELECT COUNT(*) FROM payment_links"
 
 
 class OrderReferenceTakenError(Exception):
@@ -84,9 +84,8 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
             WHERE status = 'active' AND expires_at IS NOT NULL;
     """
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        super().__init__(connection, clock)
-        self._counted: tuple[str, tuple[Any, ...], int, int] | None = None
+    _counted: tuple[str, Sequence[object], int, int] | None = None
+    """The last count: the condition, its values, the number of changes of the database then, the count."""
 
     def add(self, row: StoredLink) -> None:
         """Store a new link.
@@ -99,17 +98,13 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         except sqlite3.IntegrityError:
             raise OrderReferenceTakenError from None
 
-    def find_by_order_reference(self, order_reference: str) -> StoredLink | None:
-        """Return the link with this order reference."""
-        return self._first("WHERE order_reference = ?", order_reference)
-
     def set_status(self, identifier: str, status: str) -> None:
         """Move a link to another state, as of now."""
-        self._update(id=identifier, status=status, updated_at=self.second())
+        self.update(id=identifier, status=status, updated_at=self.second())
 
     def set_expiration(self, identifier: str, expires_at: int) -> None:
         """Move the time at which a link expires, as of now."""
-        self._update(id=identifier, expires_at=expires_at, updated_at=self.second())
+        self.update(id=identifier, expires_at=expires_at, updated_at=self.second())
 
     def search(
         self, offset: int, size: int, *, status: str | None, created_from: int | None, created_to: int | None
@@ -119,13 +114,7 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         conditions = {condition: value for condition, value in asked.items() if value is not None}
         if not conditions:
             return self.page(offset, size)
-        self.catch_up()
-        where, values = " AND ".join(conditions), tuple(conditions.values())
-        total = self._count_matching(where, values)
-        if offset >= total:
-            return [], total
-        rows = self._rows(f"WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?", *values, size, offset)
-        return list(rows), total
+        return self._page_where(" AND ".join(conditions), tuple(conditions.values()), offset, size)
 
     def statistics(self) -> list[tuple[str, str, int, int]]:
         """Return state, currency, how many links, and the sum of their amounts, by state and currency."""
@@ -137,30 +126,28 @@ class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
         )
         return [(status, currency, count, (high << 31) + low) for status, currency, count, high, low in rows]
 
-    def catch_up(self) -> None:
-        """Let the links expire whose time has come."""
-        now = self.clock.microseconds()
+    def next_change_at(self) -> int | None:
+        """Return when the next link expires."""
         # Left to itself, SQLite walks every active link; this index begins with what is due.
-        due = self._execute(
-            "SELECT 1 FROM payment_links INDEXED BY payment_links_by_expiry"
-            " WHERE status = 'active' AND expires_at <= ? LIMIT 1",
-            (now,),
-        ).fetchone()
-        if due is not None:
-            self._execute(
-                "UPDATE payment_links INDEXED BY payment_links_by_expiry"
-                " SET status = 'expired', updated_at = expires_at - expires_at % ?"
-                " WHERE status = 'active' AND expires_at <= ?",
-                (_SECOND, now),
-            )
+        return self._earliest(
+            "expires_at",
+            index="payment_links_by_expiry",
+            where="status = 'active' AND expires_at IS NOT NULL",
+        )
 
-    def _count_matching(self, where: str, values: tuple[Any, ...]) -> int:
+    def _make_changes(self, now: int) -> None:
+        self._execute(
+            "UPDATE payment_links INDEXED BY payment_links_by_expiry"
+            " SET status = 'expired', updated_at = expires_at - expires_at % ?"
+            " WHERE status = 'active' AND expires_at <= ?",
+            (_SECOND, now),
+        )
+
+    def _count_where(self, condition: str, values: Sequence[object]) -> int:
         # Whoever reads a long listing asks for the same count again and again.
-        changes = self._connection.total_changes
-        if self._counted is not None and self._counted[:3] == (where, values, changes):
-            return self._counted[3]
-        row = self._execute(f"{_COUNT} WHERE {where}", values).fetchone()
-        self._counted = (where, values, changes, int(row[0]))
+        asked = (condition, values, self._connection.total_changes)
+        if self._counted is None or self._counted[:3] != asked:
+            self._counted = (*asked, super()._count_where(condition, values))
         return self._counted[3]
 
     def second(self) -> int:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
 from typing import Any
 
 import attrs
 import orjson
 
-from ..clock import Clock
 from .table import Table
 
 __all__ = ["MERCHANT_ID", "SettlementOrderStore", "StoredSettlementOrder"]
@@ -57,42 +54,25 @@ class SettlementOrderStore(Table[StoredSettlementOrder], name="settlement_orders
             WHERE status = 'created';
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[StoredSettlementOrder], None]
-    ) -> None:
-        """Take a function that is called with each order in a new state, in the same database transaction."""
-        super().__init__(connection, clock)
-        self._changed = changed
-
     def add(self, row: StoredSettlementOrder) -> None:
         """Store a new order, whose `request_id` no other has."""
         with self.atomically():
             super().add(row)
             self._changed(row)
 
-    def find_by_request_id(self, request_id: str) -> StoredSettlementOrder | None:
-        """Return the order that was made with this ``requestId``."""
-        return self._first("WHERE request_id = ?", request_id)
-
-    def catch_up(self) -> None:
-        """Pay the orders whose time has come."""
+    def _make_changes(self, now: int) -> None:
         # Written, not only shown: the clock of the next sandbox on this file may be behind this one's.
-        now = self.clock.microseconds()
-        due_at = self.next_change_at()
-        if due_at is None or due_at > now:
-            return
         until = now - _PAID_AFTER
-        with self.atomically():
-            for order in self._rows(
-                "INDEXED BY settlement_orders_unpaid WHERE status = 'created' AND created_at <= ?"
-                " ORDER BY created_at, seq",
-                until,
-            ):
-                self._changed(attrs.evolve(order, status="paid"))
-            self._execute(
-                "UPDATE settlement_orders SET status = 'paid' WHERE status = 'created' AND created_at <= ?",
-                (until,),
-            )
+        for order in self._rows(
+            "INDEXED BY settlement_orders_unpaid WHERE status = 'created' AND created_at <= ?"
+            " ORDER BY created_at, seq",
+            until,
+        ):
+            self._changed(attrs.evolve(order, status="paid"))
+        self._execute(
+            "UPDATE settlement_orders SET status = 'paid' WHERE status = 'created' AND created_at <= ?",
+            (until,),
+        )
 
     def next_change_at(self) -> int | None:
         """Return when the next order is paid."""

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from ..clock import Clock
 from .acquirer import Acquirer
-from .link_payments import LinkPayments
 from .links import LinkStore
 from .records import RecordStore
 from .settlement_orders import SettlementOrderStore, StoredSettlementOrder
@@ -18,7 +17,7 @@ from .wallet import WalletStore
 __all__ = ["Changed", "SandboxState"]
 
 Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
-"""What can be in a new state that a webhook tells of."""
+"""What has states that webhooks tell of."""
 
 
 class SandboxState:
@@ -45,7 +44,6 @@ class SandboxState:
         self.settlement_orders = SettlementOrderStore(connection, clock, changed)
         self.records = RecordStore(connection)
         self.acquirer = Acquirer(self.transactions, self.links)
-        self.link_payments = LinkPayments(self.links, self.acquirer, clock)
 
     def pass_time(self) -> int | None:
         """Make the changes that are due and have webhooks, and return when the next is due."""

@@ -35,7 +35,7 @@ class Table(Generic[Row]):
     schema: ClassVar[str]
     """The SQL statements that make the table and its indexes where they are missing."""
     extra_schema: ClassVar[str] = ""
-    """The part of the schema that the row class does not say: indexes, and further tables."""
+    """What the schema has beside the columns of the row class: indexes, and further tables."""
     _name: ClassVar[str]
     _select: ClassVar[str]
     _read: ClassVar[Callable[..., Any]]
@@ -60,13 +60,25 @@ class Table(Generic[Row]):
         cls._select = f"SELECT {', '.join(select)} FROM {name}"  # noqa: S608 - no text of a request
         cls._read = staticmethod(row)
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[Row], None] = lambda _: None
+    ) -> None:
+        """Take the function that a subclass calls with each row in a new state, in the same transaction."""
         self._connection = connection
         self._execute = connection.execute
         self.clock = clock
+        self._changed = changed
 
     def catch_up(self) -> None:
         """Make the changes that are due by the clock; called before anything is read."""
+        now = self.clock.microseconds()
+        due_at = self.next_change_at()
+        if due_at is not None and due_at <= now:
+            with self.atomically():
+                self._make_changes(now)
+
+    def _make_changes(self, now: int) -> None:
+        """Make the changes that are due at `now`, of which there is at least one."""
 
     def next_change_at(self) -> int | None:
         """Return when the next change is due, in microseconds since 1970; None if none is."""
@@ -79,6 +91,10 @@ class Table(Generic[Row]):
     def find(self, identifier: str) -> Row | None:
         """Return the row with this id."""
         return self._first("WHERE id = ?", identifier)
+
+    def find_by(self, column: str, value: str) -> Row | None:
+        """Return the row with this value in a column whose values are unique."""
+        return self._first(f"WHERE {column} = ?", value)
 
     def all(self) -> Iterator[Row]:
         """Yield every row, the oldest first."""
@@ -114,7 +130,8 @@ class Table(Generic[Row]):
             (*self._values(row), identifier),
         )
 
-    def _update(self, *, id: str, **columns: Any) -> None:
+    def update(self, *, id: str, **columns: Any) -> None:
+        """Change some columns of the row with this id."""
         changes = ", ".join(f"{column} = :{column}" for column in columns)
         self._execute(
             f"UPDATE {self._name} SET {changes} WHERE id = :id",  # noqa: S608
@@ -124,6 +141,22 @@ class Table(Generic[Row]):
     def _rows(self, rest: str, *values: object) -> Iterator[Row]:
         """Yield the rows that `rest`, the SQL after the table's name, chooses."""
         return (self._read(*row) for row in self._execute(f"{self._select} {rest}", values))
+
+    def _page_where(
+        self, condition: str, values: Sequence[object], offset: int, size: int
+    ) -> tuple[list[Row], int]:
+        """Return one page of the rows that meet a condition, newest first, and how many meet it."""
+        self.catch_up()
+        total = self._count_where(condition, values)
+        rows = self._rows(f"WHERE {condition} ORDER BY seq DESC LIMIT ? OFFSET ?", *values, size, offset)
+        return list(rows) if offset < total else [], total
+
+    def _count_where(self, condition: str, values: Sequence[object]) -> int:
+        (count,) = self._execute(
+            f"SELECT COUNT(*) FROM {self._name} WHERE {condition}",  # noqa: S608
+            values,
+        ).fetchone()
+        return int(count)
 
     def _first(self, rest: str, *values: object) -> Row | None:
         self.catch_up()

@@ -7,19 +7,18 @@ since 1970 in UTC.
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from ..clock import Clock, moment_of, written_time
+from ..clock import moment_of, written_time
 from ..money import in_major_units
-from .issuer import APPROVED, CARDS, PresentedCard
+from .issuer import CARDS, PresentedCard, ResponseCode
 from .table import Table
 
-__all__ = ["StoredTransaction", "TransactionDraft", "TransactionStep", "TransactionStore"]
+__all__ = ["StoredTransaction", "TransactionDraft", "TransactionStore"]
 
 _HOUR = 3600 * 1_000_000
 
@@ -109,7 +108,10 @@ class StoredTransaction:
     @property
     def card(self) -> PresentedCard:
         """The card as it was kept, without its CVV."""
-        return PresentedCard.of_expiry(self.card_number, self.card_expiry, self.cardholder)
+        month, year = map(int, self.card_expiry.split("/"))
+        return PresentedCard(
+            number=self.card_number, expiry_month=month, expiry_year=year, holder=self.cardholder
+        )
 
     def listed(self) -> dict[str, Any]:
         """Return the transaction as a list shows it."""
@@ -172,27 +174,6 @@ class StoredTransaction:
         }
 
 
-@attrs.frozen
-class TransactionStep:
-    """One step of a transaction's life."""
-
-    status: str
-    amount: int
-    created_at: int
-    refund_id: str | None
-
-    def shown(self) -> dict[str, Any]:
-        """Return the event as a history shows it; the shape is assumed."""
-        event = {
-            "status": self.status,
-            "amount": in_major_units(self.amount),
-            "createdAt": _with_fraction(self.created_at),
-        }
-        if self.refund_id is not None:
-            event["refundTransactionId"] = self.refund_id
-        return event
-
-
 class TransactionStore(Table[StoredTransaction], name="transactions", row=StoredTransaction):
     """The transactions of one sandbox, in the order of their creation."""
 
@@ -213,13 +194,6 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         );
         CREATE INDEX IF NOT EXISTS transaction_events_by_transaction ON transaction_events (transaction_id);
     """
-
-    def __init__(
-        self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[StoredTransaction], None]
-    ) -> None:
-        """Take a function that is called with each transaction in a new state, in the same change."""
-        super().__init__(connection, clock)
-        self._changed = changed
 
     def create(
         self, draft: TransactionDraft, card: PresentedCard, *, response_code: str
@@ -276,7 +250,7 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
             parent_id=payment.id,
             recurring_type=None,
             card_token_id=None,
-            response_code=APPROVED,
+            response_code=ResponseCode.APPROVED,
             **_fresh(now),
         )
         left = attrs.evolve(payment, refunded=payment.refunded + amount, updated_at=now)
@@ -306,54 +280,45 @@ class TransactionStore(Table[StoredTransaction], name="transactions", row=Stored
         self, customer_id: str, offset: int, size: int
     ) -> tuple[list[StoredTransaction], int]:
         """Return up to `size` of a customer's transactions after the newest `offset`, and how many it has."""
-        self.catch_up()
-        (total,) = self._execute(
-            "SELECT COUNT(*) FROM transactions WHERE customer_id = ?", (customer_id,)
-        ).fetchone()
-        rows = self._rows(
-            "WHERE customer_id = ? ORDER BY seq DESC LIMIT ? OFFSET ?", customer_id, size, offset
-        )
-        return list(rows), total
+        return self._page_where("customer_id = ?", (customer_id,), offset, size)
 
-    def steps(self, transaction_id: str) -> list[TransactionStep]:
-        """Return the steps of a transaction, the oldest first."""
+    def steps(self, transaction_id: str) -> list[dict[str, Any]]:
+        """Return as a history shows them (the shape is assumed), the oldest first."""
         self.catch_up()
         rows = self._execute(
             "SELECT status, amount, created_at, refund_id FROM transaction_events"
             " WHERE transaction_id = ? ORDER BY seq",
             (transaction_id,),
         )
-        return [TransactionStep(*row) for row in rows]
+        return [
+            {"status": status, "amount": in_major_units(amount), "createdAt": _with_fraction(created_at)}
+            | ({} if refund_id is None else {"refundTransactionId": refund_id})
+            for status, amount, created_at, refund_id in rows
+        ]
 
-    def catch_up(self) -> None:
-        """Capture the payments whose time has come."""
-        now = self.clock.microseconds()
-        due_at = self.next_change_at()
-        if due_at is None or due_at > now:
-            return
-        with self.atomically():
-            for due in self._rows(
-                "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
-                " ORDER BY capture_due_at, seq",
-                now,
-            ):
-                at = due.capture_due_at or now
-                self._changed(
-                    attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
-                )
-            self._execute(
-                "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
-                " SELECT id, 'charged', amount, capture_due_at FROM transactions"
-                " INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
-                " ORDER BY capture_due_at, seq",
-                (now,),
+    def _make_changes(self, now: int) -> None:
+        for due in self._rows(
+            "INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+            " ORDER BY capture_due_at, seq",
+            now,
+        ):
+            at = due.capture_due_at or now
+            self._changed(
+                attrs.evolve(due, status="charged", captured=due.amount, charged_at=at, updated_at=at)
             )
-            self._execute(
-                "UPDATE transactions INDEXED BY transactions_by_capture SET status = 'charged',"
-                " captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
-                " WHERE status = 'authorized' AND capture_due_at <= ?",
-                (now,),
-            )
+        self._execute(
+            "INSERT INTO transaction_events (transaction_id, status, amount, created_at)"
+            " SELECT id, 'charged', amount, capture_due_at FROM transactions"
+            " INDEXED BY transactions_by_capture WHERE status = 'authorized' AND capture_due_at <= ?"
+            " ORDER BY capture_due_at, seq",
+            (now,),
+        )
+        self._execute(
+            "UPDATE transactions INDEXED BY transactions_by_capture SET status = 'charged',"
+            " captured = amount, charged_at = capture_due_at, updated_at = capture_due_at"
+            " WHERE status = 'authorized' AND capture_due_at <= ?",
+            (now,),
+        )
 
     def next_change_at(self) -> int | None:
         """Return when the next payment is captured by itself."""

@@ -38,15 +38,3 @@ class StoredWalletTransaction:
 
 class WalletStore(Table[StoredWalletTransaction], name="wallet_transactions", row=StoredWalletTransaction):
     """The wallet transactions of one sandbox, in the order of their creation."""
-
-    def find_by_key(self, key: str) -> StoredWalletTransaction | None:
-        """Return the transaction that was made with this idempotency key."""
-        return self._first("WHERE idempotency_key = ?", key)
-
-    def set_status(self, identifier: str, status: str) -> None:
-        """Move a transaction to another state."""
-        self._update(id=identifier, status=status)
-
-    def set_refunded(self, identifier: str) -> None:
-        """Note that a transaction was refunded."""
-        self._update(id=identifier, refunded=1)

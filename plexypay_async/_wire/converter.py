@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ import orjson
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ..api.fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
+from ..api.fields import DECISIVE, Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 from .compiled import Structure, compiled
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
 _LONG = re.compile(rb"[0-9][0-9.]{15}")
 """A number of more digits than a float is sure to hold."""
+_LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
 _LONGEST = 40
 _FIRST_ROUNDED = 2.0**53
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
@@ -52,6 +53,9 @@ def _expected(what: str, value: Any) -> TypeError:
 def _text(value: Any, _: Any) -> str:
     if type(value) is str:
         return value
+    inner = _unwrapped(value)
+    if type(inner) is str:
+        return inner
     raise _expected("a string", value)
 
 
@@ -59,7 +63,16 @@ def _optional_text(value: Any, _: Any) -> str | None:
     # The most frequent optional field: one call instead of two.
     if value is None or type(value) is str:
         return value
+    inner = _unwrapped(value)
+    if inner is None or type(inner) is str:
+        return inner
     raise _expected("a string", value)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return the text in ``{"Value": ...}``, as webhooks write one that may be missing; else the value."""
+    wrapped: Any = value
+    return wrapped["Value"] if type(value) is dict and "Value" in wrapped else value
 
 
 def integer(value: Any, _: Any) -> int:
@@ -132,7 +145,13 @@ def _boolean(value: Any, _: Any) -> bool:
 def _time(value: Any, _: Any) -> datetime:
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
-    time = read_time(value)
+    try:
+        time = read_time(value)
+    except ValueError:
+        # A "z" in lower case, or a leap second.
+        leap = _LEAP_SECOND.search(value)
+        text = value.upper() if leap is None else f"{value[: leap.start()]}:59{value[leap.end() :]}".upper()
+        time = read_time(text) + timedelta(seconds=leap is not None)
     return time if time.tzinfo is UTC else in_utc(time)
 
 
@@ -217,7 +236,6 @@ class _Varied:
 
     name: str
     aliases: tuple[str, ...]
-    unwrap: bool
     as_text: bool
 
     @classmethod
@@ -226,20 +244,17 @@ class _Varied:
             cls(
                 wire_name(field),
                 field.metadata["aliases"],
-                field.metadata["unwrap"],
                 field.metadata["as_text"],
             )
             for field in fields
             if field.metadata
         ]
-        return [field for field in varied if field.aliases or field.unwrap or field.as_text]
+        return [field for field in varied if field.aliases or field.as_text]
 
     def value_in(self, body: dict[str, Any]) -> Any:
         value = body.get(self.name)
         if value is None:
             value = next((body[alias] for alias in self.aliases if body.get(alias) is not None), None)
-        if self.unwrap and type(value) is dict:
-            value = cast("dict[str, Any]", value).get("Value")
         return str(value) if self.as_text and type(value) is int else value
 
 
@@ -262,10 +277,22 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     }
     set_raw = object.__setattr__
     known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+    descriptive = {
+        field.name: wire_name(field)
+        for field in fields
+        if field.default is not attrs.NOTHING and field.name not in DECISIVE
+    }
 
     def strict(value: Any, _: Any) -> Any:
         body = as_object(value)
-        made = known(body, kind)
+        try:
+            made = known(body, kind)
+        except cattrs.ClassValidationError as error:
+            unread = misfits(error)
+            if not unread or not descriptive.keys() >= unread:
+                raise
+            passed_over = {descriptive[name] for name in unread}
+            made = known({name: value for name, value in body.items() if name not in passed_over}, kind)
         set_raw(made, "raw", body)
         return made
 

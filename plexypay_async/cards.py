@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import attrs
 
+from ._privacy.hiding import hiding_arguments
 from ._privacy.secret import Secret
 from .errors import ConfigurationError
 
@@ -30,14 +31,6 @@ Encryption: TypeAlias = Callable[[bytes], bytes]
 
 _SMALLEST_KEY = 2048
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ENCRYPTED_FIELDS = (
-    "encrypted_card_number",
-    "encrypted_expiry_month",
-    "encrypted_expiry_year",
-    "encrypted_cvv",
-    "encrypted_cardholder_name",
-)
-_OPTIONAL_FIELDS = ("encrypted_cvv", "encrypted_cardholder_name")
 
 
 class CardPadding(enum.Enum):
@@ -51,8 +44,8 @@ class CardPadding(enum.Enum):
 
 # ---------------------------------------------------------------------------------------------- the card
 
-# The checks return what is wrong instead of raising: the frames of a traceback would hold the values. None of
-# what they say has a value in it.
+# The checks of a card return what is wrong instead of raising, since the frames of a traceback would hold the
+# values. No message has a value in it.
 
 
 @attrs.frozen(eq=False, init=False)
@@ -196,7 +189,8 @@ def _wrong_name(value: Any) -> str | None:
 # ----------------------------------------------------------------------------------------- as it is sent
 
 
-@attrs.frozen(init=False)
+@hiding_arguments
+@attrs.frozen
 class EncryptedCard:
     """A card as the API takes it: each field encrypted apart, in Base64. `encrypt_card` makes one.
 
@@ -221,46 +215,25 @@ class EncryptedCard:
     encrypted_cvv: str | None = attrs.field(default=None, repr=False)
     encrypted_cardholder_name: str | None = attrs.field(default=None, repr=False)
 
-    def __init__(
-        self,
-        encrypted_card_number: str,
-        encrypted_expiry_month: str,
-        encrypted_expiry_year: str,
-        encrypted_cvv: str | None = None,
-        encrypted_cardholder_name: str | None = None,
-    ) -> None:
-        values = (
-            encrypted_card_number,
-            encrypted_expiry_month,
-            encrypted_expiry_year,
-            encrypted_cvv,
-            encrypted_cardholder_name,
-        )
-        wrong = next(filter(None, map(_wrong_ciphertext, _ENCRYPTED_FIELDS, values)), None)
-        if wrong is None:
-            for name, value in zip(_ENCRYPTED_FIELDS, values, strict=True):
-                object.__setattr__(self, name, value)
-            return
-        # What is wrong may be a card in plain.
-        del values, encrypted_card_number, encrypted_expiry_month, encrypted_expiry_year
-        del encrypted_cvv, encrypted_cardholder_name
-        raise ConfigurationError(wrong)
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(EncryptedCard):
+            _check_ciphertext(field.name, getattr(self, field.name), optional=field.default is None)
 
     def __repr__(self) -> str:
         return "<EncryptedCard: hidden>"
 
 
-def _wrong_ciphertext(name: str, value: Any) -> str | None:
-    if value is None and name in _OPTIONAL_FIELDS:
-        return None
+def _check_ciphertext(name: str, value: Any, *, optional: bool) -> None:
+    if value is None and optional:
+        return
     if not isinstance(value, str) or not value.strip():
-        return f"{name}: expected the encrypted field as Base64 text"
+        raise ConfigurationError(f"{name}: expected the encrypted field as Base64 text")
     if re.fullmatch(r"[\d\s-]+", value) is not None:
-        return f"{name}: this is not encrypted; make the card with encrypt_card"
-    return None
+        raise ConfigurationError(f"{name}: this is not encrypted; make the card with encrypt_card")
 
 
-@attrs.frozen(init=False)
+@hiding_arguments
+@attrs.frozen
 class StoredCard:
     """A card that the API has stored, by its token.
 
@@ -275,20 +248,11 @@ class StoredCard:
 
     token_id: str
 
-    def __init__(self, token_id: str) -> None:
-        wrong = _wrong_token(token_id)
-        if wrong is None:
-            object.__setattr__(self, "token_id", token_id)
-            return
-        # Half made it has no repr.
-        del self, token_id
-        raise ConfigurationError(wrong)
-
-
-def _wrong_token(value: Any) -> str | None:
-    if not isinstance(value, str) or not value.strip():
-        return "token_id: expected the token's text"
-    return "token_id: this is a card's number, not a token" if _are_digits(_digits(value), 12, 19) else None
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.token_id, str) or not self.token_id.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("token_id: expected the token's text")
+        if _are_digits(_digits(self.token_id), 12, 19):
+            raise ConfigurationError("token_id: this is a card's number, not a token")
 
 
 # -------------------------------------------------------------------------------------------- encryption

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, Unpack
 
 from ._privacy.hiding import masked_card_numbers
 
@@ -61,6 +61,15 @@ def _restore(cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, A
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+class _Known(TypedDict, total=False):
+    """What is known of the call that an error is about; see the attributes of `PlexyPayError`."""
+
+    outcome: Outcome | None
+    operation: str | None
+    attempts: Iterable[PlexyPayError]
+    order_reference: str | None
 
 
 class PlexyPayError(Exception):
@@ -118,7 +127,7 @@ class ConfigurationError(PlexyPayError, ValueError):
 
     default_outcome = Outcome.NOT_SENT
 
-    def __init__(self, message: str, **known: Any) -> None:
+    def __init__(self, message: str, **known: Unpack[_Known]) -> None:
         # It may quote what the caller gave in the wrong place.
         super().__init__(masked_card_numbers(message), **known)
 
@@ -159,18 +168,9 @@ class UnreadableResponseError(PlexyPayError):
         *,
         status: int = 0,
         body: str = "",
-        outcome: Outcome | None = None,
-        operation: str | None = None,
-        attempts: Iterable[PlexyPayError] = (),
-        order_reference: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(
-            message,
-            outcome=outcome,
-            operation=operation,
-            attempts=attempts,
-            order_reference=order_reference,
-        )
+        super().__init__(message, **known)
         self.status = status
         self.body = body
         self.cut = False
@@ -203,23 +203,15 @@ class RefusedError(PlexyPayError):
         *,
         code: str | None = None,
         answer: Any = None,
-        outcome: Outcome | None = None,
-        operation: str | None = None,
-        attempts: Iterable[PlexyPayError] = (),
-        order_reference: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
+        operation = known.get("operation")
         if operation is None and code is None:
             text = message
         else:
             told = "refused" if operation is None else f"{operation}: refused"
             text = f"{told}: {message}" if code is None else f"{told} with code {code}: {message}"
-        super().__init__(
-            text,
-            outcome=outcome,
-            operation=operation,
-            attempts=attempts,
-            order_reference=order_reference,
-        )
+        super().__init__(text, **known)
         self.message = message
         self.code = code
         self.answer = answer
@@ -263,22 +255,13 @@ class APIError(PlexyPayError):
         source: str | None = None,
         type: str | None = None,
         retry_after: float | None = None,
-        outcome: Outcome | None = None,
-        operation: str | None = None,
-        attempts: Iterable[PlexyPayError] = (),
-        order_reference: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
         if not status and code is None:
             text = message
         else:
             text = f"HTTP {status}: {message}" if code is None else f"HTTP {status}, code {code}: {message}"
-        super().__init__(
-            text,
-            outcome=outcome,
-            operation=operation,
-            attempts=attempts,
-            order_reference=order_reference,
-        )
+        super().__init__(text, **known)
         self.message = message
         self.status = status
         self.code = code

@@ -1,21 +1,22 @@
-"""`create_many` for code without an event loop: requests and results cross to the loop in batches.
+"""`create_many` for code without an event loop: requests and results cross between two threads in batches.
 
-The caller's iterable is read in the caller's thread, where its database connections are at home, while the
-job goes on on the loop. While the iterable blocks, results can wait there, but none that was there before.
+The caller's iterable is read in the caller's thread, to which its database connections belong, while the job
+runs on the event loop's. No request is read while a result is there to be yielded, since the iterable may
+block; results that come while it blocks wait until it has returned.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Generator
+from collections.abc import AsyncIterable, Generator, Iterator
 from typing import cast
 
 import attrs
 
 from plexypay_async._core.execution import Execution
 from plexypay_async.api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
-from plexypay_async.bulk.frames import without_own_frames
+from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.intake import Buffered
 from plexypay_async.bulk.job import BulkJob, not_sent
 from plexypay_async.errors import ConfigurationError
@@ -25,9 +26,9 @@ from .portal import Portal
 __all__ = ["SyncBulkJob"]
 
 BATCH = 256
-"""How many requests may wait on the loop, and results for the caller."""
-RIPE = 0.02
-"""Seconds after which a slow server's results cross, however few."""
+"""How many requests may wait for the loop, and how many results for the caller."""
+LONGEST_WAIT = 0.02
+"""Seconds that results wait for further ones, to wake the caller for all of them at once."""
 
 
 class SyncBulkJob:
@@ -53,75 +54,83 @@ class SyncBulkJob:
         Leaving the generator stops the job and closes a source that is a generator. What ends the job before
         its source ends is raised once every row that was read has its result.
         """
-        run, crossing = self._portal.run, self._crossing
         source = iter(self._links)
-        result: BulkResult | None = None
         failure: BaseException | None = None
         try:
-            run(crossing.start, self._job)
-            while True:
-                # Looked at first: what it says of the results is true afterwards.
-                done = crossing.done
-                # No request is read while results are at hand, for reading may block as long as it likes.
-                if (result := crossing.next_result()) is not None:
-                    yield result
-                elif done:
-                    # What the job ends with says more than what the source was at.
-                    failure = run(crossing.end) or failure
-                    if failure is not None and self._job.cut:
-                        for result in crossing.left(failure):
-                            yield result
-                    break
-                elif crossing.takes_more:
-                    try:
-                        crossing.put(next(source))
-                    except StopIteration:
-                        crossing.put_last()
-                    except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is settled
-                        crossing.put_last()
-                        failure = without_own_frames(error, of_caller=True)
-                else:
-                    run(crossing.wait_for_change)
+            failure = yield from self._exchange(source)
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - raised below, without the frames that hold rows
-            failure = without_own_frames(error, of_caller=True)
+            failure = without_job_frames(error, of_caller=True)
         finally:
-            try:
-                self._portal.run_if_started(crossing.stop)
-            except KeyboardInterrupt:
-                self._portal.interrupt_again()
-                self._portal.post(crossing.stop)
-            except ConfigurationError:
-                # Dropped by the garbage collector on the loop's own thread, which cannot wait for itself.
-                self._portal.post(crossing.stop)
+            self._stop()
             if isinstance(source, Generator):
                 cast("Generator[CreatePaymentLink]", source).close()
         if failure is not None:
             # Its traceback holds this frame, which must not hold rows.
-            del self, run, crossing, source, result
+            del self, source
             try:
                 raise failure
             finally:
                 del failure
 
+    def _exchange(
+        self, source: Iterator[CreatePaymentLink]
+    ) -> Generator[BulkResult, None, BaseException | None]:
+        """Hand requests over and yield results; return the error that the job ends with, if any."""
+        run, crossing = self._portal.run, self._crossing
+        failure: BaseException | None = None
+        run(crossing.start, self._job)
+        while True:
+            # Asked before the results are taken: one that comes in between is then not missed.
+            done = crossing.done
+            if (result := crossing.next_result()) is not None:
+                yield result
+            elif done:
+                # The job's own error tells more than what the source raised meanwhile.
+                failure = run(crossing.end) or failure
+                if failure is not None and self._job.cut:
+                    yield from crossing.left(failure)
+                return failure
+            elif crossing.takes_more:
+                try:
+                    crossing.put(next(source))
+                except StopIteration:
+                    crossing.put_last()
+                except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is done
+                    crossing.put_last()
+                    failure = without_job_frames(error, of_caller=True)
+            else:
+                run(crossing.wait_for_change)
+
+    def _stop(self) -> None:
+        stop = self._crossing.stop
+        try:
+            self._portal.run_if_started(stop)
+        except KeyboardInterrupt:
+            self._portal.interrupt_again()
+            self._portal.post(stop)
+        except ConfigurationError:
+            # The generator was collected on the loop's own thread, which cannot wait for itself.
+            self._portal.post(stop)
+
 
 class _Crossing(Buffered):
-    """Requests on their way to the loop, and results on their way back; the job's source is its iterator.
+    """Requests on their way to the event loop, as the source of the job, and results on their way back.
 
-    The caller's thread and the loop's each put into one queue and take from the other, and wake each other
-    only where one may be waiting: a hop costs half as much as a link.
+    The caller's thread and the loop's each put into one queue and take from the other. They wake each other
+    only where the other may be waiting: waking a thread costs half as much as a link.
     """
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self.done = False
-        """Whether no result will come any more, but those that are here."""
+        """Whether no further result will come."""
         self._ended = False
         self._read = 0
         """How many requests have crossed."""
         self._failure: BaseException | None = None
-        """What the job has ended with."""
+        """The error that the job has ended with."""
         self._requests: deque[CreatePaymentLink] = deque()
         self._results: deque[BulkResult] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -171,18 +180,17 @@ class _Crossing(Buffered):
 
     def _wake(self) -> None:
         self._hungry = self._full = False
-        # Where it is not there any more, the next wait says so.
+        # If that loop has ended, the next wait raises.
         self._portal.wake(self._loop, self._changed.set)
 
     # --------------------------------------------------------------------------------------- on the loop
 
     async def start(self, job: BulkJob) -> None:
-        """Begin the job."""
         self._loop = asyncio.get_running_loop()
         self._pump = self._loop.create_task(self._run(job))
 
     async def wait_for_change(self) -> None:
-        """Wait until there is room or are results, half a batch of either, or some results that have waited.
+        """Wait for half a batch of room or of results, or until some results have waited long enough.
 
         Raises:
             ConfigurationError: The job is another loop's.
@@ -191,7 +199,7 @@ class _Crossing(Buffered):
         self._rest()
         half = BATCH // 2
         if self._results:
-            self._ripen_soon()
+            self._deliver_soon()
         while not (
             self.done
             or self._due
@@ -202,7 +210,7 @@ class _Crossing(Buffered):
         self._rest()
 
     async def end(self) -> BaseException | None:
-        """Wait until the job has let go of all; return what it ends with, if that is not its source's end.
+        """Wait until the job has closed everything; return the error that it ends with, if any.
 
         Raises:
             ConfigurationError: The job is another loop's.
@@ -211,10 +219,10 @@ class _Crossing(Buffered):
         if self._pump is not None:
             await asyncio.wait([self._pump])
         failure, self._failure = self._failure, None
-        return None if failure is None else without_own_frames(failure, of_caller=True)
+        return None if failure is None else without_job_frames(failure, of_caller=True)
 
     async def stop(self) -> None:
-        """Stop the job and wait until it has let go of its connections and its journal."""
+        """Stop the job and wait until it has released its connections and its journal."""
         if self._pump is not None and self._loop is asyncio.get_running_loop():
             pump, self._pump = self._pump, None
             pump.cancel()
@@ -224,8 +232,8 @@ class _Crossing(Buffered):
     def _check_loop(self) -> None:
         if self._loop is not asyncio.get_running_loop():
             raise ConfigurationError(
-                "this job began before a fork, or on an event loop that has ended; what it was at may have"
-                " happened: with a journal, run it again"
+                "this job began before a fork, or on an event loop that has ended; its last requests may have"
+                " been sent: with a journal, run it again"
             )
 
     async def _run(self, job: BulkJob) -> None:
@@ -236,24 +244,24 @@ class _Crossing(Buffered):
                 if len(self._results) == BATCH // 2:
                     self._changed.set()
                 elif self._timer is None:
-                    self._ripen_soon()
+                    self._deliver_soon()
                 while len(self._results) >= BATCH:
                     self._full = True
-                    # Those that were taken before it was said would wake nobody.
+                    # The caller may have taken some before it could see that it is to wake this thread.
                     if len(self._results) >= BATCH:
                         await self._wait()
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
-            # Not here, where a SystemExit would end the loop for all.
+            # It is not raised here, where a SystemExit would end the loop of all clients.
             self._failure = error
         finally:
             self.done = True
             self._changed.set()
             await generator.aclose()
 
-    def _ripen_soon(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(RIPE, self._ripen)
+    def _deliver_soon(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self._deliver)
 
-    def _ripen(self) -> None:
+    def _deliver(self) -> None:
         self._timer = None
         if self._results:
             self._due = True
@@ -274,7 +282,7 @@ class _Crossing(Buffered):
 
     async def __anext__(self) -> CreatePaymentLink:
         while True:
-            # Looked at first: the last request comes before it is said that it was the last.
+            # Asked before the requests are: the last one is put before `_ended` is set.
             ended = self._ended
             if self._requests:
                 return self.take()

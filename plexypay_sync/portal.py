@@ -1,8 +1,8 @@
 """The event-loop thread: one daemon thread with one loop for all `PlexyPay` clients of a process.
 
 It starts with the first call, never at import. After `fork()` the child gets a thread and a loop of its own.
-Calls of non-daemon threads are finished before the interpreter exits, as Python finishes such threads; those
-of daemon threads are then cut, and their threads are not woken to print tracebacks about it.
+Python waits for non-daemon threads before it exits, and so for their calls. The calls of daemon threads are
+cancelled at exit, and these threads are held, so that they print no tracebacks about it.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ __all__ = ["Portal", "portal", "refuse_green_threads"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE = 1.0
+CANCEL_TIMEOUT = 1.0
 """Seconds to wait for cancelled work, after Ctrl-C and at exit."""
 
-LOOK_UP = 0.25
+SIGNAL_INTERVAL = 0.25
 """Seconds after which a waiting caller sees a signal that came just before it began to wait."""
 
-MOMENT = 0.01
-"""Seconds in which the end of a generator is over."""
+CLOSING_TIME = 0.01
+"""Seconds in which a generator has been closed."""
 
-HELD = 2.0
-"""Seconds for which a daemon thread's call is held at exit; the interpreter is gone by then."""
+DAEMON_HOLD = 2.0
+"""Seconds that a daemon thread's call does not return for at exit; the interpreter has ended by then."""
 
 
 class Portal:
@@ -51,8 +51,8 @@ class Portal:
 
     def __init__(self) -> None:
         self._transports: WeakSet[Transport] = WeakSet()
-        # What a forked child inherits of its parent's loop is kept and never touched: its sockets and its
-        # selector are the parent's too.
+        # What a forked child has of its parent's loop is kept alive and never closed: its sockets and its
+        # selector are in use by the parent.
         self._inherited: list[Any] = []
         self._renew()
 
@@ -66,7 +66,7 @@ class Portal:
         """Run a coroutine function on the portal's loop and return its result.
 
         It sees the caller's context variables. An exception in the caller while it waits, such as
-        KeyboardInterrupt, cancels it and is raised once it has let go, or after `PATIENCE` seconds.
+        KeyboardInterrupt, cancels it and is raised once it has ended, or after `CANCEL_TIMEOUT` seconds.
 
         Raises:
             ConfigurationError: It is called on the portal's own loop, after the interpreter began to exit, or
@@ -79,8 +79,8 @@ class Portal:
         job = Job(partial(function, *args, **kwargs))
         try:
             thread.start_job(job)
-            # A signal in the instant before the wait does not break it: look up now and then.
-            while not job.wait(LOOK_UP):
+            # A signal in the instant before the wait does not end it: let Python handle signals in between.
+            while not job.wait(SIGNAL_INTERVAL):
                 pass
             error = job.error
             if error is None:
@@ -93,7 +93,7 @@ class Portal:
         try:
             raise error
         finally:
-            # The error's traceback holds this frame, which must not hold the error, nor the call that does.
+            # The error's traceback holds this frame, which must hold neither the error nor the call.
             del error, job, function
 
     def run_if_started(
@@ -114,22 +114,22 @@ class Portal:
             thread.start_job(Job(function))
 
     def interrupt_again(self) -> None:
-        """Raise KeyboardInterrupt in the main thread in a moment, for one that struck where it would be lost.
+        """Raise KeyboardInterrupt in the main thread in a moment, since the one just raised will be lost.
 
-        Python prints and forgets what the end of a generator raises that nobody closed, as after a `break`.
+        Python prints and drops what a generator raises while it is collected, as after a `break`.
         """
         thread = self._thread
         if thread is not None:
-            thread.call_soon(partial(thread.loop.call_later, MOMENT, _interrupt_main))
+            thread.call_soon(partial(thread.loop.call_later, CLOSING_TIME, _interrupt_main))
 
     def wake(self, loop: asyncio.AbstractEventLoop | None, callback: Callable[[], object]) -> None:
-        """Call a function on `loop` some time soon, if that is the one that runs here."""
+        """Call a function on `loop` some time soon, if that is this process' running loop."""
         thread = self._thread
         if thread is not None and thread.loop is loop:
             thread.call_soon(callback)
 
     def renew_after_fork(self, transport: Transport) -> None:
-        """Make `transport` let go of its parent's connections in every forked child."""
+        """Make `transport` drop its parent's connections in every forked child."""
         self._transports.add(transport)
 
     def _running_thread(self) -> LoopThread:
@@ -156,15 +156,15 @@ class Portal:
         raise ConfigurationError("the interpreter is exiting: PlexyPay takes no more calls")
 
     def stop(self) -> None:
-        """Cut what is under way and close every connection, at exit; wait for it `PATIENCE` seconds."""
+        """Cancel what is under way and close every connection, at exit, within `CANCEL_TIMEOUT` seconds."""
         with self._lock:
             self._exiting = True
             thread = self._thread
         if thread is not None:
-            thread.stop(PATIENCE)
+            thread.stop(CANCEL_TIMEOUT)
 
     def after_fork_in_child(self) -> None:
-        """Start anew: of the parent's threads only the forking one lives on here."""
+        """Start again: of the parent's threads only the one that forked exists here."""
         thread = self._thread
         self._renew()
         connections = [transport.let_go() for transport in list(self._transports)]
@@ -212,27 +212,27 @@ def _is_sub_interpreter() -> bool:
 
 def _interrupt_main() -> None:
     if hasattr(signal, "pthread_kill"):
-        # Unlike the other, it ends what the thread waits in.
+        # Unlike `interrupt_main`, this interrupts a wait.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         interrupt_main()
 
 
 def _hold_daemon() -> None:
-    """Keep a daemon thread from printing a traceback at exit: as a rule the interpreter is gone first."""
+    """Keep a daemon thread from printing a traceback at exit: usually the interpreter has ended before."""
     if threading.current_thread().daemon:
-        time.sleep(HELD)
+        time.sleep(DAEMON_HOLD)
 
 
 class Job(Generic[T]):
-    """One coroutine function to run on the loop, and what becomes of it."""
+    """One coroutine function to run on the loop, and its result."""
 
     def __init__(self, function: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self.value: T | None = None
         self.error: BaseException | None = None
-        self.settled = False
-        # A bare lock: an exception that strikes while a condition is waited for may leave that locked, and
-        # then the loop would wait for the caller.
+        self.finished = False
+        # A bare lock: an exception that interrupts the wait for a condition may leave the condition locked,
+        # and then the loop would wait for the caller.
         self._done = threading.Lock()
         self._done.acquire()
         self._function = function
@@ -240,36 +240,36 @@ class Job(Generic[T]):
         self._begun = False
 
     def start(self, thread: LoopThread) -> None:
-        """Begin, on the loop, unless that is ending."""
+        """Begin; called on the loop."""
         if thread.ended:
             return
         self._task = thread.loop.create_task(self._run(thread))
 
     def cancel(self, thread: LoopThread) -> None:
-        """Cancel, on the loop; a job that never began is done by that."""
+        """Cancel; called on the loop."""
         if self._task is not None:
             self._task.cancel()
         if not self._begun:
-            # Cancelled before its first step, a task never takes it.
+            # A task that is cancelled before its first step never takes it, so nothing else ends the job.
             thread.forget(self)
 
     def end(self) -> None:
-        """Tell a caller that still waits that nothing more will come."""
-        if not self.settled:
-            # The caller of a job that never began and the end of the loop may both come here.
+        """Give an error to a caller that still waits."""
+        if not self.finished:
+            # Both the caller of a job that never began and the end of the loop may do this.
             with contextlib.suppress(RuntimeError):
-                self._settle(None, self._cut_error())
+                self._finish(None, self._cut_error())
 
     def wait(self, timeout: float) -> bool:
-        """Wait in the caller, which is the only one that waits; tell whether the job is settled."""
+        """Wait in the caller, the only thread that waits; tell whether the job is finished."""
         return self._done.acquire(timeout=timeout)
 
-    def _settle(self, value: T | None, error: BaseException | None) -> None:
+    def _finish(self, value: T | None, error: BaseException | None) -> None:
         self.value, self.error = value, error
-        # Dropped here, on the loop: asyncio notes in a callback of Python's that a task is gone, in the
-        # thread that drops it, and a KeyboardInterrupt that strikes in that is printed and forgotten.
+        # Dropped here, on the loop's thread: dropping a task runs a callback of asyncio's, and a
+        # KeyboardInterrupt in such a callback would be printed and lost.
         self._task = None
-        self.settled = True
+        self.finished = True
         self._done.release()
 
     async def _run(self, thread: LoopThread) -> None:
@@ -280,9 +280,9 @@ class Job(Generic[T]):
         except asyncio.CancelledError:
             self.end()
         except BaseException as error:  # noqa: BLE001 - raised in the caller
-            self._settle(None, _shortened(error))
+            self._finish(None, _shortened(error))
         else:
-            self._settle(value, None)
+            self._finish(value, None)
         finally:
             thread.forget(self)
 
@@ -296,7 +296,7 @@ class Job(Generic[T]):
 
 def _shortened(error: BaseException) -> BaseException:
     traceback = error.__traceback__
-    # Where the library raised its own error tells a caller nothing; where the caller's own code did, does.
+    # A caller needs to see where their own code raised, not where the library raised its own error.
     own = isinstance(error, PlexyPayError) or traceback is None
     return error.with_traceback(None if own or traceback is None else traceback.tb_next)
 
@@ -305,13 +305,13 @@ class LoopThread:
     """An event loop on a daemon thread of its own, from its start to its end."""
 
     loop: asyncio.AbstractEventLoop
-    """There once `started` has returned; made on the thread, where no signal can strike amid it."""
+    """Set once `started` has returned; made on the thread, where no signal handler can interrupt that."""
 
     def __init__(self) -> None:
         self.ended = False
         """Whether it takes no more jobs."""
         self.inherited: list[Any] = []
-        """In a forked child, where this thread is not: what belongs to its loop."""
+        """In a forked child, which does not have this thread: what belongs to its loop."""
         self._jobs: set[Job[Any]] = set()
         self._closed = threading.Event()
         self._unwanted = False
@@ -329,7 +329,7 @@ class LoopThread:
                 not the process' main one.
         """
         if SUB_INTERPRETER:
-            # One that ends while it has a thread ends the whole process with it.
+            # A sub-interpreter that ends while it has a thread ends the whole process.
             raise ConfigurationError(
                 "PlexyPay starts no thread in a sub-interpreter: use it in the main one (under mod_wsgi:"
                 " WSGIApplicationGroup %{GLOBAL}), or AsyncPlexyPay"
@@ -350,31 +350,31 @@ class LoopThread:
         return started
 
     def _abandon(self) -> None:
-        """End it, wherever in its beginning it is: whoever started it was interrupted."""
+        """End it, however far its start has come: the thread that starts it was interrupted."""
         self._unwanted = True
         if hasattr(self, "loop"):
             self.call_soon(self.loop.stop)
 
     def is_current(self) -> bool:
-        """Tell whether the caller is on this thread."""
+        """Tell whether the caller runs on this thread."""
         return threading.current_thread() is self._thread
 
     def start_job(self, job: Job[Any]) -> None:
-        """Begin a job; it is settled whatever happens to the loop."""
-        # Added first and looked at afterwards; `_serve` does it the other way round, so none is missed.
+        """Begin a job, which is finished whatever happens to the loop."""
+        # Added before the loop is asked; `_serve` closes the loop before it looks at jobs: none is missed.
         self._jobs.add(job)
         if not self.call_soon(job.start, self):
             self.forget(job)
 
     def forget(self, job: Job[Any]) -> None:
-        """Let go of a job that has ended, one way or another."""
+        """Drop a job that has ended, in whatever way."""
         self._jobs.discard(job)
         job.end()
 
     def cancel_job(self, job: Job[Any]) -> None:
-        """Cancel a job and wait until it has let go of its connection, at most `PATIENCE` seconds."""
-        if not job.settled and self.call_soon(job.cancel, self):
-            job.wait(PATIENCE)
+        """Cancel a job and wait until it has released its connection, at most `CANCEL_TIMEOUT` seconds."""
+        if not job.finished and self.call_soon(job.cancel, self):
+            job.wait(CANCEL_TIMEOUT)
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
         """Call a function on the loop some time soon; tell whether the loop took it."""
@@ -383,14 +383,14 @@ class LoopThread:
         try:
             self.loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
-            # Closed in this very moment.
+            # The loop was closed in this very moment.
             return False
         return True
 
-    def stop(self, patience: float) -> None:
-        """End the loop, and wait for that at most `patience` seconds."""
+    def stop(self, timeout: float) -> None:
+        """End the loop, and wait for that at most `timeout` seconds."""
         if self.call_soon(self.loop.stop):
-            self._closed.wait(patience)
+            self._closed.wait(timeout)
 
     def _serve(self) -> None:
         try:
@@ -419,7 +419,7 @@ class LoopThread:
         for task in tasks:
             task.cancel()
         if tasks:
-            self.loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE / 2))
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_TIMEOUT / 2))
         # The clients' sessions close here, on the loop that they belong to, and then their sockets.
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.run_until_complete(asyncio.sleep(0))
@@ -429,28 +429,28 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     if uvloop is None:
         return asyncio.new_event_loop()
     loop: Any = uvloop.new_event_loop()
-    # Its debug mode, in which it walks the stack for each timer, crashes the interpreter now and then: its
-    # issues 611, 715 and 730, and on Python 3.11 too.
+    # Its debug mode, which walks the stack for each timer, sometimes crashes the interpreter (uvloop's issues
+    # 611, 715 and 730), also on Python 3.11.
     loop.set_debug(False)
     loop.getaddrinfo = partial(_getaddrinfo, loop.getaddrinfo)
     return cast("asyncio.AbstractEventLoop", loop)
 
 
 async def _getaddrinfo(look_up: Callable[..., Awaitable[T]], host: object, port: object, **options: Any) -> T:
-    """Keep uvloop from looking up an address that it connects to, which it does on libuv's threads.
+    """Keep uvloop from looking up what is an address already, which it does on libuv's threads.
 
-    A forked child has none of those threads, but libuv's count of them and of their work: with two look-ups
-    under way at the fork the child's own never begin, and at exit it waits for threads that are not there.
+    A forked child has none of those threads, but has libuv's count of them and of their work: with two
+    look-ups under way at the fork the child's own never begin, and at exit it waits for missing threads.
     """
-    # Told the type of the socket, uvloop takes an address as it is, but drops a link-local one's interface.
+    # Told the socket's type, uvloop takes an address as it is, but drops the interface of a link-local one.
     if not options.get("type") and "%" not in str(host):
         options["type"] = socket.SOCK_STREAM
     return await look_up(host, port, **options)
 
 
 def _import_uvloop() -> Any:
-    """Import uvloop while only the importing thread can be at it: a fork amid that leaves its lock held."""
-    # uvloop imports it, and once the main thread has ended it can no longer be imported.
+    """Import uvloop now, in the importing thread: a fork during a later import would leave its lock held."""
+    # uvloop imports this module, which cannot be imported any more once the main thread has ended.
     import_module("concurrent.futures.thread")
     try:
         return import_module("uvloop")
@@ -460,9 +460,9 @@ def _import_uvloop() -> Any:
 
 uvloop = _import_uvloop()
 SUB_INTERPRETER = _is_sub_interpreter()
-"""Asked once, for a call must import nothing."""
+"""Found out here, since a call must import nothing."""
 if uvloop is None:
-    # Of all loops the first makes asyncio's policy, under a lock that a fork may leave held.
+    # The first loop of a process makes asyncio's policy, under a lock that a fork may leave held.
     asyncio.new_event_loop().close()
 portal = Portal()
 atexit.register(portal.stop)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import Model, Request, check_size, wire
+from .fields import IdentifiedModel, ListRequest, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -94,7 +94,7 @@ class RetrieveBeneficiary(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListBeneficiaries(Request):
+class ListBeneficiaries(ListRequest):
     """List payment beneficiaries, in the server's order.
 
     Args:
@@ -111,12 +111,6 @@ class ListBeneficiaries(Request):
 
     Evidence: **assumed**; override the path with ``paths={"beneficiaries.list": "/v1/..."}``.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen
@@ -172,34 +166,30 @@ class SettleBeneficiary(Request):
 
 
 @attrs.frozen(kw_only=True)
-class Beneficiary(Model):
+class Beneficiary(IdentifiedModel):
     """A payment beneficiary. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``entity.PaymentBeneficiary`` and shows no field of it.
     """
 
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
-
 
 @attrs.frozen(kw_only=True)
-class BeneficiaryTransfer(Model):
+class BeneficiaryTransfer(IdentifiedModel):
     """What a transfer to the merchant's balance answers. What is not typed is in `raw`.
 
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     success: bool | None = None
 
 
 @attrs.frozen(kw_only=True)
-class BeneficiarySettlement(Model):
+class BeneficiarySettlement(IdentifiedModel):
     """What a manual settlement answers. What is not typed is in `raw`.
 
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     success: bool | None = None
 
 

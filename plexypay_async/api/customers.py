@@ -13,7 +13,7 @@ from typing import ClassVar
 import attrs
 
 from .facades import F
-from .fields import Model, Request, check_size, wire
+from .fields import IdentifiedModel, ListRequest, Model, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 from .transactions import Transaction
@@ -32,7 +32,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class ListCustomers(Request):
+class ListCustomers(ListRequest):
     """List customers, in the server's order.
 
     Args:
@@ -49,12 +49,6 @@ class ListCustomers(Request):
 
     Evidence: **assumed**; override the path with ``paths={"customers.list": "/v1/..."}``.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen
@@ -120,7 +114,7 @@ class RetrieveCustomerCardTokens(Request):
 
 
 @attrs.frozen
-class ListCustomerTransactions(Request):
+class ListCustomerTransactions(ListRequest):
     """List a customer's transactions, in the server's order.
 
     Args:
@@ -140,21 +134,14 @@ class ListCustomerTransactions(Request):
     """
 
     id: str
-    size: int | None = attrs.field(default=None, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen(kw_only=True)
-class Customer(Model):
+class Customer(IdentifiedModel):
     """A customer. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``response.Customer`` and shows no field of it.
     """
-
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 @attrs.frozen(kw_only=True)

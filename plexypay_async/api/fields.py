@@ -20,7 +20,17 @@ import attrs
 from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
 
-__all__ = ["Model", "OpenEnum", "Request", "read_time", "real_time", "wire", "wire_name"]
+__all__ = [
+    "IdentifiedModel",
+    "ListRequest",
+    "Model",
+    "OpenEnum",
+    "Request",
+    "read_time",
+    "real_time",
+    "wire",
+    "wire_name",
+]
 
 LONGEST = 1e9
 """Seconds of any time-out at the most; clocks overflow further on."""
@@ -111,6 +121,17 @@ class Request:
     def __attrs_post_init__(self) -> None:
         if self.extra is not None:
             check_json_object("extra", self.extra)
+
+
+@attrs.frozen
+class ListRequest(Request):
+    """The base of a request for a listing that has no published filter."""
+
+    size: int | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_size(self.size)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -321,3 +342,10 @@ class Model:
     """The wire name of the field that an answer is read as, where it is an array and no object."""
 
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class IdentifiedModel(Model):
+    """The base of an answer of which no more than its id is assumed; what else there is of it is in `raw`."""
+
+    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))

@@ -11,7 +11,7 @@ from typing import ClassVar
 import attrs
 
 from .facades import F
-from .fields import Model, Request, wire
+from .fields import IdentifiedModel, Request
 from .operation import Evidence, Operation, Resource
 
 __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
@@ -35,13 +35,11 @@ class RetrieveMerchant(Request):
 
 
 @attrs.frozen(kw_only=True)
-class Merchant(Model):
+class Merchant(IdentifiedModel):
     """A merchant. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``response.Merchant`` and shows no field of it.
     """
-
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class MerchantAccount(Resource[F]):

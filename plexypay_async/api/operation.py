@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapp
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+import attrs
+
 from .facades import Async, F, Sync
 from .replay import Replay
 
@@ -53,12 +55,12 @@ class Evidence(enum.Enum):
     """By analogy: the vendor's page exists, its body could not be read."""
 
 
+@attrs.frozen
 class Answer(Generic[R]):
     """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it."""
 
-    def __init__(self, model: type[Any], *, known_by: str | None = None) -> None:
-        self.model = model
-        self.known_by = known_by
+    model: type[Any]
+    known_by: str | None = attrs.field(default=None, kw_only=True)
 
 
 def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
@@ -67,11 +69,11 @@ def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
 
 
 class LookUp(Generic[T]):
-    """How a create whose outcome is unknown is settled: find what it would have created.
+    """How to find what a create with an unknown outcome has made, if it has made anything.
 
-    `listing` finds something known to exist, with which the look-up's path can prove itself, and `retrieve`
-    reads the whole of a listed item. What is found must have the `same` fields as the request, and be in none
-    of the `dead` states, in which nothing is that was just created.
+    `find` asks by the request's field `by`. What it finds must have the `same` fields as the request, and be
+    in none of the `dead` states, which nothing that was just created is in. `listing` gives something known
+    to exist, with which the path of `find` is tried; `retrieve` reads the whole of a listed item.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class LookUp(Generic[T]):
 
 
 class Confirmation:
-    """How a call is settled by reading the resource: as wanted, or in a `final` state that it never leaves.
+    """How reading the resource tells whether a call has worked: its `attribute` is as `wanted`.
 
-    Read after a repeat that was answered with a 4xx, and after a success status that says nothing.
+    It is read after a repeat that was answered with a 4xx, and after a success status that says nothing. A
+    resource never leaves a `final` state, so the call cannot work any more; `before` is its state until then.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Confirmation:
         return None
 
 
+@attrs.frozen
 class SettledBy:
     """The call that tells whether an operation whose outcome is unknown has done its work.
 
@@ -128,10 +132,9 @@ class SettledBy:
     request does not have that, `otherwise` is the call.
     """
 
-    def __init__(self, call: str, *, by: str | None = None, otherwise: str | None = None) -> None:
-        self.call = call
-        self.by = by
-        self.otherwise = otherwise
+    call: str
+    by: str | None = attrs.field(default=None, kw_only=True)
+    otherwise: str | None = attrs.field(default=None, kw_only=True)
 
     def advice(self, request: Any) -> str:
         """Return the call as it is written for one request."""
@@ -190,11 +193,46 @@ def group_name(owner: type) -> str:
     return str(given) if given is not None else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner.__name__).lower()
 
 
-class Declaration(Generic[P]):
-    """What an operation and a listing have in common."""
+class Declared(Generic[P]):
+    """What the class of a group declares, and a client's group has as a method."""
 
     name: str
     """The full name, such as ``payment_links.create``."""
+
+    def __init__(self, parameters: Callable[P, Any]) -> None:
+        self._parameters = parameters
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"{group_name(owner)}.{name}"
+        self._attribute = name
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def _returned(self, call: Callable[..., Any]) -> str:
+        """Return what the bound call's signature says that it returns."""
+        return str(call.__annotations__["return"])
+
+    def _method(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a call look like a method with the parameters and the docstring of its request class.
+
+        It is made once: the next look-up of the attribute finds it on the instance.
+        """
+        signature = inspect.signature(self._parameters)
+        # attrs puts the base class's field first; a reader looks for `extra` last.
+        parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
+        call.__name__ = self._attribute
+        call.__qualname__ = f"{type(instance).__name__}.{self._attribute}"
+        call.__doc__ = self._parameters.__doc__
+        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=parameters, return_annotation=self._returned(call)
+        )
+        instance.__dict__[self._attribute] = call
+        return call
+
+
+class Declaration(Declared[P]):
+    """What an operation and a listing have in common."""
 
     look_up: LookUp[Any] | None = None
     confirmation: Confirmation | None = None
@@ -215,6 +253,7 @@ class Declaration(Generic[P]):
         replay: Replay,
         echoes: Mapping[str, str | tuple[str, ...]] | None = None,
     ) -> None:
+        super().__init__(request)
         self.method = method
         self.path = path
         self.request = request
@@ -253,43 +292,8 @@ class Declaration(Generic[P]):
                     return f"{fields[0]} {named[0]!r} instead of {wanted!r}"
         return None if self.confirmation is None else self.confirmation.misfit(answer)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = f"{group_name(owner)}.{name}"
-        self._attribute = name
-
     def __repr__(self) -> str:
         return f"<{self.name}: {self.method} {self.path}>"
-
-    def _returned(self, call: Callable[..., Any]) -> str:
-        """Return what the bound call's signature says that it returns."""
-        return str(call.__annotations__["return"])
-
-    def _bound(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
-        return bound_to(instance, self._attribute, call, self.request, self._returned(call))
-
-
-def bound_to(
-    instance: Resource[Any],
-    attribute: str,
-    call: Callable[..., Any],
-    request: Callable[..., Any],
-    returned: str,
-) -> Callable[..., Any]:
-    """Make a call look like a method with the signature and the words of its request class.
-
-    It is made once: the next look-up of the attribute finds it on the instance.
-    """
-    signature = inspect.signature(request)
-    # attrs puts the base class's field first; a reader looks for `extra` last.
-    parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
-    call.__name__ = attribute
-    call.__qualname__ = f"{type(instance).__name__}.{attribute}"
-    call.__doc__ = request.__doc__
-    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=parameters, return_annotation=returned
-    )
-    instance.__dict__[attribute] = call
-    return call
 
 
 class Operation(Declaration[P], Generic[P, R]):
@@ -345,9 +349,7 @@ class Operation(Declaration[P], Generic[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        if instance is None:
-            return self
-        return self._bound(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
+        return self if instance is None else self._method(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
 
 
 class Listing(Declaration[P], Generic[P, T]):
@@ -364,36 +366,23 @@ class Listing(Declaration[P], Generic[P, T]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Pages[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        if instance is None:
-            return self
-        return self._bound(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
+        return self if instance is None else self._method(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
 
 
-class Composite(Generic[P]):
+class Composite(Declared[P], Generic[P, T]):
     """A call made of several operations.
 
     `options` is a class whose constructor's signature is the bound call's.
     """
 
-    name: str
-
-    def __init__(self, options: Callable[P, Any]) -> None:
-        self.options = options
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = f"{group_name(owner)}.{name}"
-        self._attribute = name
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
-
-class Bulk(Composite[P], Generic[P, T]):
-    """A call that performs an operation for each of many requests, and yields a result for each."""
-
     def __init__(self, options: Callable[P, Any], result: type[T]) -> None:
         super().__init__(options)
+        self.options = options
         self.result = result
+
+
+class Bulk(Composite[P, T]):
+    """A call that performs an operation for each of many requests, and yields a result for each."""
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -402,18 +391,14 @@ class Bulk(Composite[P], Generic[P, T]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Generator[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        if instance is None:
-            return self
-        call = instance._caller.bind_bulk(self)  # pyright: ignore[reportPrivateUsage]
-        return bound_to(instance, self._attribute, call, self.options, str(call.__annotations__["return"]))
+        return self if instance is None else self._method(instance, instance._caller.bind_bulk(self))  # pyright: ignore[reportPrivateUsage]
 
 
-class Wait(Composite[P], Generic[P, R]):
+class Wait(Composite[P, R]):
     """A call that polls until something has come about, and returns it."""
 
-    def __init__(self, options: Callable[P, Any], result: type[R]) -> None:
-        super().__init__(options)
-        self.result = result
+    def _returned(self, call: Callable[..., Any]) -> str:
+        return self.result.__name__
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -422,14 +407,11 @@ class Wait(Composite[P], Generic[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        if instance is None:
-            return self
-        call = instance._caller.bind_wait(self)  # pyright: ignore[reportPrivateUsage]
-        return bound_to(instance, self._attribute, call, self.options, self.result.__name__)
+        return self if instance is None else self._method(instance, instance._caller.bind_wait(self))  # pyright: ignore[reportPrivateUsage]
 
 
 def _nothing(_: Any) -> None:
-    """Name nothing of a request or an answer."""
+    return None
 
 
 def _folded(value: Any) -> Any:

@@ -107,22 +107,11 @@ class Recurring:
         check_optional_text("recurring.parent_transaction_id", self.parent_transaction_id)
 
 
-_RETURN_URLS = {
-    "success_url": "successUrl",
-    "failure_url": "failureUrl",
-    "cancel_url": "cancelUrl",
-    "callback_url": "callbackUrl",
-}
-
-
-def _return_url(name: str) -> dict[str, Any]:
-    return wire(_RETURN_URLS[name], inside="metadata")
-
-
 def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
     check_text(name, value)
-    if metadata is not None and _RETURN_URLS[name] in metadata:
-        raise ConfigurationError(f"{name}: metadata has {_RETURN_URLS[name]!r} too; give it once")
+    key = name.replace("_url", "Url")
+    if metadata is not None and key in metadata:
+        raise ConfigurationError(f"{name}: metadata has {key!r} too; give it once")
 
 
 @quickly_made
@@ -179,10 +168,10 @@ class CreatePaymentLink(Request):
     recurring: Recurring | None = None
     validation: bool | None = None
     metadata: Mapping[str, Any] | None = None
-    success_url: str | None = attrs.field(default=None, metadata=_return_url("success_url"))
-    failure_url: str | None = attrs.field(default=None, metadata=_return_url("failure_url"))
-    cancel_url: str | None = attrs.field(default=None, metadata=_return_url("cancel_url"))
-    callback_url: str | None = attrs.field(default=None, metadata=_return_url("callback_url"))
+    success_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
+    failure_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
+    cancel_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
+    callback_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
 
     def __attrs_post_init__(self) -> None:
         check_minor_units("amount", self.amount)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import Model, Request, check_size, wire
+from .fields import IdentifiedModel, ListRequest, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class ListPayouts(Request):
+class ListPayouts(ListRequest):
     """List payout transactions, in the server's order.
 
     Args:
@@ -44,12 +44,6 @@ class ListPayouts(Request):
 
     Evidence: **assumed**; override the path with ``paths={"payouts.list": "/v1/..."}``.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen
@@ -99,33 +93,27 @@ class SavePayoutCard(Request):
 
 
 @attrs.frozen(kw_only=True)
-class PayoutTransaction(Model):
+class PayoutTransaction(IdentifiedModel):
     """A payout as a listing shows it. All but `id` is in `raw`.
 
     Evidence: **assumed**; no field of it is published.
     """
 
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
-
 
 @attrs.frozen(kw_only=True)
-class Payout(Model):
+class Payout(IdentifiedModel):
     """What a payout answers. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``response.Payout`` and shows no field of it.
     """
 
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
-
 
 @attrs.frozen(kw_only=True)
-class SavedPayoutCard(Model):
+class SavedPayoutCard(IdentifiedModel):
     """What storing a card answers. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``response.SavedCard`` and shows no field of it.
     """
-
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class Payouts(Resource[F]):

@@ -14,12 +14,12 @@ import attrs
 
 from .facades import F
 from .fields import (
+    ListRequest,
     Model,
     OpenEnum,
     Request,
     check_amount,
     check_currency,
-    check_size,
     check_text,
     in_capitals,
     key_or_new,
@@ -114,7 +114,7 @@ class RetrieveSettlementOrder(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListSettlementOrders(Request):
+class ListSettlementOrders(ListRequest):
     """List settlement payment orders, in the server's order.
 
     Args:
@@ -131,12 +131,6 @@ class ListSettlementOrders(Request):
 
     Evidence: **assumed**; override the path with ``paths={"settlement_orders.list": "/v1/..."}``.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen(kw_only=True)

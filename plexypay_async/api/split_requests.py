@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from .facades import F
-from .fields import Model, Request, check_size, wire
+from .fields import IdentifiedModel, ListRequest, Request
 from .operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
 from .replay import Replay
 
@@ -112,7 +112,7 @@ class DeleteSplitRequest(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListSplitRequests(Request):
+class ListSplitRequests(ListRequest):
     """List split requests, in the server's order.
 
     Args:
@@ -130,21 +130,13 @@ class ListSplitRequests(Request):
     Evidence: **assumed**; override the path with ``paths={"split_requests.list": "/v1/..."}``.
     """
 
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
-
 
 @attrs.frozen(kw_only=True)
-class SplitRequest(Model):
+class SplitRequest(IdentifiedModel):
     """A split request. All but `id` is in `raw`.
 
     Evidence: **assumed**; the vendor names the schema ``entity.SplitRequest`` and shows no field of it.
     """
-
-    id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
 
 
 class SplitRequests(Resource[F]):

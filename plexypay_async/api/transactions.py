@@ -16,7 +16,7 @@ import attrs
 
 from ..errors import ConfigurationError
 from .facades import F
-from .fields import Model, OpenEnum, Request, check_seconds, check_size, check_text, wire
+from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, wire
 from .operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [
@@ -260,7 +260,7 @@ class RetrieveTransactionHistory(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListTransactions(Request):
+class ListTransactions(ListRequest):
     """List transactions, in the server's order.
 
     Args:
@@ -277,12 +277,6 @@ class ListTransactions(Request):
 
     Evidence: observed.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen

@@ -14,12 +14,12 @@ import attrs
 from ..errors import ConfigurationError
 from .facades import F
 from .fields import (
+    ListRequest,
     Model,
     OpenEnum,
     Request,
     check_currency,
     check_minor_units,
-    check_size,
     check_text,
     in_capitals,
     key_or_new,
@@ -208,7 +208,7 @@ class RetrieveWalletTransaction(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListWalletTransactions(Request):
+class ListWalletTransactions(ListRequest):
     """List wallet transactions, in the server's order.
 
     Args:
@@ -225,12 +225,6 @@ class ListWalletTransactions(Request):
 
     Evidence: the path is published; that it is paged as the other lists are is assumed.
     """
-
-    size: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        check_size(self.size)
 
 
 @attrs.frozen(kw_only=True)

@@ -1,27 +1,30 @@
-"""What ends a job, without the library's own frames, whose locals hold rows and, below, the API key."""
+"""The error that ends a job, without the frames that ran it: their locals hold rows, and the API key."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TypeVar
 
-from .._privacy import hiding
+from .._privacy.hiding import without_own_frames
 from ..errors import PlexyPayError
 
-__all__ = ["without_own_frames"]
+__all__ = ["without_job_frames"]
 
 E = TypeVar("E", bound=BaseException)
 
 _OWN = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio", "concurrent")
 
 
-def without_own_frames(error: E, *, of_caller: bool = False) -> E:
-    """Take the library's frames, and those below it, out of an error's traceback and its causes'.
+def without_job_frames(error: E, *, of_caller: bool = False) -> E:
+    """Take the frames that ran a job out of the tracebacks of an error and of its causes.
+
+    Unlike `hiding.without_own_frames` it takes out the frames of asyncio and aiohttp too.
 
     Args:
         error: The error.
-        of_caller: Whether the caller's own code has raised it, such as an iterable of rows: then the frames
-            above that code are taken out, and of those below the library's.
+        of_caller: Whether the caller's own code has raised it, such as an iterable of rows: then its frames
+            stay, and those that it was called from are taken out. Otherwise all down to the library's last
+            frame are taken out.
     """
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
@@ -33,11 +36,10 @@ def without_own_frames(error: E, *, of_caller: bool = False) -> E:
         if of_caller:
             one.__traceback__ = _from_caller(one.__traceback__)
         else:
-            own = isinstance(one, PlexyPayError)
-            one.__traceback__ = None if own else _after_own(one.__traceback__)
+            one.__traceback__ = None if isinstance(one, PlexyPayError) else _after_own(one.__traceback__)
         waiting += [one.__cause__, one.__context__]
     # What a signal's handler raises may have come through the library more than once.
-    hiding.without_own_frames(error)
+    without_own_frames(error)
     return error
 
 

@@ -1,4 +1,4 @@
-"""What a bulk job's workers take from: the caller's requests, claimed in the journal where there is one."""
+"""Where the workers of a bulk job get their rows, which are claimed in its journal first, if it has one."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ __all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
 
 CLAIM_BATCH = 64
 MOST_LATER = 1000
-"""Claimed rows of an earlier run that are put off; with more of them, workers wait instead."""
+"""How many claimed rows of an earlier run are put off; with more of them, workers wait instead."""
 WRITE_AFTER = 0.05
-"""Seconds after which a settled row is written, if no claim takes it along before."""
+"""Seconds after which a result is written, if no claim is written with it before."""
 SETTLING = 5.0
-"""Seconds after a run's beginning in which the server may still be at work on the run before."""
+"""Seconds after a run's beginning in which the server may still be at work for the run before."""
 
 
 @attrs.frozen
 class EncodedLink:
-    """A request that is encoded already: a source may give it in place of the request.
+    """A request that is encoded already, which a source may yield in place of the request.
 
-    It is encoded with its keys in order, and for a client that overrides no path.
+    Its keys are in order, and its path is the declared one: the client must override no path.
     """
 
     request: CreatePaymentLink
@@ -53,17 +53,17 @@ class Item:
     wire_request: WireRequest | None = None
     """The request as it goes out, where it was encoded already."""
     look_first: bool = False
-    """Whether it may exist already."""
+    """Whether its link may exist already."""
     reached: bool = False
-    """Whether an earlier run may have sent it: a refusal may then be due to the link that it made."""
+    """Whether an earlier run may have sent it: a refusal may then be due to the link of that run."""
     link_id: str | None = None
-    """The link that the journal has for it, where it has no more than that."""
+    """The id of its link, where the journal has no more of it than that."""
     link_is_sealed: bool = False
-    """Whether the journal's seal proves it: then it is never created again."""
+    """Whether the journal's seal proves the id: then the link is never created again."""
     claimed_anew: bool = False
-    """Whether this run was the first to claim it, or the first since it failed: unsent, it does not exist."""
+    """Whether nothing existed under its reference when this run claimed it."""
     settled_at: float = 0.0
-    """The loop's time before which a look-up proves nothing: an earlier run may have just sent it."""
+    """The loop's time before which finding nothing proves nothing: it may have just been sent."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -82,7 +82,7 @@ class Buffered(AsyncIterator[CreatePaymentLink]):
 
 
 class RequestSource:
-    """One iterable of requests, plain or async, that is read one by one."""
+    """Reads one iterable of requests, plain or async, one by one."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class RequestSource:
     ) -> None:
         self._look_first = look_first
         self.failure: BaseException | None = None
-        """What the iterable raised; it reaches the caller once the links under way are settled."""
+        """What the iterable raised; the caller gets it once the requests under way are done."""
         self.ended = False
         self._index = 0
         self._plain: Iterator[CreatePaymentLink] | None = None
@@ -120,16 +120,15 @@ class RequestSource:
         if self.ended:
             return None
         try:
-            # Without a task and a lock for each request, which cost half as much as the link.
+            # What is at hand is taken without a task and a lock, which cost half as much as the link.
             found = self._at_hand() or await self._next_async(wait=wait, until=until)
         except StopAsyncIteration:
             self.ended = True
-            return None
         except Exception as error:  # noqa: BLE001 - the caller's own, handed to the caller
-            self.ended = True
-            self.failure = error
-            return None
-        return None if found is None else self._item(found[0])
+            self._fail(error)
+        else:
+            return None if found is None else self._item(found[0])
+        return None
 
     def next_at_hand(self) -> Item | None:
         """Return the next request where it takes no wait; None at the end too."""
@@ -142,12 +141,14 @@ class RequestSource:
             request = next(self._plain)
         except StopIteration:
             self.ended = True
-            return None
         except Exception as error:  # noqa: BLE001 - the caller's own, handed to the caller
-            self.ended = True
-            self.failure = error
-            return None
-        return self._item(request)
+            self._fail(error)
+        else:
+            return self._item(request)
+        return None
+
+    def _fail(self, failure: BaseException) -> None:
+        self.ended, self.failure = True, failure
 
     def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
         index = self._index
@@ -155,15 +156,13 @@ class RequestSource:
         if isinstance(request, EncodedLink):
             return Item(index, request.request, request.wire_request, self._look_first)
         if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
-            self.ended = True
-            self.failure = ConfigurationError(
-                f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
-            )
+            told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
+            self._fail(ConfigurationError(told))
             return None
         return Item(index, request, None, self._look_first)
 
     def _at_hand(self) -> tuple[CreatePaymentLink] | None:
-        # The one that somebody waits for comes first.
+        # A request that a worker waits for already comes before those at hand.
         if self._buffered is None or self._ahead is not None or not self._buffered.has_one:
             return None
         return (self._buffered.take(),)
@@ -183,22 +182,21 @@ class RequestSource:
             if not wait and not self._ahead.done():
                 return None
             ahead = self._ahead
-            # Not awaited itself: a worker that is cancelled while it waits must not cancel it for the others.
+            # Waited for, not awaited: a worker that is cancelled meanwhile must not cancel it for the others.
             seconds = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
             await asyncio.wait([ahead], timeout=seconds)
             if not ahead.done() or self._stopped:
                 return None
             self._ahead = None
             if ahead.cancelled():
-                # The source's own doing: without this the job would seem to have come to its end.
-                self.ended = True
-                self.failure = asyncio.CancelledError("the source of the links was cancelled")
+                # The source did it itself: without an error the job would seem to have been completed.
+                self._fail(asyncio.CancelledError("the source of the links was cancelled"))
                 return None
             try:
-                # In a tuple: what a source gives by mistake may be None.
+                # In a tuple, since a source may yield None by mistake.
                 return (ahead.result(),)
             finally:
-                # An error of the source's has this frame in its traceback, and the task has the error.
+                # An error of the source's has this frame in its traceback: without this, a reference cycle.
                 del ahead
 
     def stop(self) -> None:
@@ -208,7 +206,7 @@ class RequestSource:
             self._ahead.cancel()
 
     def left(self) -> list[Item]:
-        """Return the request that was read, once it is stopped, and that nobody has taken."""
+        """Return the request that was read and not taken; call it once it is stopped."""
         ahead = self._ahead
         if ahead is None or not ahead.done() or ahead.cancelled() or ahead.exception() is not None:
             return []
@@ -234,7 +232,7 @@ async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
 
 
 class Intake:
-    """Takes requests as they come, without a journal."""
+    """Gives requests out as they come, without a journal."""
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
@@ -243,8 +241,8 @@ class Intake:
         self.stop = source.stop
         self.left = source.left
 
-    def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
-        """Note a result; return all results that it settles."""
+    def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
+        """Note a row's result; return it, with those of the rows that repeat the row."""
         return [result]
 
     @property
@@ -253,11 +251,11 @@ class Intake:
         return self._source.ended
 
     async def close(self) -> None:
-        """Write what is not written yet; there is nothing to write."""
+        """Write what is not written yet: nothing."""
 
 
 class JournalIntake:
-    """Takes requests in batches that are claimed in the journal before any of them is sent."""
+    """Gives out requests that are claimed in the journal first, in batches."""
 
     def __init__(
         self, source: RequestSource, journal: Journal, execution: Execution, *, ordered: bool
@@ -282,7 +280,7 @@ class JournalIntake:
         self._failed: list[tuple[str, str]] = []
 
     def take_now(self) -> Item | None:
-        """Return the next request, whose claim is durable; None after the last, and where it takes a wait."""
+        """Return the next request, whose claim is durable; None if that takes a wait, and after the last."""
         if self._ready and not self._later and self._failure is None and not self._stopped:
             return self._ready.popleft()
         return None
@@ -309,48 +307,48 @@ class JournalIntake:
 
     async def _claim_batch(self) -> None:
         if self._repeats >= CLAIM_BATCH and self._later:
-            # The rows that are repeated may be among those put off, which nobody would settle.
+            # The rows that are repeated may be among those put off, which no worker would finish.
             self._ready.extend(self._later)
             self._later.clear()
             return
         while self._repeats >= CLAIM_BATCH and not self._stopped:
-            # Their rows are all in the hands of workers, and settle.
+            # Workers have all the rows that are repeated, and will finish them.
             self._fewer_repeats.clear()
             await self._fewer_repeats.wait()
         claimed: list[tuple[Item, str, bytes]] = []
-        settled: list[Item] = []
+        ready: list[Item] = []
         try:
-            await self._gather(claimed, settled)
+            await self._gather(claimed, ready)
             if claimed:
-                settled += await self._exchange(claimed)
+                ready += await self._exchange(claimed)
         except BaseException:
             # They were read and are not sent; each needs a result.
-            settled += [item for item, _, _ in claimed]
-            self._ready.extend(sorted(settled, key=_index))
+            ready += [item for item, _, _ in claimed]
+            self._ready.extend(sorted(ready, key=_index))
             raise
-        # In the order of the source: a job in order would wait for ever for a row behind those it holds back.
-        for item in sorted(settled, key=_index):
+        # In the order of the source: a job in order holds results back until that of the next row is there.
+        for item in sorted(ready, key=_index):
             # Unless the results come in order, rows that the server may still be at work on are put off.
             later = item.settled_at > 0 and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
-    async def _gather(self, claimed: list[tuple[Item, str, bytes]], settled: list[Item]) -> None:
-        """Read the rows of a batch: those to be claimed, and those that are settled already."""
-        while len(claimed) + len(settled) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
-            # Rows that were put off do not wait for a source that is slow.
+    async def _gather(self, claimed: list[tuple[Item, str, bytes]], refused: list[Item]) -> None:
+        """Read the rows of a batch: those to be claimed, and those that are refused already."""
+        while len(claimed) + len(refused) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
+            # A slow source must not hold up the rows that were put off.
             until = self._settled_at if self._later else None
-            item = await self._source.next(wait=not claimed and not settled, until=until)
+            item = await self._source.next(wait=not claimed and not refused, until=until)
             if item is None:
                 break
             reference = item.request.order_reference
             if reference is None:
-                settled.append(_refused(item, "a job with a journal needs an order reference on every row"))
+                refused.append(_refused(item, "a job with a journal needs an order reference on every row"))
                 continue
             try:
                 if item.wire_request is None:
                     item.wire_request = self._codec.encode(item.request, ordered=True)
             except PlexyPayError as error:
-                settled.append(_with_error(item, error.with_traceback(None)))
+                refused.append(_with_error(item, error.with_traceback(None)))
                 continue
             digest = digest_of(item.wire_request.body)
             open_row = self._open.get(reference)
@@ -361,7 +359,7 @@ class JournalIntake:
                 open_row.repeats.append(item)
                 self._repeats += 1
             else:
-                settled.append(_refused(item, _differs(reference, open_row.row)))
+                refused.append(_refused(item, _differs(reference, open_row.row)))
 
     async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
         rows = [(item.index, reference, digest) for item, reference, digest in claimed]
@@ -376,7 +374,7 @@ class JournalIntake:
         return items
 
     def _prepare(self, item: Item, entry: Entry) -> None:
-        """Tell a row how it is to be sent, by what the journal knew of it."""
+        """Set how a row is to be sent, by what the journal knew of it."""
         item.claimed_anew = entry.state in (None, State.FAILED)
         item.reached = entry.state is State.FAILED
         if item.claimed_anew:
@@ -395,7 +393,7 @@ class JournalIntake:
         writing = asyncio.ensure_future(self._exchanged(claims))
         self._writes.add(writing)
         writing.add_done_callback(self._writes.discard)
-        # A write goes on when the worker that waits for it is cancelled.
+        # A write goes on even if the worker that waits for it is cancelled.
         return await asyncio.shield(writing)
 
     async def _exchanged(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
@@ -404,12 +402,12 @@ class JournalIntake:
         try:
             return await self._journal.call(self._journal.exchange, done, failed, claims)
         except BaseException:
-            # What could not be written now may be at the end.
+            # What could not be written now is tried again with the next write.
             self._done[:0], self._failed[:0] = done, failed
             raise
 
     async def _write_soon(self) -> None:
-        """Write what is settled even where no claim takes it along: a kill then leaves less to look up."""
+        """Write results even where no claim is written with them: a kill then leaves less to look up."""
         await asyncio.sleep(WRITE_AFTER)
         self._flush = None
         try:
@@ -429,11 +427,11 @@ class JournalIntake:
         try:
             return self._codec.decode(WireResponse(200, entry.answer))
         except PlexyPayError:
-            # Kept by a version that read answers otherwise.
+            # It was kept by a version that read answers in another way.
             return None
 
-    def settled(self, item: Item, result: BulkResult) -> list[BulkResult]:
-        """Note a result for the journal; return it, and one for each row that repeats its reference."""
+    def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
+        """Note a row's result for the journal; return it, with those of the rows that repeat the row."""
         reference = item.request.order_reference
         if reference is None:
             return [result]
@@ -443,7 +441,7 @@ class JournalIntake:
         self._closed(reference)
         if item.result is None:
             if result.link is not None:
-                # What was purged is not kept once more.
+                # An answer that was purged is not kept again.
                 if not item.link_is_sealed:
                     self._done.append((reference, result.link.raw))
             elif result.error is not None and nothing_exists(result.error):
@@ -476,7 +474,7 @@ class JournalIntake:
         return sorted(items, key=_index)
 
     def _release(self, items: Iterable[Item]) -> None:
-        """Note for the journal that rows which were claimed are not sent: they need no look-up then."""
+        """Note for the journal that claimed rows are not sent, so that the next run need not look them up."""
         for item in items:
             reference = item.request.order_reference
             if item.claimed_anew and item.result is None and reference is not None:

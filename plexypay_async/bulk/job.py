@@ -1,6 +1,6 @@
-"""A bulk job: workers over one source of requests, at the server's pace, with or without a journal.
+"""A bulk job: workers that take requests from one source and send them, with or without a journal.
 
-Only a window of the job is in memory, however many requests there are: what the workers hold, what the
+Only a part of the job is in memory, however many requests there are: what the workers hold, what the
 consumer has not taken yet, and one batch of journal claims.
 """
 
@@ -11,7 +11,7 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import attrs
@@ -37,7 +37,7 @@ from ..errors import (
     OutcomeUnknownError,
     PlexyPayError,
 )
-from .frames import without_own_frames
+from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures, copied
@@ -50,7 +50,7 @@ _CREATE = PaymentLinks.create
 _RETRIEVE = PaymentLinks.retrieve
 
 ORDERED_WINDOW = 8
-"""A job in order runs ahead of what it has yielded by this many times the number of its workers."""
+"""A job in order runs ahead of what it has yielded by at most so many requests for each worker."""
 
 
 class BulkJob:
@@ -77,22 +77,22 @@ class BulkJob:
         self._workers = most if concurrency is None else concurrency
         self._timeout = execution.settings.changed(timeout=options.timeout).timeout
         if options.max_rate is not None:
-            # With more workers, a link's time would run out while it waits for the rate.
+            # With more workers, the time of a link would run out while it waits for its turn.
             self._workers = min(self._workers, math.ceil(options.max_rate * self._timeout / 4))
         self._look_first = look_first
         self.cut = False
-        """Whether it has ended before its source did."""
+        """Whether a failure has ended it before its source ended."""
 
     async def results(self) -> AsyncGenerator[BulkResult]:
         """Run the job and yield a result for each request, as they come or in order.
 
         Leaving the generator stops the workers and closes the source. What ends the job before its source
-        ends is raised once the rows under way are settled, and every row that was read has its result.
+        ends is raised once the requests under way are done, and every row that was read has its result.
 
         Raises:
             ConfigurationError: The journal is unusable; nothing was sent. Or it cannot be written any more.
-            PlexyPayError: What no row can survive, such as a key that is refused.
-            BaseException: What the source raises, or another's code that a call runs.
+            PlexyPayError: What every row would meet, such as a refused key.
+            BaseException: What the source raises, or code of others that a call runs, such as a tracer.
         """
         loop_of_task()
         run = _Run(self._execution, self._options, workers=self._workers, timeout=self._timeout)
@@ -104,7 +104,7 @@ class BulkJob:
             except Exception as error:  # noqa: BLE001 - raised below, without the frames that it came through
                 failure = error
             while failure is None:
-                # What is ready is handed over without a coroutine for each.
+                # Without awaiting anything while results are ready.
                 while (result := run.queue.take()) is not None:
                     yield result
                 if not await run.more():
@@ -126,7 +126,7 @@ class BulkJob:
 
 
 class _Run:
-    """What a job has while it runs."""
+    """A job while it runs: its source, its journal and its workers."""
 
     def __init__(
         self, execution: Execution, options: CreateManyPaymentLinks, *, workers: int, timeout: float
@@ -153,12 +153,9 @@ class _Run:
         if options.max_rate is not None:
             limit = RateLimit(options.max_rate, limit, connections.rate_clock)
         probes = connections.probes(execution.budget.jobs)
+        look_limits = JobLimits(execution.settings, execution.budget, self._timeout, Unlimited(), probes)
         self._lasting = lasting = LastingFailures(
-            execution,
-            limit,
-            JobLimits(execution.settings, execution.budget, self._timeout, Unlimited(), probes),
-            refuse=self._refuse,
-            end=self.queue.fail,
+            execution, limit, look_limits, self._refuse, self.queue.fail
         )
         limits = JobLimits(execution.settings, execution.budget, self._timeout, lasting, probes)
         journal = options.journal
@@ -182,7 +179,7 @@ class _Run:
         return worker is not None and worker.refuse()
 
     def _stop(self) -> None:
-        """Let the workers come to their end: rows that were not sent are not sent any more."""
+        """Let the workers end: rows that were not sent are not sent any more."""
         if self._intake is not None:
             self._intake.stop()
         if self._lasting is not None:
@@ -197,12 +194,11 @@ class _Run:
             return False
         for item in intake.left():
             result = item.result or not_sent(item.index, item.request, failure)
-            self.queue.put(intake.settled(attrs.evolve(item, result=result), result))
+            self.queue.put(intake.finish(attrs.evolve(item, result=result), result))
         return await self.queue.more()
 
     async def end(self, failure: BaseException | None) -> BaseException | None:
-        """Stop what is under way and let go of everything; return what the job ends with, if anything."""
-        # Where all went well the workers have ended by themselves.
+        """Stop the workers and close everything; return the error that the job ends with, if any."""
         self.queue.closed = True
         for task in self._workers:
             if task is not None:
@@ -211,33 +207,25 @@ class _Run:
         source = self._source
         failure = failure or self.queue.failure
         if failure is not None:
-            failure = without_own_frames(failure)
+            failure = without_job_frames(failure)
         elif source is not None and source.failure is not None:
-            failure = without_own_frames(source.failure, of_caller=True)
-        closing: list[Callable[[], Awaitable[object]]] = []
-        if self._intake is not None:
-            closing.append(self._intake.close)
-        if source is not None:
-            closing.append(source.close)
-        if self._opened is not None:
-            closing.append(self._closed)
-        for close in closing:
+            failure = without_job_frames(source.failure, of_caller=True)
+        for part in (self._intake, source, self._opened):
             try:
-                await close()
+                if isinstance(part, Journal):
+                    await asyncio.get_running_loop().run_in_executor(None, part.close)
+                elif part is not None:
+                    await part.close()
             except BaseException as error:  # noqa: BLE001 - raised where nothing else was before it
-                failure = failure or without_own_frames(error, of_caller=True)
+                failure = failure or without_job_frames(error, of_caller=True)
         if self._held is not None:
             self._held.release()
         self._workers.clear()
         return failure
 
-    async def _closed(self) -> None:
-        if self._opened is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._opened.close)
-
 
 async def _enter(journal: Journal, execution: Execution) -> None:
-    """Open the journal, and make sure that it is of this account."""
+    """Open the journal, and make sure that it belongs to this account."""
     await journal.call(journal.open)
     settings = execution.settings
     key = settings.current_key()
@@ -248,11 +236,11 @@ async def _enter(journal: Journal, execution: Execution) -> None:
     if kept is None:
         counts: dict[State, int] = await journal.call(journal.counts)
         if not counts.get(State.CLAIMED):
-            # Nothing was created with the other key, which may have been a mistyped one.
+            # Nothing was created with the other key, which may have been mistyped.
             await journal.call(journal.take_key, key)
             return
         raise ConfigurationError(
-            f"{refused}, and holds no link that could show that this one is of the account;"
+            f"{refused}, and holds no link by which this key could be checked to be of the same account;"
             " run it with the first key once more"
         )
     call = call_of(execution, PaymentLinks.retrieve, RetrievePaymentLink(kept))
@@ -268,7 +256,7 @@ async def _enter(journal: Journal, execution: Execution) -> None:
 
 
 async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
-    """Wait for something that must not be cut, however often its caller is cancelled meanwhile."""
+    """Wait for something that must not be cancelled, however often its caller is."""
     task = asyncio.get_running_loop().create_task(winding_up)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -284,13 +272,13 @@ async def _to_the_end(winding_up: Coroutine[Any, Any, T]) -> T:
 
 
 class _ResultQueue:
-    """Results on their way to the consumer; workers wait where it does not keep up."""
+    """Results on their way to the consumer; workers wait for it where it is slower."""
 
     def __init__(self, workers: int, *, ordered: bool, stop: Callable[[], None]) -> None:
         self.failure: BaseException | None = None
         """What has ended the job before its source did, if anything."""
         self.closed = False
-        """Whether nobody takes results any more: the workers are cut."""
+        """Whether nobody takes results any more: the workers are cancelled."""
         self._stop = stop
         self._working = workers
         self._room = workers
@@ -317,7 +305,7 @@ class _ResultQueue:
             if not self._working:
                 if not self._early:
                     return False
-                # Behind a row that has no result, such as one that a failure has cut.
+                # These wait for a row that will have no result, since a failure has ended its worker.
                 self._ready.append(self._early.pop(min(self._early)))
                 break
             self._wanted = asyncio.get_running_loop().create_future()
@@ -343,7 +331,7 @@ class _ResultQueue:
 
     async def room(self, results: list[BulkResult]) -> None:
         """Wait until there is room for more than these."""
-        # Repeats may lie far ahead of their row, which is what the worker holds.
+        # The first is of the worker's own row; rows that repeat it may be far ahead of it.
         while self.failure is None and self._is_full(results[0].index):
             held = asyncio.get_running_loop().create_future()
             self._held.append(held)
@@ -354,19 +342,19 @@ class _ResultQueue:
         return len(self._ready) > self._room or far_ahead
 
     def ended(self) -> None:
-        """Note that a worker has no more to give."""
+        """Note that a worker has ended."""
         self._working -= 1
         if not self._working:
             self._wake()
 
     def fail(self, error: BaseException) -> None:
-        """End the job with an error, once the rows under way are settled."""
+        """End the job with an error, once the requests under way are done."""
         if self.closed:
             return
         if self.failure is None:
             self.failure = error
         self._stop()
-        # Those that wait for a row which may not come any more take nothing further.
+        # The workers that wait for room: the row that they wait for may not come any more.
         self._release()
 
     def _release(self) -> None:
@@ -380,49 +368,42 @@ class _ResultQueue:
             self._wanted.set_result(None)
 
 
+@attrs.define(eq=False)
 class _Worker:
     """Takes a request, performs it, hands its result over, and takes the next."""
 
-    def __init__(
-        self,
-        execution: Execution,
-        intake: Intake | JournalIntake,
-        queue: _ResultQueue,
-        limits: JobLimits,
-        lasting: LastingFailures,
-    ) -> None:
-        self._execution = execution
-        self._intake = intake
-        self._queue = queue
-        self._limits = limits
-        self._lasting = lasting
-        self._call: Call[PaymentLink] | None = None
-        self._refused = False
+    _execution: Execution
+    _intake: Intake | JournalIntake
+    _queue: _ResultQueue
+    _limits: JobLimits
+    _lasting: LastingFailures
+    _call: Call[PaymentLink] | None = attrs.field(default=None, init=False)
+    _refused: bool = attrs.field(default=False, init=False)
 
     def refuse(self) -> bool:
-        """Send its row no more, where it has not been sent yet; tell whether that is so."""
+        """Keep its row from being sent; False if it has been sent already."""
         self._refused = self._call is not None and not self._call.sent
         return self._refused
 
     async def run(self) -> None:
-        """Work until there is no more to take. Whatever ends it before ends the job."""
+        """Work until no request is left. An error here ends the job."""
         intake, queue, lasting = self._intake, self._queue, self._lasting
         try:
             while True:
                 item = intake.take_now()
                 if item is None:
                     if lasting.suspects and not intake.ended:
-                        # The next row may be long in coming.
+                        # Now rather than with the next row, which the source may give much later.
                         await lasting.look()
                     item = await intake.take()
                     if item is None:
                         break
                 result = item.result or await self._perform(item)
-                results = intake.settled(item, result)
+                results = intake.finish(item, result)
                 if not queue.put(results):
                     await queue.room(results)
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
-            # Not here, where a SystemExit would end the loop.
+            # It is not raised here, where a SystemExit would end the event loop.
             queue.fail(error)
         finally:
             queue.ended()
@@ -430,7 +411,6 @@ class _Worker:
     async def _perform(self, item: Item) -> BulkResult:
         link: PaymentLink | None = None
         error: PlexyPayError | None = None
-        call: Call[PaymentLink] | None = None
         began = self._lasting.round
         try:
             if item.link_id is not None and (known := await self._known(item, item.link_id)) is not None:
@@ -454,13 +434,7 @@ class _Worker:
         except BaseException as foreign:
             if self._queue.closed:
                 raise
-            # The row's part in it; the job ends with the whole.
-            error = OutcomeUnknownError(
-                f"row {item.index}: it may have been sent: the job ended amid it ({type(foreign).__name__})",
-                operation=_CREATE.name,
-                order_reference=item.request.order_reference,
-            )
-            self._queue.fail(foreign)
+            error = self._cut_by(foreign, item)
         finally:
             self._call = None
         if self._refused:
@@ -473,6 +447,15 @@ class _Worker:
             error=error,
             recovered=call.recovered,
             retries=call.retries,
+        )
+
+    def _cut_by(self, foreign: BaseException, item: Item) -> PlexyPayError:
+        """End the job with an error that is not the library's; return the one of the row that met it."""
+        self._queue.fail(foreign)
+        return OutcomeUnknownError(
+            f"row {item.index}: it may have been sent; the job ended meanwhile ({type(foreign).__name__})",
+            operation=_CREATE.name,
+            order_reference=item.request.order_reference,
         )
 
     async def _known(self, item: Item, link_id: str) -> BulkResult | None:
@@ -489,7 +472,7 @@ class _Worker:
             return BulkResult(index=item.index, request=request, link=found, recovered=True)
         if not item.link_is_sealed and (cause is None or isinstance(cause, NotFoundError)):
             return None
-        told = "it is another now" if cause is None else str(cause)
+        told = "it is of another order now" if cause is None else str(cause)
         unknown = OutcomeUnknownError(
             f"row {item.index}: the journal has the link {link_id} for it, which cannot be read ({told});"
             " it is not created again",
@@ -511,14 +494,12 @@ def _is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
 def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | None) -> BulkResult:
     """Return the result of a row that was read and not sent, since its job ended before."""
     told = type(failure).__name__
-    if isinstance(failure, PlexyPayError):
-        told += f": {failure}"
+    cause = copied(failure) if isinstance(failure, PlexyPayError) else None
     error = PlexyPayError(
-        f"row {index}: not sent: the job ended before ({told})",
+        f"row {index}: not sent: the job ended before ({told if cause is None else f'{told}: {cause}'})",
         outcome=Outcome.NOT_SENT,
         operation=_CREATE.name,
         order_reference=request.order_reference,
     )
-    if isinstance(failure, PlexyPayError):
-        error.__cause__ = copied(failure)
+    error.__cause__ = cause
     return BulkResult(index=index, request=request, error=error)

@@ -1,10 +1,10 @@
 """The journal of a bulk job: which order references were claimed, and what became of them.
 
-An SQLite file, so that a job killed at any instant can be run again and creates each reference once. A claim
-is durable before its request is sent; a row that is done keeps its answer. What a killed run leaves claimed
-may or may not exist, so the next run looks it up.
+It is an SQLite file, so that a job killed at any instant can be run again and creates each reference once. A
+claim is durable before its request is sent, and a row that is done keeps its answer. The link of a row that a
+killed run leaves claimed may or may not exist, so the next run looks it up.
 
-One process at a time holds a journal. Its methods block and belong on one thread, `Journal.call`.
+One process at a time holds a journal. Its methods block, and run on one thread: `Journal.call`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ T = TypeVar("T")
 APPLICATION_ID = 0x506C5842
 SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
-"""The format before, without seals: a job looks its rows up once, and seals them."""
+"""The earlier format, which has no seals: a job looks its rows up once, and seals them."""
 DIGEST_VERSION = 1
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -94,7 +94,7 @@ class Entry:
     row: int
     digest: bytes
     answer: bytes | None = None
-    """What a row that is done was answered with; None unless the journal's seal proves it."""
+    """The answer to a row that is done; None unless the journal's seal proves it."""
     link: str | None = None
     """The id of the link of a row that is done."""
     sealed: bool = False
@@ -109,7 +109,7 @@ class Journal:
 
     A journal belongs to one base URL and one account: a job with another API key must first retrieve one of
     the journal's links with it. The key is kept as a salted digest only. What the journal keeps of a link is
-    sealed with the key: what was changed in the file is looked up again, and so is all after a change of key.
+    sealed with the key: a row that was changed in the file is looked up again, and each one after a new key.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -122,6 +122,7 @@ class Journal:
             schema=SCHEMA,
             upgrades={UNSEALED_VERSION: UPGRADE},
         )
+        self._error = self._sqlite.error
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plexypay-journal")
         self._closed = False
@@ -170,8 +171,8 @@ class Journal:
         if not make:
             self._check_begun()
         with _opening:
-            # Before the file is touched: POSIX lets go of a process' locks on a file when it closes any
-            # descriptor of it, so a second look would open the journal to other processes.
+            # Before the file is opened: when a process closes any descriptor of a file, POSIX releases all of
+            # its locks on that file, so a second opening would let other processes use the journal.
             other = _open_files.get(self._identity())
             if other is not None and not other._is_left():
                 raise self._error("another job of this process is using it; one job at a time may")
@@ -182,7 +183,7 @@ class Journal:
             _open_files[self._opened] = self
 
     def _is_left(self) -> bool:
-        """Tell whether the loop of the job that used it was closed amid the job, which nothing ends now."""
+        """Tell whether the event loop of its job was closed before the job ended, which never ends then."""
         return self._loop is not None and self._loop.is_closed()
 
     def _let_go(self) -> None:
@@ -201,7 +202,7 @@ class Journal:
 
     def _connected(self) -> sqlite3.Connection:
         self._check_file()
-        # check_same_thread: closing may happen on the thread that drops the journal.
+        # check_same_thread: it may be closed on the thread that drops the journal.
         connection = self._sqlite.connect(timeout=0, check_same_thread=False)
         try:
             self._lock_and_check(connection)
@@ -215,7 +216,7 @@ class Journal:
     def _lock_and_check(self, connection: sqlite3.Connection) -> None:
         """Make the connection the only one to the file, and make sure that the file is a sound journal."""
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # Looked at within the lock: another process may be making the file at this moment.
+        # The check is within the lock, since another process may be making the file at this moment.
         with atomically(connection):
             self._sqlite.check_or_make(connection)
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -223,7 +224,7 @@ class Journal:
                 raise self._damaged(found)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        # Takes the exclusive lock now and keeps it until the connection closes, or its process dies.
+        # Takes the exclusive lock, which lasts until the connection is closed or the process dies.
         with atomically(connection):
             pass
         self._sqlite.make_private()
@@ -297,16 +298,16 @@ class Journal:
         self._seal = None
         known = self._about("base_url")
         if known is None:
-            self._take(api_key, base_url=base_url)
+            self.take_key(api_key, base_url=base_url)
             return True
         if known != base_url:
             raise self._error(f"it belongs to {known}, not to {base_url}")
         salt, check = self._bytes_about("salt"), self._bytes_about("check")
         if not check:
-            # Of the format before.
+            # The earlier format.
             if not hmac.compare_digest(self._bytes_about("key"), api_key.slow_digest(salt)):
                 return False
-            self._take(api_key)
+            self.take_key(api_key)
             return True
         seal = Seal(api_key, salt)
         if not hmac.compare_digest(check, seal.check):
@@ -314,14 +315,11 @@ class Journal:
         self._seal = seal
         return True
 
-    def take_key(self, api_key: Secret[str]) -> None:
-        """Go on with another key, once it has shown that it is of the same account.
+    def take_key(self, api_key: Secret[str], **about: str) -> None:
+        """Use this key from now on, which is of the journal's account; note further facts about the journal.
 
-        What the first key has sealed cannot be proved with this one, so those rows are looked up again.
+        What an earlier key has sealed cannot be proved with this one, so those rows are looked up again.
         """
-        self._take(api_key)
-
-    def _take(self, api_key: Secret[str], **about: str) -> None:
         salt = secrets.token_bytes(16)
         seal = Seal(api_key, salt)
         with self._transaction() as connection:
@@ -355,7 +353,7 @@ class Journal:
         failed: Iterable[tuple[str, str]],
         claims: Iterable[tuple[int, str, bytes]],
     ) -> list[Entry]:
-        """Record what is settled and claim the next rows, durably and in one transaction.
+        """Record results and claim the next rows, durably and in one transaction.
 
         Args:
             done: (reference, decoded link) of rows whose link exists; an answer that is too large or too odd
@@ -383,7 +381,7 @@ class Journal:
             return
         kept = Kept.of(reference, known[0], answer)
         if kept.link is None:
-            # Nothing to find it by but its reference: it stays claimed.
+            # It can be found by its reference only, so it stays claimed.
             return
         seal = None
         if self._seal is not None:
@@ -406,7 +404,7 @@ class Journal:
             return Entry(None, row, digest)
         state, first_row, first_digest, link, answer_hash, answer, seal = known
         if state == State.FAILED:
-            # Nothing was created under it, so its row may have been mended meanwhile.
+            # Nothing was created under it, so its row may have been corrected since.
             connection.execute(
                 "UPDATE links SET state = ?, row = ?, digest = ?, error = NULL WHERE reference = ?",
                 (State.CLAIMED, row, digest, reference),
@@ -421,11 +419,11 @@ class Journal:
         )
 
     def purge(self, *, older_than: float = 0.0) -> int:
-        """Remove what the journal has of customers' data from the rows that are settled, for good.
+        """Remove customers' data from the rows that are done or have failed, for good.
 
         What is kept of a row that is done: its order reference, its number, its digest, its link's id and the
         time. Run again, it retrieves its link by that id, and is never created again. The reasons of failed
-        rows are removed too, since a server may quote a request in them. Rows that are not settled stay as
+        rows are removed too, since a server may quote a request in them. Rows that are still claimed stay as
         they are: they hold nothing else.
 
         Args:
@@ -450,7 +448,7 @@ class Journal:
             connection.execute("UPDATE links SET error = NULL WHERE error IS NOT NULL")
             connection.execute("UPDATE links SET answer = NULL WHERE state <> ?", (State.DONE,))
         try:
-            # What was removed is in the free pages and in the log until these are written anew.
+            # Until they are written anew, the free pages and the log still hold what was removed.
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
@@ -495,9 +493,6 @@ class Journal:
         except sqlite3.Error as error:
             raise self._error(f"cannot be written ({error}); nothing more is sent") from None
 
-    def _error(self, reason: object) -> ConfigurationError:
-        return self._sqlite.error(reason)
-
 
 def _size(path: Path) -> int:
     try:
@@ -507,10 +502,10 @@ def _size(path: Path) -> int:
 
 
 def _shown(reason: str) -> str:
-    """Return a text that SQLite can keep, and that is not longer than helps."""
+    """Return a reason as the journal keeps it: not too long, and in characters that SQLite takes."""
     return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 def digest_of(body: bytes | None) -> bytes:
-    """Return a row's digest, from its body encoded with the keys in order: equal content has an equal one."""
+    """Return the digest of a row's body, encoded with its keys in order: equal rows have equal digests."""
     return hashlib.sha256(b"%d:" % DIGEST_VERSION + (body or b"{}")).digest()

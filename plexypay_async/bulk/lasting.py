@@ -1,7 +1,7 @@
-"""What no row of a job can survive, such as a key that is refused or a certificate that proves nothing.
+"""Failures that every row of a job would meet, such as a refused key or a certificate that proves nothing.
 
-A job would try all of its rows in vain, and tell each of them as failed. After a few failures on end that say
-nothing about their rows it looks once more, with a request of its own; where that fails so too, the job ends.
+A job that went on would try all of its rows in vain. After a few such failures in a row it makes one more
+request, a look; where that fails in the same way, the job ends.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+
+import attrs
 
 from .._core.admission import JobLimits
 from .._core.call import Call
@@ -28,49 +30,41 @@ from ..errors import (
 __all__ = ["LastingFailures", "copied", "is_of_no_row"]
 
 FEW = 3
-"""So many failures on end are looked into."""
+"""How many such failures in a row lead to a look."""
 MOST_LOOKS = 3
-"""So often in turn a look may find all well, while no row does: a key may read, and not create."""
+"""How many looks in a row may find all well before the job ends: a key may read, and not create."""
 WRONG_PLACE = (404, 405)
 
 _LIST = PaymentLinks.list
 
 
+@attrs.define(eq=False)
 class LastingFailures:
-    """Counts a job's failures that say nothing about their rows, and stands before its concurrency limit.
+    """Counts a job's failures that say nothing about their rows, and limits its concurrency.
 
-    So nothing goes out while such failures are looked into, and no row begins once the job ends.
+    As a limit it lets no row begin while such failures are looked into, nor once the job ends.
 
     Args:
         execution: What the job's calls are performed by.
-        limit: The job's own concurrency limit.
-        job: What bounds a look's call: no concurrency limit, and the job's probes.
-        refuse: Tells the running task that its row is not sent any more, and whether it had not been before.
+        limit: The job's own limit.
+        job: The limits of a look's call: a concurrency limit that holds nothing back, and the job's probes.
+        refuse: Keeps the row of the running task from being sent, and tells whether it had not been sent yet.
         end: Ends the job with an error that no row can survive.
     """
 
-    def __init__(
-        self,
-        execution: Execution,
-        limit: ConcurrencyLimit,
-        job: JobLimits,
-        *,
-        refuse: Callable[[], bool],
-        end: Callable[[PlexyPayError], None],
-    ) -> None:
-        self._execution = execution
-        self._limit = limit
-        self._job = job
-        self._refuse = refuse
-        self._end = end
-        self.round = 0
-        """Goes up with each look that finds all well: what was sent before it tells nothing new."""
-        self._on_end = 0
-        self._looks = 0
-        self._last: PlexyPayError | None = None
-        self._held = False
-        self._lock = asyncio.Lock()
-        self._closed = False
+    _execution: Execution
+    _limit: ConcurrencyLimit
+    _job: JobLimits
+    _refuse: Callable[[], bool]
+    _end: Callable[[PlexyPayError], None]
+    round: int = attrs.field(default=0, init=False)
+    """Goes up with each look that finds all well: failures of calls that began before it tell nothing new."""
+    _in_a_row: int = attrs.field(default=0, init=False)
+    _looks: int = attrs.field(default=0, init=False)
+    _last: PlexyPayError | None = attrs.field(default=None, init=False)
+    _held: bool = attrs.field(default=False, init=False)
+    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
 
     # ---------------------------------------------------------------------------------------- how rows end
 
@@ -81,17 +75,17 @@ class LastingFailures:
             error: Its error; None where it has a link.
             sent_in: The round in which it began.
         """
-        if error is None and not self._on_end and not self._looks:
+        if error is None and not self._in_a_row and not self._looks:
             return
         if error is None or not is_of_no_row(error):
-            # An outage tells nothing of the key.
+            # An outage says nothing about the key: it does not end the series.
             if error is None or isinstance(error, APIError):
-                self._on_end = self._looks = 0
+                self._in_a_row = self._looks = 0
                 self._held = self._closed
         elif sent_in == self.round:
             self._last = error
-            self._on_end += 1
-            self._held = self._closed or self._on_end >= FEW
+            self._in_a_row += 1
+            self._held = self._closed or self._in_a_row >= FEW
             if self._execution.transport.closed:
                 # No look is needed, nor possible.
                 self._end(ConfigurationError("this client is closed"))
@@ -100,7 +94,7 @@ class LastingFailures:
         """Let no row begin any more: the job ends. Those under way go on."""
         self._closed = self._held = True
 
-    # ------------------------------------------------------------------------------ as a concurrency limit
+    # ------------------------------------------------------------------------------------------ as a limit
 
     def enter_now(self) -> int | None:
         """Take a place where there is one, and nothing is to be looked into."""
@@ -142,18 +136,18 @@ class LastingFailures:
                 self._looks += 1
                 in_vain = self._looks >= MOST_LOOKS
             else:
-                # What is unknown of a look is of no interest to the job.
+                # That the outcome of a look is unknown does not matter: it changes nothing.
                 in_vain = isinstance(error, OutcomeUnknownError) and is_of_no_row(error)
             if in_vain and self._last is not None:
-                # Not the row's own, which somebody may keep.
+                # A copy: the row's own error may be kept by the caller, and gets no note.
                 error = copied(self._last)
             if error is None or not is_of_no_row(error):
                 self.round += 1
-                self._on_end = 0
+                self._in_a_row = 0
                 self._held = self._closed
                 return
             error.add_note(
-                f"{FEW} rows on end failed so, and a further look did not help: the job sends no more rows."
+                f"{FEW} rows in a row failed like this, and asking again did not help: the job sends no more."
             )
             self._end(error)
 
@@ -162,14 +156,8 @@ class LastingFailures:
         codec = self._execution.listing_codec(_LIST)
         request = ListPaymentLinks()
         path, filters = codec.filters(request)
-        call = Call(
-            self._execution,
-            codec,
-            codec.encode(path, filters, 1, 1),
-            _LIST,
-            request,
-            job=self._job,
-        )
+        wire_request = codec.encode(path, filters, 1, 1)
+        call = Call(self._execution, codec, wire_request, _LIST, request, job=self._job)
         try:
             await call.run()
         except PlexyPayError as error:
@@ -178,14 +166,14 @@ class LastingFailures:
 
 
 def copied(error: PlexyPayError) -> PlexyPayError:
-    """Return an error of its own, with the cause that a copy of an exception comes without."""
+    """Return a copy of an error, with its cause, which `copy.copy` leaves out."""
     twin = copy.copy(error)
     twin.__cause__ = error.__cause__
     return twin
 
 
 def is_of_no_row(error: PlexyPayError) -> bool:
-    """Tell whether a call's error would have befallen any other row as well, now and for good."""
+    """Tell whether every other row would meet the same error, now and later."""
     cause: BaseException | None = error
     while isinstance(cause, OutcomeUnknownError):
         if cause.lasting:
@@ -196,7 +184,7 @@ def is_of_no_row(error: PlexyPayError) -> bool:
     if isinstance(cause, (AuthenticationError, PermissionDeniedError)):
         return True
     if isinstance(cause, APIError):
-        # Without the API's own error it is another server, or another place on it.
+        # An answer without the API's own error code comes from another server, or from a wrong path.
         return cause.status in WRONG_PLACE and cause.code is None
     # Such as a client that is closed, or a function for the key that raises.
     return isinstance(cause, ConfigurationError)

@@ -1,6 +1,6 @@
-"""One partition of a job that a distributed engine spreads over machines: a plain function to map.
+"""A function that creates the payment links of one partition, for distributed engines (Dask, Ray, Spark).
 
-The engine (Dask, Ray, Spark) schedules, repeats and gathers; here is only what one worker does with its rows.
+The engine schedules, repeats and gathers; this module only does what one worker does with its rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymen
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 from .columns import BadRowError, is_mapping, request_of
-from .frames import without_own_frames
+from .frames import without_job_frames
 
 if TYPE_CHECKING:
     from ..client import AsyncPlexyPay
@@ -33,6 +33,10 @@ T = TypeVar("T")
 TAKEN_STATUS = 409
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""
+
+
+_NOT_OF_CLIENT = ("api_key", "api_key_variable", "concurrency", "max_rate", "timeout")
+"""The settings of a partition that its client does not take as they are."""
 
 
 def _hidden(api_key: APIKey | Secret[str] | None) -> Secret[str] | Callable[[], str] | None:
@@ -119,19 +123,8 @@ class PartitionSettings:
             key = Secret(os.environ.get(self.api_key_variable, ""))
             if not key:
                 raise ConfigurationError(f"no API key: set {self.api_key_variable} on the worker")
-        return AsyncPlexyPay(
-            key,
-            base_url=self.base_url,
-            connect_timeout=self.connect_timeout,
-            read_timeout=self.read_timeout,
-            keepalive_timeout=self.keepalive_timeout,
-            max_connections=self.max_connections,
-            max_response_size=self.max_response_size,
-            max_header_size=self.max_header_size,
-            retry=self.retry,
-            paths=self.paths,
-            trust_env=self.trust_env,
-        )
+        names = [field.name for field in attrs.fields(type(self)) if field.name not in _NOT_OF_CLIENT]
+        return AsyncPlexyPay(key, **{name: getattr(self, name) for name in names})
 
     def job(self, links: Iterable[CreatePaymentLink]) -> CreateManyPaymentLinks:
         """Return the options of a bulk job with these settings."""
@@ -207,7 +200,7 @@ def create_partition(
         _check_rows(rows)
         return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
     except BaseException as error:  # noqa: BLE001 - raised below
-        failure = without_own_frames(error, of_caller=not isinstance(error, PlexyPayError))
+        failure = without_job_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.
     del rows, settings
     try:
@@ -217,31 +210,29 @@ def create_partition(
 
 
 def _check_rows(rows: Any) -> None:
+    told = f"rows: expected an iterable of rows, got {type(rows).__name__}"
     if isinstance(rows, (str, bytes, Mapping)) or hasattr(rows, "columns"):  # pyright: ignore[reportUnknownArgumentType]
-        raise ConfigurationError(
-            f"rows: expected an iterable of rows, got {type(rows).__name__}; "  # pyright: ignore[reportUnknownArgumentType]
-            'a data frame gives them with to_dict("records")'
-        )
+        raise ConfigurationError(f'{told}; a data frame gives them with to_dict("records")')
     if not isinstance(rows, Iterable):
-        raise ConfigurationError(f"rows: expected an iterable of rows, got {type(rows).__name__}")
+        raise ConfigurationError(told)
 
 
 class _Partition:
-    """The rows of one partition on their way to records."""
+    """Turns the rows of one partition into records."""
 
     def __init__(self, settings: PartitionSettings, *, look_first: bool) -> None:
         self._settings = settings
         self._look_first = look_first
         self._records: dict[int, PartitionRecord] = {}
         self._sent: list[int] = []
-        """The row of each request that a job was given."""
+        """For each request that the job was given, the number of its row."""
         self._first: dict[str, tuple[int, CreatePaymentLink]] = {}
         self._repeats: list[tuple[int, int]] = []
-        """Rows that repeat another row."""
+        """Rows that repeat an earlier one, each with that one."""
         self._broken = False
         """Whether iterating over the rows has raised."""
         self._refused: list[BulkResult] = []
-        """Results that may mean that the order reference was taken meanwhile."""
+        """Results that may be due to an order reference that was taken meanwhile."""
 
     async def create(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> list[PartitionRecord]:
         from .job import not_sent
@@ -255,23 +246,21 @@ class _Partition:
                     self._record(row, not_sent(row, request, cut))
             refused, self._refused = self._refused, []
             if refused and self._look_first:
-                # A worker that is lost may still have sent requests when its rows were looked up here.
+                # A worker that the engine took for lost may have gone on sending after the look-ups here.
                 self._sent = [self._sent[result.index] for result in refused]
                 await self._perform(client, (result.request for result in refused))
         for row, first in self._repeats:
-            repeated = self._records[first].copy()
-            repeated["index"] = row
-            self._records[row] = repeated
+            self._records[row] = {**self._records[first], "index": row}
         return [self._records[row] for row in sorted(self._records)]
 
     async def _perform(
         self, client: AsyncPlexyPay, requests: Iterable[CreatePaymentLink]
     ) -> PlexyPayError | None:
-        """Run a job; return what no row can survive, where that has ended it."""
+        """Run a job; return the error that ended it before all rows were sent, if one did."""
         from .job import BulkJob
 
         execution = client._execution  # pyright: ignore[reportPrivateUsage]
-        # Not the generator itself: the job would close it, and what is left in it is still needed.
+        # Not the generator itself: the job would close it, and the rows left in it are still needed.
         job = BulkJob(execution, self._settings.job(itertools.chain(requests)), look_first=self._look_first)
         try:
             async with contextlib.aclosing(job.results()) as results:
@@ -323,7 +312,7 @@ class _Partition:
             record = _record(row, reference, "recovered" if result.recovered else "created")
             record["link_id"], record["url"] = link.id, link.url
         else:
-            # DONE means that the link exists and its address is not known: that too is to be looked up.
+            # DONE means that the link exists, but its address is not known: that has to be looked up too.
             lost = error is not None and error.outcome in (Outcome.UNKNOWN, Outcome.DONE)
             record = _record(row, reference, "unknown" if lost else "failed", error=error)
         self._records[row] = record
@@ -370,13 +359,8 @@ def _request_of(row: Any) -> CreatePaymentLink:
 
 
 def _run(work: Coroutine[Any, Any, list[PartitionRecord]]) -> list[PartitionRecord]:
-    """Run a coroutine to its end: on a loop of its own, and on a thread of its own where one runs here."""
-    try:
-        asyncio.get_running_loop()
-        runs = True
-    except RuntimeError:
-        runs = False
-    if not runs:
+    """Run a coroutine on an event loop of its own; if one runs in this thread, in a thread of its own."""
+    if asyncio._get_running_loop() is None:
         return asyncio.run(work)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
 
@@ -390,7 +374,7 @@ def _run(work: Coroutine[Any, Any, list[PartitionRecord]]) -> list[PartitionReco
             return done.result()
         except BaseException:
             if not done.done():
-                # Interrupted here: the job is stopped before the interrupt goes on.
+                # This thread was interrupted: the job is stopped before the interrupt is raised.
                 loop, task = started.result()
                 if task is not None:
                     with contextlib.suppress(RuntimeError):

@@ -1,8 +1,8 @@
-"""What a journal keeps of a link, and the seal by which it knows what it kept itself.
+"""What a journal keeps of a link, and the seal that proves that a job of the account wrote it.
 
-The seal is keyed by the API key: who can write the file, and does not have the key, cannot make one. It
-binds the order reference, the row's digest, the link's id and the kept answer's hash to each other, and
-outlives the answer, so that a row whose answer was purged still tells which link is its own.
+The seal is a keyed hash, whose key comes from the API key: whoever can write the file but does not have the
+key cannot make one. It covers the order reference, the row's digest, the link's id and the answer's hash. It
+stays when the answer is purged, and then still proves which link is the row's.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from .._privacy.secret import Secret
 __all__ = ["Kept", "Seal", "decoded", "link_in"]
 
 LARGEST_KEPT = 64 * 1024
-"""Bytes of an answer that a journal keeps; a larger one is asked for again where it is wanted."""
+"""Bytes of an answer that a journal keeps; the link of a larger one is retrieved when it is needed."""
 LONGEST_ID = 1024
 
 
 class Seal:
-    """Signs and proves what the journal of one account keeps.
+    """Makes and checks the seals of one account's journal.
 
     Args:
         api_key: The account's key.
-        salt: The journal's own.
+        salt: The journal's salt.
     """
 
     def __init__(self, api_key: Secret[str], salt: bytes) -> None:
         root = Secret(api_key.slow_digest(salt))
         self._key = Secret(root.keyed_digest(b"plexypay journal: seal"))
         self.check = root.keyed_digest(b"plexypay journal: key")
-        """By which a journal knows the key again; neither the key nor a seal can be made from it."""
+        """What a journal recognises the key by; neither the key nor a seal can be made from it."""
 
     def of(self, reference: str, digest: bytes, link: str, answer_hash: bytes) -> bytes:
         """Return the seal of one row."""
@@ -43,7 +43,7 @@ class Seal:
         return self._key.keyed_digest(b"".join(len(part).to_bytes(8) + part for part in parts))
 
     def proves(self, row: Kept, seal: Any) -> bool:
-        """Tell whether a row is as it was kept."""
+        """Tell whether a seal proves that a row is as the journal wrote it."""
         if not isinstance(seal, bytes) or row.link is None or not isinstance(row.answer_hash, bytes):
             return False
         try:
@@ -82,8 +82,8 @@ class Kept:
 
     @classmethod
     def found(cls, reference: str, digest: Any, link: Any, answer_hash: Any, answer: Any) -> Kept:
-        """Return what a file has, which others may have written."""
-        # The format before kept the id in the answer alone.
+        """Return what a file has of a row, which others may have written."""
+        # The earlier format had the id in the answer only.
         identity = link if isinstance(link, str) else link_in(answer)
         return cls(reference, digest, identity, answer_hash, answer if isinstance(answer, bytes) else None)
 

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from ..errors import WebhookAuthenticationError, WebhookError
 from ..webhooks import WebhookEvent, WebhookReceiver
-from ..webhooks.receiver import MAX_BODY
+from ..webhooks.payloads import MAX_BODY
 from .connections import ServerConnections
 
 __all__ = ["webhook_listener"]

@@ -1,12 +1,7 @@
-"""Webhooks: who sent a delivery, what it says (`receiver`), and whether it was handled before (`seen`)."""
+"""Webhooks: who sent a delivery and what it says (`receiver`), and whether it was handled before (`seen`)."""
 
-from .receiver import (
-    PaymentOrderEvent,
-    TransactionEvent,
-    UnknownEvent,
-    WebhookEvent,
-    WebhookReceiver,
-)
+from .events import PaymentOrderEvent, TransactionEvent, UnknownEvent, WebhookEvent
+from .receiver import WebhookReceiver
 
 __all__ = [
     "PaymentOrderEvent",

@@ -26,8 +26,8 @@ __all__ = ["SeenWebhooks"]
 
 APPLICATION_ID = 0x506C5857
 SCHEMA_VERSION = 1
-_PATIENCE = 30.0
-"""Seconds to wait for another process' write."""
+_LOCK_TIMEOUT = 30.0
+"""Seconds to wait while another process writes."""
 
 # A claim has an owner; what is handled has none.
 _SCHEMA = """
@@ -162,7 +162,7 @@ class SeenWebhooks:
         import sqlite3
 
         try:
-            with contextlib.closing(self._file.connect(timeout=_PATIENCE)) as connection:
+            with contextlib.closing(self._file.connect(timeout=_LOCK_TIMEOUT)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 with atomically(connection):
                     self._file.check_or_make(connection)
@@ -177,7 +177,7 @@ class SeenWebhooks:
         # Where two processes begin at once, one may be refused; what the other sets holds for both.
         with (
             contextlib.suppress(sqlite3.OperationalError),
-            contextlib.closing(self._file.connect(timeout=_PATIENCE)) as connection,
+            contextlib.closing(self._file.connect(timeout=_LOCK_TIMEOUT)) as connection,
         ):
             connection.execute("PRAGMA journal_mode = WAL")
 

@@ -65,7 +65,7 @@ async def test_a_wrong_key_ends_the_job(
             plexy, source, journal=path, ordered=ordered, concurrency=concurrency
         )
         assert isinstance(raised, AuthenticationError)
-        assert "3 rows on end failed so" in raised.__notes__[0]
+        assert "3 rows in a row failed like this" in raised.__notes__[0]
         assert sorted(result.index for result in results) == list(range(source.read))
         assert 3 <= len(sent(results)) <= FEW
         assert source.closed

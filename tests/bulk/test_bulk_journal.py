@@ -387,7 +387,7 @@ async def test_another_key_is_refused_where_no_link_could_show_whose_it_is(path:
         async with a_client(server, api_key="one") as plexy:
             await run(plexy, rows(3), journal=path, timeout=0.1)
         async with a_client(server, api_key="two") as plexy:
-            with pytest.raises(ConfigurationError, match="holds no link that could show"):
+            with pytest.raises(ConfigurationError, match="holds no link by which this key could be checked"):
                 await run(plexy, rows(3), journal=path)
         server.before = None
         async with a_client(server, api_key="one") as plexy:

@@ -20,7 +20,7 @@ import pytest
 import plexypay_async.errors as errors_module
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, PlexyPayError
 from plexypay_async._foreign import prepared
-from plexypay_async.bulk.frames import without_own_frames
+from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.partition import PartitionSettings, create_partition
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import CREATED, DROP, SILENCE
@@ -457,7 +457,7 @@ def test_what_a_signal_raises_keeps_none_of_the_librarys_frames() -> None:
 
     with pytest.raises(KeyboardInterrupt) as caught:
         prepared(lambda: prepared(strike))
-    without_own_frames(caught.value, of_caller=True)
+    without_job_frames(caught.value, of_caller=True)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
     assert "prepared" not in names
     assert names[-1] == "strike"

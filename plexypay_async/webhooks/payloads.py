@@ -1,0 +1,92 @@
+"""The body of a delivery as a JSON object, within limits that no real event comes near."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from ..errors import WebhookPayloadError
+
+__all__ = ["MAX_BODY", "document_of"]
+
+_Number = TypeVar("_Number", int, float)
+
+MAX_BODY = 2**20
+"""Bytes; a real delivery has about a thousand."""
+_MAX_DEPTH = 32
+_MAX_VALUES = 2_000
+_MAX_DIGITS = 30
+
+
+def document_of(body: bytes | bytearray | memoryview) -> dict[str, Any]:
+    """Return the JSON object that a body is.
+
+    Raises:
+        WebhookPayloadError: It is none, is too large, or is one that two JSON readers would not read alike.
+    """
+    import orjson
+
+    from .._wire.messages import values_in
+
+    data = bytes(body)
+    if len(data) > MAX_BODY:
+        raise WebhookPayloadError(f"the body has {len(data)} bytes; an event has at most {MAX_BODY}")
+    if values_in(data) > _MAX_VALUES:
+        raise WebhookPayloadError(f"the body has more than {_MAX_VALUES} values")
+    try:
+        # Python's reader comes first, since it can refuse a long number before it spends time on it.
+        value: Any = json.loads(
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_int=partial(_number, int),
+            parse_float=partial(_number, float),
+        )
+        # orjson refuses what Python's reader takes: half a surrogate pair, NaN, numbers beyond a float. It
+        # cannot replace it, for it keeps the last of two equal fields, and rounds long integers.
+        orjson.loads(data)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as error:
+        told = str(error) if isinstance(error, _AmbiguousError) else "it is not JSON"
+        raise WebhookPayloadError(f"the body cannot be read: {told}") from None
+    if not isinstance(value, dict):
+        raise WebhookPayloadError(f"the body is no object but of type {type(value).__name__}")
+    document = cast("dict[str, Any]", value)
+    _check_depth(document)
+    return document
+
+
+class _AmbiguousError(ValueError):
+    """JSON that two readers would not read alike."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _AmbiguousError("an object has the same field twice")
+    return made
+
+
+def _number(kind: type[_Number], text: str) -> _Number:
+    if len(text) > _MAX_DIGITS:
+        raise _AmbiguousError(f"a number has more than {_MAX_DIGITS} digits")
+    return kind(text)
+
+
+def _check_depth(document: dict[str, Any]) -> None:
+    level: list[Any] = [document]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (cast("dict[str, Any]", outer).values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> WebhookPayloadError:
+    return WebhookPayloadError(f"the body is nested more than {_MAX_DEPTH} deep")

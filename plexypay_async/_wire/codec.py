@@ -160,7 +160,7 @@ class OperationCodec(Generic[R]):
         try:
             model: R = self._structure(value, self._model)
         except Exception as error:  # noqa: BLE001 - any document gives a model or this error
-            raise misfit(error, self._model, response, self.name) from None
+            raise misfit(error, self._model, response, self.name, value) from None
         return model
 
     def _check_done(self, value: Any, response: WireResponse) -> None:
@@ -187,7 +187,10 @@ class OperationCodec(Generic[R]):
         message = document.get("message")
         told = f": {response.hidden(message)[:SHOWN]}" if type(message) is str and message else ""
         raise unreadable(
-            response, f"{self.name}: nothing in the answer says that it was done{told}", shown=shown
+            response,
+            f"{self.name}: nothing in the answer says that it was done{told}",
+            shown=shown,
+            raw=value,
         )
 
     def _is_pending(self, document: dict[str, Any]) -> bool:
@@ -316,7 +319,7 @@ class ListingCodec(Generic[T]):
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error
-            raise misfit(error, PageBody, response, self.name) from None
+            raise misfit(error, PageBody, response, self.name, value) from None
 
     def _page(self, value: Any) -> PageBody[T]:
         body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)
@@ -347,13 +350,16 @@ def _counted(name: str, value: Any) -> int:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
 
 
-def misfit(error: Exception, kind: Any, response: WireResponse, what: str) -> UnreadableResponseError:
+def misfit(
+    error: Exception, kind: Any, response: WireResponse, what: str, value: Any
+) -> UnreadableResponseError:
     """Return the error of an answer that a structure hook has refused."""
     found = unreadable(
         response,
         f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
         shown=not getattr(kind, "private", False),
         outcome=Outcome.DONE,
+        raw=value,
     )
     # Nothing at all may be what is left of an answer that was cut.
     found.cut = not response.body.strip() and response.hides_a_cut

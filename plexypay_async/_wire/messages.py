@@ -46,6 +46,8 @@ SHOWN = 500
 """How many characters of a body an error carries."""
 LOOKED_AT = 2**13
 """So many bytes of a body are looked at for its beginning."""
+LARGEST_RAW = 2**16
+"""Bytes of an answer up to which an error keeps what was decoded of it."""
 DEEPEST = 100
 """How deep an answer may be nested of which an error keeps the whole."""
 COUNTED_FROM = 2**20
@@ -239,7 +241,12 @@ def check_empty(response: WireResponse, what: str, *, shown: bool, outcome: Outc
 
 
 def unreadable(
-    response: WireResponse, message: str, *, shown: bool = True, outcome: Outcome = Outcome.UNKNOWN
+    response: WireResponse,
+    message: str,
+    *,
+    shown: bool = True,
+    outcome: Outcome = Outcome.UNKNOWN,
+    raw: Any = None,
 ) -> UnreadableResponseError:
     """Return the error of an answer that cannot be read: the work is done where that is proved.
 
@@ -251,6 +258,7 @@ def unreadable(
         f"{message} (HTTP {response.status}){told}",
         status=response.status,
         body=beginning,
+        raw=response.hidden_in(raw) if shown and len(response.body) <= LARGEST_RAW else None,
         outcome=outcome,
     )
 

@@ -316,6 +316,7 @@ def written_time(value: datetime) -> str:
 DECISIVE = frozenset(
     {
         *("id", "amount", "currency", "status", "url", "order_reference"),
+        *("payment_id", "payment_link_id", "processed_amount"),
         *("success", "captured", "type", "action", "three_ds"),
     }
 )

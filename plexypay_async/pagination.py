@@ -71,7 +71,12 @@ class PageBody(Generic[T]):
         """What two answers with the same items have in common."""
         # By the ids where there are any: an item may change between two looks at the same page.
         named = [entry.get("id", entry) if type(entry) is dict else entry for entry in self.entries or ()]  # pyright: ignore[reportUnknownMemberType]
-        return hashlib.sha256(orjson.dumps(named, default=str)).hexdigest()[:16]
+        try:
+            content = orjson.dumps(named, default=str)
+        except TypeError:
+            # A number of more than 64 bits.
+            content = repr(named).encode()
+        return hashlib.sha256(content).hexdigest()[:16]
 
 
 @attrs.frozen

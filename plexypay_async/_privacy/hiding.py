@@ -41,6 +41,10 @@ _DEEPEST = 100
 # ------------------------------------------------------------------------------------------------- texts
 
 
+MASK = "[card number ..."
+"""What stands before the last digits of what may be a card's number."""
+
+
 def masked_card_numbers(text: str) -> str:
     """Return a text with the last four digits alone of what may be a card's number.
 
@@ -63,7 +67,7 @@ def _masked_row(row: re.Match[str]) -> str:
             continue
         end = groups[last].end()
         digits = "".join(group.group() for group in groups[first : last + 1])
-        made += f"{text[kept : groups[first].start()]}[card number ...{digits[-4:]}]"
+        made += f"{text[kept : groups[first].start()]}{MASK}{digits[-4:]}]"
         kept, first = end, last + 1
     return made + text[kept:]
 

@@ -18,7 +18,7 @@ from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
 from .api_errors import API_ERROR_TYPES, LONGEST_MESSAGE, code_of
-from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
+from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
     NO_CONTENT,
@@ -28,6 +28,7 @@ from .messages import (
     check_empty,
     decode_json,
     encode_json,
+    read_json,
     unreadable,
 )
 from .targets import path_of, query_of
@@ -132,7 +133,6 @@ class OperationCodec(Generic[R]):
             if field in fields
             for name in wire_names(fields[field])
         ]
-        self._read: Callable[[bytes], Any] = read_exactly if holds_decimals(answer.model) else orjson.loads
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -143,7 +143,7 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = self._read(response.body)
+            value: Any = read_json(response.body)
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:
                 return None  # type: ignore[return-value]
@@ -153,7 +153,8 @@ class OperationCodec(Generic[R]):
         if not self._reads and not (
             self._id is not None
             and type(value) is dict
-            and value.get(self._id)  # pyright: ignore[reportUnknownMemberType]
+            and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType]
+            and named
             and not _TELLING.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
         ):
             self._check_done(value, response)
@@ -179,7 +180,7 @@ class OperationCodec(Generic[R]):
             # The acquirer's "00" is a success.
             or bool(code_of(document.get("code")))
         )
-        if success in (None, True) and not is_error and any(document.get(name) for name in self._proof):
+        if success in (None, True) and not is_error and any(unwrapped(document.get(name)) for name in self._proof):
             return
         if self._pending is not None and self._is_pending(document):
             return
@@ -291,7 +292,6 @@ class ListingCodec(Generic[T]):
         self._keys = ("data", "items", listing.name.rpartition(".")[2], group, camel, words[-1])
         """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
-        self._read = read_exactly if holds_decimals(listing.item) else orjson.loads
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -315,7 +315,7 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
-        value = decode_json(response, self.name, read=self._read, outcome=Outcome.DONE)
+        value = decode_json(response, self.name, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error

@@ -5,10 +5,12 @@ No I/O and no models; `codec` goes between these and the models.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar, cast
 
 import orjson
@@ -27,10 +29,12 @@ __all__ = [
     "Decoder",
     "WireRequest",
     "WireResponse",
+    "as_written",
     "check_empty",
     "date_of",
     "decode_json",
     "encode_json",
+    "read_json",
     "seconds_kept",
     "seconds_to_wait",
     "unreadable",
@@ -39,6 +43,10 @@ __all__ = [
 ]
 
 D = TypeVar("D", covariant=True)
+
+_DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
+_LONG_NUMBER = b"0" * 16
+"""So many digits, or a point among them, a float may not hold as they are written."""
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
@@ -188,6 +196,34 @@ def values_in(document: bytes) -> int:
     return document.count(b"{") + document.count(b"[") + document.count(b",")
 
 
+def read_json(body: bytes) -> Any:
+    """Read JSON; a number that neither an `int` of 64 bits nor a `float` holds is an `int` or a `Decimal`.
+
+    Raises:
+        ValueError: The body is not JSON.
+    """
+    value = orjson.loads(body)
+    # Cheaper than a pattern; few bodies have a number, or a text, with so many digits in a row.
+    if _LONG_NUMBER not in body.translate(_DIGITS_ALONE):
+        return value
+    try:
+        return json.loads(body, parse_float=as_written)
+    except (ValueError, RecursionError):
+        # Python's own reader takes fewer digits, and less depth.
+        return value
+
+
+def as_written(text: str) -> float | Decimal:
+    """Return the number that a text is: a `Decimal` where a `float` would not be written as it is."""
+    value = float(text)
+    try:
+        exact = Decimal(text)
+        return value if Decimal(repr(value)) == exact else exact
+    except ArithmeticError:
+        # An exponent beyond that of a `Decimal`.
+        return value
+
+
 def encode_json(value: Any, *, ordered: bool = False) -> bytes:
     """Write a value as JSON; `ordered` sorts the keys of each object.
 
@@ -209,19 +245,18 @@ def decode_json(
     response: WireResponse,
     what: str,
     *,
-    read: Callable[[bytes], Any] = orjson.loads,
     shown: bool = True,
     outcome: Outcome = Outcome.UNKNOWN,
 ) -> Any:
     """Read a body as JSON; an empty one is None. Unless `shown`, an error holds nothing of it.
 
-    `read` does it, or raises `ValueError`; `outcome` is that of an answer that cannot be read.
+    `outcome` is that of an answer that cannot be read.
 
     Raises:
         UnreadableResponseError: The body is not JSON.
     """
     try:
-        return read(response.body)
+        return read_json(response.body)
     except ValueError:
         check_empty(response, what, shown=shown, outcome=outcome)
     return None

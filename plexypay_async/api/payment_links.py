@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._privacy.hiding import shown
-from ..errors import ConfigurationError, PlexyPayError
+from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .constructors import quickly_made
 from .facades import F
 from .fields import (
@@ -28,6 +28,7 @@ from .fields import (
     check_minor_units,
     check_optional_text,
     check_size,
+    text_in,
     check_text,
     check_time,
     in_capitals,
@@ -469,6 +470,29 @@ class BulkResult:
     """Whether the link comes from the journal, without a request: an earlier run had settled the row."""
     retries: int = 0
     """How often the create was sent again."""
+
+    @property
+    def link_id(self) -> str | None:
+        """The link's `id`, also where the answer has it and cannot be read as a whole; else None."""
+        return _told_of(self, "id")
+
+    @property
+    def url(self) -> str | None:
+        """The link's `url`, also where the answer has it and cannot be read as a whole; else None.
+
+        In that case `error` has the outcome `DONE`, and says which field could not be read: the link exists,
+        and its amount may not have been seen.
+        """
+        return _told_of(self, "url")
+
+
+def _told_of(result: BulkResult, name: str) -> str | None:
+    link, error = result.link, result.error
+    if link is not None:
+        return link.id if name == "id" else link.url
+    if not isinstance(error, UnreadableResponseError) or error.outcome is not Outcome.DONE:
+        return None
+    return text_in(error.raw, name)
 
 
 class PaymentLinks(Resource[F]):

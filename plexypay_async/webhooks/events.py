@@ -65,7 +65,7 @@ class WebhookEvent(Model):
         digest of its content: the same thing may happen to its subject twice. At most 511 characters, all
         printable.
         """
-        content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"))
+        content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"), default=str)
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 

@@ -91,7 +91,11 @@ def refuses(document: Any) -> bool:
     fields = cast("dict[str, Any]", document) if type(document) is dict else {}
     code = code_of(fields.get("code"))
     kind = None if code is None else error_class_of(code)
-    return fields.get("type") in API_ERROR_TYPES and kind is not None and kind.default_outcome is Outcome.REJECTED
+    return (
+        fields.get("type") in API_ERROR_TYPES
+        and kind is not None
+        and kind.default_outcome is Outcome.REJECTED
+    )
 
 
 def code_of(value: Any) -> int | None:

@@ -172,15 +172,20 @@ class OperationCodec(Generic[R]):
         if success is False and self._may_refuse and code_of(document.get("code")) != UNEXPECTED:
             self._refuse(document, response)
             return
-        if success is True and self._says_success:
+        is_error = document.get("type") in API_ERROR_TYPES
+        if success is True and self._says_success and not is_error:
             return
         is_error = (
-            document.get("type") in API_ERROR_TYPES
+            is_error
             or bool(document.get("error"))
             # The acquirer's "00" is a success.
             or bool(code_of(document.get("code")))
         )
-        if success in (None, True) and not is_error and any(unwrapped(document.get(name)) for name in self._proof):
+        if (
+            success in (None, True)
+            and not is_error
+            and any(unwrapped(document.get(name)) for name in self._proof)
+        ):
             return
         if self._pending is not None and self._is_pending(document):
             return

@@ -28,10 +28,10 @@ from .fields import (
     check_minor_units,
     check_optional_text,
     check_size,
-    text_in,
     check_text,
     check_time,
     in_capitals,
+    text_in,
     wire,
 )
 from .operation import Bulk, Confirmation, Evidence, Listing, LookUp, Operation, Resource, optionally

@@ -46,7 +46,9 @@ class Server:
         if request.method == "POST":
             body = orjson.loads(await request.read())
             number = len(self.links)
-            self.links.append({"id": f"pl_{number}", "status": "active", "url": f"https://pay/{number}", **body})
+            self.links.append(
+                {"id": f"pl_{number}", "status": "active", "url": f"https://pay/{number}", **body}
+            )
             return self._shown(self.links[-1], 201)
         name = request.path.rpartition("/")[2]
         for link in self.links:

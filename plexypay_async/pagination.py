@@ -64,13 +64,15 @@ class PageBody(Generic[T]):
     total: int | None
     raw: Mapping[str, Any]
     entries: Sequence[Any] | None
-    """The items as they came; None where the server has written null."""
+    """The items as they came; None where the server has written null, or none in a form not published."""
 
     @property
     def digest(self) -> str:
         """What two answers with the same items have in common."""
         # By the ids where there are any: an item may change between two looks at the same page.
-        named = [entry.get("id", entry) if type(entry) is dict else entry for entry in self.entries or ()]  # pyright: ignore[reportUnknownMemberType]
+        named: list[Any] = [
+            entry.get("id", entry) if type(entry) is dict else entry for entry in self.entries or ()
+        ]  # pyright: ignore[reportUnknownMemberType]
         try:
             content = orjson.dumps(named, default=str)
         except TypeError:

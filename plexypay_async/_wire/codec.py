@@ -153,7 +153,7 @@ class OperationCodec(Generic[R]):
         if not self._reads and not (
             self._id is not None
             and type(value) is dict
-            and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType]
+            and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
             and named
             and not _TELLING.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
         ):
@@ -333,12 +333,16 @@ class ListingCodec(Generic[T]):
         data = body[key]
         if data is not None and type(data) is not list:
             raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
-        items = self._items(cast("Sequence[Any]", data or ()))
+        entries = cast("Sequence[Any] | None", data)
+        items = self._items(entries or ())
         counts = {
             name: None if body.get(name) is None else _counted(name, body[name])
             for name in ("page", "size", "total")
         }
-        return PageBody(items, counts["page"], counts["size"], counts["total"], body, data)
+        if not items and (key != "data" or value is not body):
+            # Of another form than the published one, it does not say plainly that there is nothing.
+            entries = None
+        return PageBody(items, counts["page"], counts["size"], counts["total"], body, entries)
 
     def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
         structure, item = self._structure, self._item

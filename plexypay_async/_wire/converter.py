@@ -67,9 +67,9 @@ def _optional_text(value: Any, _: Any) -> str | None:
 
 
 def unwrapped(value: Any) -> Any:
-    """Return the text in ``{"Value": ..., "Valid": ...}``, as webhooks write one that may be missing, or None.
+    """Return the text in ``{"Value": ..., "Valid": ...}``, as webhooks write one that may be missing.
 
-    Anything else is returned as it is.
+    None where there is none in it; anything else is returned as it is.
     """
     if type(value) is not dict:
         return value

@@ -329,7 +329,7 @@ def _nothing() -> Mapping[str, Any]:
 
 
 def text_in(answer: Any, name: str) -> str | None:
-    """Return a text of an answer that could not be read as a whole; None where it has none, or it is hidden."""
+    """Return a text of an answer that could not be read as a whole; None where it has none or hides it."""
     document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
     value = document.get(name)
     if type(value) is dict:

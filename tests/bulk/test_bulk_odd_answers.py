@@ -1,4 +1,4 @@
-"""Answers with odd fields settle their rows: those by which nobody decides, and a decisive one beside an id."""
+"""Answers with odd fields settle their rows, also where a decisive field beside id and url is odd."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ async def test_a_delete_that_the_api_refused_with_a_200_has_deleted_nothing() ->
 
 @pytest.mark.parametrize("status", [200, 202])
 async def test_an_api_error_with_a_200_is_no_success_of_any_call(status: int) -> None:
-    calls = {
+    calls: dict[str, Call] = {
         **MONEY_OR_CREATE,
         "delete": lambda plexy: plexy.split_requests.delete("s"),
         "cancel link": lambda plexy: plexy.payment_links.cancel("pl_1"),

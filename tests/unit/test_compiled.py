@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_told_by_the_strict_hooks(changes: dict[str, Any], 
     ],
 )
 def test_a_field_with_a_default_has_it_where_nobody_decides_by_it(
-    name: str, value: object, default: object
+    name: str, value: object, default: Any
 ) -> None:
     changed = {**GOOD, name: value}
     found = converter.structure(changed, Sample)

@@ -54,7 +54,7 @@ def test_other_answers_of_amounts_are_read_exactly_too() -> None:
 @pytest.mark.parametrize("amount", ["1e19", "9007199254740993.5", "1e400"])
 def test_an_answers_amount_of_minor_units_is_refused_where_it_would_be_rounded(amount: str) -> None:
     body = f'{{"id": "pl_1", "amount": {amount}, "currency": "KZT", "status": "active", "url": "u"}}'
-    with pytest.raises(UnreadableResponseError, match="amount: expected an integer|not JSON"):
+    with pytest.raises(UnreadableResponseError, match=r"amount: expected an integer|not JSON"):
         OperationCodec(PaymentLinks.retrieve).decode(WireResponse(200, body.encode()))
 
 

@@ -12,7 +12,7 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 import orjson
@@ -70,15 +70,17 @@ class PageBody(Generic[T]):
     def digest(self) -> str:
         """What two answers with the same items have in common."""
         # By the ids where there are any: an item may change between two looks at the same page.
-        named: list[Any] = [
-            entry.get("id", entry) if type(entry) is dict else entry for entry in self.entries or ()
-        ]  # pyright: ignore[reportUnknownMemberType]
+        named = [_named(entry) for entry in self.entries or ()]
         try:
             content = orjson.dumps(named, default=str)
         except TypeError:
             # A number of more than 64 bits.
             content = repr(named).encode()
         return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _named(entry: Any) -> Any:
+    return cast("dict[str, Any]", entry).get("id", entry) if type(entry) is dict else entry
 
 
 @attrs.frozen

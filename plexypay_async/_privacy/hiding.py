@@ -54,6 +54,15 @@ def masked_card_numbers(text: str) -> str:
     return _DIGITS.sub(_masked_row, text)
 
 
+def text_in(answer: Any, name: str) -> str | None:
+    """Return a text of an answer that could not be read as a whole; None where it has none or hides it."""
+    document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
+    value = document.get(name)
+    if type(value) is dict:
+        value = cast("dict[str, Any]", value).get("Value")
+    return value if type(value) is str and value and MASK not in value else None
+
+
 def _masked_row(row: re.Match[str]) -> str:
     text = row.group()
     if len(text) < SHORTEST:

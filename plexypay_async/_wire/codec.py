@@ -21,6 +21,8 @@ from .api_errors import API_ERROR_TYPES, LONGEST_MESSAGE, code_of
 from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
+    DIGITS_ALONE,
+    LONG_NUMBER,
     NO_CONTENT,
     SHOWN,
     WireRequest,
@@ -28,7 +30,7 @@ from .messages import (
     check_empty,
     decode_json,
     encode_json,
-    read_json,
+    read_exactly,
     unreadable,
 )
 from .targets import path_of, query_of
@@ -143,7 +145,11 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = read_json(response.body)
+            # As `read_json` does it, without a call for each answer.
+            body = response.body
+            value: Any = orjson.loads(body)
+            if LONG_NUMBER in body.translate(DIGITS_ALONE):
+                value = read_exactly(body, value)
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:
                 return None  # type: ignore[return-value]

@@ -26,6 +26,8 @@ from ..errors import (
 
 __all__ = [
     "BODY_METHODS",
+    "DIGITS_ALONE",
+    "LONG_NUMBER",
     "Decoder",
     "WireRequest",
     "WireResponse",
@@ -34,6 +36,7 @@ __all__ = [
     "date_of",
     "decode_json",
     "encode_json",
+    "read_exactly",
     "read_json",
     "seconds_kept",
     "seconds_to_wait",
@@ -44,8 +47,9 @@ __all__ = [
 
 D = TypeVar("D", covariant=True)
 
-_DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
-_LONG_NUMBER = b"0" * 16
+DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
+"""Translates a body so that `LONG_NUMBER` is in it where it has such a one: cheaper than a pattern."""
+LONG_NUMBER = b"0" * 16
 """So many digits, or a point among them, a float may not hold as they are written."""
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -203,9 +207,11 @@ def read_json(body: bytes) -> Any:
         ValueError: The body is not JSON.
     """
     value = orjson.loads(body)
-    # Cheaper than a pattern; few bodies have a number, or a text, with so many digits in a row.
-    if _LONG_NUMBER not in body.translate(_DIGITS_ALONE):
-        return value
+    return value if LONG_NUMBER not in body.translate(DIGITS_ALONE) else read_exactly(body, value)
+
+
+def read_exactly(body: bytes, value: Any) -> Any:
+    """Read once more what may have a number that `value`, its usual reading, does not hold as it is written."""
     try:
         return json.loads(body, parse_float=as_written)
     except (ValueError, RecursionError):

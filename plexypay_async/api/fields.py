@@ -13,11 +13,11 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import attrs
 
-from .._privacy.hiding import MASK, shortened, shown
+from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
 
 __all__ = [
@@ -326,15 +326,6 @@ that may be missing is None then, and in `raw`."""
 
 def _nothing() -> Mapping[str, Any]:
     return {}
-
-
-def text_in(answer: Any, name: str) -> str | None:
-    """Return a text of an answer that could not be read as a whole; None where it has none or hides it."""
-    document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
-    value = document.get(name)
-    if type(value) is dict:
-        value = cast("dict[str, Any]", value).get("Value")
-    return value if type(value) is str and value and MASK not in value else None
 
 
 @attrs.frozen

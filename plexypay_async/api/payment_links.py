@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._privacy.hiding import shown
+from .._privacy.hiding import shown, text_in
 from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .constructors import quickly_made
 from .facades import F
@@ -31,7 +31,6 @@ from .fields import (
     check_text,
     check_time,
     in_capitals,
-    text_in,
     wire,
 )
 from .operation import Bulk, Confirmation, Evidence, Listing, LookUp, Operation, Resource, optionally

@@ -14,8 +14,8 @@ from typing import Any
 import attrs
 import orjson
 
+from .._privacy.hiding import text_in
 from .._privacy.secret import Secret
-from ..api.fields import text_in
 
 __all__ = ["Kept", "Seal", "decoded", "link_in"]
 

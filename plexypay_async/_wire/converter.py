@@ -1,7 +1,8 @@
-"""The strict cattrs converter: JSON values to models and requests to JSON values, losing nothing.
+"""The cattrs converter: JSON values to models and requests to JSON values, losing nothing.
 
 By itself cattrs turns ``None`` into ``"None"`` and 5 into ``"5"``. Here a value of the wrong type raises,
-and only changes are made that lose nothing, such as ``"100"`` to 100.
+and only changes are made that lose nothing, such as ``"100"`` to 100. In a model, a field by which nobody
+decides is left out then, and stays in `raw`.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def read_json(body: bytes) -> Any:
 
 
 def read_exactly(body: bytes, value: Any) -> Any:
-    """Read once more what may have a number that `value`, its usual reading, does not hold as it is written."""
+    """Read once more what may have a number that its usual reading, `value`, does not hold as written."""
     try:
         return json.loads(body, parse_float=as_written)
     except (ValueError, RecursionError):

@@ -456,7 +456,11 @@ class CreateManyPaymentLinks:
 @quickly_made
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class BulkResult:
-    """What became of one request of `create_many`: a link or an error, never both."""
+    """What became of one request of `create_many`: a link or an error, never both.
+
+    An error with the outcome `DONE` says that the link exists and its answer cannot be read as a whole:
+    `link_id` and `url` are what could be read of it.
+    """
 
     index: int
     """The request's position in its source, from 0."""
@@ -479,8 +483,7 @@ class BulkResult:
     def url(self) -> str | None:
         """The link's `url`, also where the answer has it and cannot be read as a whole; else None.
 
-        In that case `error` has the outcome `DONE`, and says which field could not be read: the link exists,
-        and its amount may not have been seen.
+        In that case `error` says which field could not be read: the link's amount may not have been seen.
         """
         return _told_of(self, "url")
 

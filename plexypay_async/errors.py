@@ -161,6 +161,9 @@ class UnreadableResponseError(PlexyPayError):
     """The beginning of the answer's body."""
     cut: bool
     """Whether the connection ended before the body did, so that asking again may help."""
+    raw: Any
+    """The decoded JSON, where the answer is JSON of at most 64 KiB and holds no card data: a link's `id` and
+    `url` can be taken from it though another field cannot be read."""
 
     def __init__(
         self,
@@ -168,11 +171,13 @@ class UnreadableResponseError(PlexyPayError):
         *,
         status: int = 0,
         body: str = "",
+        raw: Any = None,
         **known: Unpack[_Known],
     ) -> None:
         super().__init__(message, **known)
         self.status = status
         self.body = body
+        self.raw = raw
         self.cut = False
 
 

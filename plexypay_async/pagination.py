@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 import orjson
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 DEFAULT_PAGE_SIZE = 100
 DEFAULT_WINDOW = 8
+_CURSOR = re.compile(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})(?:-([0-9a-f]{16}))?")
 REPEATS_BEFORE_ERROR = 2
 EMPTY_BEFORE_ERROR = 100
 
@@ -62,6 +63,24 @@ class PageBody(Generic[T]):
     size: int | None
     total: int | None
     raw: Mapping[str, Any]
+    entries: Sequence[Any] | None
+    """The items as they came; None where the server has written null, or none in a form not published."""
+
+    @property
+    def digest(self) -> str:
+        """What two answers with the same items have in common."""
+        # By the ids where there are any: an item may change between two looks at the same page.
+        named = [_named(entry) for entry in self.entries or ()]
+        try:
+            content = orjson.dumps(named, default=str)
+        except TypeError:
+            # A number of more than 64 bits.
+            content = repr(named).encode()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _named(entry: Any) -> Any:
+    return cast("dict[str, Any]", entry).get("id", entry) if type(entry) is dict else entry
 
 
 @attrs.frozen
@@ -82,6 +101,8 @@ class PageSource(Generic[T]):
 class _Position:
     page: int
     size: int
+    before: str = ""
+    """The digest of the page before it, in a listing without a total."""
 
 
 class AsyncPages(Generic[T]):
@@ -124,7 +145,9 @@ class AsyncPages(Generic[T]):
         """Return the same listing with another window: how many pages may be under way or waiting at once.
 
         The default is 8; 1 fetches strictly one page after the other, each when it is asked for. Several at
-        once need the `total` that the server gives; without it, one page is fetched ahead.
+        once need the `total` that the server gives. Without it a page is handed out when the next one is
+        known, since a server that does not page answers with the same items again; and with a window of more
+        than 1 the one after that is under way.
 
         Raises:
             ConfigurationError: `window` is not a positive int.
@@ -141,12 +164,12 @@ class AsyncPages(Generic[T]):
         """
         match = None
         if isinstance(cursor, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            match = re.fullmatch(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})", cursor)
+            match = _CURSOR.fullmatch(cursor)
         if match is None:
             raise ConfigurationError(f"cursor: {shown(cursor, 60)} is not one of {self._source.name}")
         if match[3] != self._digest:
             raise ConfigurationError("cursor: it belongs to a listing with other filters")
-        start = _Position(int(match[1]), int(match[2]))
+        start = _Position(int(match[1]), int(match[2]), match[4] or "")
         return AsyncPages(self._source, window=self._window, start=start)
 
     async def pages(self) -> AsyncGenerator[Page[T]]:
@@ -158,6 +181,11 @@ class AsyncPages(Generic[T]):
         repeats = _RepeatDetector()
         body = await self._fetch_or_mark(self._start)
         position = self._counted(body)
+        if body.total is None:
+            async with aclosing(self._pages_without_total(body, position)) as pages:
+                async for page in pages:
+                    yield page
+            return
         ahead: deque[tuple[_Position, asyncio.Task[PageBody[T]]]] = deque()
         size = position.size
         following = position.page + 1
@@ -182,6 +210,52 @@ class AsyncPages(Generic[T]):
                     body = await self._fetch_or_mark(position)
         finally:
             await _cancel([task for _, task in ahead])
+
+    async def _pages_without_total(self, body: PageBody[T], position: _Position) -> AsyncGenerator[Page[T]]:
+        """Iterate over the pages of a listing that ends with an empty one, or that is not paged.
+
+        One that is not paged answers each page's number with the same items. So a page is handed out when the
+        one after it is known.
+        """
+        repeats = _RepeatDetector()
+        ahead: asyncio.Task[PageBody[T]] | None = None
+        is_first, failure = True, None
+        try:
+            while not (is_first and body.digest == position.before):
+                self._check(body, position, repeats)
+                following = _Position(position.page + 1, position.size, body.digest)
+                next_body: PageBody[T] | None = None
+                if body.items:
+                    try:
+                        next_body = await (ahead or self._source.fetch(following.page, following.size))
+                        if is_first and await self._is_unpaged(body, next_body, position):
+                            next_body = None
+                    except PlexyPayError as error:
+                        failure = error
+                ahead = None
+                ends = failure is None and not (next_body and next_body.items)
+                if next_body is not None and not ends and self._window > 1:
+                    _, ahead = self._ahead(_Position(following.page + 1, following.size))
+                yield self._page(body, position, more=not ends)
+                if failure is not None:
+                    raise self._marked(failure, following) from failure.__cause__
+                if next_body is None or ends:
+                    return
+                body, position, is_first = next_body, following, False
+        finally:
+            await _cancel([] if ahead is None else [ahead])
+
+    async def _is_unpaged(self, body: PageBody[T], following: PageBody[T], position: _Position) -> bool:
+        """Tell whether the second page is the first once more.
+
+        A full one may be, where as many items have come meanwhile as a page holds; the third is not, then.
+        """
+        if following.digest != body.digest:
+            return False
+        if len(body.items) != position.size:
+            return True
+        third = await self._source.fetch(position.page + 2, position.size)
+        return third.digest == body.digest
 
     def _check(self, body: PageBody[T], position: _Position, repeats: _RepeatDetector) -> None:
         """Refuse a page that goes round."""
@@ -228,14 +302,16 @@ class AsyncPages(Generic[T]):
             return _Position(1, shown)
         return start
 
-    def _page(self, body: PageBody[T], position: _Position) -> Page[T]:
-        more = position.page < self._last_page(body, position)
+    def _page(self, body: PageBody[T], position: _Position, *, more: bool | None = None) -> Page[T]:
+        if more is None:
+            more = position.page < self._last_page(body, position)
+        before = body.digest if body.total is None else ""
         return Page(
             items=body.items,
             page=position.page,
             size=position.size,
             total=body.total,
-            next_cursor=self._cursor(_Position(position.page + 1, position.size)) if more else None,
+            next_cursor=self._cursor(_Position(position.page + 1, position.size, before)) if more else None,
             raw=body.raw,
         )
 
@@ -248,7 +324,8 @@ class AsyncPages(Generic[T]):
         return position.page + 1 if body.items else position.page
 
     def _cursor(self, position: _Position) -> str:
-        return f"p{position.page}-s{position.size}-{self._digest}"
+        before = position.before and f"-{position.before}"
+        return f"p{position.page}-s{position.size}-{self._digest}{before}"
 
     def _marked(self, error: PlexyPayError, position: _Position) -> PlexyPayError:
         error.cursor = self._cursor(position)
@@ -277,7 +354,7 @@ class _RepeatDetector:
     def __init__(self) -> None:
         self.empty = 0
         """How many pages on end had no items."""
-        self._kept: bytes | None = None
+        self._kept: str | None = None
         self._hits = 0
         self._pages = 0
         self._keep_next_at: int = 1
@@ -287,10 +364,7 @@ class _RepeatDetector:
             self.empty += 1
             return False
         self.empty = 0
-        # By the ids where there are any: an item may change between two looks at the same page.
-        entries: list[Any] = body.raw["data"]
-        named = [entry.get("id", entry) for entry in entries]
-        digest = hashlib.sha256(orjson.dumps(named)).digest()
+        digest = body.digest
         if digest == self._kept:
             self._hits += 1
             if self._hits >= REPEATS_BEFORE_ERROR:

@@ -60,7 +60,9 @@ class Pages(Generic[T]):
         """Return the same listing with another window: how many pages may be under way or waiting at once.
 
         The default is 8; 1 fetches strictly one page after the other, each when it is asked for. Several at
-        once need the `total` that the server gives; without it, one page is fetched ahead.
+        once need the `total` that the server gives. Without it a page is handed out when the next one is
+        known, since a server that does not page answers with the same items again; and with a window of more
+        than 1 the one after that is under way.
 
         Raises:
             ConfigurationError: `window` is not a positive int.

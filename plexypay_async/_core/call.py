@@ -311,7 +311,8 @@ class Call(Generic[R]):
             # It may be the answer to another request, whose own is still to come.
             sending.drop_connection()
             self._check_proof(unreadable, answer)
-            if not unreadable.cut and (unreadable.outcome is Outcome.DONE or record.reads):
+            is_done = unreadable.outcome is Outcome.DONE and record.declaration.confirmation is None
+            if not unreadable.cut and (is_done or record.reads):
                 raise
             return unreadable
         declaration, request, is_named = record.declaration, record.request, False

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from .._wire.api_errors import error_of, is_of_the_api
+from .._wire.api_errors import error_of, is_of_the_api, refuses
 from .._wire.messages import WireResponse
 from ..api.replay import Replay
 from ..errors import (
@@ -89,7 +89,9 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
     if isinstance(result, UnreadableResponseError):
         # A whole 2xx in which nothing says that the work was done, or that is too large to be read.
         confirms = call.declaration.confirmation is not None
-        return Decision(result, Next.CONFIRM if confirms else _after_silence(replay), may_have_done=True)
+        # What is not there at the next sending was not deleted by one that the API has refused.
+        may_have_done = not (call.declaration.deletes and refuses(result.raw))
+        return Decision(result, Next.CONFIRM if confirms else _after_silence(replay), may_have_done)
     if isinstance(result, PlexyPayError):
         in_vain = result.lasting and replay.unknown and not replay.same_key
         return Decision(result, Next.RAISE if in_vain else _after_silence(replay), may_have_done=True)

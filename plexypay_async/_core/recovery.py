@@ -200,7 +200,7 @@ class Recovery:
             body = await read(call, codec, codec.encode(path, filters, 1, PROOF_PAGE_SIZE), first_page_misfit)
         except (APIError, UnreadableResponseError) as failure:
             raise call.record.unknown(failure) from failure
-        if not body.items and (body.total or (body.total is None and body.raw["data"] is None)):
+        if not body.items and (body.total or (body.total is None and body.entries is None)):
             raise call.record.unknown(error, "The listing that would prove the look-up is not plainly empty.")
         return body.items
 

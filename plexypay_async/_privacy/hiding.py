@@ -41,6 +41,10 @@ _DEEPEST = 100
 # ------------------------------------------------------------------------------------------------- texts
 
 
+MASK = "[card number ..."
+"""What stands before the last digits of what may be a card's number."""
+
+
 def masked_card_numbers(text: str) -> str:
     """Return a text with the last four digits alone of what may be a card's number.
 
@@ -48,6 +52,15 @@ def masked_card_numbers(text: str) -> str:
     longer row of digits it is found where a group begins and one ends with it.
     """
     return _DIGITS.sub(_masked_row, text)
+
+
+def text_in(answer: Any, name: str) -> str | None:
+    """Return a text of an answer that could not be read as a whole; None where it has none or hides it."""
+    document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
+    value = document.get(name)
+    if type(value) is dict:
+        value = cast("dict[str, Any]", value).get("Value")
+    return value if type(value) is str and value and MASK not in value else None
 
 
 def _masked_row(row: re.Match[str]) -> str:
@@ -63,7 +76,7 @@ def _masked_row(row: re.Match[str]) -> str:
             continue
         end = groups[last].end()
         digits = "".join(group.group() for group in groups[first : last + 1])
-        made += f"{text[kept : groups[first].start()]}[card number ...{digits[-4:]}]"
+        made += f"{text[kept : groups[first].start()]}{MASK}{digits[-4:]}]"
         kept, first = end, last + 1
     return made + text[kept:]
 

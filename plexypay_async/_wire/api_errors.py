@@ -11,6 +11,7 @@ from ..errors import (
     AuthenticationError,
     InvalidRequestError,
     NotFoundError,
+    Outcome,
     PermissionDeniedError,
     RateLimitedError,
     ServiceUnavailableError,
@@ -20,7 +21,15 @@ from ..errors import (
 )
 from .messages import SHOWN, WireResponse
 
-__all__ = ["API_ERROR_TYPES", "LARGEST_ERROR", "LONGEST_MESSAGE", "code_of", "error_of", "is_of_the_api"]
+__all__ = [
+    "API_ERROR_TYPES",
+    "LARGEST_ERROR",
+    "LONGEST_MESSAGE",
+    "code_of",
+    "error_of",
+    "is_of_the_api",
+    "refuses",
+]
 
 API_ERROR_TYPES = ("apiError", "validationError")
 LARGEST_ERROR = 2**16
@@ -91,6 +100,18 @@ def is_of_the_api(error: APIError) -> bool:
     Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
     """
     return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
+
+
+def refuses(document: Any) -> bool:
+    """Tell whether the JSON of an answer is the API's own error object, by which nothing was done."""
+    fields = cast("dict[str, Any]", document) if type(document) is dict else {}
+    code = code_of(fields.get("code"))
+    kind = None if code is None else error_class_of(code)
+    return (
+        fields.get("type") in API_ERROR_TYPES
+        and kind is not None
+        and kind.default_outcome is Outcome.REJECTED
+    )
 
 
 def code_of(value: Any) -> int | None:

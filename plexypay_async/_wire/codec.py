@@ -14,13 +14,15 @@ import attrs
 import orjson
 
 from ..api.fields import Request, listed_in, wire_name, wire_names
-from ..api.operation import Answer, Declaration, Evidence, Listing, Operation
+from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
 from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
-from .converter import Structure, as_object, converter, each, holds_decimals, integer, read_exactly, reason
+from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
+    DIGITS_ALONE,
+    LONG_NUMBER,
     NO_CONTENT,
     SHOWN,
     WireRequest,
@@ -28,6 +30,8 @@ from .messages import (
     check_empty,
     decode_json,
     encode_json,
+    read_exactly,
+    read_json,
     unreadable,
 )
 from .targets import path_of, query_of
@@ -134,7 +138,6 @@ class OperationCodec(Generic[R]):
             if field in fields
             for name in wire_names(fields[field])
         ]
-        self._read: Callable[[bytes], Any] = read_exactly if holds_decimals(answer.model) else orjson.loads
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -145,7 +148,11 @@ class OperationCodec(Generic[R]):
             RefusedError: The answer says that it was not done.
         """
         try:
-            value: Any = self._read(response.body)
+            # As `read_json` does it, without a call for each answer.
+            body = response.body
+            value: Any = orjson.loads(body)
+            if LONG_NUMBER in body.translate(DIGITS_ALONE):
+                value = read_exactly(body, value)
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:
                 return None  # type: ignore[return-value]
@@ -155,7 +162,8 @@ class OperationCodec(Generic[R]):
         if not self._reads and not (
             self._id is not None
             and type(value) is dict
-            and value.get(self._id)  # pyright: ignore[reportUnknownMemberType]
+            and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
+            and named
             and not _TELLING.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
         ):
             self._check_done(value, response)
@@ -164,7 +172,7 @@ class OperationCodec(Generic[R]):
         except NotFoundError:
             raise
         except Exception as error:  # noqa: BLE001 - any document gives a model or this error
-            raise misfit(error, self._model, response, self.name) from None
+            raise misfit(error, self._model, response, self.name, value) from None
         return model
 
     def _check_done(self, value: Any, response: WireResponse) -> None:
@@ -175,15 +183,20 @@ class OperationCodec(Generic[R]):
         if success is False and self._may_refuse and code_of(document.get("code")) != UNEXPECTED:
             self._refuse(document, response)
             return
-        if success is True and self._says_success:
+        is_error = document.get("type") in API_ERROR_TYPES
+        if success is True and self._says_success and not is_error:
             return
         is_error = (
-            document.get("type") in API_ERROR_TYPES
+            is_error
             or bool(document.get("error"))
             # The acquirer's "00" is a success.
             or bool(code_of(document.get("code")))
         )
-        if success in (None, True) and not is_error and any(document.get(name) for name in self._proof):
+        if (
+            success in (None, True)
+            and not is_error
+            and any(unwrapped(document.get(name)) for name in self._proof)
+        ):
             return
         if self._pending is not None and self._is_pending(document):
             return
@@ -191,7 +204,10 @@ class OperationCodec(Generic[R]):
         message = document.get("message")
         told = f": {response.hidden(message)[:SHOWN]}" if type(message) is str and message else ""
         raise unreadable(
-            response, f"{self.name}: nothing in the answer says that it was done{told}", shown=shown
+            response,
+            f"{self.name}: nothing in the answer says that it was done{told}",
+            shown=shown,
+            raw=value,
         )
 
     def _is_pending(self, document: dict[str, Any]) -> bool:
@@ -235,7 +251,7 @@ class OperationCodec(Generic[R]):
         if not self._may_refuse or len(response.body) > LARGEST_ERROR:
             return None
         try:
-            value: Any = self._read(response.body)
+            value: Any = read_json(response.body)
         except ValueError:
             return None
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
@@ -324,10 +340,12 @@ class ListingCodec(Generic[T]):
         self.name = listing.name
         self._encoder = RequestEncoder(listing, listing.path if path is None else path)
         self._item: type[T] = listing.item
-        # Its answer is assumed too, and may be an array alone.
-        self._is_assumed = listing.evidence is Evidence.ASSUMED
+        group = listing.name.partition(".")[0]
+        words = group.split("_")
+        camel = words[0] + "".join(word.title() for word in words[1:])
+        self._keys = ("data", "items", listing.name.rpartition(".")[2], group, camel, words[-1])
+        """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
-        self._read = read_exactly if holds_decimals(listing.item) else orjson.loads
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -354,25 +372,29 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
-        value = decode_json(response, self.name, read=self._read, outcome=Outcome.DONE)
+        value = decode_json(response, self.name, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error
-            raise misfit(error, PageBody, response, self.name) from None
+            raise misfit(error, PageBody, response, self.name, value) from None
 
     def _page(self, value: Any) -> PageBody[T]:
-        listed = self._is_assumed and type(value) is list
-        body: dict[str, Any] = {"data": value} if listed else as_object(value)
-        # A server may write an empty list as null, but what has no `data` at all is no page.
-        data = body["data"]
+        body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)
+        key = next((key for key in self._keys if key in body), "data")
+        # A server may write an empty list as null, but what has no such field at all is no page.
+        data = body[key]
         if data is not None and type(data) is not list:
-            raise TypeError(f"data: expected an array, got {type(data).__name__}")
-        items = self._items(cast("Sequence[Any]", data or ()))
+            raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
+        entries = cast("Sequence[Any] | None", data)
+        items = self._items(entries or ())
         counts = {
             name: None if body.get(name) is None else _counted(name, body[name])
             for name in ("page", "size", "total")
         }
-        return PageBody(items, counts["page"], counts["size"], counts["total"], body)
+        if not items and (key != "data" or value is not body):
+            # Of another form than the published one, it does not say plainly that there is nothing.
+            entries = None
+        return PageBody(items, counts["page"], counts["size"], counts["total"], body, entries)
 
     def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
         structure, item = self._structure, self._item
@@ -389,13 +411,16 @@ def _counted(name: str, value: Any) -> int:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
 
 
-def misfit(error: Exception, kind: Any, response: WireResponse, what: str) -> UnreadableResponseError:
+def misfit(
+    error: Exception, kind: Any, response: WireResponse, what: str, value: Any
+) -> UnreadableResponseError:
     """Return the error of an answer that a structure hook has refused."""
     found = unreadable(
         response,
         f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
         shown=not getattr(kind, "private", False),
         outcome=Outcome.DONE,
+        raw=value,
     )
     # Nothing at all may be what is left of an answer that was cut.
     found.cut = not response.body.strip() and response.hides_a_cut

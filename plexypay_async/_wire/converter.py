@@ -1,45 +1,44 @@
-"""The strict cattrs converter: JSON values to models and requests to JSON values, losing nothing.
+"""The cattrs converter: JSON values to models and requests to JSON values, losing nothing.
 
 By itself cattrs turns ``None`` into ``"None"`` and 5 into ``"5"``. Here a value of the wrong type raises,
-and only changes are made that lose nothing, such as ``"100"`` to 100.
+and only changes are made that lose nothing, such as ``"100"`` to 100. In a model, a field by which nobody
+decides is left out then, and stays in `raw`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import attrs
 import cattrs
-import orjson
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ..api.fields import Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
+from ..api.fields import DECISIVE, Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
 from .compiled import Structure, compiled
 
 __all__ = [
     "Structure",
     "as_object",
     "converter",
+    "descriptive_in",
     "each",
-    "holds_decimals",
     "integer",
     "misfits",
-    "read_exactly",
     "reason",
+    "unwrapped",
 ]
 
 
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
-_LONG = re.compile(rb"[0-9][0-9.]{15}")
-"""A number of more digits than a float is sure to hold."""
+_WRAPPED = frozenset(("Value", "Valid"))
+_LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
 _LONGEST = 40
 _FIRST_ROUNDED = 2.0**53
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
@@ -52,6 +51,9 @@ def _expected(what: str, value: Any) -> TypeError:
 def _text(value: Any, _: Any) -> str:
     if type(value) is str:
         return value
+    inner = unwrapped(value)
+    if type(inner) is str:
+        return inner
     raise _expected("a string", value)
 
 
@@ -59,7 +61,23 @@ def _optional_text(value: Any, _: Any) -> str | None:
     # The most frequent optional field: one call instead of two.
     if value is None or type(value) is str:
         return value
+    inner = unwrapped(value)
+    if inner is None or type(inner) is str:
+        return inner
     raise _expected("a string", value)
+
+
+def unwrapped(value: Any) -> Any:
+    """Return the text in ``{"Value": ..., "Valid": ...}``, as webhooks write one that may be missing.
+
+    None where there is none in it; anything else is returned as it is.
+    """
+    if type(value) is not dict:
+        return value
+    wrapped = cast("dict[str, Any]", value)
+    if not wrapped.keys() <= _WRAPPED:
+        return wrapped
+    return None if wrapped.get("Valid") is False else wrapped.get("Value")
 
 
 def integer(value: Any, _: Any) -> int:
@@ -67,7 +85,9 @@ def integer(value: Any, _: Any) -> int:
     if type(value) is int:
         return value
     if type(value) is float and abs(value) >= _FIRST_ROUNDED:
-        raise TypeError("expected an integer of at most 64 bits, which can be read exactly")
+        raise TypeError("expected an integer that can be read exactly")
+    if type(value) is Decimal and abs(value.adjusted()) <= _LONGEST and value == value.to_integral_value():
+        return int(value)
     if (type(value) is float and value.is_integer()) or (type(value) is str and _DIGITS.fullmatch(value)):
         return int(value)
     raise _expected("an integer", value)
@@ -86,37 +106,6 @@ def _decimal(value: Any, _: Any) -> Decimal:
     raise _expected("a number", value)
 
 
-def holds_decimals(model: type[Any]) -> bool:
-    """Tell whether a model has an amount of major units."""
-    attrs.resolve_types(model)
-    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
-    kinds = [kind for field in fields for kind in (field.type, *typing.get_args(field.type))]
-    return Decimal in kinds or any(
-        _is_model(kind) and holds_decimals(cast("type[Any]", kind)) for kind in kinds
-    )
-
-
-def read_exactly(body: bytes) -> Any:
-    """Read JSON; a number that neither an `int` nor a `float` holds as it is written is a `Decimal`.
-
-    Raises:
-        ValueError: The body is not JSON.
-    """
-    value = orjson.loads(body)
-    if _LONG.search(body) is None:
-        return value
-    try:
-        return json.loads(body, parse_float=_as_written)
-    except (ValueError, RecursionError):
-        # Python's own reader takes fewer digits, and less depth.
-        return value
-
-
-def _as_written(text: str) -> float | Decimal:
-    value, exact = float(text), Decimal(text)
-    return value if Decimal(repr(value)) == exact else exact
-
-
 def _number(value: Decimal) -> int | float:
     """Write an amount of major units; the request has seen to it that a float holds it."""
     whole = int(value)
@@ -130,9 +119,16 @@ def _boolean(value: Any, _: Any) -> bool:
 
 
 def _time(value: Any, _: Any) -> datetime:
+    value = unwrapped(value)
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
-    time = read_time(value)
+    try:
+        time = read_time(value)
+    except ValueError:
+        # A "z" in lower case, or a leap second.
+        leap = _LEAP_SECOND.search(value)
+        text = value.upper() if leap is None else f"{value[: leap.start()]}:59{value[leap.end() :]}".upper()
+        time = read_time(text) + timedelta(seconds=leap is not None)
     return time if time.tzinfo is UTC else in_utc(time)
 
 
@@ -148,8 +144,9 @@ def _object(value: Any, _: Any) -> Mapping[str, Any]:
 
 
 def _open_enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
-    if type(value) is str:
-        return kind(value)
+    text = unwrapped(value)
+    if type(text) is str:
+        return kind(text)
     raise _expected("a string", value)
 
 
@@ -217,7 +214,6 @@ class _Varied:
 
     name: str
     aliases: tuple[str, ...]
-    unwrap: bool
     as_text: bool
 
     @classmethod
@@ -226,20 +222,18 @@ class _Varied:
             cls(
                 wire_name(field),
                 field.metadata["aliases"],
-                field.metadata["unwrap"],
                 field.metadata["as_text"],
             )
             for field in fields
             if field.metadata
         ]
-        return [field for field in varied if field.aliases or field.unwrap or field.as_text]
+        return [field for field in varied if field.aliases or field.as_text]
 
     def value_in(self, body: dict[str, Any]) -> Any:
-        value = body.get(self.name)
+        value = unwrapped(body.get(self.name))
         if value is None:
-            value = next((body[alias] for alias in self.aliases if body.get(alias) is not None), None)
-        if self.unwrap and type(value) is dict:
-            value = cast("dict[str, Any]", value).get("Value")
+            found = (unwrapped(body.get(alias)) for alias in self.aliases)
+            value = next((other for other in found if other is not None), None)
         return str(value) if self.as_text and type(value) is int else value
 
 
@@ -253,6 +247,22 @@ def _in_one_form(body: dict[str, Any], varied: Sequence[_Varied]) -> dict[str, A
     return found
 
 
+def descriptive_in(model: type[Any]) -> dict[str, str]:
+    """Return the wire names, by the names in Python, of the fields by which nobody decides.
+
+    The list that an answer is for is none of them: an empty one would say that there is nothing.
+    """
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    return {
+        field.name: wire_name(field)
+        for field in fields
+        if field.default is not attrs.NOTHING
+        and field.name not in DECISIVE
+        and field.name != "raw"
+        and wire_name(field) != model.list_under
+    }
+
+
 def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     attrs.resolve_types(kind)
     fields: Sequence[attrs.Attribute[Any]] = attrs.fields(kind)
@@ -262,10 +272,18 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     }
     set_raw = object.__setattr__
     known: Structure = make_dict_structure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
+    descriptive = descriptive_in(kind)
 
     def strict(value: Any, _: Any) -> Any:
         body = as_object(value)
-        made = known(body, kind)
+        try:
+            made = known(body, kind)
+        except cattrs.ClassValidationError as error:
+            unread = misfits(error)
+            if not unread or not descriptive.keys() >= unread:
+                raise
+            passed_over = {descriptive[name] for name in unread}
+            made = known({name: value for name, value in body.items() if name not in passed_over}, kind)
         set_raw(made, "raw", body)
         return made
 

@@ -5,10 +5,12 @@ No I/O and no models; `codec` goes between these and the models.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Protocol, TypeVar, cast
 
 import orjson
@@ -25,13 +27,18 @@ from ..errors import (
 
 __all__ = [
     "BODY_METHODS",
+    "DIGITS_ALONE",
+    "LONG_NUMBER",
     "Decoder",
     "WireRequest",
     "WireResponse",
+    "as_written",
     "check_empty",
     "date_of",
     "decode_json",
     "encode_json",
+    "read_exactly",
+    "read_json",
     "seconds_kept",
     "seconds_to_wait",
     "unreadable",
@@ -41,12 +48,19 @@ __all__ = [
 
 D = TypeVar("D", covariant=True)
 
+DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
+"""Translates a body so that `LONG_NUMBER` is in it where it has such a one: cheaper than a pattern."""
+LONG_NUMBER = b"0" * 16
+"""So many digits, or a point among them, a float may not hold as they are written."""
+
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
 SHOWN = 500
 """How many characters of a body an error carries."""
 LOOKED_AT = 2**13
 """So many bytes of a body are looked at for its beginning."""
+LARGEST_RAW = 2**16
+"""Bytes of an answer up to which an error keeps what was decoded of it."""
 DEEPEST = 100
 """How deep an answer may be nested of which an error keeps the whole."""
 COUNTED_FROM = 2**20
@@ -191,6 +205,36 @@ def values_in(document: bytes) -> int:
     return document.count(b"{") + document.count(b"[") + document.count(b",")
 
 
+def read_json(body: bytes) -> Any:
+    """Read JSON; a number that neither an `int` of 64 bits nor a `float` holds is an `int` or a `Decimal`.
+
+    Raises:
+        ValueError: The body is not JSON.
+    """
+    value = orjson.loads(body)
+    return value if LONG_NUMBER not in body.translate(DIGITS_ALONE) else read_exactly(body, value)
+
+
+def read_exactly(body: bytes, value: Any) -> Any:
+    """Read once more what may have a number that its usual reading, `value`, does not hold as written."""
+    try:
+        return json.loads(body, parse_float=as_written)
+    except (ValueError, RecursionError):
+        # Python's own reader takes fewer digits, and less depth.
+        return value
+
+
+def as_written(text: str) -> float | Decimal:
+    """Return the number that a text is: a `Decimal` where a `float` would not be written as it is."""
+    value = float(text)
+    try:
+        exact = Decimal(text)
+        return value if Decimal(repr(value)) == exact else exact
+    except ArithmeticError:
+        # An exponent beyond that of a `Decimal`.
+        return value
+
+
 def encode_json(value: Any, *, ordered: bool = False) -> bytes:
     """Write a value as JSON; `ordered` sorts the keys of each object.
 
@@ -212,19 +256,18 @@ def decode_json(
     response: WireResponse,
     what: str,
     *,
-    read: Callable[[bytes], Any] = orjson.loads,
     shown: bool = True,
     outcome: Outcome = Outcome.UNKNOWN,
 ) -> Any:
     """Read a body as JSON; an empty one is None. Unless `shown`, an error holds nothing of it.
 
-    `read` does it, or raises `ValueError`; `outcome` is that of an answer that cannot be read.
+    `outcome` is that of an answer that cannot be read.
 
     Raises:
         UnreadableResponseError: The body is not JSON.
     """
     try:
-        return read(response.body)
+        return read_json(response.body)
     except ValueError:
         check_empty(response, what, shown=shown, outcome=outcome)
     return None
@@ -244,7 +287,12 @@ def check_empty(response: WireResponse, what: str, *, shown: bool, outcome: Outc
 
 
 def unreadable(
-    response: WireResponse, message: str, *, shown: bool = True, outcome: Outcome = Outcome.UNKNOWN
+    response: WireResponse,
+    message: str,
+    *,
+    shown: bool = True,
+    outcome: Outcome = Outcome.UNKNOWN,
+    raw: Any = None,
 ) -> UnreadableResponseError:
     """Return the error of an answer that cannot be read: the work is done where that is proved.
 
@@ -256,6 +304,7 @@ def unreadable(
         f"{message} (HTTP {response.status}){told}",
         status=response.status,
         body=beginning,
+        raw=response.hidden_in(raw) if shown and len(response.body) <= LARGEST_RAW else None,
         outcome=outcome,
     )
 

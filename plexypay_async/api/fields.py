@@ -72,7 +72,6 @@ def wire(
     inside: str | None = None,
     header: bool = False,
     aliases: tuple[str, ...] = (),
-    unwrap: bool = False,
     as_text: bool = False,
 ) -> dict[str, Any]:
     """Return a field's metadata.
@@ -82,7 +81,6 @@ def wire(
         inside: For a request: the wire object that it is merged into.
         header: For a request: whether it is sent as the header of that name.
         aliases: For an answer: further wire names, read where the first is absent or null.
-        unwrap: For an answer: whether the value may come as ``{"Value": ...}``.
         as_text: For an answer: whether a text may come as an integer, as the API's codes do.
     """
     return {
@@ -90,7 +88,6 @@ def wire(
         "inside": inside,
         "header": header,
         "aliases": aliases,
-        "unwrap": unwrap,
         "as_text": as_text,
     }
 
@@ -326,6 +323,16 @@ def written_time(value: datetime) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- answers
+
+DECISIVE = frozenset(
+    {
+        *("id", "amount", "currency", "status", "url", "order_reference"),
+        *("payment_id", "payment_link_id", "processed_amount"),
+        *("success", "captured", "type", "action", "three_ds"),
+    }
+)
+"""Fields of answers by which something is decided: in a form that cannot be read they are an error. Any other
+that may be missing is None then, and in `raw`."""
 
 
 def _nothing() -> Mapping[str, Any]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._privacy.hiding import shown
-from ..errors import ConfigurationError, PlexyPayError
+from .._privacy.hiding import shown, text_in
+from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .constructors import quickly_made
 from .facades import F
 from .fields import (
@@ -460,7 +460,11 @@ class CreateManyPaymentLinks:
 @quickly_made
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class BulkResult:
-    """What became of one request of `create_many`: a link or an error, never both."""
+    """What became of one request of `create_many`: a link or an error, never both.
+
+    An error with the outcome `DONE` says that the link exists and its answer cannot be read as a whole:
+    `link_id` and `url` are what could be read of it.
+    """
 
     index: int
     """The request's position in its source, from 0."""
@@ -473,6 +477,28 @@ class BulkResult:
     """Whether the link comes from the journal, without a request: an earlier run had settled the row."""
     retries: int = 0
     """How often the create was sent again."""
+
+    @property
+    def link_id(self) -> str | None:
+        """The link's `id`, also where the answer has it and cannot be read as a whole; else None."""
+        return _told_of(self, "id")
+
+    @property
+    def url(self) -> str | None:
+        """The link's `url`, also where the answer has it and cannot be read as a whole; else None.
+
+        In that case `error` says which field could not be read: the link's amount may not have been seen.
+        """
+        return _told_of(self, "url")
+
+
+def _told_of(result: BulkResult, name: str) -> str | None:
+    link, error = result.link, result.error
+    if link is not None:
+        return link.id if name == "id" else link.url
+    if not isinstance(error, UnreadableResponseError) or error.outcome is not Outcome.DONE:
+        return None
+    return text_in(error.raw, name)
 
 
 class PaymentLinks(Resource[F]):

@@ -132,10 +132,10 @@ class Transaction(Model):
     secure_3d: bool | None = attrs.field(default=None, metadata=wire("secure3d"))
     parent_transaction_id: str | None = None
     recurring_type: str | None = None
-    payment_link_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
-    payment_session_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
-    card_token_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
-    customer_id: str | None = attrs.field(default=None, metadata=wire(unwrap=True))
+    payment_link_id: str | None = None
+    payment_session_id: str | None = None
+    card_token_id: str | None = None
+    customer_id: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     authed_at: datetime | None = None

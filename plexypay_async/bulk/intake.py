@@ -443,6 +443,10 @@ class JournalIntake:
                 # An answer that was purged is not kept again.
                 if not item.link_is_sealed:
                     self._done.append((reference, result.link.raw))
+            elif isinstance(result.error, UnreadableResponseError) and result.link_id is not None:
+                # It exists, and is never created again; the next run retrieves it.
+                if not item.link_is_sealed:
+                    self._done.append((reference, result.error.raw))
             elif result.error is not None and nothing_exists(result.error):
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
             if self._flush is None:

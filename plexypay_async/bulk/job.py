@@ -36,6 +36,7 @@ from ..errors import (
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
+    UnreadableResponseError,
 )
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
@@ -472,6 +473,11 @@ class _Worker:
             return BulkResult(index=item.index, request=request, link=found, recovered=True)
         if not item.link_is_sealed and (cause is None or isinstance(cause, NotFoundError)):
             return None
+        if isinstance(cause, UnreadableResponseError):
+            # It is there: the seal proves which link is the row's, though not all of its fields can be read.
+            unread = BulkResult(index=item.index, request=request, error=cause, recovered=True)
+            if unread.link_id == link_id:
+                return unread
         told = "it is of another order now" if cause is None else str(cause)
         unknown = OutcomeUnknownError(
             f"row {item.index}: the journal has the link {link_id} for it, which cannot be read ({told});"

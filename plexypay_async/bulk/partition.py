@@ -307,10 +307,13 @@ class _Partition:
                 self._records[row] = _record(row, error.order_reference, "invalid", error=invalid)
 
     def _record(self, row: int, result: BulkResult) -> None:
-        reference, link, error = result.request.order_reference, result.link, result.error
-        if link is not None:
-            record = _record(row, reference, "recovered" if result.recovered else "created")
-            record["link_id"], record["url"] = link.id, link.url
+        reference, error = result.request.order_reference, result.error
+        link = result.link
+        id, url = (result.link_id, result.url) if link is None else (link.id, link.url)
+        if id is not None and url is not None:
+            # With an error where another field of the answer could not be read.
+            record = _record(row, reference, "recovered" if result.recovered else "created", error=error)
+            record["link_id"], record["url"] = id, url
         else:
             # DONE means that the link exists, but its address is not known: that has to be looked up too.
             lost = error is not None and error.outcome in (Outcome.UNKNOWN, Outcome.DONE)

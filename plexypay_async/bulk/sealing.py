@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import orjson
 
+from .._privacy.hiding import text_in
 from .._privacy.secret import Secret
 
 __all__ = ["Kept", "Seal", "decoded", "link_in"]
@@ -104,8 +105,8 @@ def link_in(answer: Any) -> str | None:
 
 
 def _id_of(answer: Any) -> str | None:
-    found = cast("dict[str, Any]", answer).get("id") if isinstance(answer, dict) else None
-    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_ID:
+    found = text_in(answer, "id")
+    if found is None or len(found) > LONGEST_ID:
         return None
     try:
         found.encode()

@@ -180,11 +180,11 @@ class BulkCreateJob:
                 outcome = RowOutcome.RECOVERED if result.recovered else RowOutcome.CREATED
             self._record(row, outcome, link_id=result.link.id, url=result.link.url)
         elif result.error is not None:
-            self._record_error(row, result.index, result.error)
+            self._record_error(row, result, result.error)
 
-    def _record_error(self, row: Row, index: int, error: PlexyPayError) -> None:
+    def _record_error(self, row: Row, result: BulkResult, error: PlexyPayError) -> None:
         # The row is known by its line, which stands before the message.
-        message = without_secret(str(error), self.secret).removeprefix(f"row {index}: ")
+        message = without_secret(str(error), self.secret).removeprefix(f"row {result.index}: ")
         shown = message if row.order_reference is None else f"order {row.order_reference}: {message}"
         if type(error) is PlexyPayError and error.outcome is Outcome.NOT_SENT:
             self.not_sent += 1
@@ -194,10 +194,18 @@ class BulkCreateJob:
             if isinstance(error, APIError):
                 self._tell_refusals()
             self.problems.add(row.line, shown, self.write)
+        if result.link_id is not None and result.url is not None:
+            # Another field of the link's answer could not be read.
+            outcome = RowOutcome.RECOVERED if result.recovered else RowOutcome.CREATED
+        else:
+            # DONE means that the link exists and its URL is not known: that too is to be looked up.
+            is_lost = error.outcome in (Outcome.UNKNOWN, Outcome.DONE)
+            outcome = RowOutcome.UNKNOWN if is_lost else RowOutcome.FAILED
         self._record(
             row,
-            # DONE means that the link exists and its URL is not known: that too is to be looked up.
-            RowOutcome.UNKNOWN if error.outcome in (Outcome.UNKNOWN, Outcome.DONE) else RowOutcome.FAILED,
+            outcome,
+            link_id=result.link_id,
+            url=result.url,
             error=type(error).__name__,
             error_code=error.code if isinstance(error, APIError) else None,
             error_message=message,

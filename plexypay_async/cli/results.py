@@ -24,7 +24,7 @@ class RowOutcome(enum.StrEnum):
     """What became of a row."""
 
     CREATED = "created"
-    """There is a new link."""
+    """There is a new link; with an error where a field of its answer other than id and URL is unreadable."""
     RECOVERED = "recovered"
     """There is a new link; the answer to its request was lost, and a look-up found it."""
     JOURNAL = "journal"

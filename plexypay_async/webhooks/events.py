@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import attrs
 
-from ..api.fields import Model, wire_names
+from ..api.fields import Model
 from ..api.settlement_orders import SettlementOrder, SettlementOrderStatus
 from ..api.transactions import Transaction, TransactionStatus
 from ..errors import WebhookPayloadError
@@ -37,14 +37,6 @@ _Subject = TypeVar("_Subject", Transaction, SettlementOrder)
 
 _LONGEST_NAME = 255
 _ID_FIELDS = ("id", "payment_order_id", "transactionId")
-_DESCRIPTIVE = frozenset(
-    {
-        *("created_at", "updated_at", "authed_at", "confirmed_at", "processed_at"),
-        *("description", "payment_method", "last4", "payer_ip", "secure_3d", "recurring_type"),
-        *("store_id", "terminal_id", "rrn"),
-    }
-)
-"""Fields of a transaction that nobody decides by: in a form that cannot be read, they are None."""
 
 _TRANSACTION_EVENTS = {f"transaction.{status}": status.value for status in TransactionStatus}
 _PAID_EVENTS = (f"transaction.{TransactionStatus.AUTHORIZED}", f"transaction.{TransactionStatus.CHARGED}")
@@ -68,7 +60,7 @@ class WebhookEvent(Model):
         digest of its content: the same thing may happen to its subject twice. At most 511 characters, all
         printable.
         """
-        content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"))
+        content = json.dumps(self.raw, sort_keys=True, separators=(",", ":"), default=str)
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
@@ -198,22 +190,13 @@ def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: 
 
 
 def _readable(kind: type[_Subject], name: str, data: dict[str, Any]) -> _Subject:
-    """Return what an event is about, without the descriptive fields that cannot be read.
+    """Return what an event is about."""
+    from .._wire.converter import reason
 
-    That an order was paid must not be lost because a time is written in another form.
-    """
-    from .._wire.converter import misfits, reason
-
-    structure = structures()[kind]
     try:
-        made: _Subject = structure(data, kind)
+        made: _Subject = structures()[kind](data, kind)
     except Exception as error:  # noqa: BLE001 - any body gives an event or this error
-        unread = misfits(error)
-        if not unread or not unread <= _DESCRIPTIVE:
-            raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
-        fields = attrs.fields_dict(kind)
-        dropped = {spelt for field in unread for spelt in wire_names(fields[field])}
-        made = structure({field: value for field, value in data.items() if field not in dropped}, kind)
+        raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
     return made
 
 

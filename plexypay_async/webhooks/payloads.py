@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -10,7 +12,7 @@ from ..errors import WebhookPayloadError
 
 __all__ = ["MAX_BODY", "document_of"]
 
-_Number = TypeVar("_Number", int, float)
+_Number = TypeVar("_Number", int, float | Decimal)
 
 MAX_BODY = 2**20
 """Bytes; a real delivery has about a thousand."""
@@ -27,7 +29,7 @@ def document_of(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     """
     import orjson
 
-    from .._wire.messages import values_in
+    from .._wire.messages import as_written, values_in
 
     data = bytes(body)
     if len(data) > MAX_BODY:
@@ -40,7 +42,7 @@ def document_of(body: bytes | bytearray | memoryview) -> dict[str, Any]:
             data.decode(),
             object_pairs_hook=_object,
             parse_int=partial(_number, int),
-            parse_float=partial(_number, float),
+            parse_float=partial(_number, as_written),
         )
         # orjson refuses what Python's reader takes: half a surrogate pair, NaN, numbers beyond a float. It
         # cannot replace it, for it keeps the last of two equal fields, and rounds long integers.
@@ -68,7 +70,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _number(kind: type[_Number], text: str) -> _Number:
+def _number(kind: Callable[[str], _Number], text: str) -> _Number:
     if len(text) > _MAX_DIGITS:
         raise _AmbiguousError(f"a number has more than {_MAX_DIGITS} digits")
     return kind(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from plexypay_async import (
     Outcome,
     PlexyPayError,
     UnprocessableError,
+    UnreadableResponseError,
 )
 
 from .scripted import (
@@ -24,6 +26,7 @@ from .scripted import (
     FOUND,
     LINKS,
     NOT_FOUND,
+    ONCE,
     Answer,
     Step,
     code,
@@ -229,3 +232,55 @@ async def test_a_delete_that_is_refused_otherwise_after_a_lost_attempt_is_unknow
             await plexy.split_requests.delete("s")
         assert caught.value.outcome is Outcome.UNKNOWN
         assert isinstance(caught.value.__cause__, UnprocessableError)
+
+
+API_ERROR = {"code": 4, "message": "not here", "source": "splitRequests", "type": "apiError"}
+
+
+async def test_a_delete_that_the_api_refused_with_a_200_has_deleted_nothing() -> None:
+    async with scripted({"*": [Answer(200, API_ERROR), NOT_FOUND]}) as (plexy, script):
+        with pytest.raises(NotFoundError) as caught:
+            await plexy.split_requests.delete("s")
+        assert caught.value.outcome is Outcome.REJECTED
+        assert script.count() == 2
+
+
+@pytest.mark.parametrize("status", [200, 202])
+async def test_an_api_error_with_a_200_is_no_success_of_any_call(status: int) -> None:
+    calls: dict[str, Call] = {
+        **MONEY_OR_CREATE,
+        "delete": lambda plexy: plexy.split_requests.delete("s"),
+        "cancel link": lambda plexy: plexy.payment_links.cancel("pl_1"),
+        "expiration": lambda plexy: plexy.payment_links.update_expiration(
+            "pl_1", expires_at=datetime(2030, 1, 1, tzinfo=UTC)
+        ),
+    }
+    active = Answer(200, link(status="active"))
+    for name, call in calls.items():
+        for more in ({}, {"id": "pl_1", "success": True}):
+            answer = Answer(status, {**API_ERROR, **more})
+            async with scripted({f"GET {LINKS}/pl_1": active, "*": answer}) as (plexy, _):
+                with pytest.raises(PlexyPayError) as caught:
+                    await call(plexy)
+                assert caught.value.outcome is Outcome.UNKNOWN, name
+                assert "not here" in told(caught.value), name
+
+
+SHORT_LINK = {name: value for name, value in link(status="cancelled").items() if name != "url"}
+
+
+async def test_a_cancel_answered_with_the_lists_form_of_a_link_reads_the_whole_link() -> None:
+    routes = {CANCEL: Answer(200, SHORT_LINK), "*": Answer(200, link(status="cancelled"))}
+    async with scripted(routes) as (plexy, script):
+        cancelled = await plexy.payment_links.cancel("pl_1")
+        assert cancelled is not None
+        assert (cancelled.status, cancelled.url) == ("cancelled", link()["url"])
+        assert script.counts == {CANCEL: 1, f"GET {LINKS}/pl_1": 1}
+
+
+async def test_a_cancel_whose_answer_lacks_fields_is_done_though_the_link_cannot_be_read() -> None:
+    async with scripted({CANCEL: Answer(200, SHORT_LINK), "*": NOT_FOUND}, retry=ONCE) as (plexy, _):
+        with pytest.raises(UnreadableResponseError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+    assert caught.value.outcome is Outcome.DONE
+    assert caught.value.raw == SHORT_LINK

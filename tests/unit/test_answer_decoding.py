@@ -73,34 +73,68 @@ def page(value: Any) -> PageBody[PaymentLinkSummary]:
         ("status", None),
         ("status", 1),
         ("status", {}),
-        ("description", 5),
         ("orderReference", 7),
-        ("customerId", {"Value": "x"}),
-        ("autoClearing", "true"),
-        ("autoClearing", 1),
-        ("validation", 0),
-        ("createdBy", []),
-        ("metadata", "{}"),
-        ("metadata", []),
-        ("createdAt", 1741824000),
-        ("createdAt", ""),
-        ("createdAt", "yesterday"),
-        ("createdAt", "2025-02-30T00:00:00Z"),
-        ("createdAt", "0001-01-01T00:00:00+10:00"),
-        ("expiresAt", {}),
+        ("id", {"Value": 5}),
+        ("id", {"Value": "pl_1", "Valid": False}),
+        ("id", {"Value": "pl_1", "other": 1}),
     ],
 )
-def test_a_wrong_type_is_an_error_that_names_the_field(field: str, value: Any) -> None:
+def test_a_decisive_field_of_a_wrong_type_is_an_error_that_names_it(field: str, value: Any) -> None:
     with pytest.raises(UnreadableResponseError) as caught:
         link(**{field: value})
 
     error = caught.value
-    names = {"orderReference": "order_reference", "customerId": "customer_id", "createdBy": "created_by"}
-    names |= {"autoClearing": "auto_clearing", "createdAt": "created_at", "expiresAt": "expires_at"}
+    names = {"orderReference": "order_reference"}
     assert f"PaymentLink: {names.get(field, field)}: " in str(error)
+    assert error.raw == {**LINK, field: value}
     assert error.outcome is Outcome.DONE
     assert error.status == 200
     assert error.body.startswith('{"id":')
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute", "value"),
+    [
+        ("description", "description", 5),
+        ("customerId", "customer_id", {"other": "x"}),
+        ("customerId", "customer_id", 5),
+        ("autoClearing", "auto_clearing", "true"),
+        ("autoClearing", "auto_clearing", 1),
+        ("validation", "validation", 0),
+        ("createdBy", "created_by", []),
+        ("metadata", "metadata", "{}"),
+        ("metadata", "metadata", []),
+        ("createdAt", "created_at", 1741824000),
+        ("createdAt", "created_at", ""),
+        ("createdAt", "created_at", "yesterday"),
+        ("createdAt", "created_at", "2025-02-30T00:00:00Z"),
+        ("createdAt", "created_at", "2025-03-01T12:00:61Z"),
+        ("createdAt", "created_at", "0001-01-01T00:00:00+10:00"),
+        ("createdAt", "created_at", "9999-12-31T23:59:60Z"),
+        ("expiresAt", "expires_at", {}),
+    ],
+)
+def test_a_descriptive_field_that_cannot_be_read_is_none_and_in_raw(
+    field: str, attribute: str, value: Any
+) -> None:
+    found = link(updatedAt="2025-03-01T12:00:00Z", **{field: value})
+
+    assert getattr(found, attribute) is None
+    assert found.raw[field] == value
+    assert found.updated_at == datetime(2025, 3, 1, 12, tzinfo=UTC)
+    listed = page({"data": [{**LINK, field: value}], "total": 1}).items[0]
+    assert listed.id == "pl_1"
+    assert listed.raw[field] == value
+
+
+@pytest.mark.parametrize("field", ["id", "currency", "status", "url", "orderReference", "description"])
+def test_a_wrapped_text_is_read(field: str) -> None:
+    plain = {**LINK, "orderReference": "o", "description": "d"}
+
+    for wrapped in ({"Value": plain[field]}, {"Value": plain[field], "Valid": True}):
+        found = RETRIEVE.decode(response({**plain, field: wrapped}))
+        assert found == RETRIEVE.decode(response(plain))
+        assert found.raw[field] == wrapped
 
 
 @pytest.mark.parametrize("field", ["id", "amount", "currency", "status", "url"])
@@ -145,6 +179,10 @@ def test_text_is_read_as_it_is() -> None:
         ("2025-03-01T17:00:00+05:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
         ("2025-03-01T12:00:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
         ("2025-03-01 12:00:00", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01t12:00:00z", datetime(2025, 3, 1, 12, tzinfo=UTC)),
+        ("2025-03-01T12:00:60Z", datetime(2025, 3, 1, 12, 1, tzinfo=UTC)),
+        ("2016-12-31t23:59:60.5z", datetime(2017, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
+        ("2017-01-01T04:59:60+05:00", datetime(2017, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_times_are_utc(written: str, time: datetime) -> None:
@@ -326,8 +364,6 @@ def test_an_item_that_does_not_fit_is_named_by_its_index() -> None:
 
 NO_PAGES: list[Any] = [
     None,
-    [],
-    [LINK],
     5,
     {"data": {}},
     {"data": "x"},

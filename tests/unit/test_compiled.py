@@ -110,6 +110,20 @@ def test_what_was_read_is_as_frozen_as_what_was_made() -> None:
     assert copy.deepcopy(found) == found
 
 
+@attrs.frozen(kw_only=True)
+class Strict(Model):
+    """Fields of all kinds without which it is none, so that one that does not fit is told."""
+
+    text: str
+    number: int
+    flag: bool
+    colour: Colour
+    when: datetime
+    inner: Inner
+    parts: tuple[Inner, ...]
+    labels: Mapping[str, Any]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -127,8 +141,28 @@ def test_what_was_read_is_as_frozen_as_what_was_made() -> None:
 )
 def test_what_does_not_fit_is_told_by_the_strict_hooks(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - cattrs' own, in words below
-        converter.structure({**GOOD, **changes}, Sample)
+        converter.structure({**GOOD, **changes}, Strict)
     assert re.search(told, reason(caught.value)), reason(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "default"),
+    [
+        ("flag", 1, None),
+        ("colour", 5, None),
+        ("when", 5, None),
+        ("inner", {"name": None}, None),
+        ("parts", [{"name": "c"}, 1], ()),
+        ("labels", [1], None),
+    ],
+)
+def test_a_field_with_a_default_has_it_where_nobody_decides_by_it(
+    name: str, value: object, default: Any
+) -> None:
+    changed = {**GOOD, name: value}
+    found = converter.structure(changed, Sample)
+    assert found == attrs.evolve(converter.structure(GOOD, Sample), **{name: default})
+    assert found.raw is changed
 
 
 @pytest.mark.parametrize(

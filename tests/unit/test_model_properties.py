@@ -205,9 +205,10 @@ def standing(operation: Operation[..., Any], document: Mapping[str, Any]) -> Sta
         unexpected = type(code) in (int, str) and str(code).strip().lstrip("0") == "2"
         refusing = operation.replay in (Replay.MONEY, Replay.SAME_KEY) and not unexpected
         return Standing.DONE if challenged else Standing.REFUSED if refusing else Standing.UNKNOWN
-    if challenged or (success is True and "success" in fields):
+    of_the_api = document.get("type") in ("apiError", "validationError")
+    if challenged or (success is True and "success" in fields and not of_the_api):
         return Standing.DONE
-    an_error = document.get("type") in ("apiError", "validationError") or document.get("error")
+    an_error = of_the_api or document.get("error")
     if success not in (None, True) or an_error:
         return Standing.UNKNOWN
     names = names_of(fields["id"]) if "id" in operation.answer.model.proof else []

@@ -1,0 +1,177 @@
+"""Listings of servers that do not page, or name the items otherwise: over real sockets, on both facades."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from plexypay_async import AsyncPlexyPay, UnreadableResponseError
+from plexypay_sync import PlexyPay
+
+Answer = Callable[[int, int], Any]
+
+
+def link(number: int) -> dict[str, Any]:
+    return {"id": f"pl_{number}", "amount": 100 + number, "currency": "KZT", "status": "active"}
+
+
+def links(first: int, end: int) -> list[dict[str, Any]]:
+    return [link(number) for number in range(first, end)]
+
+
+def ids(first: int, end: int) -> list[str]:
+    return [f"pl_{number}" for number in range(first, end)]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[tuple[str, list[int]]]:
+    """Answer each page as told, on a thread; yield the address and the pages that were asked for."""
+    asked: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            page, size = int(query["page"][0]), int(query["size"][0])
+            asked.append(page)
+            body = json.dumps(answer(page, size)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def paged(page: int, size: int) -> dict[str, Any]:
+    first = (page - 1) * size
+    return {"data": links(first, min(first + size, 25)), "page": page}
+
+
+KINDS: dict[str, tuple[Answer, int]] = {
+    "an array": (lambda page, size: links(0, 7), 7),
+    "an array as long as a page": (lambda page, size: links(0, size), 10),
+    "an empty array": (lambda page, size: [], 0),
+    "no total": (lambda page, size: {"data": links(0, 7)}, 7),
+    "no total, paged": (paged, 25),
+    "items": (lambda page, size: {"items": links(0, 7)}, 7),
+    "the group's name": (lambda page, size: {"paymentLinks": links(0, 7), "total": 7}, 7),
+    "the group's last word": (lambda page, size: {"links": links(0, 7)}, 7),
+}
+
+by_kind = pytest.mark.parametrize(("answer", "count"), KINDS.values(), ids=KINDS)
+windows = pytest.mark.parametrize("window", [1, 8])
+
+
+@by_kind
+@windows
+@pytest.mark.asyncio
+async def test_each_item_once(answer: Answer, count: int, window: int) -> None:
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10).prefetch(window)
+            assert [item.id async for item in listing] == ids(0, count)
+            pages = [page async for page in listing.pages()]
+            assert not pages or pages[-1].next_cursor is None
+
+
+@by_kind
+@windows
+def test_each_item_once_without_an_event_loop(answer: Answer, count: int, window: int) -> None:
+    with serving(answer) as (url, _), PlexyPay("key", base_url=url) as plexy:
+        assert [item.id for item in plexy.payment_links.list(size=10).prefetch(window)] == ids(0, count)
+
+
+@pytest.mark.asyncio
+async def test_a_group_of_one_word_and_an_inner_listing() -> None:
+    customers = [{"id": "c-1"}, {"id": "c-2"}]
+    transactions = [{"transactionId": "t-1", "amount": 5, "status": "charged"}]
+
+    def answer(page: int, size: int) -> Any:
+        return {"customers": customers, "transactions": transactions}
+
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            assert [customer.id async for customer in plexy.customers.list()] == ["c-1", "c-2"]
+            assert [each.id async for each in plexy.customers.transactions("c-1")] == ["t-1"]
+            assert [each.id async for each in plexy.transactions.list()] == ["t-1"]
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_full_page_may_be_pushed_on_by_as_many_new_items(window: int) -> None:
+    # Ten new ones arrive between the first page and the second, which therefore is the first once more.
+    def answer(page: int, size: int) -> Any:
+        return {**paged(max(1, page - 1), size), "page": page}
+
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            read = [item.id async for item in plexy.payment_links.list(size=10).prefetch(window)]
+
+    assert read == ids(0, 10) + ids(0, 25)
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_page_that_repeats_after_others_is_an_error(window: int) -> None:
+    with serving(lambda page, size: {"data": links((page % 2) * 5, (page % 2) * 5 + 5)}) as (url, asked):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            with pytest.raises(UnreadableResponseError, match="again and again"):
+                async for _ in plexy.payment_links.list(size=10).prefetch(window):
+                    pass
+    assert len(asked) < 20
+
+
+@windows
+@pytest.mark.asyncio
+async def test_what_failed_after_a_page_is_resumed_there_and_hands_nothing_out_twice(window: int) -> None:
+    fails = True
+
+    def answer(page: int, size: int) -> Any:
+        return "no page" if fails and page == 2 else paged(page, size)
+
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing, read = plexy.payment_links.list(size=10).prefetch(window), list[str]()
+            with pytest.raises(UnreadableResponseError) as caught:  # noqa: PT012
+                async for item in listing:
+                    read.append(item.id)
+            assert read == ids(0, 10)
+            fails = False
+            assert caught.value.cursor is not None
+            read += [item.id async for item in listing.resume(caught.value.cursor)]
+
+    assert read == ids(0, 25)
+
+
+@pytest.mark.asyncio
+async def test_the_cursor_after_the_only_page_of_a_server_that_does_not_page_hands_out_nothing() -> None:
+    with serving(lambda page, size: links(0, 7)) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10)
+            page = await listing.first_page()
+            assert [item.id for item in page.items] == ids(0, 7)
+            # One page alone does not tell that it is all.
+            assert page.next_cursor is not None
+            assert [item async for item in listing.resume(page.next_cursor)] == []

@@ -147,7 +147,7 @@ async def test_under_a_5xx_it_is_unknown_and_the_message_says_what_to_ask(status
         f"direct_payments.create: the outcome is unknown (HTTP {status}, code 1013: Authentication rejected "
         f"(suspected fraud)). The answer names '{ID}'. Money may have moved: ask "
         f"transactions.retrieve('{ID}') or "
-        "transactions.retrieve_by_order_reference(order_reference='ORD-1') before doing it again."
+        "payments.search(order_reference='ORD-1') before doing it again."
     )
 
 

@@ -83,7 +83,7 @@ async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
     plexy.payment_links.create_many(links, rate=5)  # E
     async for result in plexy.payment_links.create_many(links):
         print(result.link.url)  # E
-        print(result.url)  # E
+        print(result.uri)  # E
         result.index = 5  # E
     for item in plexy.payment_links.create_many(links):  # E
         del item

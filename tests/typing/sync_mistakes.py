@@ -50,7 +50,7 @@ async def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
     plexy.payment_links.create_many(links, rate=5)  # E
     for result in plexy.payment_links.create_many(links):
         print(result.link.url)  # E
-        print(result.url)  # E
+        print(result.uri)  # E
         result.index = 5  # E
     async for item in plexy.payment_links.create_many(links):  # E
         del item

@@ -38,7 +38,7 @@ pyright:
 
 # Files that repeat what another one says, compared with it.
 guards:
-	$(PYTHON) -m pytest -q tests/habits tests/unit/test_operations_table.py tests/unit/test_openapi.py
+	$(PYTHON) -m pytest -q tests/habits tests/unit/test_operations_table.py tests/contract/test_openapi.py
 
 # The hooks of .pre-commit-config.yaml, on all files.
 check:

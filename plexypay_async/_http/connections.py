@@ -234,6 +234,8 @@ class HTTPConnections:
         Raises:
             BaseException: It is none of an attempt's, as when the caller cancels the call.
         """
+        # aiohttp may have given it back already, and what comes on it may be of this request still.
+        sending.drop_connection()
         if isinstance(error, asyncio.CancelledError):
             if not sending.watch.end_silence():
                 if response is not None:

@@ -1,4 +1,4 @@
-"""A call that is cancelled leaves no connection behind on which its answer, or a copy of it, may still come."""
+"""A cancelled call leaves no connection behind on which its answer, or a copy of it, may still come."""
 
 from __future__ import annotations
 

@@ -50,6 +50,8 @@ D = TypeVar("D", covariant=True)
 
 DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
 """Translates a body so that `LONG_NUMBER` is in it where it has such a one: cheaper than a pattern."""
+_LONG_TOKEN = re.compile(rb"[:,[][ \t\r\n]*-?[0-9.]{16}")
+"""A number of as many digits, where a value in an object or an array may begin."""
 LONG_NUMBER = b"0" * 16
 """So many digits, or a point among them, a float may not hold as they are written."""
 
@@ -217,6 +219,9 @@ def read_json(body: bytes) -> Any:
 
 def read_exactly(body: bytes, value: Any) -> Any:
     """Read once more what may have a number that its usual reading, `value`, does not hold as written."""
+    if type(value) in (dict, list) and _LONG_TOKEN.search(body) is None:
+        # The digits are those of a text, such as a long order reference.
+        return value
     try:
         return json.loads(body, parse_float=as_written)
     except (ValueError, RecursionError):

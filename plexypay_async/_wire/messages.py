@@ -50,8 +50,6 @@ D = TypeVar("D", covariant=True)
 
 DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
 """Translates a body so that `LONG_NUMBER` is in it where it has such a one: cheaper than a pattern."""
-_LONG_TOKEN = re.compile(rb"[:,[][ \t\r\n]*-?[0-9.]{16}")
-"""A number of as many digits, where a value in an object or an array may begin."""
 LONG_NUMBER = b"0" * 16
 """So many digits, or a point among them, a float may not hold as they are written."""
 
@@ -219,7 +217,7 @@ def read_json(body: bytes) -> Any:
 
 def read_exactly(body: bytes, value: Any) -> Any:
     """Read once more what may have a number that its usual reading, `value`, does not hold as written."""
-    if type(value) in (dict, list) and _LONG_TOKEN.search(body) is None:
+    if not _may_hold_long_number(body):
         # The digits are those of a text, such as a long order reference.
         return value
     try:
@@ -227,6 +225,19 @@ def read_exactly(body: bytes, value: Any) -> Any:
     except (ValueError, RecursionError):
         # Python's own reader takes fewer digits, and less depth.
         return value
+
+
+def _may_hold_long_number(body: bytes) -> bool:
+    """Tell whether a long row of digits begins where a number of JSON may, and not in the midst of a text."""
+    digits = body.translate(DIGITS_ALONE)
+    at = digits.find(LONG_NUMBER)
+    while at >= 0:
+        begin = digits.rfind(b" ", 0, at)
+        if begin < 0 or body[begin] in b":,[-+ \t\r\n":
+            return True
+        end = digits.find(b" ", at)
+        at = -1 if end < 0 else digits.find(LONG_NUMBER, end)
+    return False
 
 
 def as_written(text: str) -> float | Decimal:

@@ -64,10 +64,12 @@ class JobLimits(Limits):
 class SingleAdmission:
     """Lets the requests of a single call out at once, as long as the retry budget pays for its repeats."""
 
-    has_place = True
-    """Whether the next request may go out now."""
+    ticket: int | None = 1
+    """Its place for the next request, as the concurrency limit names it; None where it must take one."""
     gives_back = False
-    """Whether places are given back, after each request and at the end."""
+    """Whether its place is given back after each request."""
+    under_way = False
+    """Whether it is counted among the calls under way, until it ends."""
     waits_for_proof = False
     """Whether the call waits, within its deadline, until a look-up can prove what became of its work."""
     _debt = 0
@@ -76,7 +78,7 @@ class SingleAdmission:
         self.limits = limits
 
     def end(self) -> None:
-        """Note that the call has ended, and give back what it holds."""
+        """Note that the call has ended without a success, and give back what it holds."""
 
     def take_place_now(self) -> bool:
         """Take a place where one is free; tell whether one was."""
@@ -117,11 +119,9 @@ class SingleAdmission:
 class JobAdmission(SingleAdmission):
     """Lets the requests of one of a bulk job's calls out, within the limits that the job's calls share."""
 
-    has_place = False
+    ticket = None
     gives_back = True
     waits_for_proof = True
-    _ticket: int | None = None
-    _has_begun = False
     _probing = False
 
     limits: JobLimits
@@ -131,36 +131,34 @@ class JobAdmission(SingleAdmission):
 
     def end(self) -> None:
         """Note that the call has ended, and give back what it holds."""
-        if self._has_begun:
-            self.limits.calls -= 1
-        if self._ticket is not None:
-            self.give_place()
+        self.under_way = False
+        self.limits.calls -= 1
+        self.give_place()
 
     def take_place_now(self) -> bool:
         """Take a place under the concurrency limit where one is free; tell whether one was."""
         limits = self.limits
-        ticket = self._ticket = limits.concurrency.enter_now()
+        ticket = self.ticket = limits.concurrency.enter_now()
         if ticket is None:
             return False
-        self.has_place = True
-        if not self._has_begun:
+        if not self.under_way:
             # The wait for the first place is no time of the call's.
-            self._has_begun = True
+            self.under_way = True
             limits.calls += 1
         return True
 
     async def take_place(self) -> None:
         """Wait for a place under the concurrency limit."""
-        self._ticket, self.has_place = await self.limits.concurrency.enter(), True
-        if not self._has_begun:
-            self._has_begun = True
+        self.ticket = await self.limits.concurrency.enter()
+        if not self.under_way:
+            self.under_way = True
             self.limits.calls += 1
 
     def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
         """Give the place back; the limit learns from how the request ended."""
-        ticket = self._ticket
+        ticket = self.ticket
         if ticket is not None:
-            self._ticket, self.has_place = None, False
+            self.ticket = None
             self.limits.concurrency.leave(ticket, trouble=None if result is None else is_trouble(result))
 
     def is_outage(self) -> bool:
@@ -183,8 +181,15 @@ class JobAdmission(SingleAdmission):
         return True
 
     def succeeded(self) -> None:
-        """Note a success: it gives back what the last repeat has paid, and the next in the queue goes on."""
-        limits = self.limits
+        """Note a success: it gives back what the last repeat has paid, and the next in the queue goes on.
+
+        With it the call ends.
+        """
+        if self.ticket is not None:
+            # Nothing had to be sent.
+            self.give_place()
+        limits, self.under_way = self.limits, False
+        limits.calls -= 1
         limits.budget.give(self._debt)
         limits.probes.answered(probe=self._probing)
 

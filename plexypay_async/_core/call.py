@@ -38,7 +38,7 @@ from .decision import Decision, Next, decide, is_own_word, may_repeat
 from .execution import Connections, Execution
 from .fallback import found_otherwise
 from .reads import MOST_MISFITS
-from .record import CallRecord, Doubt
+from .record import CallRecord, Doubt, EarlierRun
 from .recovery import confirmed
 from .sending import Sending
 from .slots import running_loop
@@ -68,17 +68,15 @@ class Call(Generic[R]):
         declaration: What is known of its operation.
         request: Its request object; None where it has none.
         job: The limits of the bulk job that it belongs to, if it does.
-        look_first: Whether an earlier run may have done it, so that it is looked up before it is sent.
-        reached: Whether an earlier run may have reached the server, so that a refusal may be of what that one
-            made; `look_first` implies it.
-        late_work_until: The loop's time before which a look-up proves nothing, since the server may still be
-            at work on a request of an earlier run.
+        earlier: What an earlier run of the job has done about it; None where it has done nothing.
         misfit: Tells what an answer names that was not asked for, where the declaration cannot.
     """
 
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
+    _earlier: EarlierRun | None = None
+    _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
     _pauses: Generator[float, Any, None] | None = None
 
@@ -89,24 +87,21 @@ class Call(Generic[R]):
         wire_request: WireRequest,
         declaration: Declaration[...],
         request: Any = None,
-        *,
         job: JobLimits | None = None,
-        look_first: bool = False,
-        reached: bool = False,
-        late_work_until: float = 0.0,
+        earlier: EarlierRun | None = None,
         misfit: Callable[[R], str | None] | None = None,
     ) -> None:
         self.execution = execution
         self.record = CallRecord(declaration, request, execution.settings)
-        if look_first or reached:
-            self.record.doubt = Doubt.REACHED
-        self._reached_before = reached
         self._decoder = decoder
         self._wire_request = wire_request
-        self._misfit = misfit
-        self._look_first = look_first
-        self._late_work_until = late_work_until
         self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
+        # The rare ones stand in the class as None.
+        if earlier is not None:
+            self._earlier = earlier
+            self.record.doubt = Doubt.REACHED
+        if misfit is not None:
+            self._misfit = misfit
 
     @property
     def sent(self) -> int:
@@ -142,12 +137,14 @@ class Call(Generic[R]):
         self._now = loop.time
         self._connections = self.execution.transport.opened(loop) or await self._opened()
         admission = self._admission
-        if not admission.has_place and not admission.take_place_now():
+        if admission.ticket is None and not admission.take_place_now():
             await admission.take_place()
         now = loop.time()
-        # Waiting for an earlier run's requests is no time of this one's.
-        deadline = (now if now > self._late_work_until else self._late_work_until) + admission.limits.timeout
-        self._watch = Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout)
+        deadline = now + admission.limits.timeout
+        if self._earlier is not None:
+            # Waiting for that run's requests is no time of this one's.
+            deadline += max(0.0, self._earlier.late_work_until - now)
+        self._watch = Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout, now)
         try:
             try:
                 result = await self._perform()
@@ -162,7 +159,7 @@ class Call(Generic[R]):
             self._watch.done()
             return result
         finally:
-            if admission.gives_back:
+            if admission.under_way:
                 admission.end()
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
@@ -235,8 +232,8 @@ class Call(Generic[R]):
         if admission.limits.budget.failures_on_end and admission.is_outage():
             admission.give_place()
             await admission.probe()
-        if self._look_first:
-            found = await self._found_first()
+        if self._earlier is not None and self._earlier.may_have_done:
+            found = await self._found_first(self._earlier)
             if found is not None:
                 return self._recovered(found)
         while True:
@@ -259,10 +256,10 @@ class Call(Generic[R]):
             if not isinstance(after, _Again):
                 return after
 
-    async def _found_first(self) -> R | None:
+    async def _found_first(self, earlier: EarlierRun) -> R | None:
         """Look for what an earlier run may have done; what it sent may still be at work for a while."""
         self.record.earlier_run_may_have_done(self._now())
-        if (wait := self._late_work_until - self._now()) > 0:
+        if (wait := earlier.late_work_until - self._now()) > 0:
             self._admission.give_place()
             await asyncio.sleep(wait)
         return await self._find(OutcomeUnknownError(f"{self.record.name}: an earlier run may have done it"))
@@ -280,7 +277,7 @@ class Call(Generic[R]):
             ConfigurationError: The client is closed, or its key cannot be had.
         """
         connections, admission = self._connections, self._admission
-        if not admission.has_place and not admission.take_place_now():
+        if admission.ticket is None and not admission.take_place_now():
             await admission.take_place()
         slots = connections.slots
         if slots.free:
@@ -315,20 +312,23 @@ class Call(Generic[R]):
             if not unreadable.cut and (is_done or record.reads):
                 raise
             return unreadable
-        declaration, request, is_named = record.declaration, record.request, False
-        if self._misfit is not None:
-            told = self._misfit(value)
-        elif declaration.confirmation is None and (
-            value is None or declaration.asked(request) == declaration.named(value)
+        declaration, request = record.declaration, record.request
+        if (
+            self._misfit is None
+            and declaration.confirmation is None
+            and (value is None or declaration.asked(request) == declaration.named(value))
         ):
             # As a rule: all that the answer names is what was asked for.
-            told, identity = None, declaration.identity
+            identity = declaration.identity
             is_named = identity is not None and getattr(request, identity) is not None
+            told = (
+                None
+                if is_named and record.replay.is_told_by_name
+                else self._told_again(value, answer, sending, is_named=is_named)
+            )
         else:
-            told = declaration.misfit(request, value)
-        replay = record.replay
-        if told is None and not (is_named and replay.is_protected and not replay.same_key):
-            told = self._told_again(value, answer, sending, is_named=is_named)
+            told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
+            told = told or self._told_again(value, answer, sending, is_named=False)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
@@ -489,8 +489,9 @@ class Call(Generic[R]):
                 self.record.found_nothing(asked_at)
             return found
         except OutcomeUnknownError as unknown:
-            is_doubted = self.record.doubt is Doubt.OPEN or self._reached_before
-            if is_doubted and error.outcome is not Outcome.DONE:
+            earlier = self._earlier
+            is_doubted = earlier is not None and not earlier.may_have_done
+            if (is_doubted or self.record.doubt is Doubt.OPEN) and error.outcome is not Outcome.DONE:
                 raise
             # What the last answer said stands where the look-up cannot tell more.
             for note in getattr(unknown, "__notes__", ()):
@@ -560,7 +561,8 @@ def call_of(
     request: Any,
     *,
     wire_request: WireRequest | None = None,
-    **options: Any,
+    job: JobLimits | None = None,
+    earlier: EarlierRun | None = None,
 ) -> Call[R]:
     """Return the call that performs an operation; nothing is sent before it runs.
 
@@ -569,7 +571,8 @@ def call_of(
         operation: What to do.
         request: Its request.
         wire_request: The request as it goes out, where it is encoded already.
-        options: What `Call` takes besides, for a bulk job's calls.
+        job: The limits of the bulk job that it belongs to, if it does.
+        earlier: What an earlier run of that job has done about it, if anything.
     """
     codec = execution.codecs.get(operation.name) or execution.codec(operation)
     if wire_request is None:
@@ -579,4 +582,5 @@ def call_of(
             # The encoder's frames hold the body, and with it a card's data.
             without_own_frames(error)
             raise error from None
-    return Call(execution, codec, wire_request, operation, request, **options)
+    # By position: names given to a class cost a dict for each call.
+    return Call(execution, codec, wire_request, operation, request, job, earlier)

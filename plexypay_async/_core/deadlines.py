@@ -44,7 +44,7 @@ class Watch:
     _closed = False
     _heard: float | None = None
 
-    def __init__(self, deadlines: Deadlines, deadline: float, read_timeout: float) -> None:
+    def __init__(self, deadlines: Deadlines, deadline: float, read_timeout: float, now: float) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
@@ -54,7 +54,6 @@ class Watch:
         """By the loop's clock; it moves along where that clock is set."""
         self._read_timeout = read_timeout
         self._deadlines = deadlines
-        now = deadlines.now()
         due = now + read_timeout
         self._key = deadlines.add(self, due if due < deadline else deadline, now)
 
@@ -157,7 +156,7 @@ class Deadlines:
 
         `read_timeout` is how many seconds of silence it bears, once it has said that it listens.
         """
-        return Watch(self, deadline, read_timeout)
+        return Watch(self, deadline, read_timeout, self.now())
 
     def add(self, watch: Watch, due: float, now: float) -> int:
         """Look at a watch when it is due; return its bucket's key."""

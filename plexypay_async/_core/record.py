@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+import attrs
+
 from .._foreign import bare
 from .._wire.api_errors import is_of_the_api
 from ..api.operation import Declaration, Evidence
@@ -24,7 +26,7 @@ from ..errors import (
 )
 from ..settings import Settings
 
-__all__ = ["LATE_WORK", "CallRecord", "Doubt"]
+__all__ = ["LATE_WORK", "CallRecord", "Doubt", "EarlierRun"]
 
 LATE_WORK = 5.0
 """Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for: its
@@ -44,6 +46,19 @@ class Doubt(enum.IntEnum):
     a job, has made."""
     OPEN = 2
     """One may have done the work without saying so."""
+
+
+@attrs.frozen
+class EarlierRun:
+    """What an earlier run of a bulk job has done about a row: its request may have reached the server.
+
+    So a refusal may be of what that one made.
+    """
+
+    may_have_done: bool
+    """Whether it may have done the work without saying so: then it is looked up before it is sent again."""
+    late_work_until: float = 0.0
+    """The loop's time before which a look-up proves nothing, since the server may still be at work on it."""
 
 
 class CallRecord:

@@ -92,10 +92,12 @@ class JobRetryBudget(TokenBucket):
 
         So those that wait for tokens then go out soon: a fifth more of them each round trip.
         """
-        if tokens and self.tokens < self.capacity:
-            healthy = time.monotonic() - self._failed_at >= HEALTHY_AFTER
-            tokens = tokens + SUCCESS_CREDIT if healthy else int(tokens * JOB_REFUND)
-        super().give(tokens)
+        self.failures_on_end = 0
+        if self.tokens < self.capacity:
+            if tokens:
+                healthy = time.monotonic() - self._failed_at >= HEALTHY_AFTER
+                tokens = tokens + SUCCESS_CREDIT if healthy else int(tokens * JOB_REFUND)
+            self.pay_in(tokens or SUCCESS_CREDIT)
 
     def note_failure(self) -> None:
         """Note a failure after which the server is to be asked again."""

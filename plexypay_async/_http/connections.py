@@ -30,8 +30,9 @@ from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_ke
 from ..errors import PlexyPayError
 from ..settings import Settings
 from .failures import failed, looked_at
-from .guard import SENDING, Body, StaleConnectionError
+from .guard import SENDING, StaleConnectionError
 from .outbox import Outbox
+from .request import Body
 
 __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
 
@@ -181,7 +182,7 @@ class HTTPConnections:
             self.heard_at = sending.written_at
         if self.is_sandbox is None:
             self.is_sandbox = SANDBOX_HEADER in response.headers
-        answer = WireResponse(response.status, content, response.headers, key=key)
+        answer = WireResponse(response.status, content, response.headers, key)
         if len(content) < options.looked_at:
             return answer
         return looked_at(answer, request, options.settings.max_response_size)

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import hdrs
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.payload import Payload
-from multidict import CIMultiDict
 
 from .._core.sending import ConnectionMemory, Sending
-from .outbox import LARGEST_AT_ONCE, SEND_OF_AIOHTTP, Outbox
+from .outbox import SEND_OF_AIOHTTP
+from .request import SENT_ONCE, Body, Request
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-__all__ = ["SENDING", "Body", "GuardedRequest", "StaleConnectionError"]
+__all__ = ["SENDING", "GuardedRequest", "StaleConnectionError"]
 
 FRESH = 2.0
 """Seconds without a request after which what must not be repeated takes another connection: servers close
@@ -33,7 +31,6 @@ theirs after five and more, and a request that meets the close on its way has an
 REST = 0.1
 """Seconds that a connection rests after an answer that names no request: one that a proxy sends twice comes a
 few milliseconds later, and is seen then. What must not be repeated takes another connection."""
-SENT_ONCE = "the connection was lost before an answer, and this call is sent once"
 SENDING: ContextVar[Sending | None] = ContextVar("plexypay_sending", default=None)
 """What is sent now, for a request without a body of ours that could tell: a GET, and what a middleware of the
 caller's has changed."""
@@ -43,68 +40,8 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
     """A connection from the pool is of no use, and nothing was sent on it: another one is to be taken."""
 
 
-class Body(Payload):
-    """A request body of JSON that notes when its writing begins.
-
-    aiohttp tells from no timeout whether a request was sent, and a trace costs a seventh of the throughput;
-    headers and body leave together, so this is the moment. Nothing refers to it in turn: with a cycle in
-    every call, the garbage collector would run for a tenth of the time.
-    """
-
-    # All bodies share them, and none is changed: a set of headers for each costs as much as its writing.
-    _headers = CIMultiDict({"Content-Type": "application/json"})
-    _encoding = None
-    _filename = None
-    _autoclose = True
-    _value: bytes
-
-    def __init__(self, content: bytes, sending: Sending, outbox: Outbox | None) -> None:
-        self._value = content
-        self._size = size = len(content)
-        self.outbox = outbox if size <= LARGEST_AT_ONCE else None
-        """What sends it with others; None where aiohttp does all."""
-        self.sending = sending
-
-    def __deepcopy__(self, _: dict[int, Any]) -> Body:
-        # aioresponses copies what a request is given, and must not come by way of this to the event loop.
-        return self
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return the body as text."""
-        return self._value.decode(encoding, errors)
-
-    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Return the body as it is."""
-        return self._value
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the body."""
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Note the writing, and write the body, or as much of it as the headers say."""
-        transport = writer.transport
-        sending = self.sending
-        if transport is not None and not transport.is_closing():
-            if sending.writings and sending.once:
-                # Headers wait for the body's first byte, so nothing has left this second time.
-                raise ConnectionError(SENT_ONCE)
-            sending.writings += 1
-            sending.begun = True
-        await writer.write(self._value if content_length is None else self._value[:content_length])
-        now = sending.written_at = sending.watch.heard()
-        if sending.memory is not None:
-            sending.memory.used_at = now
-
-
-class GuardedRequest(aiohttp.ClientRequest):
+class GuardedRequest(Request):
     """A request that goes out on a clean connection only."""
-
-    # What aiohttp reads without another package: an old Brotli beside it is not to be relied on.
-    DEFAULT_HEADERS = {  # noqa: RUF012 - aiohttp's own name, which it does not change
-        hdrs.ACCEPT: "application/json",
-        hdrs.ACCEPT_ENCODING: "gzip, deflate",
-    }
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Begin the request, and return the response to be read.

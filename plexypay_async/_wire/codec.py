@@ -21,9 +21,9 @@ from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
 from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
-    DIGITS_ALONE,
     LONG_NUMBER,
     NO_CONTENT,
+    NUMBERS_MARKED,
     SHOWN,
     WireRequest,
     WireResponse,
@@ -151,7 +151,7 @@ class OperationCodec(Generic[R]):
             # As `read_json` does it, without a call for each answer.
             body = response.body
             value: Any = orjson.loads(body)
-            if LONG_NUMBER in body.translate(DIGITS_ALONE):
+            if LONG_NUMBER in body.translate(NUMBERS_MARKED):
                 value = read_exactly(body, value)
         except ValueError:
             if self._may_be_empty and response.status == NO_CONTENT:

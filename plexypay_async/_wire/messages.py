@@ -27,8 +27,8 @@ from ..errors import (
 
 __all__ = [
     "BODY_METHODS",
-    "DIGITS_ALONE",
     "LONG_NUMBER",
+    "NUMBERS_MARKED",
     "Decoder",
     "WireRequest",
     "WireResponse",
@@ -48,10 +48,16 @@ __all__ = [
 
 D = TypeVar("D", covariant=True)
 
-DIGITS_ALONE = bytes(ord("0") if chr(code) in "0123456789." else ord(" ") for code in range(256))
+NUMBERS_MARKED = bytes(
+    ord(" ") if chr(code) in ":,[ \t\r\n" else ord("0") if chr(code) in "-.0123456789" else ord("x")
+    for code in range(256)
+)
 """Translates a body so that `LONG_NUMBER` is in it where it has such a one: cheaper than a pattern."""
-LONG_NUMBER = b"0" * 16
-"""So many digits, or a point among them, a float may not hold as they are written."""
+LONG_NUMBER = b" " + b"0" * 16
+"""A number of so many digits, sign and point among them, which a float may not hold as it is written.
+
+It begins where a number of JSON may: the digits of a text, as of an id, follow a quotation mark or a letter.
+"""
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
@@ -101,7 +107,6 @@ class WireResponse:
         status: int,
         body: bytes,
         headers: Mapping[str, str] | None = None,
-        *,
         key: Secret[str] | None = None,
     ) -> None:
         self._key = key
@@ -212,32 +217,16 @@ def read_json(body: bytes) -> Any:
         ValueError: The body is not JSON.
     """
     value = orjson.loads(body)
-    return value if LONG_NUMBER not in body.translate(DIGITS_ALONE) else read_exactly(body, value)
+    return value if LONG_NUMBER not in (b" " + body).translate(NUMBERS_MARKED) else read_exactly(body, value)
 
 
 def read_exactly(body: bytes, value: Any) -> Any:
     """Read once more what may have a number that its usual reading, `value`, does not hold as written."""
-    if not _may_hold_long_number(body):
-        # The digits are those of a text, such as a long order reference.
-        return value
     try:
         return json.loads(body, parse_float=as_written)
     except (ValueError, RecursionError):
         # Python's own reader takes fewer digits, and less depth.
         return value
-
-
-def _may_hold_long_number(body: bytes) -> bool:
-    """Tell whether a long row of digits begins where a number of JSON may, and not in the midst of a text."""
-    digits = body.translate(DIGITS_ALONE)
-    at = digits.find(LONG_NUMBER)
-    while at >= 0:
-        begin = digits.rfind(b" ", 0, at)
-        if begin < 0 or body[begin] in b":,[-+ \t\r\n":
-            return True
-        end = digits.find(b" ", at)
-        at = -1 if end < 0 else digits.find(LONG_NUMBER, end)
-    return False
 
 
 def as_written(text: str) -> float | Decimal:

@@ -112,8 +112,7 @@ class Recurring:
 
 def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
     check_text(name, value)
-    key = name.replace("_url", "Url")
-    if metadata is not None and key in metadata:
+    if metadata is not None and (key := name.replace("_url", "Url")) in metadata:
         raise ConfigurationError(f"{name}: metadata has {key!r} too; give it once")
 
 

@@ -38,6 +38,12 @@ class Replay:
         default=attrs.Factory(lambda self: self.unknown or self.looks_up, takes_self=True),
     )
     """Whether a second sending does no harm: by what it does, by its key, or by its order reference."""
+    is_told_by_name: bool = attrs.field(
+        init=False,
+        eq=False,
+        default=attrs.Factory(lambda self: self.is_protected and not self.same_key, takes_self=True),
+    )
+    """Whether an answer that names what was asked for is as good as the one to it."""
     without_look_up: Replay = attrs.field(
         init=False, eq=False, default=attrs.Factory(lambda self: _without_look_up(self), takes_self=True)
     )

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from .._core.execution import Execution
-from .._core.record import LATE_WORK
+from .._core.record import LATE_WORK, EarlierRun
 from .._wire.messages import WireRequest, WireResponse
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import (
@@ -51,18 +51,14 @@ class Item:
     request: CreatePaymentLink
     wire_request: WireRequest | None = None
     """The request as it goes out, where it was encoded already."""
-    look_first: bool = False
-    """Whether its link may exist already."""
-    reached: bool = False
-    """Whether an earlier run may have sent it: a refusal may then be due to the link of that run."""
+    earlier: EarlierRun | None = None
+    """What an earlier run has done about it."""
     link_id: str | None = None
     """The id of its link, where the journal has no more of it than that."""
     link_is_sealed: bool = False
     """Whether the journal's seal proves the id: then the link is never created again."""
     claimed_anew: bool = False
     """Whether nothing existed under its reference when this run claimed it."""
-    late_work_until: float = 0.0
-    """The loop's time before which finding nothing proves nothing: it may have just been sent."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -89,7 +85,7 @@ class RequestSource:
         *,
         look_first: bool = False,
     ) -> None:
-        self._look_first = look_first
+        self._earlier = EarlierRun(may_have_done=True) if look_first else None
         self.failure: BaseException | None = None
         """What the iterable raised; the caller gets it once the requests under way are done."""
         self.ended = False
@@ -152,13 +148,13 @@ class RequestSource:
     def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
         index = self._index
         self._index += 1
-        if isinstance(request, EncodedLink):
-            return Item(index, request.request, request.wire_request, self._look_first)
-        if not isinstance(request, CreatePaymentLink):  # pyright: ignore[reportUnnecessaryIsInstance]
-            told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
-            self._fail(ConfigurationError(told))
-            return None
-        return Item(index, request, None, self._look_first)
+        if isinstance(request, CreatePaymentLink):
+            return Item(index, request, None, self._earlier)
+        if isinstance(request, EncodedLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return Item(index, request.request, request.wire_request, self._earlier)
+        told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
+        self._fail(ConfigurationError(told))
+        return None
 
     def _at_hand(self) -> tuple[CreatePaymentLink] | None:
         # A request that a worker waits for already comes before those at hand.
@@ -328,7 +324,8 @@ class JournalIntake:
         # In the order of the source: a job in order holds results back until that of the next row is there.
         for item in sorted(ready, key=_index):
             # Unless the results come in order, rows that the server may still be at work on are put off.
-            later = item.late_work_until > 0 and item.link_id is None and not self._ordered
+            is_late = item.earlier is not None and item.earlier.late_work_until > 0
+            later = is_late and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
     async def _gather(self, claimed: list[tuple[Item, str, bytes]], refused: list[Item]) -> None:
@@ -375,8 +372,9 @@ class JournalIntake:
     def _prepare(self, item: Item, entry: Entry) -> None:
         """Set how a row is to be sent, by what the journal knew of it."""
         item.claimed_anew = entry.state in (None, State.FAILED)
-        item.reached = entry.state is State.FAILED
         if item.claimed_anew:
+            if entry.state is State.FAILED:
+                item.earlier = EarlierRun(may_have_done=False)
             return
         link = self._kept(entry)
         if link is not None:
@@ -385,8 +383,7 @@ class JournalIntake:
             )
             return
         item.link_id, item.link_is_sealed = entry.link, entry.sealed
-        item.look_first = True
-        item.late_work_until = self._late_work_until
+        item.earlier = EarlierRun(may_have_done=True, late_work_until=self._late_work_until)
 
     async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
         writing = asyncio.ensure_future(self._exchanged(claims))

@@ -422,9 +422,7 @@ class _Worker:
                 item.request,
                 job=self._limits,
                 wire_request=item.wire_request,
-                look_first=item.look_first,
-                reached=item.reached,
-                late_work_until=item.late_work_until,
+                earlier=item.earlier,
             )
         except PlexyPayError as failure:
             return BulkResult(index=item.index, request=item.request, error=failure.with_traceback(None))

@@ -65,6 +65,11 @@ class LastingFailures:
     _held: bool = attrs.field(default=False, init=False)
     _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _closed: bool = attrs.field(default=False, init=False)
+    leave: Callable[..., None] = attrs.field(init=False)
+    """Gives a place back to the job's own limit."""
+
+    def __attrs_post_init__(self) -> None:
+        self.leave = self._limit.leave
 
     # ---------------------------------------------------------------------------------------- how rows end
 
@@ -116,10 +121,6 @@ class LastingFailures:
             self._limit.leave(ticket, trouble=None)
             raise
         return ticket
-
-    def leave(self, ticket: int, *, trouble: bool | None) -> None:
-        """Give a place back."""
-        self._limit.leave(ticket, trouble=trouble)
 
     @property
     def suspects(self) -> bool:

@@ -15,8 +15,9 @@ import pytest
 from plexypay_async import AsyncPlexyPay, OutcomeUnknownError
 from plexypay_async._core.deadlines import Deadlines
 from plexypay_async._core.sending import Sending
-from plexypay_async._http.guard import Body, GuardedRequest
+from plexypay_async._http.guard import GuardedRequest
 from plexypay_async._http.outbox import LARGEST_AT_ONCE, Outbox
+from plexypay_async._http.request import Body
 
 from .scripted import CREATED, DROP, KEY, LINKS, Script, Seen, scripted, serving
 

@@ -328,7 +328,7 @@ async def test_neither_a_silence_nor_a_deadline_is_a_closing() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(loop)
     for deadline, read_timeout in ((30.0, 0.01), (0.01, 30.0)):
-        watch = Watch(deadlines, loop.time() + deadline, read_timeout)
+        watch = Watch(deadlines, loop.time() + deadline, read_timeout, loop.time())
         watch.heard()
         async with asyncio.timeout(5):
             with pytest.raises(asyncio.CancelledError):

@@ -135,10 +135,14 @@ class AsyncPages(Generic[T]):
     async def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.
 
+        That one is empty where the listing turns out not to be paged, and answers with its first page again.
+
         Raises:
             PlexyPayError: The call failed.
         """
         body = await self._fetch_or_mark(self._start)
+        if await self._starts_in_vain(body):
+            return self._page(attrs.evolve(body, items=()), self._start, more=False)
         return self._page(body, self._counted(body))
 
     def prefetch(self, window: int) -> AsyncPages[T]:
@@ -219,16 +223,18 @@ class AsyncPages(Generic[T]):
         """
         repeats = _RepeatDetector()
         ahead: asyncio.Task[PageBody[T]] | None = None
-        is_first, failure = True, None
+        failure: PlexyPayError | None = None
         try:
-            while not (is_first and body.digest == position.before):
+            if await self._starts_in_vain(body):
+                return
+            while True:
                 self._check(body, position, repeats)
                 following = _Position(position.page + 1, position.size, body.digest)
                 next_body: PageBody[T] | None = None
                 if body.items:
                     try:
                         next_body = await (ahead or self._source.fetch(following.page, following.size))
-                        if is_first and await self._is_unpaged(body, next_body, position):
+                        if position.page == 1 and await self._is_unpaged(body.digest, next_body, following):
                             next_body = None
                     except PlexyPayError as error:
                         failure = error
@@ -241,21 +247,32 @@ class AsyncPages(Generic[T]):
                     raise self._marked(failure, following) from failure.__cause__
                 if next_body is None or ends:
                     return
-                body, position, is_first = next_body, following, False
+                body, position = next_body, following
         finally:
             await _cancel([] if ahead is None else [ahead])
 
-    async def _is_unpaged(self, body: PageBody[T], following: PageBody[T], position: _Position) -> bool:
-        """Tell whether the second page is the first once more.
+    async def _is_unpaged(self, before: str, body: PageBody[T], position: _Position) -> bool:
+        """Tell whether a page that should follow one with the digest `before` is that one once more.
 
-        A full one may be, where as many items have come meanwhile as a page holds; the third is not, then.
+        A full one may be, where as many items have come meanwhile as a page holds; the next is not, then.
         """
-        if following.digest != body.digest:
+        if body.digest != before:
             return False
         if len(body.items) != position.size:
             return True
-        third = await self._source.fetch(position.page + 2, position.size)
-        return third.digest == body.digest
+        following = await self._source.fetch(position.page + 1, position.size)
+        return following.digest == before
+
+    async def _starts_in_vain(self, body: PageBody[T]) -> bool:
+        """Tell whether a listing resumed at its second page is not paged: all of it was handed out before."""
+        start = self._start
+        if start.page != 2 or body.total is not None:
+            # Whoever got a cursor of a later page has seen pages that differ.
+            return False
+        try:
+            return await self._is_unpaged(start.before, body, start)
+        except PlexyPayError as error:
+            raise self._marked(error, start) from error.__cause__
 
     def _check(self, body: PageBody[T], position: _Position, repeats: _RepeatDetector) -> None:
         """Refuse a page that goes round."""

@@ -175,3 +175,76 @@ async def test_the_cursor_after_the_only_page_of_a_server_that_does_not_page_han
             # One page alone does not tell that it is all.
             assert page.next_cursor is not None
             assert [item async for item in listing.resume(page.next_cursor)] == []
+
+
+@by_kind
+@pytest.mark.asyncio
+async def test_each_item_once_page_by_page(answer: Answer, count: int) -> None:
+    with serving(answer) as (url, asked):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10)
+            page = await listing.first_page()
+            read = [item.id for item in page]
+            while page.next_cursor is not None:
+                assert len(asked) < 10
+                page = await listing.resume(page.next_cursor).first_page()
+                read += [item.id for item in page]
+    assert read == ids(0, count)
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_full_page_that_was_pushed_on_is_no_end_for_a_resumed_listing_either(window: int) -> None:
+    def answer(page: int, size: int) -> Any:
+        return {**paged(max(1, page - 1), size), "page": page}
+
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10).prefetch(window)
+            page = await listing.first_page()
+            assert page.next_cursor is not None
+            rest = listing.resume(page.next_cursor)
+            assert [item.id async for item in rest] == ids(0, 25)
+            assert [item.id for item in await rest.first_page()] == ids(0, 10)
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_later_page_that_comes_again_is_an_error_for_a_resumed_listing_too(window: int) -> None:
+    # The server answers what is beyond its last page with that.
+    with serving(lambda page, size: {"data": paged(min(page, 3), size)["data"]}) as (url, asked):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10).prefetch(window)
+            with pytest.raises(UnreadableResponseError, match="again and again"):
+                async for _ in listing:
+                    pass
+            pages = listing.pages()
+            await anext(pages)
+            cursor = (await anext(pages)).next_cursor
+            await pages.aclose()
+            assert cursor is not None
+            with pytest.raises(UnreadableResponseError, match="again and again"):
+                async for _ in listing.resume(cursor):
+                    pass
+    assert len(asked) < 20
+
+
+@pytest.mark.asyncio
+async def test_a_look_for_the_end_that_fails_says_where_to_go_on() -> None:
+    fails = True
+
+    def answer(page: int, size: int) -> Any:
+        return "no page" if fails and page == 3 else links(0, size)
+
+    with serving(answer) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10)
+            page = await listing.first_page()
+            assert page.next_cursor is not None
+            rest = listing.resume(page.next_cursor)
+            for read in (rest.first_page, lambda: anext(aiter(rest))):
+                with pytest.raises(UnreadableResponseError) as caught:
+                    await read()
+                assert caught.value.cursor == page.next_cursor
+            fails = False
+            assert [item async for item in rest] == []

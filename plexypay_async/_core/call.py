@@ -582,5 +582,7 @@ def call_of(
             # The encoder's frames hold the body, and with it a card's data.
             without_own_frames(error)
             raise error from None
+    if codec.chosen is not None:
+        codec = codec.of(request)
     # By position: names given to a class cost a dict for each call.
     return Call(execution, codec, wire_request, operation, request, job, earlier)

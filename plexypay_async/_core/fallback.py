@@ -26,7 +26,8 @@ async def found_otherwise(call: UnderWay, error: NotFoundError) -> Any:
     fallback = operation_of(str(declaration.fallback))
     asked = {name: getattr(request, name) for name in declaration.path_parameters}
     same = fallback.request(**asked, extra=request.extra)
-    codec = call.execution.codec(fallback)
+    codec = call.execution.codec(fallback).of(same)
+    path = record.settings.paths.get(fallback.name, fallback.path)
     log.debug("%s: not found; asking %s", record.name, fallback.name)
     # What is not found on an assumed path says nothing of the fallback's attempts.
     record.failures.remove(error)
@@ -38,7 +39,7 @@ async def found_otherwise(call: UnderWay, error: NotFoundError) -> Any:
             raise UnreadableResponseError(wrong, status=200)
         return found
     except NotFoundError as other:
-        error.add_note(f"{fallback.name} ({fallback.path}), asked after it, found nothing either: {other}.")
+        error.add_note(f"{fallback.name} ({path}), asked after it, found nothing either: {other}.")
         raise error from None
     except PlexyPayError as other:
         other.add_note(f"{fallback.name} was asked because {declaration.path} was not found: {error}.")

@@ -6,6 +6,8 @@ that importing the client stays cheap.
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -118,8 +120,10 @@ class OperationCodec(Generic[R]):
         self._model = answer.model
         self._may_be_empty = answer.known_by is not None
         self._structure: Structure = converter.get_structure_hook(answer.model)
-        if answer.chosen is not None:
-            self._structure = _chosen_one(self.name, answer.model, self._structure, answer.chosen)
+        if answer.model.told_by:
+            self._structure = _telling(self._structure, answer.model.told_by)
+        self.chosen = answer.chosen
+        """What takes one of several in an answer, where it may have several: see `of`."""
         self._reads = operation.method == "GET"
         self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
@@ -138,6 +142,15 @@ class OperationCodec(Generic[R]):
             if field in fields
             for name in wire_names(fields[field])
         ]
+
+    def of(self, request: Request) -> OperationCodec[R]:
+        """Return the codec for the answers to one request, which tells which of several is meant."""
+        if self.chosen is None:
+            return self
+        one = copy.copy(self)
+        chosen = functools.partial(self.chosen, request)
+        one._structure = _chosen_one(self.name, self._model, self._structure, chosen)
+        return one
 
     def decode(self, response: WireResponse) -> R:
         """Return the answer's model.
@@ -280,6 +293,18 @@ class OperationCodec(Generic[R]):
             status=response.status,
             operation=self.name,
         )
+
+
+def _telling(structure: Structure, names: Sequence[str]) -> Structure:
+    """Return what reads an answer that has at least one of these fields."""
+
+    def structure_telling(value: Any, kind: Any) -> Any:
+        answer = structure(value, kind)
+        if all(getattr(answer, name) is None for name in names):
+            raise TypeError(f"none of {', '.join(names)} is there")
+        return answer
+
+    return structure_telling
 
 
 def _chosen_one(

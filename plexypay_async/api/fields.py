@@ -350,6 +350,8 @@ class Model:
     """Whether an answer holds a customer's card data, so that no error shows a part of it or pickles it."""
     proof: ClassVar[tuple[str, ...]] = ("id", "success")
     """The fields that prove that the work was done, each by itself: an id, or a success that is true."""
+    told_by: ClassVar[tuple[str, ...]] = ()
+    """Fields that may be missing, but not all of them: an answer without any does not say how it went."""
     list_under: ClassVar[str | None] = None
     """The wire name of the field that an answer is read as, where it is an array and no object."""
 

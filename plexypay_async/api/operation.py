@@ -60,13 +60,13 @@ class Evidence(enum.Enum):
 class Answer(Generic[R]):
     """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it.
 
-    With `chosen`, the answer may also be a list or a page: it is read as the one that `chosen` takes from it,
-    whose `raw` is then the whole answer. Where that takes none, nothing was found.
+    With `chosen`, the answer may also be a list or a page: it is read as the one that `chosen` takes from it
+    for a request, whose `raw` is then the whole answer. Where that takes none, nothing was found.
     """
 
     model: type[Any]
     known_by: str | None = attrs.field(default=None, kw_only=True)
-    chosen: Callable[[Sequence[Any]], Any] | None = attrs.field(default=None, kw_only=True)
+    chosen: Callable[[Any, Sequence[Any]], Any] | None = attrs.field(default=None, kw_only=True)
 
 
 def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
@@ -74,7 +74,7 @@ def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:
     return Answer(model, known_by=known_by)
 
 
-def one_of(model: type[T], *, chosen: Callable[[Sequence[T]], T | None]) -> Answer[T]:
+def one_of(model: type[T], *, chosen: Callable[[Any, Sequence[T]], T | None]) -> Answer[T]:
     """Declare an answer that may hold several, of which the call returns the chosen one."""
     return Answer(model, chosen=chosen)
 
@@ -139,14 +139,16 @@ class Confirmation:
 class SettledBy:
     """The call that tells whether an operation whose outcome is unknown has done its work.
 
-    `call` is its full name, such as ``transactions.history``; its argument is the request's `by`. Where the
-    request does not have that, `otherwise` is the call. `named` is the one whose argument is the id of what
-    was made, where an answer names that.
+    `call` is its full name, such as ``transactions.retrieve``; its argument is the request's `by`. Where the
+    request does not have that, `otherwise` is the call. `besides` is another with the same argument and of
+    weaker evidence, that may tell what the first does not. `named` is the one whose argument is the id of
+    what was made, where an answer names that.
     """
 
     call: str
     by: str | None = attrs.field(default=None, kw_only=True)
     otherwise: str | None = attrs.field(default=None, kw_only=True)
+    besides: str | None = attrs.field(default=None, kw_only=True)
     named: str | None = attrs.field(default=None, kw_only=True)
 
     def advice(self, request: Any, named: str | None = None) -> str:
@@ -159,7 +161,8 @@ class SettledBy:
         if value is None:
             return f"{self.otherwise or self.call}()"
         keyword = "" if self.by in ("id", "external_id") else f"{self.by}="
-        return f"{self.call}({keyword}{value!r})"
+        besides = "" if self.besides is None else f" or {self.besides}({keyword}{value!r})"
+        return f"{self.call}({keyword}{value!r}){besides}"
 
 
 class Caller(Protocol):

@@ -45,9 +45,10 @@ class SearchPayments(Request):
         extra: Further query parameters, under their wire names.
 
     Returns:
-        The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the
-        newest payment that is no refund: the one with the latest `created_at`, the first in the server's
-        order where the times do not tell. The whole answer is in `raw`, a list as ``data``.
+        The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the one
+        with the `transaction_id`; or, of those that name the reference or none, the newest payment that is no
+        refund: the one with the latest `created_at`, the first in the server's order where the times do not
+        tell. The whole answer is in `raw`, a list as ``data``.
 
     Raises:
         ConfigurationError: Neither is given; nothing was sent.
@@ -148,9 +149,9 @@ class RefundPayment(Request):
     Raises:
         ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
         RefusedError: The server said ``success: false``.
-        OutcomeUnknownError: It may be refunded; ask `transactions.history`. A refusal too may come so: a
-            payment that was refunded already was answered with HTTP 500 and a message alone, which the error
-            carries.
+        OutcomeUnknownError: It may be refunded; ask `transactions.retrieve`, which may not show that a part
+            was, or `transactions.history`, whose path is assumed. A refusal too may come so: a payment that
+            was refunded already was answered with HTTP 500 and a message alone, which the error carries.
 
     Evidence: the call is published, its path and unit observed, the answer from 2023.
     """
@@ -197,15 +198,29 @@ class Payment(Transaction):
     response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The acquirer's code; ``00`` is a success."""
     auth_code: str | None = None
+    original_transaction_id: str | None = None
+    """The transaction whose money went back, where this is a refund."""
 
 
 _NO_PAYMENTS = ("refund", "reversal")
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
-def _newest_payment(found: Sequence[Payment]) -> Payment | None:
-    payments = [each for each in found if (each.type or "").lower() not in _NO_PAYMENTS]
+def _searched(request: SearchPayments, found: Sequence[Payment]) -> Payment | None:
+    """Return the payment that was searched for; one of another order only where there are no others.
+
+    That is no answer to the search, and told so by whoever compares it with the request.
+    """
+    if request.transaction_id is not None:
+        return next((each for each in found if each.id == request.transaction_id), next(iter(found), None))
+    named = [each for each in found if each.order_reference in (None, request.order_reference)]
+    payments = [each for each in named or found if not _is_refund(each)]
     return max(payments, key=lambda payment: payment.created_at or _BEGINNING, default=None)
+
+
+def _is_refund(payment: Payment) -> bool:
+    # The refunds of 2023 have no type, and name what they give back.
+    return payment.original_transaction_id is not None or (payment.type or "").lower() in _NO_PAYMENTS
 
 
 @attrs.frozen(kw_only=True)
@@ -251,7 +266,7 @@ class Payments(Resource[F]):
         "GET",
         "/v1/payments/search",
         SearchPayments,
-        one_of(Payment, chosen=_newest_payment),
+        one_of(Payment, chosen=_searched),
         evidence=Evidence.LEGACY,
         echoes={"transaction_id": "id", "decisive_reference": "order_reference"},
     )
@@ -283,5 +298,5 @@ class Payments(Resource[F]):
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
         echoes={"id": "original_transaction_id", "amount": "amount"},
-        settled_by=SettledBy("transactions.history", by="id"),
+        settled_by=SettledBy("transactions.retrieve", by="id", besides="transactions.history"),
     )

@@ -35,7 +35,7 @@ class ChargeRecurringPayment(Request):
         extra: Further fields of the body, under their wire names.
 
     Returns:
-        `RecurringPayment`; look at its `status`, since a payment that the bank rejected is an answer too.
+        `RecurringPayment`; look at its `is_paid`, since a payment that the bank rejected is an answer too.
 
     Raises:
         ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
@@ -43,7 +43,8 @@ class ChargeRecurringPayment(Request):
         UnprocessableError: The token or the initial payment does not allow it.
         OutcomeUnknownError: The card may be charged; look for the payment in `transactions.list`.
 
-    Evidence: request and answer published, the path from 2023.
+    Evidence: request and answer published, the path from 2023, and so that an answer may have `success` in
+    place of a `status`.
     """
 
     amount: Decimal | int
@@ -65,14 +66,24 @@ class RecurringPayment(Model):
 
     The unit of `amount` is **not published**; it is what the server wrote.
 
-    Evidence: published.
+    Evidence: published, but for `success`, which is from 2023.
     """
+
+    told_by: ClassVar[tuple[str, ...]] = ("status", "success")
 
     id: str
     """The transaction's id."""
     amount: Decimal
     currency: str
-    status: TransactionStatus
+    status: TransactionStatus | None = None
+    """None in an answer as of 2023, which has `success`; `transactions.retrieve` tells more."""
+    success: bool | None = None
+    """What an answer as of 2023 has in place of the status."""
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the money is held or taken, as far as the answer tells."""
+        return self.success is True if self.status is None else self.status.is_paid
 
 
 class RecurringPayments(Resource[F]):

@@ -10,7 +10,14 @@ from typing import Any
 import attrs
 import pytest
 
-from plexypay_async import ChargeRecurringPayment, RecurringPayment, RecurringPayments, TransactionStatus
+from plexypay_async import (
+    ChargeRecurringPayment,
+    RecurringPayment,
+    RecurringPayments,
+    RefusedError,
+    TransactionStatus,
+    UnreadableResponseError,
+)
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
@@ -52,7 +59,7 @@ def test_the_answer() -> None:
         status=TransactionStatus.AUTHORIZED,
     )
     assert type(payment.amount) is Decimal
-    assert payment.status.is_paid
+    assert payment.is_paid
     assert payment.raw == published("merchant-initiated.json")
 
 
@@ -64,4 +71,37 @@ def test_the_answer() -> None:
     ],
 )
 def test_the_fields_are_those_that_are_published(model: type[Any], example: str) -> None:
-    assert {wire_name(field) for field in attrs.fields(model)} - {"raw", "extra"} == set(published(example))
+    # As of 2023 an answer may have `success` in place of the status.
+    fields = {wire_name(field) for field in attrs.fields(model)} - {"raw", "extra", "success"}
+    assert fields == set(published(example))
+
+
+AS_OF_2023 = {"id": "t-1", "amount": 10.99, "currency": "EUR"}
+
+
+def test_an_answer_as_of_2023_says_success_in_place_of_a_status() -> None:
+    payment = CHARGE.decode(WireResponse(200, json.dumps({**AS_OF_2023, "success": True}).encode()))
+    assert (payment.id, payment.status, payment.success) == ("t-1", None, True)
+    assert payment.is_paid
+    with pytest.raises(UnreadableResponseError, match="none of status, success is there"):
+        CHARGE.decode(WireResponse(200, json.dumps(AS_OF_2023).encode()))
+
+
+def test_a_refusal_as_of_2023() -> None:
+    with pytest.raises(RefusedError) as caught:
+        CHARGE.decode(
+            WireResponse(200, json.dumps({**AS_OF_2023, "success": False, "responseCode": "51"}).encode())
+        )
+    assert caught.value.code == "51"
+    assert not caught.value.answer.is_paid
+
+
+def test_a_success_that_cannot_be_read_is_proved_by_its_word() -> None:
+    request = ChargeRecurringPayment(
+        amount=Decimal("10.99"), currency="EUR", card_token_id="c", initial_transaction_id="t"
+    )
+    told = WireResponse(200, json.dumps({**AS_OF_2023, "success": True, "status": 5}).encode())
+    with pytest.raises(UnreadableResponseError):
+        CHARGE.decode(told)
+    assert CHARGE.proves(request, told)
+    assert not CHARGE.proves(request, WireResponse(200, json.dumps({**AS_OF_2023, "status": 5}).encode()))

@@ -14,7 +14,14 @@ from plexypay_async import AsyncPlexyPay, Outcome, OutcomeUnknownError, Somethin
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name, wire_names
-from plexypay_async.api.payments import CapturePayment, PaymentResult, Payments, RefundPayment, RefundResult
+from plexypay_async.api.payments import (
+    CapturePayment,
+    PaymentResult,
+    Payments,
+    RefundPayment,
+    RefundResult,
+    SearchPayments,
+)
 
 EXAMPLES = Path(__file__).parent / "examples"
 BASE = "https://api.example"
@@ -97,7 +104,8 @@ async def test_the_refund_of_what_is_refunded_is_unknown_says_why_and_is_sent_on
     message = published(name)["message"]
     assert str(error) == (
         f"payments.refund: the outcome is unknown (HTTP 500: {message}). "
-        "Money may have moved: ask transactions.history('01a09b42') before doing it again."
+        "Money may have moved: ask transactions.retrieve('01a09b42') or transactions.history('01a09b42')"
+        " before doing it again."
     )
     assert error.outcome is Outcome.UNKNOWN
     assert (error.operation, error.order_reference) == ("payments.refund", "R-1")
@@ -112,7 +120,8 @@ async def test_the_refund_of_what_is_refunded_is_unknown_says_why_and_is_sent_on
 @pytest.mark.parametrize("as_list", [False, True], ids=["alone", "in a list"])
 def test_a_search(as_list: bool) -> None:
     body = (EXAMPLES / "v1-2023.payment-search.json").read_bytes()
-    found = OperationCodec(Payments.search).decode(WireResponse(200, b"[" + body + b"]" if as_list else body))
+    codec = OperationCodec(Payments.search).of(SearchPayments(order_reference="1667207373325"))
+    found = codec.decode(WireResponse(200, b"[" + body + b"]" if as_list else body))
 
     assert (found.id, found.order_reference) == ("6fff162f-1273-4e44-9392-694cdc2e8a22", "1667207373325")
     assert (found.amount, found.currency, found.status) == (Decimal("430.43"), "EUR", "charged")

@@ -156,7 +156,7 @@ async def test_under_a_5xx_it_is_unknown_and_the_message_says_what_to_ask(status
     [
         ("3-D Secure", f"ask transactions.retrieve('{ID}') before"),
         ("recurring", f"ask transactions.retrieve('{ID}') or transactions.list() before"),
-        ("refund", "ask transactions.history('t') before"),
+        ("refund", "ask transactions.retrieve('t') or transactions.history('t') before"),
     ],
 )
 async def test_under_a_5xx_other_calls_name_theirs(name: str, advice: str) -> None:

@@ -64,6 +64,8 @@ def finding(request: pytest.FixtureRequest) -> Finding:
 
 
 REFUND = payment(9, type="refund", createdAt="2026-03-03T00:00:00Z")
+UNTYPED_REFUND = payment(8, originalTransactionId="t-1", createdAt="2026-03-03T00:00:00Z")
+OTHERS = payment(7, orderReference="ORD-7", createdAt="2026-03-04T00:00:00Z")
 OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2))
 
 
@@ -75,8 +77,21 @@ OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2
         ([OLD, NEW], "t-2"),
         ({"data": [REFUND, NEW, OLD], "page": 1, "size": 10, "total": 3}, "t-2"),
         ({"payments": [OLD, REFUND]}, "t-1"),
+        ([UNTYPED_REFUND, OLD], "t-1"),
+        ([OTHERS, OLD], "t-1"),
+        ([OTHERS, payment(3, orderReference=None)], "t-3"),
     ],
-    ids=["object", "list without times", "list", "page", "page under another key"],
+    ids=[
+        *(
+            "object",
+            "list without times",
+            "list",
+            "page",
+            "page under another key",
+            "a refund without a type",
+        ),
+        *("one of another order", "one that names none"),
+    ],
 )
 async def test_the_search_is_asked_after_a_404(finding: Finding, body: Any, found: str) -> None:
     async with serving({BY_REFERENCE: NOT_FOUND, SEARCH: Answer(200, body)}) as server:
@@ -152,6 +167,30 @@ async def test_the_id_decides_where_both_are_given() -> None:
         assert "transactionId=t-1" in script.seen[-1].query
         with pytest.raises(PlexyPayError, match="id 't-1' instead of 't-2'"):
             await plexy.payments.search(transaction_id="t-2")
+
+
+@pytest.mark.parametrize("wanted", ["t-1", "t-2", "t-8", "t-9"])
+async def test_the_id_is_found_among_others_of_whatever_kind(wanted: str) -> None:
+    found = Answer(200, [NEW, REFUND, UNTYPED_REFUND, OLD, OTHERS])
+    async with scripted({SEARCH: found}, retry=QUICK) as (plexy, script):
+        assert (await plexy.payments.search(transaction_id=wanted)).id == wanted
+        assert script.counts == {SEARCH: 1}
+        with pytest.raises(PlexyPayError, match="id 't-2' instead of 't-5'"):
+            await plexy.payments.search(transaction_id="t-5")
+
+
+async def test_calls_at_once_get_each_its_own() -> None:
+    async with scripted({SEARCH: Answer(200, [OLD, NEW, REFUND])}) as (plexy, _):
+        names = ["t-1", "t-2", "t-9"] * 5
+        found = await asyncio.gather(*(plexy.payments.search(transaction_id=name) for name in names))
+    assert [each.id for each in found] == names
+
+
+async def test_the_note_names_the_path_that_was_asked(finding: Finding) -> None:
+    async with serving({BY_REFERENCE: NOT_FOUND, "GET /v1/find": NOT_FOUND}) as server:
+        with pytest.raises(NotFoundError) as caught:
+            await finding(server, paths={"payments.search": "/v1/find"})
+    assert "payments.search (/v1/find), asked after it" in caught.value.__notes__[0]
 
 
 async def test_a_list_without_a_payment_is_not_found() -> None:

@@ -59,7 +59,7 @@ def test_each_operation_has_a_row(declaration: Declaration[...]) -> None:
     [
         ("wallet.authorize", "same_key, by `idempotency_key`"),
         ("settlement_orders.create", "same_key, by `request_id`"),
-        ("payments.refund", "money; ask `transactions.history`"),
+        ("payments.refund", "money; ask `transactions.retrieve`"),
         ("payouts.create", "money; ask `payouts.list`"),
         ("customers.create", "create; ask `customers.list`"),
         ("payouts.save_card", "create"),

@@ -24,6 +24,7 @@ SHARED = {
             "WebhookPayloadError"
         ),
         "api.operation": "Evidence",
+        "money": "Money",
         "pagination": "Page",
         "api.replay": "Replay",
         "webhooks.seen": "SeenWebhooks",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .bulk.journal import Journal as Journal
     from .cards import *
     from .errors import *
+    from .money import Money as Money
     from .pagination import Page as Page
     from .settings import RetryPolicy as RetryPolicy
     from .webhooks import *

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("_foreign", "_files", "cards", "pagination", "plexypay_sync.pagination", "bulk.journal", "bulk.sealing"),
     ("api",),
-    ("settings",),
+    ("settings", "money"),
     ("_wire",),
     ("_core", "webhooks"),
     ("_http", "groups"),

@@ -16,6 +16,7 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, TypeGuard
 
@@ -24,6 +25,7 @@ import attrs
 from ..api.fields import read_time, real_time, wire_name
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
+from ..money import Money
 
 __all__ = [
     "COLUMNS",
@@ -110,6 +112,16 @@ def _amount(value: object) -> int:
     if number > _LARGEST_AMOUNT:
         raise BadRowError(f"{shown(value)} is larger than any amount the API can hold: write minor units")
     return number
+
+
+def _major(value: object) -> str | int | Decimal:
+    """Take an amount of **major** units as it is; what it is worth depends on the row's currency."""
+    if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
+        return value
+    told = f"{shown(value)} is not an amount: write it as text, such as 22000.50"
+    if isinstance(value, float):
+        told += "; a number with decimals may have been rounded already, so read its column as text"
+    raise BadRowError(told)
 
 
 def _currency(value: object) -> str:
@@ -283,7 +295,9 @@ def _read_object(field: str, kind: type[Any], value: Any) -> Any:
 
 _FIELDS = _fields_of(CreatePaymentLink)
 _CLASSES = {field.name: kind for field in _FIELDS if (kind := _class_of(field)) is not None}
+_AMOUNT_MAJOR = Column("amount_major", None, _major)
 _COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
+_COLUMNS[_AMOUNT_MAJOR.name] = _AMOUNT_MAJOR
 _WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
 
 COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
@@ -293,7 +307,7 @@ SAME_COLUMN = {
     f"{field.metadata['inside']}.{wire_name(field)}": field.name
     for field in _FIELDS
     if field.metadata.get("inside")
-}
+} | {_AMOUNT_MAJOR.name: "amount"}
 """The columns that say what another says, such as ``metadata.successUrl``, with that one."""
 
 
@@ -304,7 +318,8 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
     """Return the request that a row stands for. A cell that is empty or missing is a field not given.
 
     Args:
-        row: Its cells by the names of their columns; amounts are in **minor** units.
+        row: Its cells by the names of their columns. ``amount`` is in **minor** units; in its place
+            ``amount_major`` may be given, in **major** units, which `Money.major` reads.
 
     Raises:
         BadRowError: It stands for none; it says why, and which order reference the row has.
@@ -349,6 +364,17 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
 
 
 def _request(values: dict[str, Any]) -> CreatePaymentLink:
+    major = values.pop(_AMOUNT_MAJOR.name, None)
+    if major is not None:
+        if "amount" in values:
+            raise BadRowError("amount is given too: keep one", _AMOUNT_MAJOR.name)
+        if "currency" not in values:
+            raise BadRowError("is empty: every row needs one", "currency")
+        try:
+            values["amount"] = Money.major(major, values["currency"]).amount
+        except ConfigurationError as error:
+            field, _, told = str(error).partition(": ")
+            raise BadRowError(told, _AMOUNT_MAJOR.name if field == "amount" else field) from None
     for column in REQUIRED:
         if column not in values:
             raise BadRowError("is empty: every row needs one", column)

@@ -18,6 +18,7 @@ _OTHER_OPEN_FILES = 64
 _DETAILS = f"""\
 columns (CSV header or JSON keys; amount and currency are required):
   amount           whole number of minor units: 22 000 KZT is 2200000
+  amount_major     in its place, major units as people write them: 22 000,50 or 22000.50
   currency         three letters, such as KZT
   description      what the customer reads
   order_reference  your order's reference, unique; it makes a retry safe

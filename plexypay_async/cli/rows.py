@@ -217,7 +217,7 @@ def _header_columns(header: list[str], number: int) -> list[str]:
             )
         columns.append(column)
         fields[field] = column
-    missing = [column for column in REQUIRED if column not in columns]
+    missing = [column for column in REQUIRED if column not in fields]
     if missing:
         raise UnusableInputError(
             f"line {number}: no column {' and no column '.join(missing)}: "

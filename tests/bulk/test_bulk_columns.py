@@ -104,8 +104,8 @@ WITH_OBJECTS = {name: DOORS[name] for name in ("JSON Lines", "partition")}
 
 def test_every_field_of_the_request_is_a_column() -> None:
     fields = {field.name for field in attrs.fields(CreatePaymentLink)}
-    assert {column.partition(".")[0] for column in COLUMNS} == fields
-    assert set(TEXTS) == set(COLUMNS)
+    assert {column.partition(".")[0] for column in COLUMNS} == fields | {"amount_major"}
+    assert set(TEXTS) == set(COLUMNS) - {"amount_major"}
 
 
 @pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
@@ -209,3 +209,65 @@ def test_the_commands_help_names_every_column(capsys: pytest.CaptureFixture[str]
         main(["bulk-create", "--help"])
     told = capsys.readouterr().out
     assert [name for name in COLUMNS if name not in told] == []
+
+
+# ------------------------------------------------------------------------------------- amounts of major units
+
+
+@pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
+@pytest.mark.parametrize(
+    ("written", "currency", "minor"),
+    [
+        *[("22 000,50", "kzt", 2200050), ("22\u00a0000.50", "KZT", 2200050), ("22000", "JPY", 22000)],
+        *[("1.5", "KWD", 1500), (" 22'000 ", "RUB", 2200000)],
+    ],
+)
+def test_an_amount_of_major_units_in_place_of_minor_ones(
+    read: Read, written: str, currency: str, minor: int
+) -> None:
+    found = read({"amount_major": written, "currency": currency, "order_reference": "ORD-1"})
+    assert found == CreatePaymentLink(amount=minor, currency=currency, order_reference="ORD-1")
+
+
+@pytest.mark.parametrize("read", DOORS.values(), ids=DOORS)
+@pytest.mark.parametrize(
+    ("written", "currency", "told"),
+    [
+        ("1,000", "KZT", "column amount_major: '1,000' can be 1000 or 1.000: write 1000, or 1.0"),
+        ("22000.505", "KZT", "column amount_major: '22000.505' has more decimals than KZT, which has 2"),
+        ("22000.5", "JPY", "column amount_major: '22000.5' has more decimals than JPY, which has 0"),
+        ("-5", "KZT", "column amount_major: '-5' is not an amount: write digits"),
+        ("5", "XAU", "column currency: XAU has no minor units in ISO 4217"),
+        ("5", "", "column currency: is empty"),
+        ("", "KZT", "column amount: is empty"),
+    ],
+)
+def test_an_amount_of_major_units_that_cannot_be_sent(
+    read: Read, written: str, currency: str, told: str
+) -> None:
+    found = read({"amount_major": written, "currency": currency, "order_reference": "ORD-1"})
+    assert str(found).startswith(told)
+
+
+@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
+def test_a_number_that_may_have_been_rounded_is_no_amount_of_major_units(read: Read) -> None:
+    row = {"currency": "KZT", "order_reference": "ORD-1"}
+    assert "may have been rounded already" in str(read({**row, "amount_major": 22000.5}))
+    assert read({**row, "amount_major": 22000}) == CreatePaymentLink(
+        amount=2200000, currency="KZT", order_reference="ORD-1"
+    )
+
+
+@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
+def test_an_amount_is_given_once(read: Read) -> None:
+    told = read({"amount": 5, "amount_major": "5", "currency": "KZT", "order_reference": "ORD-1"})
+    assert str(told) == "column amount_major: amount is given too: keep one"
+
+
+def test_a_file_names_one_column_of_amounts() -> None:
+    with pytest.raises(
+        UnusableInputError, match="amount and amount_major are the same, given twice: keep one"
+    ):
+        from_csv({"amount": "5", "amount_major": "5", "currency": "KZT"})
+    with pytest.raises(UnusableInputError, match="no column amount"):
+        from_csv({"currency": "KZT"})

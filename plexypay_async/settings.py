@@ -236,7 +236,12 @@ class Settings:
         if isinstance(key, ConfigurationError):
             raise key
         if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL
+            base_url = os.environ.get(BASE_URL_VARIABLE)
+            if base_url is None:
+                base_url = DEFAULT_BASE_URL
+            elif not base_url.strip():
+                # Who has set it did not mean the vendor's own host.
+                raise ConfigurationError(f"{BASE_URL_VARIABLE} is empty: give it an address, or unset it")
         return cls(api_key=key, base_url=base_url, **options)
 
     def changed(self, **options: Any) -> Settings:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -154,6 +155,21 @@ def _moment(value: object) -> datetime:
     return parsed
 
 
+def _return_address(value: object) -> str:
+    """Read the address of a page that a customer is sent to, or of a webhook."""
+    address = text(value)
+    try:
+        parts = urlsplit(address)
+        is_page = parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_page = False
+    if not is_page or any(each.isspace() for each in address):
+        raise BadRowError(
+            f"{shown(address)} is no address of a page: write one such as https://shop.example/paid"
+        )
+    return address
+
+
 def _flag(value: object) -> bool:
     """Read true or false, in one of the three usual spellings and any letter case."""
     if value is True or value is False:
@@ -201,7 +217,11 @@ def _is_missing(value: Any) -> bool:
 # ----------------------------------------------------------------------------------------------- columns
 
 _ANY_KEY = "NAME"
-_BY_NAME: dict[str, Callable[[Any], Any]] = {"amount": _amount, "currency": _currency}
+_BY_NAME: dict[str, Callable[[Any], Any]] = {
+    "amount": _amount,
+    "currency": _currency,
+    **dict.fromkeys(("success_url", "failure_url", "cancel_url", "callback_url"), _return_address),
+}
 """How a cell is read whose type does not say all."""
 _BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, real_time(): _moment}
 
@@ -279,7 +299,7 @@ def _column_of(name: str) -> Column | None:
     field = folded.partition(".")[0]
     key = stripped[len(field) + 1 :].strip()
     if key and f"{field}.{_ANY_KEY}" in _COLUMNS:
-        return Column(field, key, _anything)
+        return Column(field, key, _return_address if f"{field}.{key}" in SAME_COLUMN else _anything)
     return _COLUMNS.get(folded)
 
 

@@ -114,6 +114,8 @@ class BulkRun:
         self._tell_what_to_do(job)
         if received is not None:
             return exit_code_of(received)
+        if not self._tally.done and job.ended_by is None:
+            return Exit.UNUSABLE
         return Exit.INCOMPLETE if self._tally.not_created or job.ended_by is not None else Exit.OK
 
     def _finish(self, received: signal.Signals) -> bool:
@@ -211,7 +213,8 @@ class BulkRun:
         if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
-            tell("plexypay: this was a sandbox, not Plexy Pay: no money moves by these links")
+            named = " (PLEXYPAY_BASE_URL is its address)" if self.base_url is None else ""
+            tell(f"plexypay: this was a sandbox, not Plexy Pay: no money moves by these links{named}")
         if job.ended_by is not None:
             tell(
                 f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"
@@ -240,7 +243,7 @@ class BulkRun:
                 f" is a link: {what_to_do}"
             )
         if not tally.done and job.ended_by is None:
-            tell(f"plexypay: no rows in {self.source.name}")
+            tell(f"plexypay: there is no row in {self.source.name}: nothing was sent")
 
 
 def _counted(number: int, one: str, more: str) -> str:

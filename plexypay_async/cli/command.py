@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
@@ -46,10 +48,22 @@ class _ShowVersion(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose help keeps its lines, and whose errors, which quote the arguments, are printable."""
+    """A parser whose help keeps its lines, and whose errors, which quote the arguments, are printable.
+
+    An option is written out: its beginning alone may be that of another one tomorrow.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def unknown(self, arguments: Sequence[str]) -> NoReturn:
+        """End with the error of arguments that the command does not have."""
+        known = re.findall(r"--[a-z][a-z-]*", self.format_help())
+        hints = ""
+        for name in (argument.partition("=")[0] for argument in arguments if argument.startswith("--")):
+            near = get_close_matches(name, known, n=1)
+            hints += f"; did you mean {near[0]} for {name}?" if near else ""
+        self.error(f"unrecognized arguments: {' '.join(arguments)}{hints}")
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -71,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
         ("sandbox", sandbox),
         ("listen", listen),
     ):
-        command.configure(commands.add_parser(name, help=command.SUMMARY))
+        subparser = commands.add_parser(name, help=command.SUMMARY)
+        subparser.set_defaults(parser=subparser)
+        command.configure(subparser)
     return parser
 
 
@@ -84,7 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
     """
-    arguments = build_parser().parse_args(argv)
+    arguments, unknown = build_parser().parse_known_args(argv)
+    if unknown:
+        arguments.parser.unknown(unknown)
     if importlib.util.find_spec("rich") is None:
         tell(_MISSING_EXTRA)
         return Exit.UNUSABLE

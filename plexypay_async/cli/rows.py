@@ -71,13 +71,21 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
         UnusableInputError: There is no header line, or its columns are not those of a payment link.
     """
     json_lines = name.lower().endswith(_JSON_LINES_ENDINGS)
+    named: str | None = None
     for number, data in lines:
         if data is not None and not data.strip():
             continue
+        if not json_lines and (delimiter := _named_delimiter(data or b"", number)) is not None:
+            named = delimiter
+            continue
         lines.put_back([(number, data)])
         if json_lines or (data is not None and data.lstrip().startswith(b"{")):
+            if data is not None and data.strip() == b"{":
+                raise UnusableInputError(
+                    f"line {number}: a JSON object stands on several lines: write each object on one line"
+                )
             break
-        return _csv_rows(lines, number, data or b"")
+        return _csv_rows(lines, number, data or b"", named)
     else:
         if not json_lines:
             raise UnusableInputError(
@@ -115,10 +123,10 @@ class _Decoded(Iterator[str]):
         return data.decode("utf-8", "surrogateescape")
 
 
-def _csv_rows(lines: Lines, number: int, first: bytes) -> Iterator[Row | BadRow]:
+def _csv_rows(lines: Lines, number: int, first: bytes, named: str | None) -> Iterator[Row | BadRow]:
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
-    delimiter = _delimiter(first)
+    delimiter = named or _delimiter(first)
     text = _Decoded(lines)
     # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
     records = csv.reader(text, delimiter=delimiter, strict=True)
@@ -153,10 +161,16 @@ def _rows_below_header(
 
 def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:
     if len(cells) > len(columns):
-        raise BadRowError(
-            f"has {len(cells)} cells for {len(columns)} columns: "
-            f'put a cell that holds "{delimiter}" in double quotes'
-        )
+        if not any(cell.strip() for cell in cells[len(columns) :]):
+            # A spreadsheet writes columns that were emptied, too.
+            cells = cells[: len(columns)]
+        elif any(cell != cell.lstrip() and cell.lstrip().startswith('"') for cell in cells):
+            raise BadRowError("a space stands before a double quote: remove it, so that the cell is quoted")
+        else:
+            raise BadRowError(
+                f"has {len(cells)} cells for {len(columns)} columns: "
+                f'put a cell that holds "{delimiter}" in double quotes'
+            )
     if len(cells) < len(columns):
         raise BadRowError(
             f"has {len(cells)} cells for {len(columns)} columns, "
@@ -169,7 +183,12 @@ def _quoting_reason(error: Exception) -> str:
     if isinstance(error, BadRowError):
         return error.reason
     message = str(error)
-    if "field larger" in message or "unexpected end" in message:
+    if "field larger" in message:
+        return (
+            f"a cell has more than {csv.field_size_limit():,} characters: shorten it, or close a double quote"
+            " that is open"
+        )
+    if "unexpected end" in message:
         return "a double quote is opened and not closed: close it, and write a quote inside a cell twice"
     if "new-line" in message:
         return "a carriage return stands in an unquoted cell: end lines with a line feed"
@@ -181,13 +200,24 @@ def _refuse_other_formats(header: bytes, number: int) -> None:
     beginning = header.removeprefix(b"\xef\xbb\xbf").strip()
     if beginning.startswith(b"["):
         hint = "for JSON, write one object per line (JSON Lines), not one array"
-    elif beginning[:4].lower() == b"sep=":
-        hint = "remove the line that names the separator: it is found without"
     elif b"\r" in beginning:
         hint = "end lines with a line feed, not with a carriage return alone"
     else:
         return
     raise UnusableInputError(f"line {number}: the header cannot be read: {hint}")
+
+
+def _named_delimiter(line: bytes, number: int) -> str | None:
+    """Return the separator that a line such as ``sep=;`` names, as Excel writes it; None for other lines."""
+    text = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+    if text[:4].lower() != b"sep=":
+        return None
+    delimiter = text[4:].decode("ascii", "replace")
+    if delimiter not in tuple(",;|\t"):
+        raise UnusableInputError(
+            f"line {number}: sep={shown(delimiter)} names no separator: write a comma or a semicolon"
+        )
+    return delimiter
 
 
 def _delimiter(header: bytes) -> str:
@@ -199,6 +229,9 @@ def _delimiter(header: bytes) -> str:
 def _header_columns(header: list[str], number: int) -> list[str]:
     columns: list[str] = []
     fields: dict[str, str] = {}
+    while header and not header[-1].strip():
+        # Columns that were emptied in a spreadsheet stay in its file; their cells must be empty too.
+        header = header[:-1]
     for position, cell in enumerate(header, 1):
         if not cell.strip():
             raise UnusableInputError(f"line {number}: column {position} has no name: name it or remove it")
@@ -232,8 +265,11 @@ def _header_column(cell: str, number: int) -> str:
         return column_of(name, of_text=True).name
     except BadRowError as error:
         reason = error.reason
-        if "\t" in cell:
-            reason = f"unknown column {shown(name)}: separate the columns with commas or semicolons, not tabs"
+        other = next((told for mark, told in {"\t": "tabs", "|": "|"}.items() if mark in cell), None)
+        if other is not None:
+            reason = (
+                f"unknown column {shown(name)}: separate the columns with commas or semicolons, not {other}"
+            )
         raise UnusableInputError(f"line {number}: {reason}") from None
 
 

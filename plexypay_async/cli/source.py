@@ -18,7 +18,20 @@ LONGEST_LINE = 1 << 20
 """Bytes. A longer line is never a row; it is skipped without being kept in memory."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UNPACK = "unpack it first, such as with gunzip -c FILE | plexypay bulk-create -"
+_OTHER_FORMATS = {
+    b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
+    b"PK\x03\x04": "is an Excel workbook, or another ZIP file: save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook: save the sheet as CSV UTF-8",
+    b"\x1f\x8b": f"is compressed (gzip): {_UNPACK}",
+    b"BZh": "is compressed (bzip2): unpack it first",
+    b"\xfd7zXZ": "is compressed (xz): unpack it first",
+    b"(\xb5/\xfd": "is compressed (zstd): unpack it first",
+    b"PAR1": "is a Parquet file: export it as CSV, or read it in Python with create_partition",
+    b"%PDF": "is a PDF: export the table as CSV UTF-8",
+}
+"""What the first bytes of files tell that are neither CSV nor JSON Lines."""
 
 Line = tuple[int, bytes | None]
 """A line's number, from 1, and its bytes with their line ending; None where it is too long."""
@@ -46,8 +59,7 @@ class Lines(Iterator[Line]):
         self._number += 1
         self.bytes_read += len(data)
         if self._number == 1:
-            if data.startswith(_UTF_16_MARKS):
-                raise UnusableInputError("the input is UTF-16 text: save it as UTF-8")
+            _refuse_other_formats(data)
             data = data.removeprefix(_BYTE_ORDER_MARK)
         if len(data) < LONGEST_LINE or data.endswith(b"\n"):
             return self._number, data
@@ -60,6 +72,15 @@ class Lines(Iterator[Line]):
     def put_back(self, lines: list[Line]) -> None:
         """Yield these lines, in this order, again before any other."""
         self._again.extendleft(reversed(lines))
+
+
+def _refuse_other_formats(beginning: bytes) -> None:
+    for mark, told in _OTHER_FORMATS.items():
+        if beginning.startswith(mark):
+            raise UnusableInputError(f"the input {told}")
+    # Each second byte of ASCII text in UTF-16 is a NUL.
+    if len(beginning) > 3 and (not any(beginning[1:64:2]) or not any(beginning[:64:2])):
+        raise UnusableInputError("the input is UTF-16 text without a mark: save it as UTF-8")
 
 
 class Source:

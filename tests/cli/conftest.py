@@ -14,7 +14,10 @@ import pytest
 
 from plexypay_async.cli.progress import PlainProgress
 
-SANDBOX_TOLD = "plexypay: this was a sandbox, not Plexy Pay: no money moves by these links\n"
+SANDBOX_TOLD = (
+    "plexypay: this was a sandbox, not Plexy Pay: no money moves by these links"
+    " (PLEXYPAY_BASE_URL is its address)\n"
+)
 SANDBOX_ACCOUNT_TOLD = "plexypay: this is a sandbox's account, not one of Plexy Pay\n"
 KEY = "pr_0123456789abcdef0123456789abcdef"
 

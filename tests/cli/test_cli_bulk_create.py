@@ -214,11 +214,17 @@ def test_rows_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
         assert sums(done.stdout).get("created") == created
 
 
-def test_a_header_without_rows_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("more", [[], ["--strict"]])
+@pytest.mark.parametrize(
+    "content", ["amount,currency,order_reference\n", "amount,currency,order_reference\n\n,,\n"]
+)
+def test_a_header_without_rows_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, more: list[str]
+) -> None:
     path = tmp_path / "orders.csv"
-    path.write_text("amount,currency\n")
-    assert main(["bulk-create", str(path), "--sandbox"]) == 0
-    assert "no rows" in capsys.readouterr().err
+    path.write_text(content)
+    assert main(["bulk-create", str(path), "--sandbox", *more]) == 2
+    assert f"there is no row in {path}: nothing was sent" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -300,7 +306,8 @@ def test_a_server_elsewhere(orders: Path, server: str, tmp_path: Path, by_variab
         done = run_command(*arguments, PLEXYPAY_API_KEY=KEY, PLEXYPAY_BASE_URL=server)
     else:
         done = run_command(*arguments, "--base-url", server, PLEXYPAY_API_KEY=KEY)
-    assert (done.returncode, done.stderr) == (0, SANDBOX_TOLD)
+    told = SANDBOX_TOLD if by_variable else SANDBOX_TOLD.replace(" (PLEXYPAY_BASE_URL is its address)", "")
+    assert (done.returncode, done.stderr) == (0, told)
     assert sums(done.stdout)["created"] == "2"
     assert all(row["url"].startswith(server) for row in table(results))
 
@@ -452,3 +459,39 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         return usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
 
     assert peak_of(100_000) - peak_of(20_000) < 10_000  # KiB
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["--jornal", "x.journal"],
+            "unrecognized arguments: --jornal x.journal; did you mean --journal for --jornal?",
+        ),
+        (["--jornal=x"], "did you mean --journal for --jornal?"),
+        (["--result", "x.csv"], "did you mean --results for --result?"),
+        (["--strikt", "--resum"], "did you mean --strict for --strikt?; did you mean --resume for --resum?"),
+        (["--zzz"], "unrecognized arguments: --zzz"),
+        (["more.csv"], "unrecognized arguments: more.csv"),
+    ],
+)
+def test_an_unknown_option_is_met_with_the_commands_usage(
+    orders: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bulk-create", str(orders), "--sandbox", *arguments])
+    assert caught.value.code == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("usage: plexypay bulk-create ")
+    assert error.endswith(told)
+
+
+@pytest.mark.parametrize("command", ["reconcile", "journal", "sandbox", "listen"])
+def test_no_command_takes_the_beginning_of_an_option(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"reconcile": ["x.csv", "--journal", "j"], "journal": ["purge", "x"]}.get(command, [])
+    with pytest.raises(SystemExit) as caught:
+        main([command, *more, "--hel"])
+    assert caught.value.code == 2
+    assert "did you mean --help" in capsys.readouterr().err

@@ -241,8 +241,17 @@ def test_a_line_without_end_is_one_bad_row() -> None:
         ("amount,currency,metadata.a,metadata.a\n", ["column metadata.a is given twice"]),
         ("amount,currency,success_url,metadata.successUrl\n", ["twice"]),
         ("amount,currency,metadata.successUrl,success_url\n", ["are the same"]),
-        ("amount,currency,\n", ["column 3 has no name"]),
+        ("amount,,currency\n", ["column 2 has no name"]),
         ("amount\tcurrency\n", ["not tabs"]),
+        ("amount|currency\n", ["commas or semicolons, not |"]),
+        ("sep=:\namount:currency\n", ["line 1", "sep=", "names no separator"]),
+        ('{\n"amount": 1\n}\n', ["line 1", "write each object on one line"]),
+        (b"PK\x03\x04 and more", ["Excel workbook", "save the sheet as CSV UTF-8"]),
+        (b"\xd0\xcf\x11\xe0 and more", ["old Excel workbook"]),
+        (b"\x1f\x8b and more", ["compressed (gzip)", "gunzip"]),
+        (b"%PDF-1.7", ["is a PDF"]),
+        ("amount,currency\n".encode("utf-16-le"), ["UTF-16 text without a mark", "save it as UTF-8"]),
+        ("amount,currency\n".encode("utf-16-be"), ["UTF-16 text without a mark", "save it as UTF-8"]),
         ('[{"amount": 1}]\n', ["one object per line"]),
         ('amount,"currency\n', ["header cannot be read"]),
         ("amount,currency\n".encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
@@ -289,7 +298,7 @@ def test_json_lines_accept_digits_as_text_and_null_as_not_given() -> None:
         ('{"amount": 5, "Amount": 6, "currency": "KZT"}', "amount", "is given twice"),
         ('{"amount": 5, "currency": "KZT", "metadata.a": 1, "metadata": {"a": 2}}', "metadata.a", "twice"),
         (
-            '{"amount": 5, "currency": "KZT", "success_url": "u", "metadata": {"successUrl": "v"}}',
+            '{"amount": 5, "currency": "KZT", "success_url": "http://u", "metadata": {"successUrl": "v"}}',
             None,
             "give it once",
         ),
@@ -392,10 +401,9 @@ def test_a_pipe_is_spooled_to_be_read_twice(tmp_path: Any) -> None:
     ("content", "hint"),
     [
         (b'[{"amount": 1, "currency": "KZT"}]\n', "one object per line"),
-        (b"\xef\xbb\xbfsep=;\namount;currency\n1;KZT\n", "names the separator"),
         (b"amount,currency\r1,KZT\r", "carriage return alone"),
     ],
-    ids=["JSON array", "sep=", "old Mac"],
+    ids=["JSON array", "old Mac"],
 )
 def test_files_of_another_format_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, hint: str
@@ -406,3 +414,51 @@ def test_files_of_another_format_are_named(
     error = capsys.readouterr().err
     assert "line 1: the header cannot be read" in error
     assert hint in error
+
+
+# ----------------------------------------------------------------------------------- as spreadsheets write it
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("name", "delimiter"), [("sep=;", ";"), ("SEP=,", ","), ("sep=|", "|"), ("sep=\t", "\t")]
+)
+def test_a_first_line_may_name_the_separator(mark: str, name: str, delimiter: str) -> None:
+    found = request(f"{mark}{name}\r\namount{delimiter}currency\r\n100{delimiter}KZT\r\n")
+    assert (found.amount, found.currency) == (100, "KZT")
+
+
+def test_columns_that_were_emptied_are_dropped() -> None:
+    rows = read("amount,currency,,\n100,KZT,,\n200,KZT,, \n300,KZT\n400,KZT,,more\n500,KZT,,,,,\n")
+    assert [row.request.amount for row in rows if isinstance(row, Row)] == [100, 200, 300, 500]
+    (bad,) = [row for row in rows if isinstance(row, BadRow)]
+    assert (bad.line, bad.reason[:28]) == (5, "has 4 cells for 2 columns: p")
+
+
+def test_a_space_before_a_quoted_cell_is_named() -> None:
+    bad = refusal('amount,currency,description\n100,KZT, "for two, please"\n')
+    assert bad.reason == "a space stands before a double quote: remove it, so that the cell is quoted"
+
+
+def test_a_cell_that_is_too_long_is_named() -> None:
+    bad = refusal(f"amount,currency,description\n100,KZT,{'x' * 131_073}\n")
+    assert bad.reason.startswith("a cell has more than 131,072 characters")
+
+
+RETURN_URLS = [
+    *("success_url", "failure_url", "cancel_url", "callback_url"),
+    *("metadata.successUrl", "metadata.failureUrl", "metadata.cancelUrl", "metadata.callbackUrl"),
+]
+
+
+@pytest.mark.parametrize("column", RETURN_URLS)
+@pytest.mark.parametrize(
+    "value", ["shop.example", "ftp://shop.example/x", "https://", "/paid", "http://[", "n/a"]
+)
+def test_a_return_address_is_that_of_a_page(column: str, value: str) -> None:
+    bad = cell(column, value)
+    assert isinstance(bad, BadRow)
+    assert bad.column == column
+    assert "is no address of a page: write one such as https://" in bad.reason
+    good = cell(column, "HTTPS://shop.example/paid?order=1")
+    assert isinstance(good, Row)

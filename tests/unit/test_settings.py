@@ -69,7 +69,11 @@ def test_the_environment_is_checked_too(client: Client, monkeypatch: pytest.Monk
     monkeypatch.setenv("PLEXYPAY_BASE_URL", "http://env.example")
     with pytest.raises(ConfigurationError, match="base_url: plain http"):
         client(KEY)
-    monkeypatch.setenv("PLEXYPAY_BASE_URL", "")
+    for empty in ("", " "):
+        monkeypatch.setenv("PLEXYPAY_BASE_URL", empty)
+        with pytest.raises(ConfigurationError, match="PLEXYPAY_BASE_URL is empty"):
+            client(KEY)
+    monkeypatch.delenv("PLEXYPAY_BASE_URL")
     assert client(KEY).__repr__().endswith(f" {DEFAULT_BASE_URL}>")
     monkeypatch.setenv("PLEXYPAY_API_KEY", "two\twords")
     with pytest.raises(ConfigurationError, match="api_key: "):

@@ -42,6 +42,22 @@ __all__ = [
 
 _LARGEST_AMOUNT = 2**63 - 1
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_SUMS = frozenset(
+    (
+        "total",
+        "grand total",
+        "subtotal",
+        "sum",
+        "итог",
+        "итого",
+        "всего",
+        "сумма",
+        "жиыны",
+        "барлығы",
+        "қорытынды",
+    )
+)
+"""What stands in the last row of a table, in the languages of those who write them."""
 _HAS_TIME_OF_DAY = re.compile(r"\d[T t]\d")
 
 
@@ -383,7 +399,22 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     values[field] = {**found, **added}
 
 
+def _refuse_sums(values: Mapping[str, Any]) -> None:
+    """Refuse the row below a table that has its sum: as a payment link somebody would pay all of it."""
+    for column in ("order_reference", "description", "customer_id"):
+        cell = values.get(column)
+        if (
+            isinstance(cell, str)
+            and cell.rstrip(" :.").casefold() in _SUMS
+            and (column == "order_reference" or values.get("order_reference") is None)
+        ):
+            raise BadRowError(
+                f"{shown(cell)}: this is the sum of a table, and no order: remove the row", column
+            )
+
+
 def _request(values: dict[str, Any]) -> CreatePaymentLink:
+    _refuse_sums(values)
     major = values.pop(_AMOUNT_MAJOR.name, None)
     if major is not None:
         if "amount" in values:

@@ -17,7 +17,7 @@ from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from .exits import Exit, UnusableInputError, exit_code_of
-from .job import BulkCreateJob
+from .job import CUT_OFF, BulkCreateJob
 from .progress import Scale, choose_progress
 from .references import check_references, check_repeats
 from .report import Problems, Tally, tell_sums
@@ -112,11 +112,16 @@ class BulkRun:
         )
         tell_sums(self._tally, with_journal=self.journal_path is not None)
         self._tell_what_to_do(job)
+        if (change := self.source.change()) is not None:
+            tell(
+                f"plexypay: {change}: what came later was not read; run the whole file again, with a journal"
+            )
         if received is not None:
             return exit_code_of(received)
         if not self._tally.done and job.ended_by is None:
             return Exit.UNUSABLE
-        return Exit.INCOMPLETE if self._tally.not_created or job.ended_by is not None else Exit.OK
+        incomplete = self._tally.not_created or job.ended_by is not None or change is not None
+        return Exit.INCOMPLETE if incomplete else Exit.OK
 
     def _finish(self, received: signal.Signals) -> bool:
         job = self._job
@@ -143,9 +148,10 @@ class BulkRun:
         count = bad = 0
         for row in check_repeats(rows) if self.journal_path is None else rows:
             count += 1
-            if isinstance(row, BadRow):
+            refusal = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
+            if refusal is not None:
                 bad += 1
-                self._problems.add(row.line, row.explanation)
+                self._problems.add(row.line, refusal)
         if bad:
             self._problems.tell_hidden("")
             raise UnusableInputError(

@@ -23,7 +23,12 @@ from .report import Problems, Tally
 from .results import ResultsFile, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
 
-__all__ = ["BulkCreateJob"]
+__all__ = ["CUT_OFF", "BulkCreateJob"]
+
+CUT_OFF = (
+    "the last line has no line feed at its end: if the file was cut there, this row is not whole; end the"
+    " file with a line feed"
+)
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
 """Whether they are about a row is known when another answer comes; until then they may be about the key."""
@@ -155,6 +160,8 @@ class BulkCreateJob:
                         self.problems.add(row.line, row.explanation, self.write)
                         self._record(row, RowOutcome.INVALID, error_message=row.explanation)
                     else:
+                        if row.ends_open:
+                            self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
                         self._under_way[index] = row
                         index += 1
                         yield row.request if row.encoded is None else EncodedLink(row.request, row.encoded)

@@ -36,6 +36,8 @@ class Row:
     request: CreatePaymentLink
     encoded: WireRequest | None = None
     """The request as it goes out, where it was needed to compare rows."""
+    ends_open: bool = False
+    """Whether it is the last of a CSV file whose last line has no line feed: it may have been cut there."""
     repeats: int | None = None
     """The line of an equal row with the same order reference, where a job with a journal found one."""
 
@@ -156,7 +158,8 @@ def _rows_below_header(
             yield BadRow(taken[0][0], None, _quoting_reason(error))
             continue
         if any(cell and not cell.isspace() for cell in cells):
-            yield _row(taken[0][0], cells, cells_of)
+            row = _row(taken[0][0], cells, cells_of)
+            yield attrs.evolve(row, ends_open=True) if isinstance(row, Row) and lines.ends_open else row
 
 
 def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:

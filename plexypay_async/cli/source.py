@@ -48,16 +48,21 @@ class Lines(Iterator[Line]):
         """How far the stream was read, in bytes."""
         self.ended = False
         """Whether the stream's end was seen."""
+        self.ends_open = False
+        """Whether the line that came last has no line feed at its end: the file may have been cut there."""
 
     def __next__(self) -> Line:
         if self._again:
-            return self._again.popleft()
+            line = self._again.popleft()
+            self.ends_open = _ends_open(line[1] or b"\n")
+            return line
         data = self._stream.readline(LONGEST_LINE)
         if not data:
             self.ended = True
             raise StopIteration
         self._number += 1
         self.bytes_read += len(data)
+        self.ends_open = _ends_open(data)
         if self._number == 1:
             _refuse_other_formats(data)
             data = data.removeprefix(_BYTE_ORDER_MARK)
@@ -72,6 +77,10 @@ class Lines(Iterator[Line]):
     def put_back(self, lines: list[Line]) -> None:
         """Yield these lines, in this order, again before any other."""
         self._again.extendleft(reversed(lines))
+
+
+def _ends_open(data: bytes) -> bool:
+    return len(data) < LONGEST_LINE and not data.endswith((b"\n", b"\r"))
 
 
 def _refuse_other_formats(beginning: bytes) -> None:
@@ -110,6 +119,8 @@ class Source:
         self._start = self._stream.tell() if self.repeatable else 0
         self.size = found.st_size - self._start if self.repeatable else None
         """Bytes; None for a pipe, whose end is not known."""
+        self._path = None if path == "-" else path
+        self._found = found if self.repeatable else None
         self._lines: Lines | None = None
 
     def __enter__(self) -> Self:
@@ -126,6 +137,24 @@ class Source:
             self._stream.seek(self._start)
         self._lines = Lines(self._stream)
         return self._lines
+
+    def change(self) -> str | None:
+        """Say how a file has changed since it was opened; None where it has not, and for a pipe."""
+        if self._found is None:
+            return None
+        before = self._found
+        try:
+            now = os.fstat(self._stream.fileno())
+            there = now if self._path is None else os.stat(self._path)
+        except (OSError, ValueError):
+            return f"{self.name} was removed while it was read"
+        if (there.st_dev, there.st_ino) != (before.st_dev, before.st_ino):
+            return f"{self.name} was replaced by another file while it was read"
+        if now.st_size != before.st_size:
+            return f"{self.name} had {before.st_size:,} bytes when it was opened, and has {now.st_size:,} now"
+        if now.st_mtime_ns != before.st_mtime_ns:
+            return f"{self.name} was written to while it was read"
+        return None
 
     def spool(self) -> None:
         """Make a pipe repeatable: read it to its end into a temporary file that nobody else sees."""

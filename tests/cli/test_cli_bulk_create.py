@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from plexypay_async.api.payment_links import BulkResult
 from plexypay_async.cli import main
+from plexypay_async.cli.job import BulkCreateJob
 from tests.cli.conftest import SANDBOX_TOLD
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"
@@ -495,3 +497,61 @@ def test_no_command_takes_the_beginning_of_an_option(
         main([command, *more, "--hel"])
     assert caught.value.code == 2
     assert "did you mean --help" in capsys.readouterr().err
+
+
+def test_a_file_that_may_have_been_cut_is_warned_of_and_refused_if_strict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("order_reference,currency,amount\ngr-1,KZT,2200000\ngr-2,KZT,22")
+    assert main(["bulk-create", str(path), "--sandbox"]) == 0
+    told = capsys.readouterr().err
+    assert "warning: line 3: the last line has no line feed at its end: if the file was cut there" in told
+    assert main(["bulk-create", str(path), "--sandbox", "--strict"]) == 2
+    told = capsys.readouterr().err
+    assert f"{path}:3: the last line has no line feed at its end" in told
+    assert "1 of 2 rows cannot be sent, so none was (--strict)" in told
+
+
+def _grow(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("gr-9,KZT,900\n")
+
+
+def _replace(path: Path) -> None:
+    other = path.with_suffix(".new")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_grow, "bytes when it was opened, and has"),
+        (_replace, "was replaced by another file while it was read"),
+        (Path.unlink, "was removed while it was read"),
+        (Path.touch, "was written to while it was read"),
+    ],
+)
+def test_a_file_that_changes_while_it_is_read_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+    told: str,
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("order_reference,currency,amount\ngr-1,KZT,2200000\ngr-2,KZT,22\n")
+    record = BulkCreateJob._record_result
+
+    def recorded(self: BulkCreateJob, result: BulkResult) -> None:
+        if result.index == 0:
+            change(path)
+        record(self, result)
+
+    monkeypatch.setattr(BulkCreateJob, "_record_result", recorded)
+    assert main(["bulk-create", str(path), "--sandbox"]) == 1
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert "what came later was not read; run the whole file again" in captured.err
+    assert "created" in captured.out

@@ -462,3 +462,35 @@ def test_a_return_address_is_that_of_a_page(column: str, value: str) -> None:
     assert "is no address of a page: write one such as https://" in bad.reason
     good = cell(column, "HTTPS://shop.example/paid?order=1")
     assert isinstance(good, Row)
+
+
+# ------------------------------------------------------------------------------------------ the input's end
+
+
+def test_a_last_line_without_a_line_feed_is_marked() -> None:
+    rows = read("amount,currency\n100,KZT\n22,KZT")
+    assert [row.ends_open for row in rows if isinstance(row, Row)] == [False, True]
+    assert not any(
+        row.ends_open for row in read("amount,currency\n100,KZT\n22,KZT\n") if isinstance(row, Row)
+    )
+    (row,) = read('{"amount": 5, "currency": "KZT"}', "orders.jsonl")
+    assert isinstance(row, Row)
+    assert not row.ends_open
+
+
+def test_lines_that_are_read_again_are_not_the_last() -> None:
+    # The quote that is opened swallows all lines to the end, which are read again.
+    rows = read('amount,currency,description\n1,KZT,"a\n2,KZT,b\n3,KZT,c')
+    assert [(row.line, row.ends_open) for row in rows if isinstance(row, Row)] == [(3, False), (4, True)]
+
+
+@pytest.mark.parametrize(
+    "word", ["TOTAL", "Total:", "Итого", "ИТОГО:", "Всего", "Жиыны", "барлығы", "Grand Total"]
+)
+def test_the_sum_below_a_table_is_no_order(word: str) -> None:
+    for row in (f"300,KZT,,{word}", f"300,,,{word}", f"300,KZT,{word},"):
+        bad = refusal(f"amount,currency,order_reference,description\n{row}\n")
+        assert "this is the sum of a table, and no order: remove the row" in bad.reason
+        assert bad.column in ("description", "order_reference")
+    fine = request(f"amount,currency,order_reference,description\n300,KZT,ORD-1,{word}\n")
+    assert fine.description == word

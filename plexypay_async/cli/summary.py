@@ -1,0 +1,98 @@
+"""What a file holds, told before anything is sent: rows, sums, smallest and largest amounts, expiries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..money import Money
+from .report import tell_table
+from .rows import BadRow, Row
+
+__all__ = ["FileSummary"]
+
+
+@attrs.define
+class _Amounts:
+    """The amounts of one currency, in minor units."""
+
+    count: int = 0
+    total: int = 0
+    smallest: int = 0
+    largest: int = 0
+
+    def add(self, amount: int) -> None:
+        self.smallest = min(self.smallest, amount) if self.count else amount
+        self.largest = max(self.largest, amount)
+        self.count += 1
+        self.total += amount
+
+
+@attrs.define
+class FileSummary:
+    """The running summary of a file's rows, in constant memory."""
+
+    rows: int = 0
+    bad: int = 0
+    """Rows that cannot be sent."""
+    repeated: int = 0
+    """Rows that are equal to an earlier one with their order reference."""
+    without_reference: int = 0
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    """The first and the last time at which one of the links expires."""
+    _amounts: dict[str, _Amounts] = attrs.field(factory=dict[str, _Amounts])
+
+    def add(self, row: Row | BadRow) -> None:
+        """Count a row."""
+        self.rows += 1
+        if isinstance(row, BadRow):
+            self.bad += 1
+            return
+        if row.repeats is not None:
+            self.repeated += 1
+            return
+        request = row.request
+        self.without_reference += request.order_reference is None
+        self._amounts.setdefault(request.currency, _Amounts()).add(request.amount)
+        expiry = request.expires_at
+        if expiry is not None:
+            self.earliest = expiry if self.earliest is None else min(self.earliest, expiry)
+            self.latest = expiry if self.latest is None else max(self.latest, expiry)
+
+    def tell(self) -> None:
+        """Write it to standard output: amounts in major units, times in UTC."""
+        tell_table(
+            ("rows", f"{self.rows:,}"),
+            ("  bad rows", f"{self.bad:,}"),
+            ("  repeated rows", f"{self.repeated:,}"),
+            ("  without an order reference", f"{self.without_reference:,}"),
+            *(line for currency in sorted(self._amounts) for line in self._lines_of(currency)),
+            ("first expiry", _moment(self.earliest)),
+            ("last expiry", _moment(self.latest)),
+        )
+
+    def _lines_of(self, currency: str) -> list[tuple[str, str]]:
+        amounts = self._amounts[currency]
+        return [
+            (f"{currency}: links", f"{amounts.count:,}"),
+            ("  sum", _shown(amounts.total, currency)),
+            ("  smallest", _shown(amounts.smallest, currency)),
+            ("  largest", _shown(amounts.largest, currency)),
+        ]
+
+
+def _shown(amount: int, currency: str) -> str:
+    try:
+        # A sum may be larger than any amount, so that it is none of `Money`.
+        decimals = -int(Money(1, currency).in_major_units.as_tuple().exponent)
+    except ConfigurationError:
+        return f"{amount:,} minor units"
+    whole, part = divmod(amount, 10**decimals)
+    return f"{whole:,}" + (f".{part:0{decimals}}" if decimals else "")
+
+
+def _moment(at: datetime | None) -> str:
+    return "never" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

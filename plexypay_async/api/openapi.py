@@ -180,7 +180,8 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
             "additionalProperties": True,
         }
         return _answered("A page.", page)
-    answer = cast("Operation[..., Any]", declaration).answer
+    operation = cast("Operation[..., Any]", declaration)
+    answer = operation.answer
     schema = schemas.reference(answer.model)
     if answer.chosen is not None:
         several = {"type": "array", "items": schema}
@@ -188,6 +189,9 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
     elif answer.model.list_under is not None:
         schema = {"anyOf": [schema, {"type": "array"}]}
     responses = _answered(description, schema)
+    if operation.created is not None:
+        known = f"That the status may be 201 is {operation.created.value}."
+        responses = {"201": {**responses["200"], "description": f"{description} {known}"}, **responses}
     if answer.known_by is not None:
         responses["204"] = {"description": "Done, without an answer."}
     return responses

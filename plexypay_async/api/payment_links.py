@@ -527,6 +527,7 @@ class PaymentLinks(Resource[F]):
         PaymentLink,
         evidence=Evidence.PUBLISHED,
         replay=Replay.AFTER_LOOKUP,
+        created=Evidence.OBSERVED,
         echoes={"order_reference": "order_reference", "amount": "amount", "currency": "currency"},
         look_up=LookUp(
             retrieve_by_order_reference,

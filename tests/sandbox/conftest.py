@@ -12,8 +12,14 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from plexypay_async.api.openapi import openapi_document
 from plexypay_async.sandbox import Sandbox
 
+DESCRIBED = {
+    operation["operationId"]: operation
+    for of_path in openapi_document("http://sandbox")["paths"].values()
+    for operation in of_path.values()
+}
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
 
 
@@ -62,9 +68,18 @@ def ask(sandbox: Sandbox, session: aiohttp.ClientSession) -> Ask:
             options["json"] = body
         async with session.request(method, sandbox.base_url + path, headers=headers, **options) as response:
             assert response.content_type == "application/json"
+            if path.startswith("/v1/") and response.status < 300:
+                check_described(sandbox, response.status)
             return Reply(response.status, await response.json(), response.headers)
 
     return send
+
+
+def check_described(sandbox: Sandbox, status: int) -> None:
+    """Check that the OpenAPI document has the status of the success that was answered last."""
+    *_, last = sandbox.requests
+    if last.operation is not None:
+        assert str(status) in DESCRIBED[last.operation]["responses"], f"{last.operation}: {status}"
 
 
 class Received(NamedTuple):

@@ -17,7 +17,7 @@ import attrs
 
 from .._version import __version__
 from .docstrings import Docstring, docstring_of, field_descriptions
-from .fields import BodyInExtra, Model, OpenEnum, real_time, wire_name, wire_names
+from .fields import BodyInExtra, Model, OpenEnum, Part, real_time, wire_name, wire_names
 from .index import every_group
 from .operation import Declaration, Evidence, Listing, Operation, declarations
 
@@ -36,7 +36,9 @@ from:
 
 {evidence}
 
-Bodies carry further fields that nobody has published, so that every object is open. `x-replay` says what the
+Bodies carry further fields that nobody has published, so that every object is open. A field of a request that
+is not required may be null, as `amount` and `scaExemption` are in the vendor's own requests of 2023; for any
+other field that is assumed. `x-replay` says what the
 library repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
 _LEFT_OUT = ("extra", "raw")
@@ -216,22 +218,31 @@ class _Schemas:
     def __init__(self) -> None:
         self.made: dict[str, dict[str, Any]] = {}
 
-    def reference(self, kind: Any, apart: Sequence[str] = ()) -> dict[str, Any]:
-        """Return a reference to a class' schema; fields that go elsewhere than to the body are `apart`."""
-        if kind.__name__ not in self.made:
-            self.made[kind.__name__] = {}
-            self.made[kind.__name__] = self._schema(kind, apart)
-        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    def reference(
+        self, kind: Any, apart: Sequence[str] = (), also: Sequence[str] = (), name: str | None = None
+    ) -> dict[str, Any]:
+        """Return a reference to a class' schema, in which the fields `also` are required.
 
-    def _schema(self, kind: Any, apart: Sequence[str]) -> dict[str, Any]:
+        Fields that go elsewhere than to the body are `apart`.
+        """
+        name = name or kind.__name__
+        if name not in self.made:
+            self.made[name] = {}
+            self.made[name] = self._schema(kind, apart, also)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _schema(self, kind: Any, apart: Sequence[str], also: Sequence[str]) -> dict[str, Any]:
         told, described = docstring_of(kind), field_descriptions(kind)
         properties: dict[str, Any] = {}
         required: list[str] = []
         alternatives: list[dict[str, Any]] = []
+        conditions: dict[str, Any] = {}
         for field in _fields(kind):
             if field.name in apart:
                 continue
-            schema = self.of_type(field.type, nullable=issubclass(kind, Model))
+            is_required = field.name in also or _is_required(field)
+            is_nullable = issubclass(kind, Model) or not is_required
+            schema = self.of_type(field.type, nullable=is_nullable, part=field.metadata.get("part"))
             schema = _varied(schema, field)
             if field.name in described:
                 schema = {**schema, "description": described[field.name]}
@@ -242,7 +253,9 @@ class _Schemas:
                 continue
             names = wire_names(field)
             properties.update(dict.fromkeys(names, schema))
-            if field.default is attrs.NOTHING:
+            if field.metadata.get("required_with"):
+                conditions = _condition(kind, field, self.of_type(field.type, nullable=False))
+            if is_required:
                 if len(names) == 1:
                     required.append(names[0])
                 else:
@@ -256,10 +269,11 @@ class _Schemas:
             made["required"] = required
         if alternatives:
             made["anyOf"] = alternatives
+        made.update(conditions)
         made["additionalProperties"] = True
         return made
 
-    def of_type(self, kind: Any, *, nullable: bool) -> dict[str, Any]:
+    def of_type(self, kind: Any, *, nullable: bool, part: Part | None = None) -> dict[str, Any]:
         """Return the schema of a field's type; None is left out of those that may not be null on the wire."""
         members = typing.get_args(kind) if _is_union(kind) else (kind,)
         schemas: list[dict[str, Any]] = []
@@ -267,7 +281,7 @@ class _Schemas:
             # Of an enumeration or its string, and of a number or its integer, the first says it all.
             is_weaker = (member is str and len(schemas) > 0) or (member is int and Decimal in members)
             if member is not types.NoneType and not is_weaker:
-                schemas.append(self._one(member))
+                schemas.append(self._one(member, part))
         is_null = nullable and types.NoneType in members
         if len(schemas) == 1 and is_null and isinstance(schemas[0].get("type"), str):
             return {**schemas[0], "type": [schemas[0]["type"], "null"]}
@@ -275,7 +289,7 @@ class _Schemas:
             schemas.append({"type": "null"})
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
-    def _one(self, kind: Any) -> dict[str, Any]:
+    def _one(self, kind: Any, part: Part | None = None) -> dict[str, Any]:
         plain = {str: "string", int: "integer", bool: "boolean", Decimal: "number", float: "number"}
         if kind in plain:
             return {"type": plain[kind]}
@@ -289,11 +303,30 @@ class _Schemas:
         if isinstance(kind, type) and issubclass(kind, OpenEnum):
             # An open set: a validator must not refuse what is new.
             return {"type": "string", "x-known-values": [member.value for member in kind]}
+        if part is not None and kind is part.kind:
+            return self.reference(kind, also=part.required, name=part.schema)
         if isinstance(kind, type) and attrs.has(kind):
             return self.reference(kind)
         if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
             return {"type": "object", "additionalProperties": True}
         raise TypeError(f"no schema is known for {kind}")
+
+
+def _is_required(field: attrs.Attribute[Any]) -> bool:
+    """Tell whether the API requires a field: by its mark where the constructor does not."""
+    is_marked = field.metadata.get("required") and not field.metadata["required_with"]
+    return field.default is attrs.NOTHING or bool(is_marked)
+
+
+def _condition(kind: Any, field: attrs.Attribute[Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return that a field is required with a value of another one."""
+    other, value = field.metadata["required_with"]
+    (decisive,) = (wire_name(each) for each in _fields(kind) if each.name == other)
+    name = wire_name(field)
+    return {
+        "if": {"properties": {decisive: {"const": value.value}}, "required": [decisive]},
+        "then": {"properties": {name: schema}, "required": [name]},
+    }
 
 
 def _varied(schema: dict[str, Any], field: attrs.Attribute[Any]) -> dict[str, Any]:

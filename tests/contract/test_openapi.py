@@ -136,33 +136,132 @@ def test_names_places_and_types_are_those_of_the_wire() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["apiKey"]["name"] == "Authorization"
 
 
-@needs("jsonschema")
-@pytest.mark.parametrize(
-    ("example", "name"),
-    [
-        ("payment-link.json", "PaymentLink"),
-        ("payment-link.newer.json", "PaymentLink"),
-        ("payment-link-create.request.json", "CreatePaymentLink"),
-        ("transaction.json", "Transaction"),
-        ("v1-2023.payment-search.json", "Payment"),
-        ("capture.json", "PaymentResult"),
-        ("refund.json", "RefundResult"),
-        ("direct-payment-3ds.json", "DirectPayment"),
-        ("merchant-initiated.json", "RecurringPayment"),
-        ("merchant-initiated.request.json", "ChargeRecurringPayment"),
-        ("error.json", "Error"),
-        ("error-string-code.json", "Error"),
-        ("error-padded-code.json", "Error"),
-    ],
-)
-def test_what_is_published_fits_its_schema(example: str, name: str) -> None:
+PUBLISHED = [
+    ("payment-link-create.request.json", "payment_links.create", "request"),
+    ("payment-link.json", "payment_links.create", "201"),
+    ("payment-link.json", "payment_links.retrieve", "200"),
+    ("payment-link.newer.json", "payment_links.create", "201"),
+    ("payment-link.newer.json", "payment_links.cancel", "200"),
+    ("payment-links-page.json", "payment_links.list", "200"),
+    ("transaction.json", "transactions.retrieve", "200"),
+    ("v1.transaction-live-other-spelling.json", "transactions.retrieve", "200"),
+    ("transactions-page.json", "transactions.list", "200"),
+    ("v1-2023.payment-search.json", "payments.search", "200"),
+    ("v1-2023.cancel.json", "payments.cancel", "200"),
+    ("v1-2023.capture.request.json", "payments.capture", "request"),
+    ("capture.json", "payments.capture", "200"),
+    ("v1-2023.refund.request.json", "payments.refund", "request"),
+    ("v1-2023.refund-full.request.json", "payments.refund", "request"),
+    ("refund.json", "payments.refund", "200"),
+    ("v1-2023.direct-payment-create.request.json", "direct_payments.create", "request"),
+    ("direct-payment-3ds.json", "direct_payments.create", "200"),
+    ("v1-2023.direct-payment-declined.json", "direct_payments.create", "200"),
+    ("v1-2023.direct-payment-continue-3ds.request.json", "direct_payments.continue_3ds", "request"),
+    ("v1-2023.direct-payment-continued.json", "direct_payments.continue_3ds", "200"),
+    ("merchant-initiated.request.json", "recurring.charge", "request"),
+    ("merchant-initiated.json", "recurring.charge", "200"),
+    *(
+        (f"error{kind}.json", "payment_links.create", "default")
+        for kind in ("", "-string-code", "-padded-code", "-message-only.http500")
+    ),
+]
+OPERATIONS = {
+    operation["operationId"]: operation
+    for of_path in DOCUMENT["paths"].values()
+    for operation in of_path.values()
+}
+
+
+def schema_of(operation: str, part: str) -> Any:
+    """Return the schema of an operation's request, or of its answer with a status."""
+    described = OPERATIONS[operation]
+    found = described["requestBody"] if part == "request" else described["responses"][part]
+    if "$ref" in found:
+        found = DOCUMENT["components"]["responses"][found["$ref"].rpartition("/")[2]]
+    return found["content"]["application/json"]["schema"]
+
+
+def faults(schema: Any, document: Any) -> list[str]:
+    """Return what a schema of the document, or the one of this name, says against a body."""
     validator: Any = import_module("jsonschema").Draft202012Validator
+    if isinstance(schema, str):
+        schema = {"$ref": f"#/components/schemas/{schema}"}
+    components = {"components": DOCUMENT["components"]}
+    return [error.message for error in validator({**schema, **components}).iter_errors(document)]
 
-    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
-    document = json.loads((EXAMPLES / example).read_bytes())
 
-    assert [error.message for error in validator(schema).iter_errors(document)] == []
-    assert list(validator(schema).iter_errors([])), "the schema refuses something"
+@needs("jsonschema")
+@pytest.mark.parametrize(("example", "operation", "part"), PUBLISHED)
+def test_what_is_published_fits_its_schema(example: str, operation: str, part: str) -> None:
+    schema = schema_of(operation, part)
+
+    assert faults(schema, json.loads((EXAMPLES / example).read_bytes())) == []
+    assert faults(schema, "text"), "the schema refuses something"
+
+
+def test_every_published_request_and_answer_is_tried() -> None:
+    files = {path.name for path in EXAMPLES.glob("*.json") if not path.name.startswith("webhook-")}
+
+    assert {example for example, *_ in PUBLISHED} == files
+
+
+@needs("jsonschema")
+@pytest.mark.parametrize("operation", ["payments.capture", "payments.refund"])
+def test_no_amount_is_the_whole_of_it(operation: str) -> None:
+    for document in ({"amount": None}, {}):
+        assert faults(schema_of(operation, "request"), document) == []
+
+
+def direct_payment() -> Any:
+    return json.loads((EXAMPLES / "v1-2023.direct-payment-create.request.json").read_bytes())
+
+
+BILLED = ("firstName", "lastName", "addressLine1", "addressLine2", "postalCode", "phone", "country")
+REQUIRED_IN_2023 = [
+    ("terminalId",),
+    ("threeDSNotificationUrl",),
+    ("customerDetails",),
+    ("customerDetails", "billingAddress"),
+    *(("customerDetails", "billingAddress", name) for name in BILLED),
+    ("cardData", "encryptedCvv"),
+    ("cardData", "encryptedCardholderName"),
+    ("recurring", "parentTransactionId"),
+]
+
+
+@needs("jsonschema")
+@pytest.mark.parametrize("path", REQUIRED_IN_2023, ids=".".join)
+@pytest.mark.parametrize("instead", ["nothing", "null"])
+def test_what_the_table_of_2023_requires_is_required(path: tuple[str, ...], instead: str) -> None:
+    document = direct_payment()
+    # In the example a card is sent whole and by its token as well.
+    del document["cardData"]["tokenId"]
+    assert faults("CreateDirectPayment", document) == []
+    inner = document
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = None
+    if instead == "nothing":
+        del inner[path[-1]]
+
+    assert faults("CreateDirectPayment", document)
+
+
+@needs("jsonschema")
+def test_what_the_table_of_2023_does_not_require_is_not() -> None:
+    document = direct_payment()
+    document["cardData"] = {"tokenId": "t"}
+    document["recurring"] = {"recurringType": "cof_initial"}
+    del document["customerDetails"]["deliveryAddress"]["phone"]
+    for inner, names in (
+        (document, ("externalUserId", "skipThreeDS", "moto", "scaExemption")),
+        (document["customerDetails"]["billingAddress"], ("city",)),
+        (document["customerDetails"], ("email",)),
+    ):
+        for name in names:
+            del inner[name]
+
+    assert faults("CreateDirectPayment", document) == []
 
 
 def test_a_docstring_in_its_parts() -> None:

@@ -189,7 +189,7 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
         several = {"type": "array", "items": schema}
         schema = {"anyOf": [schema, several, {"type": "object", "properties": {"data": several}}]}
     elif answer.model.list_under is not None:
-        schema = {"anyOf": [schema, {"type": "array"}]}
+        schema = {"anyOf": [schema, {"type": "array", "items": {}}]}
     responses = _answered(description, schema)
     if operation.created is not None:
         known = f"That the status may be 201 is {operation.created.value}."
@@ -235,7 +235,7 @@ class _Schemas:
         told, described = docstring_of(kind), field_descriptions(kind)
         properties: dict[str, Any] = {}
         required: list[str] = []
-        alternatives: list[dict[str, Any]] = []
+        alternatives: list[str] = []
         conditions: dict[str, Any] = {}
         for field in _fields(kind):
             if field.name in apart:
@@ -259,16 +259,15 @@ class _Schemas:
                 if len(names) == 1:
                     required.append(names[0])
                 else:
-                    alternatives += [{"required": [name]} for name in names]
+                    # An `anyOf` of the whole object would say it, and many generators make nothing of that.
+                    alternatives.append(f"One of {' and '.join(f'`{name}`' for name in names)} is there.")
         made: dict[str, Any] = {
             "type": "object",
-            "description": "\n\n".join([told.summary, *told.paragraphs, *told.evidence]),
+            "description": "\n\n".join([told.summary, *told.paragraphs, *alternatives, *told.evidence]),
             "properties": properties,
         }
         if required:
             made["required"] = required
-        if alternatives:
-            made["anyOf"] = alternatives
         made.update(conditions)
         made["additionalProperties"] = True
         return made
@@ -290,7 +289,10 @@ class _Schemas:
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
     def _one(self, kind: Any, part: Part | None = None) -> dict[str, Any]:
-        plain = {str: "string", int: "integer", bool: "boolean", Decimal: "number", float: "number"}
+        plain = {str: "string", bool: "boolean", Decimal: "number", float: "number"}
+        if kind is int:
+            # An amount of minor units is soon beyond 32 bits.
+            return {"type": "integer", "format": "int64"}
         if kind in plain:
             return {"type": plain[kind]}
         if isinstance(kind, type) and issubclass(kind, real_time()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -117,17 +118,48 @@ def test_every_object_is_open_and_told() -> None:
         assert schema["description"], name
 
 
+def every_schema(within: Any) -> Iterator[Any]:
+    """Yield every schema and every other object in a part of the document."""
+    if isinstance(within, dict):
+        yield within
+    for inner in within.values() if isinstance(within, dict) else within if isinstance(within, list) else ():
+        yield from every_schema(inner)
+
+
+def test_nothing_is_said_so_that_generators_drop_a_schema() -> None:
+    for name, schema in SCHEMAS.items():
+        assert not {"anyOf", "oneOf", "allOf"} & schema.keys(), name
+    for schema in every_schema(DOCUMENT):
+        kinds = schema.get("type")
+        if kinds == "array" or (isinstance(kinds, list) and "array" in kinds):
+            assert "items" in schema, schema
+
+
+def test_amounts_of_minor_units_have_64_bits() -> None:
+    amounts = [
+        (name, schema["properties"]["amount"])
+        for name, schema in SCHEMAS.items()
+        if "amount" in schema["properties"] and "number" not in schema["properties"]["amount"]["type"]
+    ]
+
+    assert {"CreatePaymentLink", "PaymentLink", "AuthorizeWalletPayment", "WalletTransaction"} <= {
+        name for name, _ in amounts
+    }
+    assert {amount["format"] for _, amount in amounts} == {"int64"}
+
+
 def test_names_places_and_types_are_those_of_the_wire() -> None:
     create = SCHEMAS["CreatePaymentLink"]
     assert create["required"] == ["amount", "currency"]
     assert create["properties"]["amount"]["type"] == "integer"
+    assert create["properties"]["amount"]["format"] == "int64"
     assert "**minor** units" in create["properties"]["amount"]["description"]
     assert create["properties"]["expiresAt"]["format"] == "date-time"
     assert "callbackUrl" in create["properties"]["metadata"]["properties"]
     assert not {"extra", "successUrl", "success_url"} & create["properties"].keys()
     transaction = SCHEMAS["Transaction"]
     assert transaction["required"] == ["status"]
-    assert transaction["anyOf"] == [{"required": ["transactionId"]}, {"required": ["id"]}]
+    assert "\n\nOne of `transactionId` and `id` is there.\n\n" in transaction["description"]
     assert transaction["properties"]["amount"]["type"] == ["number", "null"]
     assert "charged" in transaction["properties"]["status"]["x-known-values"]
     (key,) = DOCUMENT["paths"]["/v1/wallet/authorize"]["post"]["parameters"]

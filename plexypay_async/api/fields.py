@@ -187,16 +187,21 @@ def check_given(name: str, value: Any, what_to_do: str) -> None:
         raise ConfigurationError(f"{name}: missing; {what_to_do}")
 
 
-def check_marked(value: Any, prefix: str = "") -> None:
+def check_marked(value: attrs.AttrsInstance, prefix: str = "") -> None:
     """Refuse an object that lacks one of its fields which are marked as required."""
-    for field in attrs.fields(type(value)):
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(type(value))
+    for field in fields:
         what_to_do = field.metadata.get("required")
         if what_to_do is None:
             continue
-        other, wanted = field.metadata["required_with"] or (None, None)
-        # The API may read a value in any letter case, as enumerations do.
-        if other is None or type(wanted)(getattr(value, other).strip()) is wanted:
+        condition: tuple[str, OpenEnum] | None = field.metadata["required_with"]
+        if condition is None or _is_member(getattr(value, condition[0]), condition[1]):
             check_given(prefix + field.name, getattr(value, field.name), what_to_do)
+
+
+def _is_member(text: str, member: OpenEnum) -> bool:
+    """Tell whether a text means a member: the API may read it in any letter case, as enumerations do."""
+    return type(member)(text.strip()) is member
 
 
 def check_optional_text(name: str, value: Any) -> None:

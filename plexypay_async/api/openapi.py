@@ -20,6 +20,7 @@ from .docstrings import Docstring, docstring_of, field_descriptions
 from .fields import BodyInExtra, Model, OpenEnum, Part, real_time, wire_name, wire_names
 from .index import every_group
 from .operation import Declaration, Evidence, Listing, Operation, declarations
+from .wire_words import wire_words
 
 __all__ = ["openapi_document"]
 
@@ -30,16 +31,16 @@ _KNOWN_BY = {
     Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
 }
 _ABOUT = """\
-What the Python library plexypay knows of the Plexy Pay API, made from its declarations. It is not the
-vendor's, who publishes no such document. Each operation says in `x-evidence` where its method and path come
+What the library plexypay knows of the Plexy Pay API, made from its declarations. It is not the vendor's, who
+publishes no such document. Each operation says in `x-evidence` where its method and path come
 from:
 
 {evidence}
 
 Bodies carry further fields that nobody has published, so that every object is open. A field of a request that
 is not required may be null, as `amount` and `scaExemption` are in the vendor's own requests of 2023; for any
-other field that is assumed. `x-replay` says what the
-library repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
+other field that is assumed. `x-replay` is the class of what may be repeated after a failure;
+`docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
 _LEFT_OUT = ("extra", "raw")
 _ERROR = {
@@ -79,7 +80,10 @@ def openapi_document(server: str) -> dict[str, Any]:
         },
         "servers": [{"url": server}],
         "security": [{"apiKey": []}],
-        "tags": [{"name": group.group, "description": inspect.getdoc(group)} for group in every_group()],
+        "tags": [
+            {"name": group.group, "description": wire_words(inspect.getdoc(group) or "")}
+            for group in every_group()
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -127,7 +131,7 @@ def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> 
     parameters = list(_parameters(declaration, told, schemas))
     if parameters:
         made["parameters"] = parameters
-    if declaration.method in _BODY_METHODS:
+    if declaration.method in _BODY_METHODS and not getattr(declaration, "bodiless", False):
         made["requestBody"] = _request_body(declaration, schemas)
     made["responses"] = _responses(declaration, told, schemas)
     return made
@@ -161,7 +165,9 @@ def _request_body(declaration: Declaration[...], schemas: _Schemas) -> dict[str,
     kind: Any = declaration.request
     apart = (*declaration.path_parameters, *(f.name for f in _fields(kind) if f.metadata.get("header")))
     if any(field.name not in apart for field in _fields(kind)):
-        return {"required": True, "content": _json(schemas.reference(kind, apart))}
+        # Another language makes the key that the library makes by itself.
+        also = () if declaration.key is None else (declaration.key,)
+        return {"required": True, "content": _json(schemas.reference(kind, apart, also))}
     return {
         "required": issubclass(kind, BodyInExtra),
         "description": "Its fields are not published.",
@@ -184,7 +190,7 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
         return _answered("A page.", page)
     operation = cast("Operation[..., Any]", declaration)
     answer = operation.answer
-    schema = schemas.reference(answer.model)
+    schema: dict[str, Any] = schemas.reference(answer.model)
     if answer.chosen is not None:
         several = {"type": "array", "items": schema}
         schema = {"anyOf": [schema, several, {"type": "object", "properties": {"data": several}}]}
@@ -225,7 +231,7 @@ class _Schemas:
 
         Fields that go elsewhere than to the body are `apart`.
         """
-        name = name or kind.__name__
+        name = str(kind.__name__) if name is None else name
         if name not in self.made:
             self.made[name] = {}
             self.made[name] = self._schema(kind, apart, also)
@@ -263,7 +269,9 @@ class _Schemas:
                     alternatives.append(f"One of {' and '.join(f'`{name}`' for name in names)} is there.")
         made: dict[str, Any] = {
             "type": "object",
-            "description": "\n\n".join([told.summary, *told.paragraphs, *alternatives, *told.evidence]),
+            "description": "\n\n".join(
+                each for each in (told.summary, *told.paragraphs, *alternatives, *told.evidence) if each
+            ),
             "properties": properties,
         }
         if required:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,7 +104,8 @@ def test_each_operation_tells_its_evidence(declaration: Declaration[...]) -> Non
     assert tuple(in_path) == declaration.path_parameters
     in_query = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
     assert ({"page", "size"} <= set(in_query)) is isinstance(declaration, Listing)
-    assert ("requestBody" in operation) is (declaration.method in ("POST", "PUT", "PATCH"))
+    has_body = declaration.method in ("POST", "PUT", "PATCH") and declaration.name != "payments.cancel"
+    assert ("requestBody" in operation) is has_body, "the cancel of a payment has no body"
     assert operation["responses"]["default"] == {"$ref": "#/components/responses/Error"}
 
 
@@ -146,6 +148,51 @@ def test_amounts_of_minor_units_have_64_bits() -> None:
         name for name, _ in amounts
     }
     assert {amount["format"] for _, amount in amounts} == {"int64"}
+
+
+OF_PYTHON = re.compile(
+    r"paths=|\b[A-Z]\w+Error\b|\bNone\b|\bTrue\b|\bFalse\b|\brepr\b|Decimal|datetime|`raw`|pickle|`int`|\bint\b|``"
+    r"|from_headers|encrypt_|`Card`|requires_3ds|redirect_url|\braise|the library|by itself|\bmapping\b"
+    r"|this call|an error of|timeout|\bclient\b|unless given;"
+)
+
+
+def test_no_words_of_python_are_said_of_the_api() -> None:
+    said = [
+        text
+        for within in every_schema({key: DOCUMENT[key] for key in ("paths", "tags", "components")})
+        for key in ("summary", "description")
+        if isinstance(text := within.get(key), str)
+    ]
+
+    assert len(said) > 300
+    assert [text for text in said if OF_PYTHON.search(text)] == []
+
+
+def test_fields_are_called_as_on_the_wire() -> None:
+    on_the_wire = {name for schema in SCHEMAS.values() for name in schema["properties"]}
+    on_the_wire |= {each["name"] for one in OPERATIONS.values() for each in one.get("parameters", ())}
+    values = {"cof_initial", "low_value", "pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f"}
+    called = {
+        name
+        for within in every_schema({key: DOCUMENT[key] for key in ("paths", "tags", "components")})
+        for key in ("summary", "description")
+        if isinstance(text := within.get(key), str)
+        for name in re.findall(r"`([A-Za-z]+_\w+)`", text)
+    }
+
+    assert called - values <= on_the_wire
+
+
+def test_what_makes_a_call_repeatable_is_made_by_the_caller() -> None:
+    order = SCHEMAS["CreateSettlementOrder"]
+    (key,) = OPERATIONS["wallet.authorize"]["parameters"]
+
+    assert "requestId" in order["required"]
+    assert key["required"]
+    for told in (order["properties"]["requestId"]["description"], key["description"]):
+        assert "new UUID" in told
+        assert told.endswith("for each order, and keep it over all repeats of its request.")
 
 
 def test_names_places_and_types_are_those_of_the_wire() -> None:

@@ -327,7 +327,7 @@ class DirectPayment(Model):
     card_scheme: str | None = None
     """Such as ``visa``."""
     cvv_status: str | None = None
-    """The result of the code's check, a letter such as ``P``."""
+    """The result of the code's check: the examples have ``P`` and ``" 06"``, and no list is published."""
     cvv_status_decoded: str | None = None
     """The same in words, such as ``not provided``."""
     network_transaction_reference: str | None = None
@@ -337,7 +337,8 @@ class DirectPayment(Model):
     code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The code of a decline."""
     status: str | None = attrs.field(default=None, metadata=wire(as_text=True))
-    """What the table of 2023 says is there after 3-D Secure; its values are not published."""
+    """What the table of 2023 says is there after 3-D Secure, without its values; a search's example has
+    ``charged``."""
 
     @property
     def requires_3ds(self) -> bool:

@@ -207,6 +207,7 @@ class Beneficiaries(Resource[F]):
         Beneficiary,
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
+        created=Evidence.ASSUMED,
         settled_by=SettledBy("beneficiaries.list"),
     )
     update = Operation(

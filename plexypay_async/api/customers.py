@@ -178,6 +178,7 @@ class Customers(Resource[F]):
         Customer,
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
+        created=Evidence.ASSUMED,
         settled_by=SettledBy("customers.list"),
     )
     retrieve = Operation(

@@ -15,13 +15,16 @@ import attrs
 from ..errors import ConfigurationError
 from .fields import (
     OpenEnum,
+    Part,
     check_bool,
     check_currency,
     check_json_object,
     check_major_units,
+    check_marked,
     check_optional_text,
     check_text,
     in_capitals,
+    wire,
 )
 
 __all__ = [
@@ -34,7 +37,6 @@ __all__ = [
     "OrderDetails",
     "ScaExemption",
     "check_billing",
-    "check_given",
     "check_part",
 ]
 
@@ -241,6 +243,17 @@ class Address:
             check_optional_text(f"address.{field.name}", getattr(self, field.name))
 
 
+_BILLING = Part(
+    Address,
+    required=(
+        *("first_name", "last_name", "address_line1", "address_line2"),
+        *("postal_code", "phone", "country"),
+    ),
+    schema="BillingAddress",
+)
+"""What a billing address must have, by the table of 2023."""
+
+
 @attrs.frozen(kw_only=True)
 class CustomerDetails:
     """Who pays.
@@ -258,7 +271,7 @@ class CustomerDetails:
 
     email: str | None = attrs.field(default=None, repr=False)
     delivery_address: Address | None = None
-    billing_address: Address | None = None
+    billing_address: Address | None = attrs.field(default=None, metadata=wire(part=_BILLING))
 
     def __attrs_post_init__(self) -> None:
         check_optional_text("customer_details.email", self.email)
@@ -281,18 +294,19 @@ class DirectRecurring:
     """
 
     recurring_type: DirectRecurringType | str = DirectRecurringType.COF_INITIAL
-    parent_transaction_id: str | None = None
+    parent_transaction_id: str | None = attrs.field(
+        default=None,
+        metadata=wire(
+            required="ucof goes on with a series: give the id of the transaction that it began with, made "
+            "with cof_initial",
+            required_with=("recurring_type", DirectRecurringType.UCOF),
+        ),
+    )
 
     def __attrs_post_init__(self) -> None:
         check_text("recurring.recurring_type", self.recurring_type)
         check_optional_text("recurring.parent_transaction_id", self.parent_transaction_id)
-        if self.recurring_type == DirectRecurringType.UCOF:
-            check_given(
-                "recurring.parent_transaction_id",
-                self.parent_transaction_id,
-                "ucof goes on with a series: give the id of the transaction that it began with, made with "
-                "cof_initial",
-            )
+        check_marked(self, "recurring.")
 
 
 def check_part(name: str, value: Any, *kinds: type, optional: bool = False) -> None:
@@ -302,27 +316,17 @@ def check_part(name: str, value: Any, *kinds: type, optional: bool = False) -> N
         raise ConfigurationError(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
-def check_given(name: str, value: Any, what_to_do: str) -> None:
-    """Refuse that something is missing which the API requires by its table of 2023, and say what to give."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise ConfigurationError(f"{name}: missing; {what_to_do}")
-
-
-_BILLING = ("first_name", "last_name", "address_line1", "address_line2", "postal_code", "phone", "country")
-"""What a billing address must have, by the table of 2023."""
-
-
 def check_billing(customer: CustomerDetails | None) -> None:
     """Refuse a payment without the card holder's whole address; the message names what is missing."""
     name = "customer_details.billing_address"
     address = None if customer is None else customer.billing_address
     if address is None:
-        told = ", ".join(_BILLING)
+        told = ", ".join(_BILLING.required)
         raise ConfigurationError(f"{name}: missing; give the card holder's Address, with {told}")
     # A second line may be empty.
     missing = [
         field
-        for field in _BILLING
+        for field in _BILLING.required
         if (value := getattr(address, field)) is None or not (value.strip() or field == "address_line2")
     ]
     if missing:

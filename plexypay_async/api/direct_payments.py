@@ -25,11 +25,10 @@ from .direct_details import (
     OrderDetails,
     ScaExemption,
     check_billing,
-    check_given,
     check_part,
 )
 from .facades import F
-from .fields import Model, OpenEnum, Request, check_bool, check_text, wire
+from .fields import Model, OpenEnum, Part, Request, check_bool, check_given, check_marked, check_text, wire
 from .operation import Evidence, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -84,6 +83,12 @@ class ThreeDSecureStatus(OpenEnum):
 
 
 # ------------------------------------------------------------------------------------------ the requests
+
+_CUSTOMER = Part(CustomerDetails, required=("billing_address",), schema="CustomerDetails")
+_FIRST_USE = Part(
+    EncryptedCard, required=("encrypted_cvv", "encrypted_cardholder_name"), schema="EncryptedCard"
+)
+"""What a card must have that the API has not stored yet, by the table of 2023."""
 
 
 @attrs.frozen
@@ -144,13 +149,25 @@ class CreateDirectPayment(Request):
     Evidence: the call is published, request and answer are from 2023, and so is what is required.
     """
 
-    terminal_id: str | None = None
+    terminal_id: str | None = attrs.field(
+        default=None,
+        metadata=wire(required="give your terminal's id, a UUID that the vendor tells you"),
+    )
     transaction_type: TransactionType | str
     browser_details: BrowserDetails
     order_details: OrderDetails
-    card_data: EncryptedCard | StoredCard
-    customer_details: CustomerDetails | None = None
-    three_ds_notification_url: str | None = attrs.field(default=None, metadata=wire("threeDSNotificationUrl"))
+    card_data: EncryptedCard | StoredCard = attrs.field(metadata=wire(part=_FIRST_USE))
+    customer_details: CustomerDetails | None = attrs.field(
+        default=None, metadata=wire(required="give the CustomerDetails", part=_CUSTOMER)
+    )
+    three_ds_notification_url: str | None = attrs.field(
+        default=None,
+        metadata=wire(
+            "threeDSNotificationUrl",
+            required="give the address of your page to which the bank sends the customer back after "
+            "3-D Secure",
+        ),
+    )
     external_user_id: str | None = None
     skip_three_ds: bool | None = attrs.field(default=None, metadata=wire("skipThreeDS"))
     moto: bool | None = None
@@ -177,21 +194,15 @@ class CreateDirectPayment(Request):
 
     def _check_required(self) -> None:
         """Refuse a payment that the API refuses by its table of 2023."""
-        check_given(
-            "terminal_id", self.terminal_id, "give your terminal's id, a UUID that the vendor tells you"
-        )
-        check_given(
-            "three_ds_notification_url",
-            self.three_ds_notification_url,
-            "give the address of your page to which the bank sends the customer back after 3-D Secure",
-        )
         check_billing(self.customer_details)
-        if isinstance(self.card_data, EncryptedCard):
-            for name in ("cvv", "cardholder_name"):
+        check_marked(self)
+        if isinstance(self.card_data, _FIRST_USE.kind):
+            for name in _FIRST_USE.required:
                 check_given(
-                    f"card_data.encrypted_{name}",
-                    getattr(self.card_data, f"encrypted_{name}"),
-                    f"a card's first use requires it: give the Card its {name} before it is encrypted",
+                    f"card_data.{name}",
+                    getattr(self.card_data, name),
+                    "a card's first use requires it: give the Card its "
+                    f"{name.removeprefix('encrypted_')} before it is encrypted",
                 )
 
     @property
@@ -316,7 +327,7 @@ class DirectPayment(Model):
     card_scheme: str | None = None
     """Such as ``visa``."""
     cvv_status: str | None = None
-    """The result of the code's check, a letter such as ``P``."""
+    """The result of the code's check: the examples have ``P`` and ``" 06"``, and no list is published."""
     cvv_status_decoded: str | None = None
     """The same in words, such as ``not provided``."""
     network_transaction_reference: str | None = None
@@ -326,7 +337,8 @@ class DirectPayment(Model):
     code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The code of a decline."""
     status: str | None = attrs.field(default=None, metadata=wire(as_text=True))
-    """What the table of 2023 says is there after 3-D Secure; its values are not published."""
+    """What the table of 2023 says is there after 3-D Secure, without its values; a search's example has
+    ``charged``."""
 
     @property
     def requires_3ds(self) -> bool:

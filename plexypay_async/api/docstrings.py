@@ -11,23 +11,12 @@ from typing import Any
 
 import attrs
 
+from .wire_words import wire_words
+
 __all__ = ["Docstring", "docstring_of", "field_descriptions"]
 
 _HEADING = re.compile(r"^(Args|Returns|Raises):$")
 _ARGUMENT = re.compile(r"^    (\w+): ")
-_OF_PYTHON = (
-    ("``", "`"),
-    ("an aware datetime, sent in UTC", "sent in UTC"),
-    ("a `Decimal` or an `int`", "a number"),
-    ("A `Decimal` or an `int`", "A number"),
-    ("; of its fields, only `id` is typed, the others are in `raw`", "; of its fields, only `id` is known"),
-    ("`, whose fields are unknown: read `raw`", "`, whose fields are unknown"),
-    ("; what else it says is in `raw`", ""),
-    (" All but `id` is in `raw`.", " All but `id` is unknown."),
-    (" No field of it is known: everything is in `raw`.", " No field of it is known."),
-    (" What is not typed is in `raw`.", ""),
-    (" The whole answer is in `raw`, a list as `data`.", ""),
-)
 
 
 @attrs.frozen
@@ -104,7 +93,4 @@ def _arguments(text: str) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     """Return a text in one line, for readers who do not use the library."""
-    text = " ".join(text.split())
-    for python, plain in _OF_PYTHON:
-        text = text.replace(python, plain)
-    return text
+    return wire_words(" ".join(text.split()))

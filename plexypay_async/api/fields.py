@@ -26,6 +26,7 @@ __all__ = [
     "ListRequest",
     "Model",
     "OpenEnum",
+    "Part",
     "Request",
     "read_time",
     "real_time",
@@ -66,6 +67,19 @@ class OpenEnum(enum.StrEnum):
         return unknown
 
 
+@attrs.frozen
+class Part:
+    """What an object must have where one field holds it, besides what its class requires everywhere.
+
+    `required` are names of fields of `kind`; `schema` is the name that the object has there in a description
+    of the API.
+    """
+
+    kind: type[Any]
+    required: tuple[str, ...]
+    schema: str
+
+
 def wire(
     name: str | None = None,
     *,
@@ -73,6 +87,9 @@ def wire(
     header: bool = False,
     aliases: tuple[str, ...] = (),
     as_text: bool = False,
+    required: str | None = None,
+    required_with: tuple[str, OpenEnum] | None = None,
+    part: Part | None = None,
 ) -> dict[str, Any]:
     """Return a field's metadata.
 
@@ -82,6 +99,10 @@ def wire(
         header: For a request: whether it is sent as the header of that name.
         aliases: For an answer: further wire names, read where the first is absent or null.
         as_text: For an answer: whether a text may come as an integer, as the API's codes do.
+        required: For a request's optional field that the API requires all the same: what to do where it is
+            missing. `check_marked` refuses the request then.
+        required_with: With `required`: the field and the value of it with which alone this one is required.
+        part: For a request's field with an object: what that must have here.
     """
     return {
         "wire": name,
@@ -89,6 +110,9 @@ def wire(
         "header": header,
         "aliases": aliases,
         "as_text": as_text,
+        "required": required,
+        "required_with": required_with,
+        "part": part,
     }
 
 
@@ -155,6 +179,29 @@ def check_text(name: str, value: Any) -> None:
         raise ConfigurationError(f"{name}: expected a string, got {_shown(value)}")
     if not value.strip():
         raise ConfigurationError(f"{name}: must not be empty")
+
+
+def check_given(name: str, value: Any, what_to_do: str) -> None:
+    """Refuse that something is missing which the API requires, and say what to give."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ConfigurationError(f"{name}: missing; {what_to_do}")
+
+
+def check_marked(value: attrs.AttrsInstance, prefix: str = "") -> None:
+    """Refuse an object that lacks one of its fields which are marked as required."""
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(type(value))
+    for field in fields:
+        what_to_do = field.metadata.get("required")
+        if what_to_do is None:
+            continue
+        condition: tuple[str, OpenEnum] | None = field.metadata["required_with"]
+        if condition is None or _is_member(getattr(value, condition[0]), condition[1]):
+            check_given(prefix + field.name, getattr(value, field.name), what_to_do)
+
+
+def _is_member(text: str, member: OpenEnum) -> bool:
+    """Tell whether a text means a member: the API may read it in any letter case, as enumerations do."""
+    return type(member)(text.strip()) is member
 
 
 def check_optional_text(name: str, value: Any) -> None:

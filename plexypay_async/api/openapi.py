@@ -17,9 +17,10 @@ import attrs
 
 from .._version import __version__
 from .docstrings import Docstring, docstring_of, field_descriptions
-from .fields import BodyInExtra, Model, OpenEnum, real_time, wire_name, wire_names
+from .fields import BodyInExtra, Model, OpenEnum, Part, real_time, wire_name, wire_names
 from .index import every_group
 from .operation import Declaration, Evidence, Listing, Operation, declarations
+from .wire_words import wire_words
 
 __all__ = ["openapi_document"]
 
@@ -30,14 +31,16 @@ _KNOWN_BY = {
     Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
 }
 _ABOUT = """\
-What the Python library plexypay knows of the Plexy Pay API, made from its declarations. It is not the
-vendor's, who publishes no such document. Each operation says in `x-evidence` where its method and path come
+What the library plexypay knows of the Plexy Pay API, made from its declarations. It is not the vendor's, who
+publishes no such document. Each operation says in `x-evidence` where its method and path come
 from:
 
 {evidence}
 
-Bodies carry further fields that nobody has published, so that every object is open. `x-replay` says what the
-library repeats by itself after a failure; `docs/operations.md` of the library explains the classes."""
+Bodies carry further fields that nobody has published, so that every object is open. A field of a request that
+is not required may be null, as `amount` and `scaExemption` are in the vendor's own requests of 2023; for any
+other field that is assumed. `x-replay` is the class of what may be repeated after a failure;
+`docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
 _LEFT_OUT = ("extra", "raw")
 _ERROR = {
@@ -77,7 +80,10 @@ def openapi_document(server: str) -> dict[str, Any]:
         },
         "servers": [{"url": server}],
         "security": [{"apiKey": []}],
-        "tags": [{"name": group.group, "description": inspect.getdoc(group)} for group in every_group()],
+        "tags": [
+            {"name": group.group, "description": wire_words(inspect.getdoc(group) or "")}
+            for group in every_group()
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -125,7 +131,7 @@ def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> 
     parameters = list(_parameters(declaration, told, schemas))
     if parameters:
         made["parameters"] = parameters
-    if declaration.method in _BODY_METHODS:
+    if declaration.method in _BODY_METHODS and not getattr(declaration, "bodiless", False):
         made["requestBody"] = _request_body(declaration, schemas)
     made["responses"] = _responses(declaration, told, schemas)
     return made
@@ -159,7 +165,9 @@ def _request_body(declaration: Declaration[...], schemas: _Schemas) -> dict[str,
     kind: Any = declaration.request
     apart = (*declaration.path_parameters, *(f.name for f in _fields(kind) if f.metadata.get("header")))
     if any(field.name not in apart for field in _fields(kind)):
-        return {"required": True, "content": _json(schemas.reference(kind, apart))}
+        # Another language makes the key that the library makes by itself.
+        also = () if declaration.key is None else (declaration.key,)
+        return {"required": True, "content": _json(schemas.reference(kind, apart, also))}
     return {
         "required": issubclass(kind, BodyInExtra),
         "description": "Its fields are not published.",
@@ -180,14 +188,18 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
             "additionalProperties": True,
         }
         return _answered("A page.", page)
-    answer = cast("Operation[..., Any]", declaration).answer
-    schema = schemas.reference(answer.model)
+    operation = cast("Operation[..., Any]", declaration)
+    answer = operation.answer
+    schema: dict[str, Any] = schemas.reference(answer.model)
     if answer.chosen is not None:
         several = {"type": "array", "items": schema}
         schema = {"anyOf": [schema, several, {"type": "object", "properties": {"data": several}}]}
     elif answer.model.list_under is not None:
-        schema = {"anyOf": [schema, {"type": "array"}]}
+        schema = {"anyOf": [schema, {"type": "array", "items": {}}]}
     responses = _answered(description, schema)
+    if operation.created is not None:
+        known = f"That the status may be 201 is {operation.created.value}."
+        responses = {"201": {**responses["200"], "description": f"{description} {known}"}, **responses}
     if answer.known_by is not None:
         responses["204"] = {"description": "Done, without an answer."}
     return responses
@@ -212,22 +224,31 @@ class _Schemas:
     def __init__(self) -> None:
         self.made: dict[str, dict[str, Any]] = {}
 
-    def reference(self, kind: Any, apart: Sequence[str] = ()) -> dict[str, Any]:
-        """Return a reference to a class' schema; fields that go elsewhere than to the body are `apart`."""
-        if kind.__name__ not in self.made:
-            self.made[kind.__name__] = {}
-            self.made[kind.__name__] = self._schema(kind, apart)
-        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    def reference(
+        self, kind: Any, apart: Sequence[str] = (), also: Sequence[str] = (), name: str | None = None
+    ) -> dict[str, Any]:
+        """Return a reference to a class' schema, in which the fields `also` are required.
 
-    def _schema(self, kind: Any, apart: Sequence[str]) -> dict[str, Any]:
+        Fields that go elsewhere than to the body are `apart`.
+        """
+        name = str(kind.__name__) if name is None else name
+        if name not in self.made:
+            self.made[name] = {}
+            self.made[name] = self._schema(kind, apart, also)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _schema(self, kind: Any, apart: Sequence[str], also: Sequence[str]) -> dict[str, Any]:
         told, described = docstring_of(kind), field_descriptions(kind)
         properties: dict[str, Any] = {}
         required: list[str] = []
-        alternatives: list[dict[str, Any]] = []
+        alternatives: list[str] = []
+        conditions: dict[str, Any] = {}
         for field in _fields(kind):
             if field.name in apart:
                 continue
-            schema = self.of_type(field.type, nullable=issubclass(kind, Model))
+            is_required = field.name in also or _is_required(field)
+            is_nullable = issubclass(kind, Model) or not is_required
+            schema = self.of_type(field.type, nullable=is_nullable, part=field.metadata.get("part"))
             schema = _varied(schema, field)
             if field.name in described:
                 schema = {**schema, "description": described[field.name]}
@@ -238,24 +259,28 @@ class _Schemas:
                 continue
             names = wire_names(field)
             properties.update(dict.fromkeys(names, schema))
-            if field.default is attrs.NOTHING:
+            if field.metadata.get("required_with"):
+                conditions = _condition(kind, field, self.of_type(field.type, nullable=False))
+            if is_required:
                 if len(names) == 1:
                     required.append(names[0])
                 else:
-                    alternatives += [{"required": [name]} for name in names]
+                    # An `anyOf` of the whole object would say it, and many generators make nothing of that.
+                    alternatives.append(f"One of {' and '.join(f'`{name}`' for name in names)} is there.")
         made: dict[str, Any] = {
             "type": "object",
-            "description": "\n\n".join([told.summary, *told.paragraphs, *told.evidence]),
+            "description": "\n\n".join(
+                each for each in (told.summary, *told.paragraphs, *alternatives, *told.evidence) if each
+            ),
             "properties": properties,
         }
         if required:
             made["required"] = required
-        if alternatives:
-            made["anyOf"] = alternatives
+        made.update(conditions)
         made["additionalProperties"] = True
         return made
 
-    def of_type(self, kind: Any, *, nullable: bool) -> dict[str, Any]:
+    def of_type(self, kind: Any, *, nullable: bool, part: Part | None = None) -> dict[str, Any]:
         """Return the schema of a field's type; None is left out of those that may not be null on the wire."""
         members = typing.get_args(kind) if _is_union(kind) else (kind,)
         schemas: list[dict[str, Any]] = []
@@ -263,7 +288,7 @@ class _Schemas:
             # Of an enumeration or its string, and of a number or its integer, the first says it all.
             is_weaker = (member is str and len(schemas) > 0) or (member is int and Decimal in members)
             if member is not types.NoneType and not is_weaker:
-                schemas.append(self._one(member))
+                schemas.append(self._one(member, part))
         is_null = nullable and types.NoneType in members
         if len(schemas) == 1 and is_null and isinstance(schemas[0].get("type"), str):
             return {**schemas[0], "type": [schemas[0]["type"], "null"]}
@@ -271,8 +296,11 @@ class _Schemas:
             schemas.append({"type": "null"})
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
-    def _one(self, kind: Any) -> dict[str, Any]:
-        plain = {str: "string", int: "integer", bool: "boolean", Decimal: "number", float: "number"}
+    def _one(self, kind: Any, part: Part | None = None) -> dict[str, Any]:
+        plain = {str: "string", bool: "boolean", Decimal: "number", float: "number"}
+        if kind is int:
+            # An amount of minor units is soon beyond 32 bits.
+            return {"type": "integer", "format": "int64"}
         if kind in plain:
             return {"type": plain[kind]}
         if isinstance(kind, type) and issubclass(kind, real_time()):
@@ -285,11 +313,30 @@ class _Schemas:
         if isinstance(kind, type) and issubclass(kind, OpenEnum):
             # An open set: a validator must not refuse what is new.
             return {"type": "string", "x-known-values": [member.value for member in kind]}
+        if part is not None and kind is part.kind:
+            return self.reference(kind, also=part.required, name=part.schema)
         if isinstance(kind, type) and attrs.has(kind):
             return self.reference(kind)
         if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
             return {"type": "object", "additionalProperties": True}
         raise TypeError(f"no schema is known for {kind}")
+
+
+def _is_required(field: attrs.Attribute[Any]) -> bool:
+    """Tell whether the API requires a field: by its mark where the constructor does not."""
+    is_marked = field.metadata.get("required") and not field.metadata["required_with"]
+    return field.default is attrs.NOTHING or bool(is_marked)
+
+
+def _condition(kind: Any, field: attrs.Attribute[Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return that a field is required with a value of another one."""
+    other, value = field.metadata["required_with"]
+    (decisive,) = (wire_name(each) for each in _fields(kind) if each.name == other)
+    name = wire_name(field)
+    return {
+        "if": {"properties": {decisive: {"const": value.value}}, "required": [decisive]},
+        "then": {"properties": {name: schema}, "required": [name]},
+    }
 
 
 def _varied(schema: dict[str, Any], field: attrs.Attribute[Any]) -> dict[str, Any]:

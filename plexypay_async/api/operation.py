@@ -327,6 +327,8 @@ class Operation(Declaration[P], Generic[P, R]):
     evidence that is asked where this one's assumed path answers 404. `echoes` names the answer's fields that
     must be as the request's, where the answer has them. Where money moves or a key is sent, an answer that
     says ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
+    `created` says how well it is known that a success may be answered with 201; any 2xx is one to a client.
+    A request that is `bodiless` has no body by what is published.
     """
 
     def __init__(
@@ -345,6 +347,8 @@ class Operation(Declaration[P], Generic[P, R]):
         pending: str | None = None,
         fallback: str | None = None,
         echoes: Mapping[str, str | tuple[str, ...]] | None = None,
+        created: Evidence | None = None,
+        bodiless: bool = False,
     ) -> None:
         if replay is None:
             if method == "POST":
@@ -361,6 +365,8 @@ class Operation(Declaration[P], Generic[P, R]):
         self.settled_by = settled_by
         self.pending = pending
         self.fallback = fallback
+        self.created = created
+        self.bodiless = bodiless
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")

@@ -83,15 +83,16 @@ class Recurring:
 
     Args:
         type: ``cof_initial``, the published value.
-        frequency: How often the series is charged, a positive `int`, sent as it is; its unit is
-            **not published**.
-        expiry: When the series ends; an aware datetime, sent in UTC.
-        parent_transaction_id: The transaction that the series continues.
+        frequency: A positive `int`, sent as it is. That it is how often the series is charged is assumed from
+            its name; its unit is **not published**.
+        expiry: An aware datetime, sent in UTC. That it is when the series ends is assumed from its name.
+        parent_transaction_id: A transaction's id. That it is the one which the series continues is assumed
+            from its name.
 
     Raises:
         ConfigurationError: A value is of the wrong kind.
 
-    Evidence: the names and ``cof_initial`` are published, what the others mean is not.
+    Evidence: the names and ``cof_initial`` are published, what the other fields mean is not.
     """
 
     type: RecurringType | str = RecurringType.COF_INITIAL
@@ -527,6 +528,7 @@ class PaymentLinks(Resource[F]):
         PaymentLink,
         evidence=Evidence.PUBLISHED,
         replay=Replay.AFTER_LOOKUP,
+        created=Evidence.OBSERVED,
         echoes={"order_reference": "order_reference", "amount": "amount", "currency": "currency"},
         look_up=LookUp(
             retrieve_by_order_reference,

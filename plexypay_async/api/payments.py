@@ -275,6 +275,7 @@ class Payments(Resource[F]):
         "/v1/payments/{id}/cancel",
         CancelPayment,
         PaymentResult,
+        bodiless=True,
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
         echoes={"id": "id"},

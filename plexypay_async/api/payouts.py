@@ -139,4 +139,5 @@ class Payouts(Resource[F]):
         SavedPayoutCard,
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
+        created=Evidence.ASSUMED,
     )

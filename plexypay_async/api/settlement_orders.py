@@ -162,6 +162,7 @@ class SettlementOrders(Resource[F]):
         SettlementOrder,
         evidence=Evidence.PUBLISHED,
         replay=Replay.SAME_KEY,
+        created=Evidence.ASSUMED,
         echoes={"amount": "amount", "currency": "currency"},
         key="request_id",
     )

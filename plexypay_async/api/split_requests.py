@@ -152,6 +152,7 @@ class SplitRequests(Resource[F]):
         SplitRequest,
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
+        created=Evidence.ASSUMED,
         settled_by=SettledBy("split_requests.list"),
     )
     list = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)

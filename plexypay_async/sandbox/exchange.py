@@ -243,9 +243,12 @@ class Fields:
             raise self._bad_type(name, "required")
         return value
 
-    def required_text(self, name: str) -> str:
-        """Return a string that must be given."""
-        return self.given(name, self.text(name))
+    def required_text(self, name: str, *, may_be_empty: bool = False) -> str:
+        """Return a string that must be given, and hold something unless it `may_be_empty`."""
+        text = self.given(name, self.text(name))
+        if not may_be_empty and not text.strip():
+            raise self._bad_type(name, "required, and must not be empty")
+        return text
 
     def currency(self, name: str, *, default: str | None = None) -> str:
         """Return a currency, of three letters; it must be given unless there is a default."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,8 @@ def test_each_operation_tells_its_evidence(declaration: Declaration[...]) -> Non
     assert tuple(in_path) == declaration.path_parameters
     in_query = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
     assert ({"page", "size"} <= set(in_query)) is isinstance(declaration, Listing)
-    assert ("requestBody" in operation) is (declaration.method in ("POST", "PUT", "PATCH"))
+    has_body = declaration.method in ("POST", "PUT", "PATCH") and declaration.name != "payments.cancel"
+    assert ("requestBody" in operation) is has_body, "the cancel of a payment has no body"
     assert operation["responses"]["default"] == {"$ref": "#/components/responses/Error"}
 
 
@@ -117,17 +120,93 @@ def test_every_object_is_open_and_told() -> None:
         assert schema["description"], name
 
 
+def every_schema(within: Any) -> Iterator[Any]:
+    """Yield every schema and every other object in a part of the document."""
+    if isinstance(within, dict):
+        yield within
+    for inner in within.values() if isinstance(within, dict) else within if isinstance(within, list) else ():
+        yield from every_schema(inner)
+
+
+def test_nothing_is_said_so_that_generators_drop_a_schema() -> None:
+    for name, schema in SCHEMAS.items():
+        assert not {"anyOf", "oneOf", "allOf"} & schema.keys(), name
+    for schema in every_schema(DOCUMENT):
+        kinds = schema.get("type")
+        if kinds == "array" or (isinstance(kinds, list) and "array" in kinds):
+            assert "items" in schema, schema
+
+
+def test_amounts_of_minor_units_have_64_bits() -> None:
+    amounts = [
+        (name, schema["properties"]["amount"])
+        for name, schema in SCHEMAS.items()
+        if "amount" in schema["properties"] and "number" not in schema["properties"]["amount"]["type"]
+    ]
+
+    assert {"CreatePaymentLink", "PaymentLink", "AuthorizeWalletPayment", "WalletTransaction"} <= {
+        name for name, _ in amounts
+    }
+    assert {amount["format"] for _, amount in amounts} == {"int64"}
+
+
+OF_PYTHON = re.compile(
+    r"paths=|\b[A-Z]\w+Error\b|\bNone\b|\bTrue\b|\bFalse\b|\brepr\b|Decimal|datetime|`raw`|pickle|`int`|\bint\b|``"
+    r"|from_headers|encrypt_|`Card`|requires_3ds|redirect_url|\braise|the library|by itself|\bmapping\b"
+    r"|this call|an error of|timeout|\bclient\b|unless given;"
+)
+
+
+def test_no_words_of_python_are_said_of_the_api() -> None:
+    said = [
+        text
+        for within in every_schema({key: DOCUMENT[key] for key in ("paths", "tags", "components")})
+        for key in ("summary", "description")
+        if isinstance(text := within.get(key), str)
+    ]
+
+    assert len(said) > 300
+    assert [text for text in said if OF_PYTHON.search(text)] == []
+
+
+def test_fields_are_called_as_on_the_wire() -> None:
+    on_the_wire = {name for schema in SCHEMAS.values() for name in schema["properties"]}
+    on_the_wire |= {each["name"] for one in OPERATIONS.values() for each in one.get("parameters", ())}
+    values = {"cof_initial", "low_value", "pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f"}
+    called = {
+        name
+        for within in every_schema({key: DOCUMENT[key] for key in ("paths", "tags", "components")})
+        for key in ("summary", "description")
+        if isinstance(text := within.get(key), str)
+        for name in re.findall(r"`([A-Za-z]+_\w+)`", text)
+    }
+
+    assert called - values <= on_the_wire
+
+
+def test_what_makes_a_call_repeatable_is_made_by_the_caller() -> None:
+    order = SCHEMAS["CreateSettlementOrder"]
+    (key,) = OPERATIONS["wallet.authorize"]["parameters"]
+
+    assert "requestId" in order["required"]
+    assert key["required"]
+    for told in (order["properties"]["requestId"]["description"], key["description"]):
+        assert "new UUID" in told
+        assert told.endswith("for each order, and keep it over all repeats of its request.")
+
+
 def test_names_places_and_types_are_those_of_the_wire() -> None:
     create = SCHEMAS["CreatePaymentLink"]
     assert create["required"] == ["amount", "currency"]
     assert create["properties"]["amount"]["type"] == "integer"
+    assert create["properties"]["amount"]["format"] == "int64"
     assert "**minor** units" in create["properties"]["amount"]["description"]
     assert create["properties"]["expiresAt"]["format"] == "date-time"
     assert "callbackUrl" in create["properties"]["metadata"]["properties"]
     assert not {"extra", "successUrl", "success_url"} & create["properties"].keys()
     transaction = SCHEMAS["Transaction"]
     assert transaction["required"] == ["status"]
-    assert transaction["anyOf"] == [{"required": ["transactionId"]}, {"required": ["id"]}]
+    assert "\n\nOne of `transactionId` and `id` is there.\n\n" in transaction["description"]
     assert transaction["properties"]["amount"]["type"] == ["number", "null"]
     assert "charged" in transaction["properties"]["status"]["x-known-values"]
     (key,) = DOCUMENT["paths"]["/v1/wallet/authorize"]["post"]["parameters"]
@@ -136,33 +215,132 @@ def test_names_places_and_types_are_those_of_the_wire() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["apiKey"]["name"] == "Authorization"
 
 
-@needs("jsonschema")
-@pytest.mark.parametrize(
-    ("example", "name"),
-    [
-        ("payment-link.json", "PaymentLink"),
-        ("payment-link.newer.json", "PaymentLink"),
-        ("payment-link-create.request.json", "CreatePaymentLink"),
-        ("transaction.json", "Transaction"),
-        ("v1-2023.payment-search.json", "Payment"),
-        ("capture.json", "PaymentResult"),
-        ("refund.json", "RefundResult"),
-        ("direct-payment-3ds.json", "DirectPayment"),
-        ("merchant-initiated.json", "RecurringPayment"),
-        ("merchant-initiated.request.json", "ChargeRecurringPayment"),
-        ("error.json", "Error"),
-        ("error-string-code.json", "Error"),
-        ("error-padded-code.json", "Error"),
-    ],
-)
-def test_what_is_published_fits_its_schema(example: str, name: str) -> None:
+PUBLISHED = [
+    ("payment-link-create.request.json", "payment_links.create", "request"),
+    ("payment-link.json", "payment_links.create", "201"),
+    ("payment-link.json", "payment_links.retrieve", "200"),
+    ("payment-link.newer.json", "payment_links.create", "201"),
+    ("payment-link.newer.json", "payment_links.cancel", "200"),
+    ("payment-links-page.json", "payment_links.list", "200"),
+    ("transaction.json", "transactions.retrieve", "200"),
+    ("v1.transaction-live-other-spelling.json", "transactions.retrieve", "200"),
+    ("transactions-page.json", "transactions.list", "200"),
+    ("v1-2023.payment-search.json", "payments.search", "200"),
+    ("v1-2023.cancel.json", "payments.cancel", "200"),
+    ("v1-2023.capture.request.json", "payments.capture", "request"),
+    ("capture.json", "payments.capture", "200"),
+    ("v1-2023.refund.request.json", "payments.refund", "request"),
+    ("v1-2023.refund-full.request.json", "payments.refund", "request"),
+    ("refund.json", "payments.refund", "200"),
+    ("v1-2023.direct-payment-create.request.json", "direct_payments.create", "request"),
+    ("direct-payment-3ds.json", "direct_payments.create", "200"),
+    ("v1-2023.direct-payment-declined.json", "direct_payments.create", "200"),
+    ("v1-2023.direct-payment-continue-3ds.request.json", "direct_payments.continue_3ds", "request"),
+    ("v1-2023.direct-payment-continued.json", "direct_payments.continue_3ds", "200"),
+    ("merchant-initiated.request.json", "recurring.charge", "request"),
+    ("merchant-initiated.json", "recurring.charge", "200"),
+    *(
+        (f"error{kind}.json", "payment_links.create", "default")
+        for kind in ("", "-string-code", "-padded-code", "-message-only.http500")
+    ),
+]
+OPERATIONS = {
+    operation["operationId"]: operation
+    for of_path in DOCUMENT["paths"].values()
+    for operation in of_path.values()
+}
+
+
+def schema_of(operation: str, part: str) -> Any:
+    """Return the schema of an operation's request, or of its answer with a status."""
+    described = OPERATIONS[operation]
+    found = described["requestBody"] if part == "request" else described["responses"][part]
+    if "$ref" in found:
+        found = DOCUMENT["components"]["responses"][found["$ref"].rpartition("/")[2]]
+    return found["content"]["application/json"]["schema"]
+
+
+def faults(schema: Any, document: Any) -> list[str]:
+    """Return what a schema of the document, or the one of this name, says against a body."""
     validator: Any = import_module("jsonschema").Draft202012Validator
+    if isinstance(schema, str):
+        schema = {"$ref": f"#/components/schemas/{schema}"}
+    components = {"components": DOCUMENT["components"]}
+    return [error.message for error in validator({**schema, **components}).iter_errors(document)]
 
-    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
-    document = json.loads((EXAMPLES / example).read_bytes())
 
-    assert [error.message for error in validator(schema).iter_errors(document)] == []
-    assert list(validator(schema).iter_errors([])), "the schema refuses something"
+@needs("jsonschema")
+@pytest.mark.parametrize(("example", "operation", "part"), PUBLISHED)
+def test_what_is_published_fits_its_schema(example: str, operation: str, part: str) -> None:
+    schema = schema_of(operation, part)
+
+    assert faults(schema, json.loads((EXAMPLES / example).read_bytes())) == []
+    assert faults(schema, "text"), "the schema refuses something"
+
+
+def test_every_published_request_and_answer_is_tried() -> None:
+    files = {path.name for path in EXAMPLES.glob("*.json") if not path.name.startswith("webhook-")}
+
+    assert {example for example, *_ in PUBLISHED} == files
+
+
+@needs("jsonschema")
+@pytest.mark.parametrize("operation", ["payments.capture", "payments.refund"])
+def test_no_amount_is_the_whole_of_it(operation: str) -> None:
+    for document in ({"amount": None}, {}):
+        assert faults(schema_of(operation, "request"), document) == []
+
+
+def direct_payment() -> Any:
+    return json.loads((EXAMPLES / "v1-2023.direct-payment-create.request.json").read_bytes())
+
+
+BILLED = ("firstName", "lastName", "addressLine1", "addressLine2", "postalCode", "phone", "country")
+REQUIRED_IN_2023 = [
+    ("terminalId",),
+    ("threeDSNotificationUrl",),
+    ("customerDetails",),
+    ("customerDetails", "billingAddress"),
+    *(("customerDetails", "billingAddress", name) for name in BILLED),
+    ("cardData", "encryptedCvv"),
+    ("cardData", "encryptedCardholderName"),
+    ("recurring", "parentTransactionId"),
+]
+
+
+@needs("jsonschema")
+@pytest.mark.parametrize("path", REQUIRED_IN_2023, ids=".".join)
+@pytest.mark.parametrize("instead", ["nothing", "null"])
+def test_what_the_table_of_2023_requires_is_required(path: tuple[str, ...], instead: str) -> None:
+    document = direct_payment()
+    # In the example a card is sent whole and by its token as well.
+    del document["cardData"]["tokenId"]
+    assert faults("CreateDirectPayment", document) == []
+    inner = document
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = None
+    if instead == "nothing":
+        del inner[path[-1]]
+
+    assert faults("CreateDirectPayment", document)
+
+
+@needs("jsonschema")
+def test_what_the_table_of_2023_does_not_require_is_not() -> None:
+    document = direct_payment()
+    document["cardData"] = {"tokenId": "t"}
+    document["recurring"] = {"recurringType": "cof_initial"}
+    del document["customerDetails"]["deliveryAddress"]["phone"]
+    for inner, names in (
+        (document, ("externalUserId", "skipThreeDS", "moto", "scaExemption")),
+        (document["customerDetails"]["billingAddress"], ("city",)),
+        (document["customerDetails"], ("email",)),
+    ):
+        for name in names:
+            del inner[name]
+
+    assert faults("CreateDirectPayment", document) == []
 
 
 def test_a_docstring_in_its_parts() -> None:

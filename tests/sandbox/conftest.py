@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,8 +14,16 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from plexypay_async.api.openapi import openapi_document
 from plexypay_async.sandbox import Sandbox
 
+DOCUMENT = openapi_document("http://sandbox")
+COMPONENTS = {"components": DOCUMENT["components"]}
+DESCRIBED = {
+    operation["operationId"]: operation
+    for of_path in DOCUMENT["paths"].values()
+    for operation in of_path.values()
+}
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
 
 
@@ -62,9 +72,25 @@ def ask(sandbox: Sandbox, session: aiohttp.ClientSession) -> Ask:
             options["json"] = body
         async with session.request(method, sandbox.base_url + path, headers=headers, **options) as response:
             assert response.content_type == "application/json"
+            if path.startswith("/v1/") and response.status < 300:
+                check_described(sandbox, response.status, await response.json())
             return Reply(response.status, await response.json(), response.headers)
 
     return send
+
+
+def check_described(sandbox: Sandbox, status: int, document: Any) -> None:
+    """Check that the OpenAPI document has the success that was answered last: its status and its body."""
+    *_, last = sandbox.requests
+    if last.operation is None:
+        return
+    responses = DESCRIBED[last.operation]["responses"]
+    assert str(status) in responses, f"{last.operation}: {status}"
+    if find_spec("jsonschema") is not None:
+        validator: Any = import_module("jsonschema").Draft202012Validator
+        schema = responses[str(status)]["content"]["application/json"]["schema"]
+        faults = [error.message for error in validator({**schema, **COMPONENTS}).iter_errors(document)]
+        assert faults == [], last.operation
 
 
 class Received(NamedTuple):

@@ -340,6 +340,28 @@ def without(*path: str) -> dict[str, Any]:
     return dict(body)
 
 
+def blank(path: tuple[str, ...], text: str) -> dict[str, Any]:
+    body = json.loads(json.dumps(payment(recurring={"recurringType": "ucof"})))
+    inner = body
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = text
+    return dict(body)
+
+
+NEVER_BLANK = [
+    ("transactionType",),
+    ("terminalId",),
+    ("threeDSNotificationUrl",),
+    *(("customerDetails", "billingAddress", name) for name in BILLING if name != "addressLine2"),
+    ("cardData", "encryptedCardNumber"),
+    ("cardData", "encryptedCvv"),
+    ("cardData", "encryptedCardholderName"),
+    ("recurring", "recurringType"),
+    ("recurring", "parentTransactionId"),
+]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
@@ -363,6 +385,7 @@ def without(*path: str) -> dict[str, Any]:
         (without("cardData", "encryptedCardholderName"), 400, "cardData.encryptedCardholderName"),
         (payment(scaExemption="high_value"), 422, "scaExemption"),
         (payment(recurring={"recurringType": "ucof"}), 400, "recurring.parentTransactionId"),
+        *((blank(path, text), 400, ".".join(path)) for path in NEVER_BLANK for text in ("", " ")),
         (without("cardData"), 400, "cardData"),
         (without("cardData", "encryptedCardNumber"), 400, "cardData.encryptedCardNumber"),
         (without("cardData", "encryptedExpiryYear"), 400, "cardData.encryptedExpiryYear"),
@@ -455,7 +478,7 @@ async def test_the_bank_s_page(
         assert response.status == 404
 
 
-@pytest.mark.parametrize("address", ["", "javascript:alert(1)"])
+@pytest.mark.parametrize("address", ["none", "javascript:alert(1)"])
 @pytest.mark.parametrize(("otp", "title"), [("555", "Confirmed"), ("111", "Not confirmed")])
 async def test_the_bank_s_page_without_a_way_back(
     ask: Any, session: aiohttp.ClientSession, address: str, otp: str, title: str

@@ -32,3 +32,30 @@ async def test_it_describes_what_is_served(ask: Any, sandbox: Sandbox) -> None:
         for method, operation in of_path.items()
     }
     assert described == dict(sandbox.served())
+
+
+MADE = {
+    "payment_links.create": ("/v1/payment-links", {"amount": 100, "currency": "KZT"}),
+    "split_requests.create": ("/v1/split-requests", {}),
+    "settlement_orders.create": (
+        "/v1/merchants/settlement-payment-orders",
+        {"amount": 1, "currency": "KZT", "requestId": "r-1"},
+    ),
+    "payouts.save_card": ("/v1/payouts/cards", {}),
+    "customers.create": ("/v1/customers", {}),
+    "beneficiaries.create": ("/v1/merchants/beneficiaries", {}),
+}
+
+
+async def test_the_statuses_of_what_is_made_are_described(ask: Any) -> None:
+    # Of every other success in this folder, `ask` sees to it.
+    described = {
+        operation["operationId"]: {int(status) for status in operation["responses"] if status != "default"}
+        for of_path in (await ask("GET", "/openapi.json")).body["paths"].values()
+        for operation in of_path.values()
+    }
+    answered = {name: (await ask("POST", path, body)).status for name, (path, body) in MADE.items()}
+
+    assert set(answered.values()) == {201}
+    assert {name for name, statuses in described.items() if 201 in statuses} == MADE.keys()
+    assert all(200 in statuses for statuses in described.values())

@@ -267,6 +267,17 @@ MISSING: list[tuple[str, Callable[[], Any], str]] = [
         lambda: DirectRecurring(recurring_type="ucof"),
         "made with cof_initial",
     ),
+    *(
+        (
+            "recurring.parent_transaction_id",
+            lambda kind=kind, parent=parent: DirectRecurring(
+                recurring_type=kind, parent_transaction_id=parent
+            ),
+            "made with cof_initial",
+        )
+        for kind in ("UCOF", " ucof", "Ucof\n", DirectRecurringType.UCOF)
+        for parent in (None, "", " ")
+    ),
 ]
 
 

@@ -21,6 +21,7 @@ from plexypay_async.webhooks import seen
 INNER_ROOMS = {
     *("constructors", "direct_details", "docstrings", "facades", "fields", "index", "openapi", "operation"),
     "replay",
+    "wire_words",
 }
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
 # What a room has models of.

@@ -51,6 +51,8 @@ class Pages(Generic[T]):
     def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.
 
+        That one is empty where the listing turns out not to be paged, and answers with its first page again.
+
         Raises:
             PlexyPayError: The call failed.
         """

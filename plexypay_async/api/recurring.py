@@ -76,7 +76,7 @@ class RecurringPayment(Model):
     amount: Decimal
     currency: str
     status: TransactionStatus | None = None
-    """None in an answer as of 2023, which has `success`; `transactions.retrieve` tells more."""
+    """An answer as of 2023 lacks it, and has `success`; `transactions.retrieve` tells more."""
     success: bool | None = None
     """What an answer as of 2023 has in place of the status."""
 

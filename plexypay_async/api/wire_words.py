@@ -51,9 +51,14 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     ),
     (" Where `payments.search` has found it, it is a `Payment`.", ""),
     (
-        " Where the server answers a list or a page, the newest payment that is no refund: the one with the "
-        "latest `created_at`, the first in the server's order where the times do not tell.",
+        " Where the server answers a list or a page, the one with the `transaction_id`; or, of those that name "
+        "the reference or none, the newest payment that is no refund: the one with the latest `created_at`, the "
+        "first in the server's order where the times do not tell.",
         "",
+    ),
+    (
+        "look at its `is_paid`, since",
+        "look at its `status`, or at its `success` where it has none, since",
     ),
     (
         "An answer that asks for 3-D Secure is returned, not raised: look at `requires_3ds` first. A decline "

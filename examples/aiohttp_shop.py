@@ -19,7 +19,6 @@ from order_book import OrderBook
 
 from plexypay_async import (
     AsyncPlexyPay,
-    UnprocessableError,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -46,16 +45,13 @@ async def create_link(request: web.Request) -> web.Response:
     plexy, order = request.app[PLEXY], int(request.match_info["order"])
     reference, amount = f"ORD-{order}", 100 * order
     await asyncio.to_thread(orders.add, reference, amount)
-    try:
-        link = await plexy.payment_links.create(
-            amount=amount,  # minor units
-            currency="KZT",
-            order_reference=reference,
-            success_url=f"{SHOP_URL}/orders/{order}",
-            callback_url=f"{SHOP_URL}/webhooks/plexypay",
-        )
-    except UnprocessableError:
-        link = await plexy.payment_links.retrieve_by_order_reference(reference)
+    link = await plexy.payment_links.create_or_retrieve(
+        amount=amount,  # minor units
+        currency="KZT",
+        order_reference=reference,
+        success_url=f"{SHOP_URL}/orders/{order}",
+        callback_url=f"{SHOP_URL}/webhooks/plexypay",
+    )
     return web.json_response(
         {"order_reference": reference, "amount": link.amount, "status": link.status, "url": link.url}
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from plexypay_sync import PlexyPay, UnprocessableError
+from plexypay_sync import PlexyPay
 
 queue = Path(os.environ.get("SHOP_QUEUE", "queue")).absolute()
 messages, results, control = queue / "messages", queue / "results", queue / "control"
@@ -53,10 +53,5 @@ def create_link(reference: str, amount: int) -> str:
 
     It may run twice for one order, as tasks sometimes do: the reference keeps it from a second link.
     """
-    try:
-        link = plexy.payment_links.create(amount=amount, currency="KZT", order_reference=reference)
-    except UnprocessableError as refused:
-        link = plexy.payment_links.retrieve_by_order_reference(reference)
-        if link.amount != amount:
-            raise refused from None
+    link = plexy.payment_links.create_or_retrieve(amount=amount, currency="KZT", order_reference=reference)
     return link.url

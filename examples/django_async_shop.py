@@ -25,7 +25,6 @@ from order_book import OrderBook
 
 from plexypay_async import (
     AsyncPlexyPay,
-    UnprocessableError,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -48,16 +47,13 @@ async def create_link(request: HttpRequest, order: int) -> JsonResponse:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     reference, amount = f"ORD-{order}", 100 * order
     await asyncio.to_thread(orders.add, reference, amount)
-    try:
-        link = await plexy.payment_links.create(
-            amount=amount,  # minor units
-            currency="KZT",
-            order_reference=reference,
-            success_url=f"{SHOP_URL}/orders/{order}",
-            callback_url=f"{SHOP_URL}/webhooks/plexypay",
-        )
-    except UnprocessableError:
-        link = await plexy.payment_links.retrieve_by_order_reference(reference)
+    link = await plexy.payment_links.create_or_retrieve(
+        amount=amount,  # minor units
+        currency="KZT",
+        order_reference=reference,
+        success_url=f"{SHOP_URL}/orders/{order}",
+        callback_url=f"{SHOP_URL}/webhooks/plexypay",
+    )
     return JsonResponse(
         {"order_reference": reference, "amount": link.amount, "status": link.status, "url": link.url}
     )

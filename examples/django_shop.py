@@ -31,7 +31,6 @@ from plexypay_sync import (
     PaymentLink,
     PlexyPay,
     PlexyPayError,
-    UnprocessableError,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -60,16 +59,13 @@ def create_link(order: int) -> PaymentLink:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     reference = f"ORD-{order}"
     orders.add(reference, price(order))
-    try:
-        return plexy.payment_links.create(
-            amount=price(order),
-            currency="KZT",
-            order_reference=reference,
-            success_url=f"{SHOP_URL}/orders/{order}",
-            callback_url=f"{SHOP_URL}/webhooks/plexypay",
-        )
-    except UnprocessableError:
-        return plexy.payment_links.retrieve_by_order_reference(reference)
+    return plexy.payment_links.create_or_retrieve(
+        amount=price(order),
+        currency="KZT",
+        order_reference=reference,
+        success_url=f"{SHOP_URL}/orders/{order}",
+        callback_url=f"{SHOP_URL}/webhooks/plexypay",
+    )
 
 
 @require_http_methods(["GET", "POST"])

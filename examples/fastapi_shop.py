@@ -23,7 +23,6 @@ from order_book import OrderBook
 
 from plexypay_async import (
     AsyncPlexyPay,
-    UnprocessableError,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -51,16 +50,13 @@ async def create_link(order: int, request: Request) -> dict[str, Any]:
     plexy: AsyncPlexyPay = request.app.state.plexy
     reference, amount = f"ORD-{order}", 100 * order
     await run_in_threadpool(orders.add, reference, amount)
-    try:
-        link = await plexy.payment_links.create(
-            amount=amount,  # minor units
-            currency="KZT",
-            order_reference=reference,
-            success_url=f"{SHOP_URL}/orders/{order}",
-            callback_url=f"{SHOP_URL}/webhooks/plexypay",
-        )
-    except UnprocessableError:
-        link = await plexy.payment_links.retrieve_by_order_reference(reference)
+    link = await plexy.payment_links.create_or_retrieve(
+        amount=amount,  # minor units
+        currency="KZT",
+        order_reference=reference,
+        success_url=f"{SHOP_URL}/orders/{order}",
+        callback_url=f"{SHOP_URL}/webhooks/plexypay",
+    )
     return {"order_reference": reference, "amount": link.amount, "status": link.status, "url": link.url}
 
 

@@ -24,7 +24,6 @@ from plexypay_sync import (
     PaymentLink,
     PlexyPay,
     PlexyPayError,
-    UnprocessableError,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -63,16 +62,13 @@ def create_link(order: int) -> dict[str, Any]:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     reference = f"ORD-{order}"
     orders.add(reference, price(order))
-    try:
-        link = plexy.payment_links.create(
-            amount=price(order),
-            currency="KZT",
-            order_reference=reference,
-            success_url=f"{SHOP_URL}/orders/{order}",
-            callback_url=f"{SHOP_URL}/webhooks/plexypay",
-        )
-    except UnprocessableError:
-        link = plexy.payment_links.retrieve_by_order_reference(reference)
+    link = plexy.payment_links.create_or_retrieve(
+        amount=price(order),
+        currency="KZT",
+        order_reference=reference,
+        success_url=f"{SHOP_URL}/orders/{order}",
+        callback_url=f"{SHOP_URL}/webhooks/plexypay",
+    )
     return shown(link)
 
 

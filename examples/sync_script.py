@@ -15,28 +15,12 @@ import sys
 from plexypay_sync import (
     DeadlineExceededError,
     Outcome,
-    PaymentLink,
     PlexyPay,
     PlexyPayError,
-    UnprocessableError,
 )
 
 PATIENCE = 900
 """Seconds to wait for the customer."""
-
-
-def link_of(plexy: PlexyPay, reference: str, amount: int) -> PaymentLink:
-    """Return the order's payment link, made now or by an earlier run."""
-    try:
-        return plexy.payment_links.create(amount=amount, currency="KZT", order_reference=reference)
-    except UnprocessableError as refused:
-        try:
-            link = plexy.payment_links.retrieve_by_order_reference(reference)
-        except PlexyPayError:
-            raise refused from None
-        if link.amount != amount:
-            raise
-        return link
 
 
 def main() -> int:
@@ -44,7 +28,9 @@ def main() -> int:
     _, reference, amount = sys.argv
     with PlexyPay() as plexy:
         try:
-            link = link_of(plexy, reference, int(amount))
+            link = plexy.payment_links.create_or_retrieve(
+                amount=int(amount), currency="KZT", order_reference=reference
+            )
             print(f"pay {link.amount / 100:.2f} {link.currency} at {link.url}", flush=True)
             transaction = plexy.transactions.wait(payment_link_id=link.id, timeout=PATIENCE)
             print(f"{reference} is {transaction.status}")

@@ -12,12 +12,13 @@ from ._core.call import call_of
 from ._core.execution import Execution
 from ._core.listing import pages_of
 from ._core.raw_request import raw_call
+from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused
 from ._privacy.hiding import hiding_arguments, without_own_frames
 from .api.facades import Async
 from .api.fields import Request
-from .api.operation import Bulk, Listing, Operation, Wait
+from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
 from .pagination import AsyncPages
@@ -213,6 +214,22 @@ class AsyncCaller:
 
             try:
                 return prepared(lambda: BulkJob(execution, make(*args, **kwargs))).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return call
+
+    def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
+        """Return the coroutine function that performs an operation, or finds what was made before."""
+        execution, make, operation = self.execution, ensured.options, ensured.operation
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                return await under_way.run()
             except BaseException as error:
                 without_own_frames(error)
                 raise

@@ -13,10 +13,11 @@ from plexypay_async._core.call import call_of
 from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call
+from plexypay_async._core.record import MADE_BEFORE
 from plexypay_async._foreign import prepared, refused
 from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
 from plexypay_async.api.facades import Sync
-from plexypay_async.api.operation import Bulk, Listing, Operation, Wait
+from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
 from plexypay_async.errors import PlexyPayError
 from plexypay_async.settings import (
@@ -232,6 +233,27 @@ class SyncCaller:
 
             try:
                 return prepared(lambda: SyncBulkJob(portal, execution, make(*args, **kwargs))).results()
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return call
+
+    def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
+        """Return the function that performs an operation, or finds what was made before."""
+        run, execution, make, operation = (
+            self._portal.run,
+            self._execution,
+            ensured.options,
+            ensured.operation,
+        )
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                return run(under_way.run)
             except BaseException as error:
                 without_own_frames(error)
                 raise

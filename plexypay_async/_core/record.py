@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..settings import Settings
 
-__all__ = ["LATE_WORK", "CallRecord", "Doubt", "EarlierRun"]
+__all__ = ["LATE_WORK", "MADE_BEFORE", "CallRecord", "Doubt", "EarlierRun"]
 
 LATE_WORK = 5.0
 """Seconds in which the server, or a proxy, may still be at work on a request that nobody waits for: its
@@ -59,6 +59,10 @@ class EarlierRun:
     """Whether it may have done the work without saying so: then it is looked up before it is sent again."""
     late_work_until: float = 0.0
     """The loop's time before which a look-up proves nothing, since the server may still be at work on it."""
+
+
+MADE_BEFORE = EarlierRun(may_have_done=False)
+"""For a call that is meant to find what was made before: it sends, and takes a refusal as a hint to look."""
 
 
 class CallRecord:

@@ -45,7 +45,8 @@ _NAMES = {
         ),
         "merchant": "Merchant MerchantAccount RetrieveMerchant",
         "payment_links": (
-            "BulkResult CancelPaymentLink CreateManyPaymentLinks CreatePaymentLink ListPaymentLinks "
+            "BulkResult CancelPaymentLink CreateManyPaymentLinks CreateOrRetrievePaymentLink "
+            "CreatePaymentLink ListPaymentLinks "
             "PaymentLink PaymentLinkStatistics PaymentLinkStatus PaymentLinkSummary PaymentLinks "
             "Recurring RecurringType RetrievePaymentLink RetrievePaymentLinkByOrderReference "
             "RetrievePaymentLinkStatistics UpdatePaymentLinkExpiration"

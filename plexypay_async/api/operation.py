@@ -184,6 +184,10 @@ class Caller(Protocol):
         """Return the function that waits as `wait` says."""
         ...
 
+    def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
+        """Return the function that performs an operation, or finds what an earlier call of it has made."""
+        ...
+
 
 class Resource(Generic[F]):
     """A group of operations of one client.
@@ -437,6 +441,26 @@ class Wait(Composite[P, R]):
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         return self if instance is None else self._method(instance, instance._caller.bind_wait(self))  # pyright: ignore[reportPrivateUsage]
+
+
+class Ensured(Composite[P, R]):
+    """A call that performs an operation, or returns what an earlier call of it has made."""
+
+    def __init__(self, operation: Operation[..., R], options: Callable[P, Any]) -> None:
+        super().__init__(options, operation.answer.model)
+        self.operation = operation
+
+    def _returned(self, call: Callable[..., Any]) -> str:
+        return self.result.__name__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        return self if instance is None else self._method(instance, instance._caller.bind_ensured(self))  # pyright: ignore[reportPrivateUsage]
 
 
 def _nothing(_: Any) -> None:

@@ -33,7 +33,7 @@ from .fields import (
     in_capitals,
     wire,
 )
-from .operation import Bulk, Confirmation, Evidence, Listing, LookUp, Operation, Resource, optionally
+from .operation import Bulk, Confirmation, Ensured, Evidence, Listing, LookUp, Operation, Resource, optionally
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ __all__ = [
     "BulkResult",
     "CancelPaymentLink",
     "CreateManyPaymentLinks",
+    "CreateOrRetrievePaymentLink",
     "CreatePaymentLink",
     "ListPaymentLinks",
     "PaymentLink",
@@ -206,6 +207,54 @@ class CreatePaymentLink(Request):
             _check_return_url("callback_url", self.callback_url, metadata)
         if self.extra is not None:
             check_json_object("extra", self.extra)
+
+
+@attrs.frozen(kw_only=True)
+class CreateOrRetrievePaymentLink(CreatePaymentLink):
+    """Create the payment link of an order, or return the one that it has already.
+
+    Where the server refuses the order reference as taken, the link with it is looked up and compared. So a
+    page that is loaded twice, or a program that is run again, gets the same link, and needs no memory of its
+    own.
+
+    Args:
+        order_reference: Your order's reference, by which its link is found: each order has one.
+        amount: In **minor** units of `currency`: 22 000 KZT is ``2200000``.
+        currency: Three letters, such as ``KZT``; sent in capitals.
+        description: As for `payment_links.create`, as are all that follow. They are those of a link that is
+            made now; an earlier one keeps its own.
+        expires_at: An aware datetime, sent in UTC.
+        customer_id: Your customer's id at Plexy Pay.
+        auto_clearing: Whether the payment is captured one hour after authorization.
+        recurring: The series of payments that this link begins.
+        validation: Sent as it is; the vendor does not publish what it means.
+        metadata: An object with the wire's own keys and any of yours.
+        success_url: Where the customer goes after paying.
+        failure_url: Where the customer goes after a failure.
+        cancel_url: Where the customer goes after giving up.
+        callback_url: Where webhooks for this link go.
+        extra: Further fields of the body, under their wire names.
+
+    Returns:
+        The `PaymentLink`, with this amount and currency; its `status` may be ``completed``.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind, or there is no order reference; nothing was sent.
+        OrderReferenceConflictError: The reference is on a link with another amount or currency, or on one
+            that is cancelled or expired.
+        UnprocessableError: The server refused the data, and no link has the reference.
+        OutcomeUnknownError: The link may exist; call again.
+        DeadlineExceededError: `timeout` ran out.
+
+    Evidence: that of `payment_links.create`, and of the look-up by order reference, whose path is
+    **assumed**: it is believed only after it has found a link known to exist.
+    """
+
+    order_reference: str = attrs.field()
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        check_text("order_reference", self.order_reference)
 
 
 @attrs.frozen(kw_only=True)
@@ -539,6 +588,7 @@ class PaymentLinks(Resource[F]):
             retrieve=retrieve,
         ),
     )
+    create_or_retrieve = Ensured(create, CreateOrRetrievePaymentLink)
     create_many = Bulk(CreateManyPaymentLinks, BulkResult)
     update_expiration = Operation(
         "PATCH",

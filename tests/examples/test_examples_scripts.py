@@ -87,7 +87,7 @@ def test_script_tells_what_became_of_a_failure(start: Start, served: ServedSandb
     program = script(start, "ORD-1", "5")
     assert program.line().startswith("pay 0.05 KZT at ")
     assert served.amounts() == {"ORD-1": 5}
-    assert "already exists" in failed(script(start, "ORD-1", "6"))
+    assert "already belongs to pl_" in failed(script(start, "ORD-1", "6"))
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())

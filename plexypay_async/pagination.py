@@ -10,7 +10,16 @@ import asyncio
 import hashlib
 import re
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
@@ -94,10 +103,9 @@ class PageBody(Generic[T]):
         shared = len(set(self.names).intersection(first.names))
         return 2 * shared >= min(len(self.items), len(first.items)) > 0
 
-    def without(self, other: PageBody[T]) -> PageBody[T]:
-        """Return the page without the items of another one."""
-        known = set(other.names)
-        kept = [index for index, name in enumerate(self.names) if name not in known]
+    def only(self, names: Collection[str]) -> PageBody[T]:
+        """Return the page with its items of these names alone."""
+        kept = [index for index, name in enumerate(self.names) if name in names]
         items, entries = self.items, self.entries or ()
         return attrs.evolve(
             self, items=tuple([items[index] for index in kept]), entries=[entries[index] for index in kept]
@@ -304,8 +312,10 @@ class AsyncPages(Generic[T]):
             return None
         size, misfit = position.size, body.misfit
         if body.digest == position.before:
-            if len(body.items) != size if misfit is None else misfit.attempts:
-                return body.without(body)
+            # Since a listing was left, as many may have come as the server puts on a page.
+            is_sure = first is not None and len(body.items) != size
+            if is_sure if misfit is None else misfit.attempts:
+                return body.only(())
         else:
             if first is None:
                 first = await self._fetch(_Position(1, size))
@@ -313,7 +323,8 @@ class AsyncPages(Generic[T]):
                 return None
         third = await self._source.fetch(position.page + 1, size)
         if third.is_again(first or body, size):
-            return body.without(first or body)
+            # What is not on the third either may have gone before the first was asked for again.
+            return body.only(set(third.names).difference((first or body).names))
         misfit = misfit or third.misfit
         if misfit is not None:
             raise misfit from misfit.__cause__

@@ -324,7 +324,7 @@ async def test_what_changes_meanwhile_hands_nothing_out_twice_when_it_is_resumed
             assert (last.items, last.next_cursor) == ((), None)
 
 
-@pytest.mark.parametrize("pushed", [0, 1, 3, 5])
+@pytest.mark.parametrize("pushed", [0, 1, 3, 5, 9])
 @pytest.mark.parametrize("size", [10, 50])
 @windows
 @pytest.mark.asyncio
@@ -345,6 +345,36 @@ async def test_short_pages_that_are_pushed_on_lose_nothing(window: int, size: in
             rest = [item.id async for item in listing.resume(page.next_cursor)]
     assert read == ids(0, 10) + ids(10 - pushed, 25)
     assert rest == ids(10 - pushed, 25)
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_short_page_that_was_pushed_on_meanwhile_is_no_end_for_a_resumed_listing(window: int) -> None:
+    found = links(0, 25)
+    with serving(lambda page, size: {"data": found[(page - 1) * 10 : page * 10]}) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=50).prefetch(window)
+            page = await listing.first_page()
+            assert page.next_cursor is not None
+            found = [*links(80, 90), *found]
+            assert [item.id async for item in listing.resume(page.next_cursor)] == ids(0, 25)
+
+
+@pytest.mark.asyncio
+async def test_what_goes_while_a_listing_is_resumed_does_not_come_again() -> None:
+    found, gone = links(0, 7), False
+
+    def answer(page: int, size: int) -> Any:
+        return {"data": found[1:] if gone and (page, len(asked)) != (2, 2) else found}
+
+    with serving(answer) as (url, asked):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10)
+            page = await listing.first_page()
+            assert page.next_cursor is not None
+            found, gone = [link(99), *found], True
+            assert [item.id async for item in listing.resume(page.next_cursor)] == []
+    assert asked == [1, 2, 1, 3]
 
 
 @windows

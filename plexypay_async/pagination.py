@@ -244,6 +244,7 @@ class AsyncPages(Generic[T]):
                 yield page
                 if page.next_cursor is None:
                     return
+                first = body if position.page == 1 else None
                 if ahead:
                     position, task = ahead.popleft()
                     body = await self._result(task, position)
@@ -252,6 +253,11 @@ class AsyncPages(Generic[T]):
                     following = position.page + 1
                     body = await self._fetch_or_mark(position)
                 body = _credible(body, position)
+                if first is not None and body.total is None:
+                    rest = await self._rest_or_mark(body, attrs.evolve(position, before=first.digest), first)
+                    if rest is not None:
+                        yield self._page(rest, position, more=False)
+                        return
         finally:
             await _cancel([task for _, task in ahead])
 
@@ -336,10 +342,15 @@ class AsyncPages(Generic[T]):
         if start.page != 2 or body.total is not None:
             # Whoever got a cursor of a later page has seen pages that differ.
             return None
+        return await self._rest_or_mark(body, start, None)
+
+    async def _rest_or_mark(
+        self, body: PageBody[T], position: _Position, first: PageBody[T] | None
+    ) -> PageBody[T] | None:
         try:
-            return await self._rest(body, start, None)
+            return await self._rest(body, position, first)
         except PlexyPayError as error:
-            raise self._marked(error, start) from error.__cause__
+            raise self._marked(error, position) from error.__cause__
 
     async def _first(self) -> tuple[PageBody[T], _Position]:
         """Fetch the page that the listing starts at, and tell where it is."""

@@ -51,6 +51,9 @@ class Pages(Generic[T]):
     def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.
 
+        Where the listing turns out not to be paged, the one that `resume` starts at has only what is not on
+        the first.
+
         Raises:
             PlexyPayError: The call failed.
         """

@@ -84,6 +84,8 @@ KINDS: dict[str, tuple[Answer, int]] = {
     "another list than data": (lambda page, size: {"data": None, "items": links(0, 7)}, 7),
     "all, though more than asked for": (lambda page, size: {"data": links(0, 25), "total": 25}, 25),
     "all, and the size asked for": (lambda page, size: {"data": links(0, 25), "total": 25, "size": size}, 25),
+    "a total of more": (lambda page, size: {"data": links(0, 7), "total": 9}, 7),
+    "a total of more, and more than asked for": (lambda page, size: {"data": links(0, 25), "total": 27}, 25),
     "an array longer than a page": (lambda page, size: links(0, 25), 25),
     "page 1": (lambda page, size: {"data": links(0, 7), "page": 1}, 7),
     "page 1, as long as a page": (lambda page, size: {"data": links(0, 10), "page": 1, "size": 10}, 10),

@@ -38,6 +38,7 @@ DEFAULT_WINDOW = 8
 _CURSOR = re.compile(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})(?:-([0-9a-f]{16}))?")
 REPEATS_BEFORE_ERROR = 2
 EMPTY_BEFORE_ERROR = 100
+_AGAIN = "the same items again and again, the last time as page {}"
 
 
 @attrs.frozen(kw_only=True)
@@ -339,8 +340,14 @@ class AsyncPages(Generic[T]):
     async def _rest_at_start(self, body: PageBody[T]) -> PageBody[T] | None:
         """Return what is new on the page at which a listing was resumed, where the server does not page."""
         start = self._start
-        if start.page != 2 or body.total is not None:
-            # Whoever got a cursor of a later page has seen pages that differ.
+        if body.total is not None:
+            return None
+        if start.page != 2:
+            # Whoever got a cursor of a later page has seen pages that differ: this one may go round.
+            if body.items and body.digest == start.before:
+                following = _Position(start.page + 1, start.size)
+                if (await self._fetch_or_mark(following)).digest == start.before:
+                    raise self._marked(self._wrong(_AGAIN.format(following.page)), start)
             return None
         return await self._rest_or_mark(body, start, None)
 
@@ -362,7 +369,7 @@ class AsyncPages(Generic[T]):
         """Refuse a page that goes round."""
         wrong: str | None = None
         if repeats.seen(body):
-            wrong = f"the same items again and again, the last time as page {position.page}"
+            wrong = _AGAIN.format(position.page)
         elif repeats.empty >= EMPTY_BEFORE_ERROR:
             wrong = f"{repeats.empty} empty pages on end below a total of {body.total}"
         if wrong is not None:

@@ -248,6 +248,34 @@ async def test_a_later_page_that_comes_again_is_an_error_for_a_resumed_listing_t
 
 
 @pytest.mark.asyncio
+async def test_a_later_page_that_comes_again_is_an_error_page_by_page() -> None:
+    with serving(lambda page, size: {"data": paged(min(page, 3), size)["data"]}) as (url, asked):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing, read = plexy.payment_links.list(size=10), list[str]()
+            page = await listing.first_page()
+            with pytest.raises(UnreadableResponseError, match="again and again") as caught:  # noqa: PT012
+                while page.next_cursor is not None and len(asked) < 20:
+                    read += [item.id for item in page]
+                    page = await listing.resume(page.next_cursor).first_page()
+    assert (read, asked) == (ids(0, 25), [1, 2, 1, 3, 4, 5])
+    assert caught.value.cursor == page.next_cursor
+
+
+@windows
+@pytest.mark.asyncio
+async def test_a_later_page_that_was_pushed_on_comes_again_page_by_page(window: int) -> None:
+    with serving(lambda page, size: {"data": paged(page - (page > 2), size)["data"]}) as (url, _):
+        async with AsyncPlexyPay("key", base_url=url) as plexy:
+            listing = plexy.payment_links.list(size=10).prefetch(window)
+            page = await listing.first_page()
+            read = [item.id for item in page]
+            while page.next_cursor is not None:
+                page = await listing.resume(page.next_cursor).first_page()
+                read += [item.id for item in page]
+    assert read == ids(0, 20) + ids(10, 25)
+
+
+@pytest.mark.asyncio
 async def test_a_look_for_the_end_that_fails_says_where_to_go_on() -> None:
     fails = True
 

@@ -9,10 +9,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import attrs
 import orjson
@@ -29,6 +38,7 @@ DEFAULT_WINDOW = 8
 _CURSOR = re.compile(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})(?:-([0-9a-f]{16}))?")
 REPEATS_BEFORE_ERROR = 2
 EMPTY_BEFORE_ERROR = 100
+_AGAIN = "the same items again and again, the last time as page {}"
 
 
 @attrs.frozen(kw_only=True)
@@ -65,22 +75,50 @@ class PageBody(Generic[T]):
     raw: Mapping[str, Any]
     entries: Sequence[Any] | None
     """The items as they came; None where the server has written null, or none in a form not published."""
+    misfit: PlexyPayError | None = None
+    """The error that it is where it gives itself another number than the one asked for, each time."""
+
+    @property
+    def names(self) -> list[str]:
+        """What tells the items apart: of each its id, or all of it where it has none of its own."""
+        # By the ids where there are any: an item may change between two looks at the same page.
+        ids = [getattr(item, "id", None) for item in self.items]
+        count = Counter(ids)
+        return [
+            id if id and count[id] == 1 else _written(entry)
+            for id, entry in zip(ids, self.entries or (), strict=True)
+        ]
 
     @property
     def digest(self) -> str:
-        """What two answers with the same items have in common."""
-        # By the ids where there are any: an item may change between two looks at the same page.
-        named = [_named(entry) for entry in self.entries or ()]
-        try:
-            content = orjson.dumps(named, default=str)
-        except TypeError:
-            # A number of more than 64 bits.
-            content = repr(named).encode()
-        return hashlib.sha256(content).hexdigest()[:16]
+        """What two answers with the same items, in whatever order, have in common."""
+        return hashlib.sha256(orjson.dumps(sorted(self.names))).hexdigest()[:16]
+
+    def is_again(self, first: PageBody[T], size: int) -> bool:
+        """Tell whether this may be the first page once more, but for items that came or went meanwhile.
+
+        Of two full pages only the same items say so: the others may have been pushed on.
+        """
+        if len(self.items) == len(first.items) == size:
+            return self.digest == first.digest
+        shared = len(set(self.names).intersection(first.names))
+        return 2 * shared >= min(len(self.items), len(first.items)) > 0
+
+    def only(self, names: Collection[str]) -> PageBody[T]:
+        """Return the page with its items of these names alone."""
+        kept = [index for index, name in enumerate(self.names) if name in names]
+        items, entries = self.items, self.entries or ()
+        return attrs.evolve(
+            self, items=tuple([items[index] for index in kept]), entries=[entries[index] for index in kept]
+        )
 
 
-def _named(entry: Any) -> Any:
-    return cast("dict[str, Any]", entry).get("id", entry) if type(entry) is dict else entry
+def _written(entry: Any) -> str:
+    try:
+        return orjson.dumps(entry, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        # A number of more than 64 bits.
+        return repr(entry)
 
 
 @attrs.frozen
@@ -94,7 +132,10 @@ class PageSource(Generic[T]):
     size: int | None
     """The page size that the caller has asked for, if any."""
     fetch: Callable[[int, int], Coroutine[Any, Any, PageBody[T]]]
-    """Fetches one page, given its number and its size; it raises `PlexyPayError` where the call failed."""
+    """Fetches one page, given its number and its size; it raises `PlexyPayError` where the call failed.
+
+    A page that gives itself another number comes with the error that it is.
+    """
 
 
 @attrs.frozen
@@ -135,15 +176,15 @@ class AsyncPages(Generic[T]):
     async def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.
 
-        That one is empty where the listing turns out not to be paged, and answers with its first page again.
+        Where the listing turns out not to be paged, the one that `resume` starts at has only what is not on
+        the first.
 
         Raises:
             PlexyPayError: The call failed.
         """
-        body = await self._fetch_or_mark(self._start)
-        if await self._starts_in_vain(body):
-            return self._page(attrs.evolve(body, items=()), self._start, more=False)
-        return self._page(body, self._counted(body))
+        body, position = await self._first()
+        rest = await self._rest_at_start(body)
+        return self._page(body, position) if rest is None else self._page(rest, position, more=False)
 
     def prefetch(self, window: int) -> AsyncPages[T]:
         """Return the same listing with another window: how many pages may be under way or waiting at once.
@@ -183,8 +224,7 @@ class AsyncPages(Generic[T]):
             PlexyPayError: A page failed, or the server repeats a page; `cursor` says where to resume.
         """
         repeats = _RepeatDetector()
-        body = await self._fetch_or_mark(self._start)
-        position = self._counted(body)
+        body, position = await self._first()
         if body.total is None:
             async with aclosing(self._pages_without_total(body, position)) as pages:
                 async for page in pages:
@@ -205,6 +245,7 @@ class AsyncPages(Generic[T]):
                 yield page
                 if page.next_cursor is None:
                     return
+                first = body if position.page == 1 else None
                 if ahead:
                     position, task = ahead.popleft()
                     body = await self._result(task, position)
@@ -212,6 +253,12 @@ class AsyncPages(Generic[T]):
                     position = _Position(position.page + 1, size)
                     following = position.page + 1
                     body = await self._fetch_or_mark(position)
+                body = _credible(body, position)
+                if first is not None and body.total is None:
+                    rest = await self._rest_or_mark(body, attrs.evolve(position, before=first.digest), first)
+                    if rest is not None:
+                        yield self._page(rest, position, more=False)
+                        return
         finally:
             await _cancel([task for _, task in ahead])
 
@@ -225,22 +272,26 @@ class AsyncPages(Generic[T]):
         ahead: asyncio.Task[PageBody[T]] | None = None
         failure: PlexyPayError | None = None
         try:
-            if await self._starts_in_vain(body):
+            rest = await self._rest_at_start(body)
+            if rest is not None:
+                if rest.items:
+                    yield self._page(rest, position, more=False)
                 return
             while True:
                 self._check(body, position, repeats)
                 following = _Position(position.page + 1, position.size, body.digest)
                 next_body: PageBody[T] | None = None
-                if body.items:
+                if body.items and rest is None:
                     try:
-                        next_body = await (ahead or self._source.fetch(following.page, following.size))
-                        if position.page == 1 and await self._is_unpaged(body.digest, next_body, following):
-                            next_body = None
+                        next_body = await (ahead or self._fetch(following))
+                        if position.page == 1:
+                            rest = await self._rest(next_body, following, body)
+                            next_body = next_body if rest is None else rest
                     except PlexyPayError as error:
-                        failure = error
+                        failure, next_body = error, None
                 ahead = None
                 ends = failure is None and not (next_body and next_body.items)
-                if next_body is not None and not ends and self._window > 1:
+                if next_body is not None and not ends and rest is None and self._window > 1:
                     _, ahead = self._ahead(_Position(following.page + 1, following.size))
                 yield self._page(body, position, more=not ends)
                 if failure is not None:
@@ -251,41 +302,81 @@ class AsyncPages(Generic[T]):
         finally:
             await _cancel([] if ahead is None else [ahead])
 
-    async def _is_unpaged(self, before: str, body: PageBody[T], position: _Position) -> bool:
-        """Tell whether a page that should follow one with the digest `before` is that one once more.
+    async def _rest(
+        self, body: PageBody[T], position: _Position, first: PageBody[T] | None
+    ) -> PageBody[T] | None:
+        """Return what of a second page is new, where it shows that the server does not page; None otherwise.
 
-        A full one may be, where as many items have come meanwhile as a page holds; the next is not, then.
+        It is the first page once more then, and so is the third. What came or went between two looks makes
+        little difference. Where pages are pushed on by new items, the third is none of it.
+
+        Args:
+            body: The second page.
+            position: Where it is, with the digest of the first.
+            first: The first page; None where the listing was resumed.
         """
-        if body.digest != before:
-            return False
-        if len(body.items) != position.size:
-            return True
-        following = await self._source.fetch(position.page + 1, position.size)
-        return following.digest == before
+        if not body.items:
+            return None
+        size, misfit = position.size, body.misfit
+        if body.digest == position.before:
+            # Since a listing was left, as many may have come as the server puts on a page.
+            is_sure = first is not None and len(body.items) != size
+            if is_sure if misfit is None else misfit.attempts:
+                return body.only(())
+        else:
+            if first is None:
+                first = await self._fetch(_Position(1, size))
+            if not body.is_again(first, size):
+                return None
+        third = await self._source.fetch(position.page + 1, size)
+        if third.is_again(first or body, size):
+            # What is not on the third either may have gone before the first was asked for again.
+            return body.only(set(third.names).difference((first or body).names))
+        misfit = misfit or third.misfit
+        if misfit is not None:
+            raise misfit from misfit.__cause__
+        return None
 
-    async def _starts_in_vain(self, body: PageBody[T]) -> bool:
-        """Tell whether a listing resumed at its second page is not paged: all of it was handed out before."""
+    async def _rest_at_start(self, body: PageBody[T]) -> PageBody[T] | None:
+        """Return what is new on the page at which a listing was resumed, where the server does not page."""
         start = self._start
-        if start.page != 2 or body.total is not None:
-            # Whoever got a cursor of a later page has seen pages that differ.
-            return False
+        if body.total is not None:
+            return None
+        if start.page != 2:
+            # Whoever got a cursor of a later page has seen pages that differ: this one may go round.
+            if body.items and body.digest == start.before:
+                following = _Position(start.page + 1, start.size)
+                if (await self._fetch_or_mark(following)).digest == start.before:
+                    raise self._marked(self._wrong(_AGAIN.format(following.page)), start)
+            return None
+        return await self._rest_or_mark(body, start, None)
+
+    async def _rest_or_mark(
+        self, body: PageBody[T], position: _Position, first: PageBody[T] | None
+    ) -> PageBody[T] | None:
         try:
-            return await self._is_unpaged(start.before, body, start)
+            return await self._rest(body, position, first)
         except PlexyPayError as error:
-            raise self._marked(error, start) from error.__cause__
+            raise self._marked(error, position) from error.__cause__
+
+    async def _first(self) -> tuple[PageBody[T], _Position]:
+        """Fetch the page that the listing starts at, and tell where it is."""
+        body = await self._fetch_or_mark(self._start)
+        position = self._counted(body)
+        return _credible(body, position), position
 
     def _check(self, body: PageBody[T], position: _Position, repeats: _RepeatDetector) -> None:
         """Refuse a page that goes round."""
         wrong: str | None = None
         if repeats.seen(body):
-            wrong = f"the same items again and again, the last time as page {position.page}"
+            wrong = _AGAIN.format(position.page)
         elif repeats.empty >= EMPTY_BEFORE_ERROR:
             wrong = f"{repeats.empty} empty pages on end below a total of {body.total}"
         if wrong is not None:
             raise self._marked(self._wrong(wrong), position)
 
     def _ahead(self, position: _Position) -> tuple[_Position, asyncio.Task[PageBody[T]]]:
-        task = asyncio.get_running_loop().create_task(self._source.fetch(position.page, position.size))
+        task = asyncio.get_running_loop().create_task(self._fetch(position))
         return position, task
 
     async def _result(self, task: asyncio.Task[PageBody[T]], position: _Position) -> PageBody[T]:
@@ -299,9 +390,19 @@ class AsyncPages(Generic[T]):
 
     async def _fetch_or_mark(self, position: _Position) -> PageBody[T]:
         try:
-            return await self._source.fetch(position.page, position.size)
+            return await self._fetch(position)
         except PlexyPayError as error:
             raise self._marked(error, position) from error.__cause__
+
+    async def _fetch(self, position: _Position) -> PageBody[T]:
+        """Fetch a page; one that gives itself another number is an error, unless it may be all there is."""
+        body = await self._source.fetch(position.page, position.size)
+        misfit = body.misfit
+        if misfit is not None and not (
+            position.page == 2 and body.page == 1 and body.total is None and body.digest == position.before
+        ):
+            raise misfit from misfit.__cause__
+        return body
 
     def _counted(self, body: PageBody[T]) -> _Position:
         """Return where the first answer is, by the size that the server gives: it may clamp the one asked.
@@ -336,6 +437,9 @@ class AsyncPages(Generic[T]):
     def _last_page(body: PageBody[T], position: _Position) -> int:
         """Return the number of the last page, as far as this page's answer tells."""
         if body.total is not None:
+            if position.page == 1 and len(body.items) >= body.total:
+                # Though more were asked for by pages: the server does not page.
+                return 1
             return -(-body.total // position.size)
         # Without a total only an empty page says that there are no more.
         return position.page + 1 if body.items else position.page
@@ -354,6 +458,14 @@ class AsyncPages(Generic[T]):
         )
         error.operation = self._source.name
         return error
+
+
+def _credible(body: PageBody[T], position: _Position) -> PageBody[T]:
+    """Return a page without its total where that is smaller than what has been shown up to its end."""
+    if body.total is None or not body.items:
+        return body
+    shown = (position.page - 1) * position.size + len(body.items)
+    return attrs.evolve(body, total=None) if body.total < shown else body
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

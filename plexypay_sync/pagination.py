@@ -51,7 +51,8 @@ class Pages(Generic[T]):
     def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.
 
-        That one is empty where the listing turns out not to be paged, and answers with its first page again.
+        Where the listing turns out not to be paged, the one that `resume` starts at has only what is not on
+        the first.
 
         Raises:
             PlexyPayError: The call failed.

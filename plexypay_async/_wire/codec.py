@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
 import orjson
 
-from ..api.fields import Request, listed_in, wire_name, wire_names
+from ..api.fields import Request, key_of_list, listed_in, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
@@ -365,10 +365,14 @@ class ListingCodec(Generic[T]):
         self.name = listing.name
         self._encoder = RequestEncoder(listing, listing.path if path is None else path)
         self._item: type[T] = listing.item
-        group = listing.name.partition(".")[0]
-        words = group.split("_")
-        camel = words[0] + "".join(word.title() for word in words[1:])
-        self._keys = ("data", "items", listing.name.rpartition(".")[2], group, camel, words[-1])
+        group, _, call = listing.name.rpartition(".")
+        place = (listing.path if path is None else path).rstrip("/").rpartition("/")[2].replace("-", "_")
+        item = re.sub("(?<=.)(?=[A-Z])", "_", listing.item.__name__).lower() + "s"
+        self._keys = (
+            "data",
+            "items",
+            *(key for name in (call, group, place, item) for key in _spelt_out(name)),
+        )
         """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
 
@@ -405,18 +409,22 @@ class ListingCodec(Generic[T]):
 
     def _page(self, value: Any) -> PageBody[T]:
         body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)
-        key = next((key for key in self._keys if key in body), "data")
+        key = key_of_list(body, self._keys) or next((key for key in self._keys if key in body), "data")
         # A server may write an empty list as null, but what has no such field at all is no page.
         data = body[key]
         if data is not None and type(data) is not list:
             raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
         entries = cast("Sequence[Any] | None", data)
         items = self._items(entries or ())
-        counts = {
-            name: None if body.get(name) is None else _counted(name, body[name])
-            for name in ("page", "size", "total")
-        }
-        if not items and (key != "data" or value is not body):
+        counts = {name: _counted(body.get(name)) for name in ("page", "size", "total")}
+        if counts["total"] is not None and counts["total"] < 0:
+            counts["total"] = None
+        if not items and (
+            key != "data"
+            or value is not body
+            or any(body.get(key) for key in self._keys)
+            or any(count is None and body.get(name) is not None for name, count in counts.items())
+        ):
             # Of another form than the published one, it does not say plainly that there is nothing.
             entries = None
         return PageBody(items, counts["page"], counts["size"], counts["total"], body, entries)
@@ -429,11 +437,20 @@ class ListingCodec(Generic[T]):
             return tuple(each(values, structure, item, "data"))
 
 
-def _counted(name: str, value: Any) -> int:
+def _counted(value: Any) -> int | None:
+    """Return a page's count of something; None where it cannot be read, for the items can."""
     try:
         return integer(value, int)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+        return None
+
+
+def _spelt_out(name: str) -> Iterator[str]:
+    """Yield the names that a list may have in JSON, given the one in Python: all of it, or its last words."""
+    words = name.split("_")
+    for first in range(len(words)):
+        yield "_".join(words[first:])
+        yield words[first] + "".join(word.title() for word in words[first + 1 :])
 
 
 def misfit(

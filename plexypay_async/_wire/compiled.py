@@ -108,7 +108,7 @@ def _value(kind: Any, number: str, names: dict[str, Any], hook_of: Callable[[Any
         condition = f"v is not None and {check}" if optional else check
         return [f"if {condition}: return strict(body, Model)"]
     if isinstance(inner, type) and issubclass(inner, datetime):
-        lines = ["v = read_time(v)", "if v.tzinfo is not UTC: v = in_utc(v)"]
+        lines = ["t = read_time(v)", "v = t if t.tzinfo is UTC else in_utc(t, v)"]
     elif isinstance(inner, type) and issubclass(inner, OpenEnum):
         names[f"known{number}"] = {member.value: member for member in inner}
         names[f"read{number}"], names[f"kind{number}"] = hook_of(inner), inner

@@ -20,7 +20,17 @@ import cattrs
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ..api.fields import DECISIVE, Model, OpenEnum, in_utc, read_time, real_time, wire_name, written_time
+from ..api.fields import (
+    DECISIVE,
+    Model,
+    OpenEnum,
+    in_utc,
+    key_of_list,
+    read_time,
+    real_time,
+    wire_name,
+    written_time,
+)
 from .compiled import Structure, compiled
 
 __all__ = [
@@ -129,7 +139,7 @@ def _time(value: Any, _: Any) -> datetime:
         leap = _LEAP_SECOND.search(value)
         text = value.upper() if leap is None else f"{value[: leap.start()]}:59{value[leap.end() :]}".upper()
         time = read_time(text) + timedelta(seconds=leap is not None)
-    return time if time.tzinfo is UTC else in_utc(time)
+    return time if time.tzinfo is UTC else in_utc(time, value)
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -290,13 +300,17 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     structure = compiled(kind, fields, converter.get_structure_hook, strict)
     variants = _Varied.fields_of(fields)
     list_under: str | None = kind.list_under
+    list_aliases: tuple[str, ...] = kind.list_aliases
     if not variants and list_under is None:
         return structure
 
     def structure_varied(value: Any, _: Any) -> Any:
         listed = list_under is not None and type(value) is list
         body: dict[str, Any] = {str(list_under): value} if listed else as_object(value)
-        made = structure(_in_one_form(body, variants), kind)
+        found = _in_one_form(body, variants)
+        if list_aliases and (name := key_of_list(body, (str(list_under), *list_aliases))) is not None:
+            found[str(list_under)] = body[name]
+        made = structure(found, kind)
         set_raw(made, "raw", body)
         return made
 

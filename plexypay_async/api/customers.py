@@ -159,10 +159,15 @@ class CardToken(Model):
 class CardTokens(Model):
     """The tokens of a customer's stored cards, in the server's order.
 
-    Evidence: **assumed**; an array is read, alone or as ``data``, and anything else is in `raw`.
+    Evidence: **assumed**; an array is read, alone, as ``data`` or under another likely name, such as
+    ``items``, ``cardTokens`` or ``tokens``; anything else is in `raw`.
     """
 
     list_under: ClassVar[str | None] = "data"
+    list_aliases: ClassVar[tuple[str, ...]] = (
+        *("items", "cardTokens", "card_tokens", "tokens"),
+        *("cards", "customerCardTokens", "customer_card_tokens"),
+    )
 
     data: tuple[CardToken, ...] = ()
 

@@ -359,9 +359,17 @@ def _shown(value: Any) -> str:
     return kind if text == f"a {kind}" else f"{kind} {text}"
 
 
-def in_utc(value: datetime) -> datetime:
-    """Return a time of an answer in UTC; one without a zone is in UTC."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def in_utc(value: datetime, written: str) -> datetime:
+    """Return a time of an answer in UTC, given how it was written; one without a zone is in UTC.
+
+    Raises:
+        ValueError: It is a row of more digits than a date has, such as milliseconds of the Unix epoch.
+    """
+    if value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if len(written) > 8 and written.isdecimal():
+        raise ValueError("a row of digits")
+    return value.replace(tzinfo=UTC)
 
 
 def written_time(value: datetime) -> str:
@@ -401,6 +409,8 @@ class Model:
     """Fields that may be missing, but not all of them: an answer without any does not say how it went."""
     list_under: ClassVar[str | None] = None
     """The wire name of the field that an answer is read as, where it is an array and no object."""
+    list_aliases: ClassVar[tuple[str, ...]] = ()
+    """Further names under which that array may stand."""
 
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)
 
@@ -411,7 +421,7 @@ _IDS = ("id", "transactionId")
 def listed_in(document: Any) -> Sequence[Any] | None:
     """Return the list that an answer is or holds, under whatever key; None where it is a resource itself.
 
-    Under ``data`` first, then the first list of objects, then the first list of anything.
+    Under ``data`` first, then the first list of objects, then an empty one.
     """
     if isinstance(document, list):
         return cast("Sequence[Any]", document)
@@ -422,10 +432,27 @@ def listed_in(document: Any) -> Sequence[Any] | None:
 
 
 def lists_of(document: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-    """Return the lists among an object's values, the likeliest one of its items first."""
-    names = [name for name, value in document.items() if isinstance(value, list)]
-    names.sort(key=lambda name: (name != "data", not any(type(item) is dict for item in document[name])))
+    """Return the lists among an object's values, the likeliest one of its items first.
+
+    Those of objects, ``data`` before others, then the empty ones. One of anything else, such as tags, counts
+    under ``data`` alone.
+    """
+    names = [
+        name
+        for name, value in document.items()
+        if isinstance(value, list) and (not value or name == "data" or _has_objects(value))  # pyright: ignore[reportUnknownArgumentType]
+    ]
+    names.sort(key=lambda name: (not document[name], name != "data"))
     return [document[name] for name in names]
+
+
+def _has_objects(values: Sequence[Any]) -> bool:
+    return any(type(value) is dict for value in values)
+
+
+def key_of_list(document: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """Return the first of these names under which an object has a list; None where it has none of them."""
+    return next((name for name in names if type(document.get(name)) is list), None)
 
 
 @attrs.frozen(kw_only=True)

@@ -165,12 +165,15 @@ class TransactionHistory(Model):
 
     @property
     def events(self) -> tuple[Any, ...]:
-        """The events as they came: the array ``data``, or else the first one, of objects if there is one."""
-        found = lists_of(self.raw)
-        inner = self.raw.get("data")
-        if not found and isinstance(inner, dict):
-            found = lists_of(cast("Mapping[str, Any]", inner))
-        return tuple(found[0]) if found else ()
+        """The events as they came: the array ``data``, or else the first one of objects.
+
+        It may stand in an object inside.
+        """
+        found = [*lists_of(self.raw)]
+        for inner in self.raw.values():
+            if isinstance(inner, dict):
+                found += lists_of(cast("Mapping[str, Any]", inner))
+        return next((tuple(events) for events in found if events), ())
 
     @property
     def transaction_id(self) -> str | None:

@@ -185,11 +185,18 @@ async def test_an_empty_listing_settles_one_reference_and_proves_nothing() -> No
         Answer(200, {"data": None}),
         Answer(200, {"items": [link("OTHER")], "total": 1}),
         Answer(200, {"data": [], "page": 1, "size": 100, "total": 7}),
+        Answer(200, {"data": [], "total": -1}),
+        Answer(200, {"data": [], "total": ""}),
+        Answer(200, {"data": [], "page": {}}),
+        Answer(200, {"data": [], "links": {"next": "/v2"}}),
         Answer(200, b""),
         Answer(200, b"<html>"),
         Answer(200, []),
     ],
-    ids=["no data", "null", "another shape", "empty before its total", "empty body", "html", "list"],
+    ids=[
+        *("no data", "null", "another shape", "empty before its total", "a negative total", "no number"),
+        *("an odd page", "something else under a list's name", "empty body", "html", "list"),
+    ],
 )
 async def test_a_listing_that_is_not_plainly_empty_settles_nothing(listing: Answer) -> None:
     """Only an empty `data` says that there is no link: a second one must not rest on less."""

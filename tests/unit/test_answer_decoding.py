@@ -105,6 +105,9 @@ def test_a_decisive_field_of_a_wrong_type_is_an_error_that_names_it(field: str, 
         ("metadata", "metadata", "{}"),
         ("metadata", "metadata", []),
         ("createdAt", "created_at", 1741824000),
+        ("createdAt", "created_at", "1712053100000"),
+        ("createdAt", "created_at", "1712053100000000000"),
+        ("createdAt", "created_at", {"Value": "1712053100000"}),
         ("createdAt", "created_at", ""),
         ("createdAt", "created_at", "yesterday"),
         ("createdAt", "created_at", "2025-02-30T00:00:00Z"),
@@ -369,9 +372,6 @@ NO_PAGES: list[Any] = [
     {"data": "x"},
     {"data": [None]},
     {"data": [[]]},
-    {"data": [], "total": "many"},
-    {"data": [], "size": 1.5},
-    {"data": [], "page": True},
 ]
 
 
@@ -379,6 +379,33 @@ NO_PAGES: list[Any] = [
 def test_what_is_no_page(value: Any) -> None:
     with pytest.raises(UnreadableResponseError, match=r"payment_links\.list"):
         page(value)
+
+
+ODD_COUNTS: dict[str, list[Any]] = {
+    "total": ["", "many", -1, {}, True],
+    "size": [1.5, "x"],
+    "page": [True, {}, "first"],
+}
+
+
+@pytest.mark.parametrize(
+    "counts", [{name: value} for name, values in ODD_COUNTS.items() for value in values], ids=repr
+)
+def test_a_count_that_cannot_be_read_costs_no_item(counts: dict[str, Any]) -> None:
+    body = {"data": [LINK], **counts}
+    read = page(body)
+
+    assert [item.id for item in read.items] == ["pl_1"]
+    assert (read.page, read.size, read.total, read.raw) == (None, None, None, body)
+    empty = page({"data": [], **counts})
+    # It may say that there are items, and so does not say plainly that nothing was made.
+    assert (empty.items, empty.entries) == ((), None)
+
+
+@pytest.mark.parametrize("other", [{"items": [LINK]}, {"links": [LINK]}, {"payment_links": {"id": "x"}}])
+def test_an_empty_list_beside_another_says_not_plainly_that_there_is_nothing(other: Any) -> None:
+    assert page({"data": [], **other}).entries is None
+    assert page({"data": []}).entries == []
 
 
 def test_an_object_without_data_is_no_page() -> None:

@@ -322,7 +322,19 @@ def test_a_history_in_both_of_its_forms(document: Any) -> None:
     assert found.raw == {"data": EVENTS}
 
 
-@pytest.mark.parametrize("document", [[], {"data": []}, {"data": None}, {}, {"events": None}], ids=repr)
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"data": []},
+        {"data": None},
+        {},
+        {"events": None},
+        {"tags": ["x"], "events": []},
+        {"result": {"tags": ["x"]}},
+    ],
+    ids=repr,
+)
 def test_a_history_without_events(document: Any) -> None:
     found = history(document)
 
@@ -337,6 +349,10 @@ def test_a_history_without_events(document: Any) -> None:
         {"transactionId": "t", "tags": ["a"], "transactionEvents": EVENTS},
         {"data": {"id": "t", "events": EVENTS}},
         {"data": None, "items": EVENTS},
+        {"data": [], "events": EVENTS},
+        {"tags": ["x"], "refunds": [], "events": EVENTS},
+        {"result": {"events": EVENTS}},
+        {"data": {"tags": ["x"], "items": []}, "result": {"id": "t", "data": EVENTS}},
     ],
     ids=repr,
 )

@@ -102,8 +102,9 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     (" What is not typed is in `raw`.", ""),
     (" The whole answer is in `raw`, a list as `data`.", ""),
     (
-        "an array is read, alone or as `data`, and anything else is in `raw`",
-        "it may be an array, alone or as `data`",
+        "an array is read, alone, as `data` or under another likely name, such as `items`, `cardTokens` or "
+        "`tokens`; anything else is in `raw`",
+        "it may be an array, alone, as `data` or under another name",
     ),
     (
         "An array is read, alone or under whatever name; all else is in `raw`.",

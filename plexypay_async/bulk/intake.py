@@ -271,7 +271,7 @@ class JournalIntake:
         self._flush: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._stopped = False
-        self._done: list[tuple[str, Any]] = []
+        self._done: list[tuple[str, str, Any]] = []
         self._failed: list[tuple[str, str]] = []
 
     def take_now(self) -> Item | None:
@@ -439,11 +439,11 @@ class JournalIntake:
             if result.link is not None:
                 # An answer that was purged is not kept again.
                 if not item.link_is_sealed:
-                    self._done.append((reference, result.link.raw))
+                    self._done.append((reference, result.link.id, result.link.raw))
             elif isinstance(result.error, UnreadableResponseError) and result.link_id is not None:
                 # It exists, and is never created again; the next run retrieves it.
                 if not item.link_is_sealed:
-                    self._done.append((reference, result.error.raw))
+                    self._done.append((reference, result.link_id, result.error.raw))
             elif result.error is not None and nothing_exists(result.error):
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
             if self._flush is None:

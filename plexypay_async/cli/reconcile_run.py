@@ -40,6 +40,7 @@ _NAMES = {
     FindingKind.TWO_LINKS: "references with two links",
     FindingKind.DIFFERS: "differences",
     FindingKind.CLAIMED: "rows not settled",
+    FindingKind.UNREADABLE: "answers not readable",
     FindingKind.INVALID: "invalid rows",
 }
 

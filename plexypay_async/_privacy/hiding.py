@@ -66,13 +66,19 @@ def text_in(answer: Any, name: str, longest: int = LONGEST_TEXT) -> str | None:
     None where it has none, hides it, or where it is longer than `longest` or no valid Unicode.
     """
     document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
-    value = document.get(name)
-    if type(value) is dict and cast("dict[str, Any]", value).keys() <= _WRAPPED:
-        wrapped = cast("dict[str, Any]", value)
-        value = None if wrapped.get("Valid") is False else wrapped.get("Value")
+    value = _unwrapped(document.get(name))
     if type(value) is not str or not 0 < len(value) <= longest or MASK in value:
         return None
     return None if _SURROGATE.search(value) else value
+
+
+def _unwrapped(value: Any) -> Any:
+    if type(value) is not dict:
+        return value
+    wrapped = cast("dict[str, Any]", value)
+    if not wrapped.keys() <= _WRAPPED or wrapped.get("Valid") is False:
+        return None
+    return wrapped.get("Value")
 
 
 def id_in(answer: Any) -> str | None:

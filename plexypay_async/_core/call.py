@@ -326,7 +326,8 @@ class Call(Generic[R]):
         else:
             told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
             told = told or self._told_again(value, answer, sending, is_named=False)
-            if told is not None and not record.reads and (flaw := declaration.flaw(value)) is not None:
+            finds = told is not None and declaration.look_up is not None
+            if finds and (flaw := declaration.flaw(value)) is not None:
                 return self._unread(flawed(record.name, flaw, answer, value), answer, sending)
         if told is not None:
             return self._of_another_request(told, sending)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import AsyncPlexyPay, UnreadableResponseError
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.payment_links import PaymentLinkStatus, PaymentLinkSummary
 from plexypay_async.bulk.journal import Journal, State
@@ -354,3 +354,23 @@ def test_a_row_that_is_purged_has_nothing_that_cannot_be_read() -> None:
 def test_a_row_of_which_the_journal_has_no_id_is_reported() -> None:
     (finding,) = compare("1,KZT,R-1", [("R-1", State.DONE, None)], link("pl_1", "R-1"))
     assert (finding.kind, finding.detail[-4:]) == ("unreadable", ": id")
+
+
+def test_a_new_key_is_proved_by_a_link_that_cannot_be_read_as_a_whole(
+    files: Files, served: ServedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unread(*_: Any, **__: Any) -> None:
+        error = UnreadableResponseError("status: expected a string, got NoneType", status=200)
+        error.link_id = told
+        raise error
+
+    files.write("1,KZT,R-1")
+    assert files.create() == 0
+    told = dump(files.journal)[0][2]["id"]
+    with Journal(files.journal) as journal:
+        journal.open()
+        journal.take_key(Secret("the key of before"))
+    monkeypatch.setattr("plexypay_async.api.payment_links.PaymentLinks.retrieve", unread)
+    assert files.reconcile() == 0
+    told = "pl_other"
+    assert files.reconcile() == 2

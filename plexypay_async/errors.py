@@ -92,6 +92,11 @@ class PlexyPayError(Exception):
     no matter of the network but code of the caller's, such as a tracer's hook."""
     cursor: str | None
     """On a listing that broke: where `resume` goes on, the first page not yet delivered."""
+    link_id: str | None = None
+    """The `id` of the payment link that this is about, where an answer shows one and the call cannot return
+    it: it cannot be read as a whole, or is not plainly the one that was asked for."""
+    link_url: str | None = None
+    """The `url` of that link, as far as it is known."""
 
     def __init__(
         self,
@@ -162,8 +167,8 @@ class UnreadableResponseError(PlexyPayError):
     cut: bool
     """Whether the connection ended before the body did, so that asking again may help."""
     raw: Any
-    """The decoded JSON, where the answer is JSON of at most 64 KiB and holds no card data: a link's `id` and
-    `url` can be taken from it though another field cannot be read."""
+    """The decoded JSON, where the answer is JSON of at most 64 KiB; what may be a card's number is hidden in
+    it. A link's `link_id` and `link_url` are known from an answer of any size, and whole."""
 
     def __init__(
         self,
@@ -182,7 +187,11 @@ class UnreadableResponseError(PlexyPayError):
 
 
 class OrderReferenceConflictError(PlexyPayError):
-    """The order reference already belongs to a link of another amount or currency, or to a dead one."""
+    """The order reference already belongs to a link of another amount or currency, or to a dead one.
+
+    The outcome is `UNKNOWN` where a create was sent, by this call or by an earlier run of a job, whose effect
+    is not known: then `link_id` may be what that one has made. Else it is another order's.
+    """
 
     default_outcome = Outcome.REJECTED
 

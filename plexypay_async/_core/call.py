@@ -17,6 +17,7 @@ from .._foreign import bare
 from .._privacy.hiding import without_own_frames
 from .._privacy.printable import log
 from .._wire.messages import Decoder, WireRequest, WireResponse
+from .._wire.named_link import check_proof, flawed
 from ..api.operation import Declaration, Operation
 from ..errors import (
     APIError,
@@ -24,6 +25,7 @@ from ..errors import (
     ConfigurationError,
     ConnectError,
     NotFoundError,
+    OrderReferenceConflictError,
     Outcome,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -149,7 +151,8 @@ class Call(Generic[R]):
             try:
                 result = await self._perform()
             except PlexyPayError as error:
-                if not admission.waits_for_proof or self.record.doubt is not Doubt.OPEN:
+                is_found = self.recovered or isinstance(error, OrderReferenceConflictError)
+                if is_found or not admission.waits_for_proof or self.record.doubt is not Doubt.OPEN:
                     raise
                 # A job has the time to prove what became of a row; a single call's user rather hears of it.
                 result = await self._proved_late(error)
@@ -204,8 +207,8 @@ class Call(Generic[R]):
         else:
             return error
         failed = record.finished(failed)
-        is_unknown = failed.outcome is Outcome.UNKNOWN and not isinstance(failed, OutcomeUnknownError)
-        if is_unknown and self._admission.waits_for_proof:
+        says_so = isinstance(failed, (OutcomeUnknownError, OrderReferenceConflictError))
+        if failed.outcome is Outcome.UNKNOWN and not says_so and self._admission.waits_for_proof:
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
             unknown = OutcomeUnknownError(str(failed))
             unknown.__cause__ = failed
@@ -258,7 +261,7 @@ class Call(Generic[R]):
 
     async def _found_first(self, earlier: EarlierRun) -> R | None:
         """Look for what an earlier run may have done; what it sent may still be at work for a while."""
-        self.record.earlier_run_may_have_done(self._now())
+        self.record.earlier_run_may_have_done(self._now(), has_claimed=earlier.late_work_until > 0)
         if (wait := earlier.late_work_until - self._now()) > 0:
             self._admission.give_place()
             await asyncio.sleep(wait)
@@ -304,14 +307,8 @@ class Call(Generic[R]):
             sending.drop_connection()
             # What is refused now may have been done by an attempt before.
             raise record.final(refused) from None
-        except UnreadableResponseError as unreadable:
-            # It may be the answer to another request, whose own is still to come.
-            sending.drop_connection()
-            self._check_proof(unreadable, answer)
-            is_done = unreadable.outcome is Outcome.DONE and record.declaration.confirmation is None
-            if not unreadable.cut and (is_done or record.reads):
-                raise
-            return unreadable
+        except UnreadableResponseError as error:
+            return self._unread(error, answer, sending)
         declaration, request = record.declaration, record.request
         if (
             self._misfit is None
@@ -329,12 +326,28 @@ class Call(Generic[R]):
         else:
             told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
             told = told or self._told_again(value, answer, sending, is_named=False)
+            finds = told is not None and declaration.look_up is not None
+            if finds and (flaw := declaration.flaw(value)) is not None:
+                return self._unread(flawed(record.name, flaw, answer, value), answer, sending)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
         if self.execution.recovery.known is None:
             self.execution.recovery.note_created(record)
         return value
+
+    def _unread(
+        self, error: UnreadableResponseError, answer: WireResponse, sending: Sending
+    ) -> PlexyPayError:
+        """Return the error of a success that cannot be read; raise it where that says the work was done."""
+        # It may be the answer to another request, whose own is still to come.
+        sending.drop_connection()
+        record = self.record
+        check_proof(error, answer, self._decoder, record.declaration, record.request)
+        is_done = error.outcome is Outcome.DONE and record.declaration.confirmation is None
+        if not error.cut and (is_done or record.reads):
+            raise error
+        return error
 
     def _check_refusal(self, answer: WireResponse, sending: Sending) -> None:
         """Raise the refusal that a 4xx tells of, such as that of a declined payment."""
@@ -376,13 +389,6 @@ class Call(Generic[R]):
             raise UnreadableResponseError(told, status=200)
         return OutcomeUnknownError(told)
 
-    def _check_proof(self, error: UnreadableResponseError, answer: WireResponse) -> None:
-        """Let an error say that the work is done only where the answer names what this call asked for."""
-        if error.outcome is not Outcome.DONE or self.record.reads:
-            return
-        if not self._decoder.proves(self.record.request, answer):
-            error.outcome = Outcome.UNKNOWN
-
     # -------------------------------------------------------------------------------- after a failed one
 
     async def _after(self, result: WireResponse | PlexyPayError, sending: Sending) -> R | _Again:
@@ -398,7 +404,7 @@ class Call(Generic[R]):
         decision = decide(result, record)
         error = decision.error
         if isinstance(error, UnreadableResponseError) and isinstance(result, WireResponse):
-            self._check_proof(error, result)
+            check_proof(error, result, self._decoder, record.declaration, record.request)
         # A connection that was refused and a 429 have done nothing that a repeat could meet.
         if not isinstance(error, (ConnectError, RateLimitedError)):
             record.has_reached()
@@ -488,12 +494,19 @@ class Call(Generic[R]):
             if found is None:
                 self.record.found_nothing(asked_at)
             return found
+        except UnreadableResponseError as seen:
+            # A look-up has shown that it is there.
+            if seen.link_id is not None or seen.link_url is not None:
+                self.recovered = True
+                self._admission.refused()
+            raise
         except OutcomeUnknownError as unknown:
             earlier = self._earlier
             is_doubted = earlier is not None and not earlier.may_have_done
             if (is_doubted or self.record.doubt is Doubt.OPEN) and error.outcome is not Outcome.DONE:
                 raise
             # What the last answer said stands where the look-up cannot tell more.
+            error.link_id, error.link_url = unknown.link_id, unknown.link_url
             for note in getattr(unknown, "__notes__", ()):
                 error.add_note(note)
         raise error

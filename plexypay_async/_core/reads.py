@@ -48,6 +48,7 @@ async def read(
     decoder: Decoder[A],
     wire_request: WireRequest,
     misfit: Callable[[A], str | None],
+    unread: Callable[[UnreadableResponseError, WireResponse], A | None] | None = None,
 ) -> A:
     """Read something within a call, asking until an answer comes that is one to this question.
 
@@ -56,6 +57,7 @@ async def read(
         decoder: What reads the answer.
         wire_request: The GET.
         misfit: Tells what an answer names that was not asked for.
+        unread: Returns what an answer that does not decode says even so; None where that is nothing.
 
     Raises:
         APIError: The answer was no success, and asking again would not change it.
@@ -69,7 +71,7 @@ async def read(
         result = await reader.send(wire_request, sending)
         asked += 1
         if isinstance(result, WireResponse) and result.is_success and result.complete:
-            answer = _answered(decoder, result, misfit, last=misfits >= MOST_MISFITS)
+            answer = _answered(decoder, result, misfit, unread, last=misfits >= MOST_MISFITS)
             if not isinstance(answer, PlexyPayError):
                 return answer
             sending.drop_connection()
@@ -84,19 +86,26 @@ async def read(
 
 
 def _answered(
-    decoder: Decoder[A], answer: WireResponse, misfit: Callable[[A], str | None], *, last: bool
+    decoder: Decoder[A],
+    answer: WireResponse,
+    misfit: Callable[[A], str | None],
+    unread: Callable[[UnreadableResponseError, WireResponse], A | None] | None,
+    *,
+    last: bool,
 ) -> A | PlexyPayError:
     """Return what an answer says, or the error of one that is of another request or was cut."""
     try:
         found = decoder.decode(answer)
     except UnreadableResponseError as unreadable:
+        if unread is not None and (told := unread(unreadable, answer)) is not None:
+            return told
         if last and not unreadable.cut:
             raise
         return unreadable
-    told = misfit(found)
-    if told is None or last:
+    named = misfit(found)
+    if named is None or last:
         return found
-    return OutcomeUnknownError(f"{decoder.name}: the answer is of another request: {told}")
+    return OutcomeUnknownError(f"{decoder.name}: the answer is of another request: {named}")
 
 
 def _failed(

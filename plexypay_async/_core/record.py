@@ -73,6 +73,7 @@ class CallRecord:
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
     _is_own_doubt = False
+    _is_claimed = False
     proof_at = 0.0
     """The loop's time from which a look-up that finds nothing proves that nothing was done."""
 
@@ -123,10 +124,20 @@ class CallRecord:
         self.doubt, self._is_own_doubt = Doubt.OPEN, True
         self._prove_after(sent_at, now)
 
-    def earlier_run_may_have_done(self, now: float) -> None:
-        """Note that a request of an earlier run may have done the work, or may be about to do it."""
-        self.doubt = Doubt.OPEN
+    def earlier_run_may_have_done(self, now: float, *, has_claimed: bool) -> None:
+        """Note that a request of an earlier run may have done the work, or may be about to do it.
+
+        Args:
+            now: The loop's time.
+            has_claimed: Whether there was such a run, as a journal tells, and not only may have been.
+        """
+        self.doubt, self._is_claimed = Doubt.OPEN, has_claimed
         self._prove_after(now, now)
+
+    @property
+    def may_have_made(self) -> bool:
+        """Whether what is found may be what a create has made that this call, or an earlier run, has sent."""
+        return self.doubt is Doubt.OPEN and (self._is_own_doubt or self._is_claimed)
 
     def _prove_after(self, sent_at: float, now: float) -> None:
         # So long an answer would have been waited for, and so long a job waits for what was lost. What is

@@ -11,16 +11,21 @@ import asyncio
 import enum
 import math
 import time
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import attrs
 
 from .._wire.api_errors import is_of_the_api
+from .._wire.messages import WireResponse
+from .._wire.named_link import NamedLink
+from ..api.fields import says_nothing
 from ..api.operation import Listing, LookUp, Operation
 from ..errors import (
     APIError,
     NotFoundError,
     OrderReferenceConflictError,
+    Outcome,
     PlexyPayError,
     UnreadableResponseError,
 )
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmed", "Recovery", "confirmed"]
 
+E = TypeVar("E", bound=PlexyPayError)
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -106,6 +112,7 @@ class Recovery:
 
         Raises:
             OrderReferenceConflictError: The reference belongs to something else.
+            UnreadableResponseError: It is there, as it was asked for, and cannot be read as a whole.
             OutcomeUnknownError: It cannot be known: the look-up is disproved, or failed for good.
             PlexyPayError: The deadline or the budget ended the call.
         """
@@ -127,19 +134,28 @@ class Recovery:
             self._standing = Standing.PROVED
         elif self._standing is not Standing.PROVED:
             found = await self._prove(call, look_up, reference, error)
+        if isinstance(found, NamedLink):
+            found = await self._retrieved(call, look_up, found, reference)
         if found is not None:
             _check_same(record, look_up, found, error)
         return found, asked_at
 
     async def _look(
         self, call: UnderWay, look_up: LookUp[R], reference: str, error: PlexyPayError
-    ) -> tuple[R | None, bool]:
-        """Look one reference up; None where the answer is "not found", and whether it is the API's."""
-        codec = call.execution.codec(look_up.find)
+    ) -> tuple[R | NamedLink | None, bool]:
+        """Look one reference up; None where the answer is "not found", and whether it is the API's.
+
+        What cannot be read as a whole is believed as far as it names the reference.
+        """
+        codec: OperationCodec[Any] = call.execution.codec(look_up.find)
         request = look_up.find.request(reference)
         try:
-            found: R = await read(
-                call, codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)
+            found: R | NamedLink = await read(
+                call,
+                codec,
+                codec.encode(request),
+                lambda answer: look_up.find.misfit(request, answer),
+                _named_as(look_up.by, reference),
             )
         except NotFoundError as missing:
             return None, is_of_the_api(missing)
@@ -154,7 +170,7 @@ class Recovery:
 
     async def _prove(
         self, call: UnderWay, look_up: LookUp[R], reference: str, error: PlexyPayError
-    ) -> R | None:
+    ) -> R | NamedLink | None:
         """Make the proof, once for all calls that wait for it.
 
         Returns:
@@ -169,7 +185,7 @@ class Recovery:
                         return None
                     for item in items:
                         if getattr(item, look_up.by) == reference:
-                            return await self._retrieved(call, look_up, item.id)
+                            return await self._retrieved(call, look_up, item, reference)
                     known = next((ref for item in items if (ref := getattr(item, look_up.by))), None)
                 if known is None:
                     raise call.record.unknown(
@@ -204,16 +220,36 @@ class Recovery:
             raise call.record.unknown(error, "The listing that would prove the look-up is not plainly empty.")
         return body.items
 
-    async def _retrieved(self, call: UnderWay, look_up: LookUp[R], id: str) -> R:
-        codec = call.execution.codec(look_up.retrieve)
+    async def _retrieved(
+        self, call: UnderWay, look_up: LookUp[R], known: Any, reference: str
+    ) -> R | NamedLink:
+        """Retrieve the link of a reference by its id, where a part of it is known.
+
+        Returns:
+            The link; where that cannot be read either, what is known of it.
+        """
+        id: str | None = known.id
+        if id is None:
+            return cast("NamedLink", known)
+        codec: OperationCodec[Any] = call.execution.codec(look_up.retrieve)
+        retrieve, request = look_up.retrieve, look_up.retrieve.request(id)
         try:
-            request = look_up.retrieve.request(id)
-            found: R = await read(
-                call, codec, codec.encode(request), lambda answer: look_up.retrieve.misfit(request, answer)
+            found: Any = await read(
+                call,
+                codec,
+                codec.encode(request),
+                lambda answer: retrieve.misfit(request, answer),
+                _named_as("id", id),
             )
+            if found.id != id or getattr(found, look_up.by) not in (None, reference):
+                raise UnreadableResponseError(f"{retrieve.name}: the answer shows another link", status=200)
         except (APIError, UnreadableResponseError) as failure:
+            if isinstance(known, NamedLink):
+                return known
             raise call.record.unknown(failure) from failure
-        return found
+        if isinstance(found, NamedLink) and isinstance(known, NamedLink):
+            return found.or_else(known)
+        return cast("R | NamedLink", found)
 
     def _lock(self) -> asyncio.Lock:
         loop = asyncio.get_running_loop()
@@ -240,23 +276,65 @@ def _override(look_up: LookUp[Any]) -> str:
     )
 
 
+def _named_as(name: str, value: str) -> Callable[[UnreadableResponseError, WireResponse], NamedLink | None]:
+    """Return what takes an answer that cannot be read as a whole for the link of which it has this field."""
+
+    def named(error: UnreadableResponseError, answer: WireResponse) -> NamedLink | None:
+        link = NamedLink.of(error, answer)
+        return link if link.is_found and getattr(link, name) == value else None
+
+    return named
+
+
 def _check_same(record: CallRecord, look_up: LookUp[Any], found: Any, error: PlexyPayError) -> None:
+    """Raise where what was found is not the link that was asked for, or cannot be returned as a whole."""
+    same = {name: None if says_nothing(value := getattr(found, name)) else value for name in look_up.same}
     differing = [
-        f"{name} {getattr(found, name)!r} instead of {getattr(record.request, name)!r}"
-        for name in look_up.same
-        if _folded(getattr(found, name)) != _folded(getattr(record.request, name))
+        f"{name} {value!r} instead of {getattr(record.request, name)!r}"
+        for name, value in same.items()
+        if value is not None and _folded(value) != _folded(getattr(record.request, name))
     ]
     if found.status in look_up.dead:
-        dead = f"status {found.status.value!r}"
+        dead = f"status {str(found.status)!r}"
         if not differing and record.doubt is Doubt.OPEN:
             # It may be what this call has made, and has come to its end meanwhile.
-            raise record.unknown(error, f"The order reference is that of {found.id} with {dead}.")
+            note = f"The order reference is that of {found.id} with {dead}."
+            raise _with_link(record.unknown(error, note), found)
         differing.append(dead)
     if differing:
-        raise OrderReferenceConflictError(
-            f"{record.name}: the order reference {record.order_reference!r} already belongs to {found.id}"
-            f" with {', '.join(differing)}"
-        ) from error
+        raise _with_link(_conflict(record, found.id, ", ".join(differing)), found) from error
+    unread = [name for name, value in same.items() if value is None]
+    if unread:
+        # Whether it is the link that was asked for, or one of another amount, is not known.
+        note = f"The order reference is that of {found.id}, whose {', '.join(unread)} cannot be read."
+        raise _with_link(record.unknown(getattr(found, "error", error), note), found)
+    if isinstance(found, NamedLink):
+        raise _with_link(_seen(record.name, found.error), found)
+
+
+def _conflict(record: CallRecord, id: str | None, differing: str) -> OrderReferenceConflictError:
+    told = f"{record.name}: the order reference {record.order_reference!r} "
+    if not record.may_have_made:
+        return OrderReferenceConflictError(f"{told}already belongs to {id} with {differing}")
+    return OrderReferenceConflictError(
+        f"{told}is that of {id} with {differing}: it may be another order's, or what was made here by a"
+        " request whose answer is not known; look at it before creating another",
+        outcome=Outcome.UNKNOWN,
+    )
+
+
+def _seen(name: str, error: UnreadableResponseError) -> UnreadableResponseError:
+    """Return the error of a link that is there, as it was asked for, and cannot be read as a whole."""
+    told = f"{name}: the link is there, and cannot be read as a whole ({error})"
+    seen = UnreadableResponseError(told, status=error.status, body=error.body, raw=error.raw)
+    seen.__cause__ = error
+    return seen
+
+
+def _with_link(error: E, link: Any) -> E:
+    """Return an error that tells a link."""
+    error.link_id, error.link_url = link.id, getattr(link, "url", None)
+    return error
 
 
 def _folded(value: Any) -> Any:

@@ -14,11 +14,13 @@ from typing import Any, TypeVar, cast
 
 __all__ = [
     "hiding_arguments",
+    "id_in",
     "masked",
     "masked_card_numbers",
     "origins",
     "shortened",
     "shown",
+    "text_in",
     "without_own_frames",
     "without_userinfo",
 ]
@@ -36,11 +38,15 @@ _USERINFO = re.compile(
 )
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _DEEPEST = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 # ------------------------------------------------------------------------------------------------- texts
 
 
+LONGEST_ID = 1024
+LONGEST_TEXT = 4096
+_WRAPPED = frozenset(("Value", "Valid"))
 MASK = "[card number ..."
 """What stands before the last digits of what may be a card's number."""
 
@@ -54,13 +60,33 @@ def masked_card_numbers(text: str) -> str:
     return _DIGITS.sub(_masked_row, text)
 
 
-def text_in(answer: Any, name: str) -> str | None:
-    """Return a text of an answer that could not be read as a whole; None where it has none or hides it."""
+def text_in(answer: Any, name: str, longest: int = LONGEST_TEXT) -> str | None:
+    """Return a text of a document that may not be read as a whole, wrapped as ``{"Value": ...}`` or not.
+
+    None where it has none, hides it, or where it is longer than `longest` or no valid Unicode.
+    """
     document = cast("dict[str, Any]", answer) if type(answer) is dict else {}
-    value = document.get(name)
-    if type(value) is dict:
-        value = cast("dict[str, Any]", value).get("Value")
-    return value if type(value) is str and value and MASK not in value else None
+    value = _unwrapped(document.get(name))
+    if type(value) is not str or not 0 < len(value) <= longest or MASK in value:
+        return None
+    return None if _SURROGATE.search(value) else value
+
+
+def _unwrapped(value: Any) -> Any:
+    if type(value) is not dict:
+        return value
+    wrapped = cast("dict[str, Any]", value)
+    if not wrapped.keys() <= _WRAPPED or wrapped.get("Valid") is False:
+        return None
+    return wrapped.get("Value")
+
+
+def id_in(answer: Any) -> str | None:
+    """Return the `id` of a document that may not be read as a whole; one that is a number is its digits."""
+    number = cast("dict[str, Any]", answer).get("id") if type(answer) is dict else None
+    if type(number) is int and 0 < number < 2**63:
+        return str(number)
+    return text_in(answer, "id", LONGEST_ID)
 
 
 def _masked_row(row: re.Match[str]) -> str:

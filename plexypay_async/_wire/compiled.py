@@ -57,8 +57,11 @@ def compiled(
         "strict": strict,
     }
     lines = ["made = new(Draft)", "made.raw = body", "get = body.get"]
+    checked: Sequence[str] = getattr(model, "checked", ())
     for number, field in enumerate(field for field in fields if field.name != "raw"):
         lines += _read(field, str(number), names, hook_of)
+        if field.name in checked:
+            lines.append("if not v: return strict(body, Model)")
     source = "\n".join(
         [
             "def read(body, kind):",

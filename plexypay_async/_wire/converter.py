@@ -294,6 +294,8 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
                 raise
             passed_over = {descriptive[name] for name in unread}
             made = known({name: value for name, value in body.items() if name not in passed_over}, kind)
+        if (flaw := made.flaw(kind.checked)) is not None:
+            raise TypeError(flaw)
         set_raw(made, "raw", body)
         return made
 

@@ -10,7 +10,7 @@ import enum
 import math
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, ClassVar, Self, cast
@@ -411,8 +411,22 @@ class Model:
     """The wire name of the field that an answer is read as, where it is an array and no object."""
     list_aliases: ClassVar[tuple[str, ...]] = ()
     """Further names under which that array may stand."""
+    checked: ClassVar[tuple[str, ...]] = ()
+    """The texts without which an answer cannot be read, as without a field that is missing."""
 
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)
+
+    def flaw(self, names: Iterable[str]) -> str | None:
+        """Tell which of these fields says nothing, though it is of the right type: a text or an amount."""
+        for name in names:
+            if says_nothing(value := getattr(self, name)):
+                return f"{name}: {'is empty' if value == '' else 'is no amount of 64 bits'}"
+        return None
+
+
+def says_nothing(value: Any) -> bool:
+    """Tell whether a text is empty, or an integer negative or larger than the API can hold."""
+    return value == "" or (type(value) is int and not 0 <= value < _FIRST_TOO_LARGE)
 
 
 _IDS = ("id", "transactionId")

@@ -316,6 +316,11 @@ class Declaration(Declared[P]):
                     return f"{fields[0]} {named[0]!r} instead of {wanted!r}"
         return None if self.confirmation is None else self.confirmation.misfit(answer)
 
+    def flaw(self, answer: Any) -> str | None:
+        """Tell which of the fields that name what was asked for says nothing, such as a negative amount."""
+        names = [field for fields in self.echoes.values() for field in fields]
+        return answer.flaw(names) if names else None
+
     def __repr__(self) -> str:
         return f"<{self.name}: {self.method} {self.path}>"
 

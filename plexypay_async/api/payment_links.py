@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._privacy.hiding import shown, text_in
+from .._privacy.hiding import shown
 from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .constructors import quickly_made
 from .facades import F
@@ -70,6 +70,9 @@ class PaymentLinkStatus(OpenEnum):
     PAID = "paid"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+_ENDED = (PaymentLinkStatus.PAID, PaymentLinkStatus.EXPIRED, PaymentLinkStatus.CANCELLED)
 
 
 class RecurringType(OpenEnum):
@@ -155,7 +158,10 @@ class CreatePaymentLink(Request):
         UnprocessableError: The server refused the data, for example a reference that is taken.
         OrderReferenceConflictError: After a lost answer, the reference was found on a link with another
             amount or currency, or on one that is cancelled or expired. A link that fits is returned, even
-            where an earlier run of yours created it.
+            where an earlier run of yours created it. Its outcome is `UNKNOWN` where this call may have made
+            that link: see its `link_id` and `link_url`.
+        UnreadableResponseError: With the outcome `DONE` the link exists, and cannot be read as a whole: see
+            its `link_id`, its `link_url` and its `raw`.
         OutcomeUnknownError: The link may exist; look for its order reference before creating it again.
         DeadlineExceededError: `timeout` ran out.
 
@@ -430,10 +436,13 @@ class PaymentLink(PaymentLinkSummary):
     """A payment link.
 
     `amount` is in **minor** units of `currency`. Times are UTC. Use `url` as it is, never build it.
-    `metadata` is read back as received.
+    `metadata` is read back as received. An answer without an address is an error, unless the link takes no
+    payment any more: then `url` may be empty.
 
     Evidence: published; `auto_clearing`, `validation` and `created_by` are in the newer example only.
     """
+
+    checked = ("url",)
 
     url: str
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
@@ -441,6 +450,11 @@ class PaymentLink(PaymentLinkSummary):
     auto_clearing: bool | None = None
     validation: bool | None = None
     created_by: str | None = None
+
+    def flaw(self, names: Iterable[str]) -> str | None:
+        """Tell which of these fields says nothing: a link that takes no payment any more needs no address."""
+        told = super().flaw(names)
+        return None if told == "url: is empty" and self.status in _ENDED else told
 
 
 @attrs.frozen(kw_only=True)
@@ -512,7 +526,8 @@ class BulkResult:
     """What became of one request of `create_many`: a link or an error, never both.
 
     An error with the outcome `DONE` says that the link exists and its answer cannot be read as a whole:
-    `link_id` and `url` are what could be read of it.
+    `link_id` and `url` are what could be read of it. A link that may be another order's, as one with another
+    amount, is told by the error alone: `error.link_id`.
     """
 
     index: int
@@ -547,7 +562,7 @@ def _told_of(result: BulkResult, name: str) -> str | None:
         return link.id if name == "id" else link.url
     if not isinstance(error, UnreadableResponseError) or error.outcome is not Outcome.DONE:
         return None
-    return text_in(error.raw, name)
+    return error.link_id if name == "id" else error.link_url
 
 
 class PaymentLinks(Resource[F]):

@@ -25,6 +25,8 @@ from .journal import Entry, Journal, State, digest_of
 
 __all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
 
+_CREATE = PaymentLinks.create
+
 CLAIM_BATCH = 64
 MOST_LATER = 1000
 """How many claimed rows of an earlier run are put off; with more of them, workers wait instead."""
@@ -261,7 +263,7 @@ class JournalIntake:
         self._now = asyncio.get_running_loop().time
         self._late_work_until = self._now() + LATE_WORK
         self._later: deque[Item] = deque()
-        self._codec = execution.codec(PaymentLinks.create)
+        self._codec = execution.codec(_CREATE)
         self._ready: deque[Item] = deque()
         self._lock = asyncio.Lock()
         self._open: dict[str, _Open] = {}
@@ -271,7 +273,7 @@ class JournalIntake:
         self._flush: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._stopped = False
-        self._done: list[tuple[str, Any]] = []
+        self._done: list[tuple[str, str, Any]] = []
         self._failed: list[tuple[str, str]] = []
 
     def take_now(self) -> Item | None:
@@ -376,7 +378,7 @@ class JournalIntake:
             if entry.state is State.FAILED:
                 item.earlier = EarlierRun(may_have_done=False)
             return
-        link = self._kept(entry)
+        link = self._kept(entry, item.request)
         if link is not None:
             item.result = BulkResult(
                 index=item.index, request=item.request, link=link, recovered=True, from_journal=True
@@ -417,14 +419,17 @@ class JournalIntake:
         self._fewer_repeats.set()
         return row
 
-    def _kept(self, entry: Entry) -> PaymentLink | None:
+    def _kept(self, entry: Entry, request: CreatePaymentLink) -> PaymentLink | None:
         if entry.answer is None:
             return None
         try:
-            return self._codec.decode(WireResponse(200, entry.answer))
+            link = self._codec.decode(WireResponse(200, entry.answer))
         except PlexyPayError:
-            # It was kept by a version that read answers in another way.
+            # It could not be read as a whole, or was kept by a version that read answers in another way.
             return None
+        # Of an answer that cannot be right, such as one with a negative amount, the id is believed alone.
+        is_asked = _CREATE.asked(request) == _CREATE.named(link) or _CREATE.misfit(request, link) is None
+        return link if is_asked else None
 
     def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Note a row's result for the journal; return it, with those of the rows that repeat the row."""
@@ -439,11 +444,11 @@ class JournalIntake:
             if result.link is not None:
                 # An answer that was purged is not kept again.
                 if not item.link_is_sealed:
-                    self._done.append((reference, result.link.raw))
+                    self._done.append((reference, result.link.id, result.link.raw))
             elif isinstance(result.error, UnreadableResponseError) and result.link_id is not None:
                 # It exists, and is never created again; the next run retrieves it.
                 if not item.link_is_sealed:
-                    self._done.append((reference, result.error.raw))
+                    self._done.append((reference, result.link_id, result.error.raw))
             elif result.error is not None and nothing_exists(result.error):
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
             if self._flush is None:

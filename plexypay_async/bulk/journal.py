@@ -349,15 +349,15 @@ class Journal:
 
     def exchange(
         self,
-        done: Iterable[tuple[str, Any]],
+        done: Iterable[tuple[str, str, Any]],
         failed: Iterable[tuple[str, str]],
         claims: Iterable[tuple[int, str, bytes]],
     ) -> list[Entry]:
         """Record results and claim the next rows, durably and in one transaction.
 
         Args:
-            done: (reference, decoded link) of rows whose link exists; an answer that is too large or too odd
-                to be kept leaves the link's id alone.
+            done: (reference, link's id, decoded answer or None) of rows whose link exists; an answer that is
+                too large or too odd to be kept leaves the id alone.
             failed: (reference, reason) of rows for which nothing was created.
             claims: (row, reference, digest) of rows about to be sent.
 
@@ -366,8 +366,8 @@ class Journal:
             digest; one that is claimed or done is left as it is.
         """
         with self._transaction() as connection:
-            for reference, answer in done:
-                self._keep(connection, reference, answer)
+            for reference, link, answer in done:
+                self._keep(connection, reference, link, answer)
             connection.executemany(
                 "UPDATE links SET state = ?, error = ?, answer = NULL, link = NULL, hash = NULL, seal = NULL"
                 " WHERE reference = ?",
@@ -375,11 +375,11 @@ class Journal:
             )
             return [self._claim(connection, *claim) for claim in claims]
 
-    def _keep(self, connection: sqlite3.Connection, reference: str, answer: Any) -> None:
+    def _keep(self, connection: sqlite3.Connection, reference: str, link: str, answer: Any) -> None:
         known = connection.execute("SELECT digest FROM links WHERE reference = ?", (reference,)).fetchone()
         if known is None:
             return
-        kept = Kept.of(reference, known[0], answer)
+        kept = Kept.of(reference, known[0], link, answer)
         if kept.link is None:
             # It can be found by its reference only, so it stays claimed.
             return
@@ -470,7 +470,8 @@ class Journal:
     def iterate(self) -> Iterator[tuple[str, State, Any]]:
         """Yield (reference, state, decoded link or None) of every row, one at a time, in the same order.
 
-        A link whose answer was purged is its `id` alone. The seals are not looked at.
+        A link whose answer was purged is its `id` alone. The answers are as the server wrote them, and the
+        seals are not looked at.
         """
         rows = self._open.execute("SELECT reference, state, answer, link FROM links ORDER BY id")
         for reference, state, answer, link in rows:

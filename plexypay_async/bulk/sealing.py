@@ -14,14 +14,14 @@ from typing import Any
 import attrs
 import orjson
 
-from .._privacy.hiding import text_in
+from .._privacy.hiding import MASK, id_in
 from .._privacy.secret import Secret
 
 __all__ = ["Kept", "Seal", "decoded", "link_in"]
 
 LARGEST_KEPT = 64 * 1024
 """Bytes of an answer that a journal keeps; the link of a larger one is retrieved when it is needed."""
-LONGEST_ID = 1024
+_MASK = orjson.dumps(MASK)[1:-1]
 
 
 class Seal:
@@ -69,17 +69,18 @@ class Kept:
     """The answer as JSON; None where it was purged, or not fit to be kept."""
 
     @classmethod
-    def of(cls, reference: str, digest: bytes, answer: Any) -> Kept:
-        """Return what to keep of a decoded answer, however odd it is."""
-        link = _id_of(answer)
+    def of(cls, reference: str, digest: bytes, link: str, answer: Any) -> Kept:
+        """Return what to keep of the link with this id and of its decoded answer, however odd they are."""
+        identity = id_in({"id": link})
         try:
-            written = orjson.dumps(answer)
+            written = b"" if answer is None else orjson.dumps(answer)
         except (TypeError, ValueError, RecursionError):
             # Such as one that is nested more deeply than can be written.
-            return cls(reference, digest, link, b"")
-        if len(written) > LARGEST_KEPT:
-            return cls(reference, digest, link, b"")
-        return cls(reference, digest, link, hashlib.sha256(written).digest(), written)
+            written = b""
+        # Where something was hidden in it, it is not what the server wrote.
+        if not 0 < len(written) <= LARGEST_KEPT or _MASK in written:
+            return cls(reference, digest, identity, b"")
+        return cls(reference, digest, identity, hashlib.sha256(written).digest(), written)
 
     @classmethod
     def found(cls, reference: str, digest: Any, link: Any, answer_hash: Any, answer: Any) -> Kept:
@@ -101,15 +102,4 @@ def decoded(answer: Any) -> Any:
 
 def link_in(answer: Any) -> str | None:
     """Return the link's id in a kept answer, if there is one."""
-    return _id_of(decoded(answer))
-
-
-def _id_of(answer: Any) -> str | None:
-    found = text_in(answer, "id")
-    if found is None or len(found) > LONGEST_ID:
-        return None
-    try:
-        found.encode()
-    except UnicodeEncodeError:
-        return None
-    return found
+    return id_in(decoded(answer))

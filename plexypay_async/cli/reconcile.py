@@ -19,6 +19,8 @@ what is reported:
                   may pay twice
   differs         an amount, a currency or a link's id that is not the same in row, journal and account
   claimed         a row of the journal that may have been sent and is not settled: run bulk-create again
+  unreadable      an answer kept in the journal whose id, amount or currency cannot be read, so that only the
+                  row and the account are compared: look at the link
   invalid         a row that cannot be read or has no order_reference, and so cannot be compared
 
 Amounts are in minor units. Nothing is changed: not the account, and not a row of the journal. A journal

@@ -20,6 +20,7 @@ from ..errors import (
     NotFoundError,
     PermissionDeniedError,
     PlexyPayError,
+    UnreadableResponseError,
 )
 from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
 from .account import without_secret
@@ -40,6 +41,7 @@ _NAMES = {
     FindingKind.TWO_LINKS: "references with two links",
     FindingKind.DIFFERS: "differences",
     FindingKind.CLAIMED: "rows not settled",
+    FindingKind.UNREADABLE: "answers not readable",
     FindingKind.INVALID: "invalid rows",
 }
 
@@ -124,7 +126,12 @@ class ReconcileRun:
 
     async def _prove_key(self, client: AsyncPlexyPay, kept: str) -> None:
         with contextlib.suppress(AuthenticationError, PermissionDeniedError, NotFoundError):
-            await client.payment_links.retrieve(kept)
+            try:
+                await client.payment_links.retrieve(kept)
+            except UnreadableResponseError as error:
+                # The account has it, though not all of it can be read.
+                if error.link_id != kept:
+                    raise
             return
         raise UnusableInputError(
             f"journal {self.journal_path}: it was begun with another API key, and this one does not find"

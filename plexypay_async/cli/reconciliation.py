@@ -7,6 +7,7 @@ an account may hold one that is too large for SQLite's integers.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
@@ -17,6 +18,8 @@ from typing import Any, Self, cast
 import attrs
 
 from .._files.sqlite_file import execute_all, temporary_database
+from .._privacy.hiding import id_in, text_in
+from .._wire.converter import integer
 from ..api.payment_links import PaymentLinkSummary
 from ..bulk.journal import State
 from .rows import BadRow, Row
@@ -29,7 +32,7 @@ CREATE TABLE rows (
 ) WITHOUT ROWID;
 CREATE TABLE invalid (line INTEGER NOT NULL, reference TEXT, reason TEXT NOT NULL);
 CREATE TABLE journal (
-    reference TEXT PRIMARY KEY, state INTEGER NOT NULL, id TEXT, amount TEXT, currency TEXT
+    reference TEXT PRIMARY KEY, state INTEGER NOT NULL, id TEXT, amount TEXT, currency TEXT, unread TEXT
 ) WITHOUT ROWID;
 CREATE TABLE links (
     id TEXT PRIMARY KEY, reference TEXT, status TEXT NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL
@@ -54,6 +57,7 @@ class FindingKind(enum.StrEnum):
     TWO_LINKS = "two-links"
     DIFFERS = "differs"
     CLAIMED = "claimed"
+    UNREADABLE = "unreadable"
     INVALID = "invalid"
 
 
@@ -114,17 +118,13 @@ class Reconciliation:
     def add_journal(self, links: Iterable[tuple[str, State, Any]]) -> None:
         """Add the journal's rows, as `Journal.iterate` yields them."""
         for reference, state, link in links:
-            kept = cast("dict[str, Any]", link) if isinstance(link, dict) else {}
-            amount, currency = kept.get("amount"), kept.get("currency")
+            kept = _kept_in(link)
+            # Of a row that is purged there is the id alone.
+            expected = kept if isinstance(link, dict) and link.keys() != {"id"} else ("id",)
+            unread = [name for name in expected if kept[name] is None and state is State.DONE]
             self._database.execute(
-                "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
-                (
-                    reference,
-                    state,
-                    kept.get("id"),
-                    None if amount is None else str(amount),
-                    None if currency is None else str(currency).upper(),
-                ),
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)",
+                (reference, state, *kept.values(), ", ".join(unread) or None),
             )
 
     def add_link(self, link: PaymentLinkSummary) -> None:
@@ -142,6 +142,7 @@ class Reconciliation:
         yield from self._two_links()
         yield from self._differing()
         yield from self._claimed()
+        yield from self._unreadable()
         yield from self._links_without_row()
 
     def sums(self) -> dict[str, int]:
@@ -235,6 +236,20 @@ class Reconciliation:
                 links=links,
             )
 
+    def _unreadable(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT line, reference, unread FROM journal LEFT JOIN rows USING (reference)"
+            " WHERE unread IS NOT NULL ORDER BY line, reference"
+        )
+        for line, reference, unread in found:
+            yield Finding(
+                kind=FindingKind.UNREADABLE,
+                line=line,
+                order_reference=reference,
+                detail=f"the journal's answer has a form that cannot be read: {unread}",
+                links=self._links_of(reference),
+            )
+
     def _links_without_row(self) -> Iterator[Finding]:
         found = self._database.execute(
             "SELECT id, reference, status, amount, currency, ours FROM judged_links"
@@ -261,3 +276,17 @@ class Reconciliation:
             (reference,),
         )
         return tuple(FoundLink(row[0], row[1], int(row[2]), row[3]) for row in found)
+
+
+def _kept_in(link: Any) -> dict[str, str | None]:
+    """Return a kept link's id, amount and currency by the rules of answers; None for what cannot be read."""
+    currency = text_in(link, "currency")
+    amount: str | None = None
+    if isinstance(link, dict):
+        with contextlib.suppress(TypeError, ValueError):
+            amount = str(integer(cast("dict[str, Any]", link).get("amount"), int))
+    return {
+        "id": id_in(link),
+        "amount": amount,
+        "currency": None if currency is None else currency.upper(),
+    }

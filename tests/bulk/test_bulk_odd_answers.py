@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,8 +16,10 @@ from aiohttp import web
 from plexypay_async import BulkResult, Outcome, UnreadableResponseError
 from plexypay_async.bulk.journal import Journal, State
 from plexypay_async.cli.command import main
+from plexypay_sync import BulkResult as SyncBulkResult
+from plexypay_sync import PlexyPay
 
-from .rows import a_client, rows
+from .rows import QUICK, a_client, rows
 
 pytestmark = pytest.mark.asyncio
 
@@ -98,6 +101,27 @@ async def test_rows_with_odd_fields_settle_and_come_from_the_journal_in_the_next
     assert all(result.from_journal for result in again)
 
 
+async def test_so_it_is_on_the_sync_facade(tmp_path: Path) -> None:
+    def run_three_times() -> list[list[SyncBulkResult]]:
+        with PlexyPay(Server.api_key, base_url=server.base_url, retry=QUICK, timeout=10) as plexy:
+            job = plexy.payment_links.create_many
+            return [list(job(rows(3), journal=tmp_path / "j", ordered=True)) for _ in range(3)]
+
+    async with serving(*DESCRIPTIVE) as server:
+        first, *others = await asyncio.to_thread(run_three_times)
+
+    # Runs 2 and 3 have sent nothing.
+    assert server.requests == ["POST"] * 3
+    assert [(row.link_id, row.url, row.link and row.link.amount) for row in first] == [
+        ("pl_0", "https://pay/0", 1),
+        ("pl_1", "https://pay/1", 2),
+        ("pl_2", "https://pay/2", 3),
+    ]
+    for again in others:
+        assert [row.link for row in again] == [row.link for row in first]
+        assert all(row.from_journal and row.error is None for row in again)
+
+
 @pytest.mark.parametrize("journalled", [False, True])
 async def test_a_row_whose_amount_cannot_be_read_is_told_with_its_link(
     journalled: bool, tmp_path: Path
@@ -136,21 +160,22 @@ async def test_a_row_whose_amount_cannot_be_read_is_not_unknown_in_the_next_run(
     assert server.requests == ["POST", "GET", "GET", "GET"]
 
 
-async def test_an_id_that_is_hidden_in_the_error_is_not_kept_for_the_link(tmp_path: Path) -> None:
+async def test_an_id_that_is_hidden_in_the_error_is_the_links_in_the_journal(tmp_path: Path) -> None:
     change: Change = lambda link: {**link, "id": "4111111111111111", "amount": "abc"}  # noqa: E731
     async with serving(change) as server:
         (result,) = await run(server, tmp_path / "j", 1)
         with Journal(tmp_path / "j") as journal:
             journal.open()
-            assert journal.counts() == {State.CLAIMED: 1}
-    assert result.link_id is None
+            assert journal.counts() == {State.DONE: 1}
+            # What was hidden in the answer was not written by the server: nothing of it is kept.
+            assert journal.links() == [("ORD-0", State.DONE, {"id": "4111111111111111"})]
+    assert result.link_id == "4111111111111111"
+    assert "4111111111111111" not in f"{result!r} {vars(result.error)['raw']}"
 
 
 async def test_the_command_writes_the_id_and_url_of_such_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import asyncio
-
     source, results = tmp_path / "rows.csv", tmp_path / "results.csv"
     source.write_text("amount,currency,order_reference\n1,KZT,ORD-0\n")
     monkeypatch.setenv("PLEXYPAY_API_KEY", Server.api_key)

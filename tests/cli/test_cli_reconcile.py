@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import AsyncPlexyPay, UnreadableResponseError
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.payment_links import PaymentLinkStatus, PaymentLinkSummary
 from plexypay_async.bulk.journal import Journal, State
@@ -100,7 +100,9 @@ async def test_everything_that_can_be_reported(
             }
         references = ("A", "B", "D", "CLAIMED", "LOST")
         journal.exchange([], [], [(index, name, b"") for index, name in enumerate(references)])
-        journal.exchange([(name, made[name]) for name in ("A", "B", "D")], [("LOST", "refused")], [])
+        journal.exchange(
+            [(name, made[name]["id"], made[name]) for name in ("A", "B", "D")], [("LOST", "refused")], []
+        )
     files.write("1,KZT,A", "2,KZT,B", "3,KZT,LOST", "6,KZT,CLAIMED", "8,KZT,NEW", "0,KZT,BAD", "9,KZT,")
     command = [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "reconcile", str(files.orders)]
     done = subprocess.run(
@@ -145,6 +147,7 @@ async def test_everything_that_can_be_reported(
         "two-links": 0,
         "differs": 1,
         "claimed": 1,
+        "unreadable": 0,
         "invalid": 2,
     }
 
@@ -293,3 +296,81 @@ def test_a_journal_in_use(files: Files, served: ServedSandbox) -> None:
         )
     assert done.returncode == 2
     assert "another process is using it" in done.stderr
+
+
+WRAPPED = {"Value": "R-1", "Valid": True}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"id": {"Value": "pl_1", "Valid": True}},
+        {"amount": 100.0},
+        {"amount": "100"},
+        {"amount": "0100"},
+        {"currency": "kzt"},
+        {"currency": {"Value": "KZT", "Valid": True}},
+        {"orderReference": WRAPPED},
+        {"status": None, "updatedAt": "", "metadata": []},
+    ],
+    ids=str,
+)
+def test_a_kept_answer_is_read_by_the_rules_of_answers(form: dict[str, Any]) -> None:
+    journal = [("R-1", State.DONE, {**kept("pl_1", 100), **form})]
+    assert compare("100,KZT,R-1", journal, link("pl_1", "R-1", 100)) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "unread"),
+    [
+        ({"amount": {"v": 1}}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"amount": "abc", "currency": ["KZT"]}, "amount, currency"),
+        ({"id": {"Value": None, "Valid": False}}, "id"),
+        ({"id": {"a": 1}}, "id"),
+    ],
+    ids=str,
+)
+def test_a_kept_answer_that_cannot_be_read_is_reported_as_that(form: dict[str, Any], unread: str) -> None:
+    journal = [("R-1", State.DONE, {**kept("pl_1", 100), **form})]
+    (finding,) = compare("100,KZT,R-1", journal, link("pl_1", "R-1", 100))
+    assert (finding.kind, finding.line, finding.order_reference) == ("unreadable", 2, "R-1")
+    assert finding.detail.endswith(f": {unread}")
+    assert finding.amounts == {}
+    assert [found.id for found in finding.links] == ["pl_1"]
+
+
+def test_what_cannot_be_read_in_the_journal_hides_no_difference_of_row_and_account() -> None:
+    journal = [("R-1", State.DONE, {**kept("pl_1", 100), "amount": "abc"})]
+    findings = compare("100,KZT,R-1", journal, link("pl_1", "R-1", 99))
+    assert [finding.kind for finding in findings] == ["differs", "unreadable"]
+    assert findings[0].amounts == {"row": "100 KZT", "account": "99 KZT"}
+
+
+def test_a_row_that_is_purged_has_nothing_that_cannot_be_read() -> None:
+    assert compare("1,KZT,R-1", [("R-1", State.DONE, {"id": "pl_1"})], link("pl_1", "R-1")) == []
+
+
+def test_a_row_of_which_the_journal_has_no_id_is_reported() -> None:
+    (finding,) = compare("1,KZT,R-1", [("R-1", State.DONE, None)], link("pl_1", "R-1"))
+    assert (finding.kind, finding.detail[-4:]) == ("unreadable", ": id")
+
+
+def test_a_new_key_is_proved_by_a_link_that_cannot_be_read_as_a_whole(
+    files: Files, served: ServedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unread(*_: Any, **__: Any) -> None:
+        error = UnreadableResponseError("status: expected a string, got NoneType", status=200)
+        error.link_id = told
+        raise error
+
+    files.write("1,KZT,R-1")
+    assert files.create() == 0
+    told = dump(files.journal)[0][2]["id"]
+    with Journal(files.journal) as journal:
+        journal.open()
+        journal.take_key(Secret("the key of before"))
+    monkeypatch.setattr("plexypay_async.api.payment_links.PaymentLinks.retrieve", unread)
+    assert files.reconcile() == 0
+    told = "pl_other"
+    assert files.reconcile() == 2

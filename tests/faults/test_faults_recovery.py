@@ -222,7 +222,9 @@ async def test_a_link_with_another_amount_or_currency_is_a_conflict(different: d
             await create(plexy)
         assert script.counts == {POST: 1, LOOK_UP: 1}
     error = caught.value
-    assert error.outcome is Outcome.REJECTED
+    # The request whose answer was lost may have made it.
+    assert error.outcome is Outcome.UNKNOWN
+    assert (error.link_id, error.link_url) == ("pl_1", "https://pay.example/pl_5e9f")
     assert error.order_reference == "ORD-1"
     assert error.operation == "payment_links.create"
     assert [type(earlier) for earlier in error.attempts] == [OutcomeUnknownError]
@@ -485,8 +487,11 @@ async def test_a_repeat_that_is_refused_for_another_reason_is_raised() -> None:
 
 async def test_a_taken_reference_with_another_amount_is_a_conflict() -> None:
     async with scripted({POST: [CODE_1, TAKEN], LOOK_UP: Answer(200, link(amount=5))}) as (plexy, _):
-        with pytest.raises(OrderReferenceConflictError):
+        with pytest.raises(OrderReferenceConflictError) as caught:
             await create(plexy)
+    # What the API has refused has made nothing: the link is another order's.
+    assert caught.value.outcome is Outcome.REJECTED
+    assert caught.value.link_id == "pl_1"
 
 
 async def test_a_refusal_that_cannot_be_looked_up_stands_and_has_no_cause_that_leads_back_to_itself() -> None:

@@ -199,6 +199,19 @@ def test_times_are_utc(written: str, time: datetime) -> None:
 # ------------------------------------------------------------------------------------------- open enums
 
 
+@pytest.mark.parametrize("status", ["active", "on_hold"])
+@pytest.mark.parametrize("odd", [{}, {"amount": "100"}], ids=["published", "odd"])
+def test_a_link_without_an_address_cannot_be_read(status: str, odd: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableResponseError, match="url: is empty") as caught:
+        link(url="", status=status, **odd)
+    assert caught.value.raw["url"] == ""
+
+
+@pytest.mark.parametrize("status", ["paid", "expired", "CANCELLED"])
+def test_a_link_that_takes_no_payment_any_more_needs_no_address(status: str) -> None:
+    assert link(url="", status=status).url == ""
+
+
 @pytest.mark.parametrize("written", ["cancelled", "Cancelled", "CANCELLED", "cAnCeLlEd"])
 def test_a_known_status_in_any_letter_case(written: str) -> None:
     assert link(status=written).status is PaymentLinkStatus.CANCELLED

@@ -121,6 +121,8 @@ def documents(draw: st.DrawFn, model: type[Any]) -> dict[str, Any]:
         if not required and draw(st.booleans()):
             continue
         value = draw(values(field.type) if required else st.none() | values(field.type))
+        if field.name in model.checked:
+            value = value or "https://pay.example/1"
         if field.metadata.get("as_text") and draw(st.booleans()):
             value = draw(st.integers(0, 99))
         if field.metadata.get("unwrap") and draw(st.booleans()):

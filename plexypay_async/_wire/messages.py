@@ -39,6 +39,7 @@ __all__ = [
     "encode_json",
     "read_exactly",
     "read_json",
+    "read_otherwise",
     "seconds_kept",
     "seconds_to_wait",
     "unreadable",
@@ -213,10 +214,15 @@ def values_in(document: bytes) -> int:
 def read_json(body: bytes) -> Any:
     """Read JSON; a number that neither an `int` of 64 bits nor a `float` holds is an `int` or a `Decimal`.
 
+    A byte order mark before it is passed over.
+
     Raises:
         ValueError: The body is not JSON.
     """
-    value = orjson.loads(body)
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        return read_otherwise(body)
     return value if LONG_NUMBER not in (b" " + body).translate(NUMBERS_MARKED) else read_exactly(body, value)
 
 
@@ -227,6 +233,31 @@ def read_exactly(body: bytes, value: Any) -> Any:
     except (ValueError, RecursionError):
         # Python's own reader takes fewer digits, and less depth.
         return value
+
+
+def read_otherwise(body: bytes) -> Any:
+    """Read JSON that orjson refuses: a number that no `float` holds, or a byte order mark before it all.
+
+    Raises:
+        ValueError: It is not JSON for Python's reader either, or is no Unicode text.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8-sig"), parse_float=as_written, parse_int=_integer_as_written
+        )
+        # Neither half a surrogate pair nor a NaN can be written again.
+        json.dumps(value, ensure_ascii=False, allow_nan=False, default=str).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+_MOST_DIGITS = 4300
+"""Digits that Python reads as an `int`."""
+
+
+def _integer_as_written(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MOST_DIGITS else Decimal(text)
 
 
 def as_written(text: str) -> float | Decimal:

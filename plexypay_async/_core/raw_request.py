@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .._privacy.hiding import masked_card_numbers, shortened, shown
+from .._wire.api_errors import is_error_object, no_answer
 from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json
 from .._wire.targets import query_of
 from ..api.fields import check_json
@@ -48,8 +49,11 @@ class _JSONDecoder:
         self.name = name
 
     def decode(self, response: WireResponse) -> Any:
-        reads = self.name.startswith("GET ")
-        return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
+        outcome = Outcome.DONE if self.name.startswith("GET ") else Outcome.UNKNOWN
+        value = decode_json(response, self.name, outcome=outcome)
+        if type(value) is dict and is_error_object(value):  # pyright: ignore[reportUnknownArgumentType]
+            raise no_answer(response, self.name, value, shown=True, outcome=outcome)  # pyright: ignore[reportUnknownArgumentType]
+        return value
 
     def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell that nobody knows what such an answer says."""

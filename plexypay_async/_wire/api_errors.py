@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import orjson
-
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -17,9 +15,10 @@ from ..errors import (
     ServiceUnavailableError,
     SomethingWentWrongError,
     UnprocessableError,
+    UnreadableResponseError,
     error_class_of,
 )
-from .messages import SHOWN, WireResponse
+from .messages import SHOWN, WireResponse, read_json, unreadable
 
 __all__ = [
     "API_ERROR_TYPES",
@@ -27,6 +26,8 @@ __all__ = [
     "LONGEST_MESSAGE",
     "code_of",
     "error_of",
+    "is_error_object",
+    "no_answer",
     "is_of_the_api",
     "refuses",
 ]
@@ -58,7 +59,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
         try:
-            body = orjson.loads(response.body)
+            body = read_json(response.body)
         except ValueError:
             body = None
     fields = cast("dict[str, Any]", body) if type(body) is dict else {}
@@ -100,6 +101,27 @@ def is_of_the_api(error: APIError) -> bool:
     Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
     """
     return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
+
+
+def is_error_object(document: dict[str, Any]) -> bool:
+    """Tell whether an object of JSON is the API's own error, whatever the status it came with."""
+    return document.get("type") in API_ERROR_TYPES and document.get("code") is not None
+
+
+def no_answer(
+    response: WireResponse, what: str, document: dict[str, Any], *, shown: bool, outcome: Outcome
+) -> UnreadableResponseError:
+    """Return the error of a success status with the API's error object, which it names."""
+    message = document.get("message")
+    told = response.hidden(message)[:SHOWN] if type(message) is str and message else "no message"
+    code = response.hidden(str(document["code"]))[:SHOWN]
+    return unreadable(
+        response,
+        f"{what}: the answer is an error of the API's, code {code}: {told}",
+        shown=shown,
+        outcome=outcome,
+        raw=document,
+    )
 
 
 def refuses(document: Any) -> bool:

@@ -19,7 +19,14 @@ from ..api.fields import Request, listed_in, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
-from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
+from .api_errors import (
+    API_ERROR_TYPES,
+    LARGEST_ERROR,
+    LONGEST_MESSAGE,
+    code_of,
+    is_error_object,
+    no_answer,
+)
 from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
@@ -172,8 +179,17 @@ class OperationCodec(Generic[R]):
                     return None  # type: ignore[return-value]
                 value = None
                 check_empty(response, self.name, shown=not self._model.private, outcome=self._unread)
+        if self._reads:
+            if type(value) is dict and "type" in value and is_error_object(value):  # pyright: ignore[reportUnknownArgumentType]
+                raise no_answer(
+                    response,
+                    self.name,
+                    value,  # pyright: ignore[reportUnknownArgumentType]
+                    shown=not self._model.private,
+                    outcome=self._unread,
+                )
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
-        if not self._reads and not (
+        elif not (
             self._id is not None
             and type(value) is dict
             and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from plexypay_async import (
@@ -17,6 +19,7 @@ from plexypay_async import (
     UnprocessableError,
     UnreadableResponseError,
 )
+from plexypay_sync import PlexyPay
 
 from .scripted import (
     BY_REFERENCE,
@@ -24,15 +27,18 @@ from .scripted import (
     CODE_2,
     DROP,
     FOUND,
+    KEY,
     LINKS,
     NOT_FOUND,
     ONCE,
+    SHORT,
     Answer,
     Step,
     code,
     link,
     page,
     scripted,
+    serving,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -264,6 +270,64 @@ async def test_an_api_error_with_a_200_is_no_success_of_any_call(status: int) ->
                     await call(plexy)
                 assert caught.value.outcome is Outcome.UNKNOWN, name
                 assert "not here" in told(caught.value), name
+
+
+READS: dict[str, Call] = {
+    "customer": lambda plexy: plexy.customers.retrieve("c"),
+    "card tokens": lambda plexy: plexy.customers.card_tokens("c"),
+    "merchant": lambda plexy: plexy.merchant.retrieve(),
+    "link": lambda plexy: plexy.payment_links.retrieve("pl_1"),
+    "statistics": lambda plexy: plexy.payment_links.statistics(),
+    "transaction": lambda plexy: plexy.transactions.retrieve("t"),
+    "history": lambda plexy: plexy.transactions.history("t"),
+    "search": lambda plexy: plexy.payments.search(order_reference="ORD-1"),
+    "wallet": lambda plexy: plexy.wallet.retrieve("w"),
+    "raw": lambda plexy: plexy.request("GET", "/v1/anything"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_an_api_error_with_a_200_is_no_answer_to_a_read(name: str) -> None:
+    for code_ in (4, "4", "0004"):
+        for more in ({}, {"id": "c"}):
+            async with scripted({"*": Answer(200, {**API_ERROR, **more, "code": code_})}) as (plexy, script):
+                with pytest.raises(UnreadableResponseError, match=rf"code {code_}: not here") as caught:
+                    await READS[name](plexy)
+                assert script.count() == 1
+            assert caught.value.outcome is Outcome.DONE
+            assert name == "search" or caught.value.raw["code"] == code_
+
+
+async def test_an_api_error_with_a_200_is_no_answer_for_the_sync_facade() -> None:
+    async def answer(call: Callable[[PlexyPay], Any]) -> None:
+        async with serving({"*": Answer(200, API_ERROR)}) as server:
+
+            def ask() -> None:
+                with (
+                    PlexyPay(KEY, base_url=server.url) as plexy,
+                    pytest.raises(UnreadableResponseError, match="code 4: not here"),
+                ):
+                    call(plexy)
+
+            await asyncio.to_thread(ask)
+
+    await answer(lambda plexy: plexy.merchant.retrieve())
+    await answer(lambda plexy: plexy.request("GET", "/v1/anything"))
+
+
+async def test_an_api_error_with_a_200_leaves_a_raw_write_unknown() -> None:
+    for method, sent in (("POST", 1), ("PUT", 3)):
+        retry = attrs.evolve(SHORT, max_attempts=3)
+        async with scripted({"*": Answer(200, API_ERROR)}, retry=retry) as (plexy, script):
+            with pytest.raises(PlexyPayError, match="code 4: not here") as caught:
+                await plexy.request(method, "/v1/anything", json={})
+            assert (caught.value.outcome, script.count()) == (Outcome.UNKNOWN, sent)
+
+
+async def test_a_raw_answer_that_only_looks_like_an_error_is_an_answer() -> None:
+    for body in ({"type": "apiError"}, {"type": "card", "code": 4}, {"code": 4, "message": "x"}):
+        async with scripted({"*": Answer(200, body)}) as (plexy, _):
+            assert await plexy.request("GET", "/v1/anything") == body
 
 
 SHORT_LINK = {name: value for name, value in link(status="cancelled").items() if name != "url"}

@@ -190,8 +190,13 @@ class OrderReferenceConflictError(PlexyPayError):
 class RefusedError(PlexyPayError):
     """The server answered with a success status, or a 4xx, and said ``success: false``: it did not do it.
 
-    A declined card is one. Evidence: the 2023 docs' answers to payments, captures, cancels and refunds; that
-    a declined payment's status is not 200 is from there too, which one it is they do not say.
+    A declined card is one. Under a 4xx the answer must have a word of the API's own besides: a code, a
+    response code or the id of a transaction, or else a status that is given before any work, such as 400 or
+    404. With ``success: false`` alone a 402, 408, 409, 410, 418 or 422 may be of something in between that
+    had handed the work on: the outcome stays unknown where money moves. Under a 5xx it always does.
+
+    Evidence: the 2023 docs' answers to payments, captures, cancels and refunds; that a declined payment's
+    status is not 200 is from there too, which one it is they do not say.
     """
 
     default_outcome = Outcome.REJECTED
@@ -257,6 +262,9 @@ class APIError(PlexyPayError):
     """Seconds that the server asked to wait, from ``Retry-After``."""
     transaction_id: str | None
     """The transaction that a body with ``success: false`` names: ask for it where the outcome is unknown."""
+    declines: bool = False
+    """Whether a 4xx says ``success: false`` as a declined payment does: with a code that is not one of the
+    API's error object, a response code, or the id of a transaction."""
 
     def __init__(
         self,

@@ -49,6 +49,8 @@ R = TypeVar("R")
 
 
 BAD_REQUEST, SERVER_ERROR = 400, 500
+_OF_NO_REQUEST = frozenset((401, 403, 429))
+"""Statuses that refuse whoever asks, and not what is asked for."""
 
 
 class _Again:
@@ -338,6 +340,10 @@ class Call(Generic[R]):
 
     def _check_refusal(self, answer: WireResponse, sending: Sending) -> None:
         """Raise the refusal that a 4xx tells of, such as that of a declined payment."""
+        replay = self.record.replay
+        if not (replay.moves_money or replay.same_key):
+            # A look-up or a read may know better; what is left of it is a refusal in the end.
+            return
         refused = self._decoder.refusal(answer)
         if refused is None or not is_own_word(answer, refused):
             return
@@ -426,7 +432,7 @@ class Call(Generic[R]):
                     found: R = await found_otherwise(self, error)
                     self._admission.succeeded()
                     return found
-                raise self._refused(error)
+                raise self._refused(error, result)
 
     def _may_have_done(self, sending: Sending) -> None:
         now, sent_at = self._now(), sending.written_at
@@ -468,12 +474,17 @@ class Call(Generic[R]):
         await self.pause(decision.error)
         return AGAIN
 
-    def _refused(self, error: PlexyPayError) -> PlexyPayError:
+    def _refused(
+        self, error: PlexyPayError, result: WireResponse | PlexyPayError | None = None
+    ) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
+        refused: RefusedError | None = None
         if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
             self._admission.refused()
             self.record.was_refused(error)
-        return self.record.final(error)
+            if error.declines and error.status not in _OF_NO_REQUEST and isinstance(result, WireResponse):
+                refused = self._decoder.refusal(result)
+        return self.record.final(error if refused is None else refused)
 
     def _recovered(self, found: R) -> R:
         self.recovered = True

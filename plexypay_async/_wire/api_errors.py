@@ -24,8 +24,10 @@ __all__ = [
     "API_ERROR_TYPES",
     "LARGEST_ERROR",
     "LONGEST_MESSAGE",
+    "UNEXPECTED",
     "code_of",
     "error_of",
+    "id_in",
     "is_error_object",
     "no_answer",
     "is_of_the_api",
@@ -37,6 +39,13 @@ LARGEST_ERROR = 2**16
 """Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
 LONGEST_MESSAGE = 2000
 """How many characters of a server's message an error carries."""
+BAD_REQUEST, SERVER_ERROR = 400, 500
+UNEXPECTED = 2
+"""The API's code for an error after which the work may have been done."""
+_IDS = ("id", "transactionId", "walletTransactionId")
+_OF_A_PAYMENT = ("transactionId", "walletTransactionId", "responseCode")
+_GIVEN_IN_BETWEEN = (401, 403, 408, 425, 499)
+_LARGEST_ID = 10**40
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
     404: NotFoundError,
@@ -54,7 +63,9 @@ def error_of(response: WireResponse, what: str) -> APIError:
 
     By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
     else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
-    may be of a gateway that had handed the work on. What says ``success: false`` under a 5xx is unknown.
+    may be of a gateway that had handed the work on. Beside ``success: false`` a code without a type of the
+    API's is a payment's, such as an acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody
+    knows what became of the work.
     """
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
@@ -74,8 +85,13 @@ def error_of(response: WireResponse, what: str) -> APIError:
     if kind is None:
         kind = SomethingWentWrongError if status >= 500 else APIError
     refused = fields.get("success") is False
-    named = _named(fields) if refused else None
-    if refused and status >= 500 and (named is not None or kind is not ServiceUnavailableError):
+    named = id_in(fields) if refused else None
+    is_typed = fields.get("type") in API_ERROR_TYPES
+    if (
+        refused
+        and status >= 500
+        and (named is not None or not is_typed or kind is not ServiceUnavailableError)
+    ):
         # The code is that of a payment: an acquirer's "01" or "05" is none of the API's own.
         kind = SomethingWentWrongError
     if type(message) is not str or not message:
@@ -92,7 +108,20 @@ def error_of(response: WireResponse, what: str) -> APIError:
         operation=what,
     )
     error.transaction_id = named and response.hidden(named)[:SHOWN]
+    # With code 2 nobody knows what became of it, whatever else is said.
+    if refused and not is_typed and BAD_REQUEST <= status < SERVER_ERROR and code != UNEXPECTED:
+        error.declines = (code is not None and code != status) or _shows_payment(fields, status)
     return error
+
+
+def _shows_payment(fields: dict[str, Any], status: int) -> bool:
+    """Tell whether a body is of a payment, and not of something in between, by its names.
+
+    A gateway that ran out of time may give an id of its own, and so may one that takes no request.
+    """
+    if any(_text_in(fields, name) is not None for name in _OF_A_PAYMENT):
+        return True
+    return status not in _GIVEN_IN_BETWEEN and _text_in(fields, "id") is not None
 
 
 def is_of_the_api(error: APIError) -> bool:
@@ -145,10 +174,21 @@ def code_of(value: Any) -> int | None:
     return None
 
 
-def _named(fields: dict[str, Any]) -> str | None:
-    """Return the transaction that a body names."""
-    values = (fields.get(name) for name in ("id", "transactionId", "walletTransactionId"))
-    return next((value for value in values if type(value) is str and value.strip()), None)
+def id_in(fields: dict[str, Any]) -> str | None:
+    """Return the id that a body names, such as that of a transaction."""
+    values = (_text_in(fields, name) for name in _IDS)
+    return next((value for value in values if value is not None), None)
+
+
+def _text_in(fields: dict[str, Any], name: str) -> str | None:
+    """Return a text or a number as text, also from ``{"Value": ...}``; None where there is none."""
+    value = fields.get(name)
+    if type(value) is dict:
+        wrapped = cast("dict[str, Any]", value)
+        value = None if wrapped.get("Valid") is False else wrapped.get("Value")
+    if type(value) is int and abs(value) < _LARGEST_ID:
+        return str(value)
+    return value if type(value) is str and value.strip() else None
 
 
 def _optional_text(value: Any) -> str | None:

@@ -23,6 +23,7 @@ from .api_errors import (
     API_ERROR_TYPES,
     LARGEST_ERROR,
     LONGEST_MESSAGE,
+    UNEXPECTED,
     code_of,
     is_error_object,
     no_answer,
@@ -52,8 +53,6 @@ __all__ = ["ListingCodec", "OperationCodec"]
 R = TypeVar("R")
 T = TypeVar("T")
 
-UNEXPECTED = 2
-"""The API's code for an error after which the work may have been done."""
 ACCEPTED = 202
 LONGEST_PROOF = 2**16
 """So many bytes of an answer that cannot be read are looked through for a proof."""
@@ -281,7 +280,7 @@ class OperationCodec(Generic[R]):
 
     def refusal(self, response: WireResponse) -> RefusedError | None:
         """Return the refusal that an answer which is no 2xx tells of, as a decline does; None for others."""
-        if not self._may_refuse or len(response.body) > LARGEST_ERROR:
+        if self._reads or len(response.body) > LARGEST_ERROR:
             return None
         try:
             value: Any = read_json(response.body)

@@ -148,6 +148,9 @@ class OutcomeUnknownError(PlexyPayError):
     """The request may have taken effect and the library must not repeat it by itself."""
 
     default_outcome = Outcome.UNKNOWN
+    raw: Any = None
+    """The decoded JSON of the answer that leaves the outcome unknown, where there was one with a success
+    status that could not be read; see `UnreadableResponseError.raw`."""
 
 
 class UnreadableResponseError(PlexyPayError):
@@ -164,6 +167,8 @@ class UnreadableResponseError(PlexyPayError):
     raw: Any
     """The decoded JSON, where the answer is JSON of at most 64 KiB and holds no card data: a link's `id` and
     `url` can be taken from it though another field cannot be read."""
+    named: str | None = None
+    """The id that the answer names, such as that of a transaction or a link."""
 
     def __init__(
         self,

@@ -210,6 +210,7 @@ class Call(Generic[R]):
         if is_unknown and self._admission.waits_for_proof:
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
             unknown = OutcomeUnknownError(str(failed))
+            unknown.raw = getattr(failed, "raw", None)
             unknown.__cause__ = failed
             failed = record.finished(unknown)
         return failed

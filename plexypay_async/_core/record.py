@@ -168,9 +168,10 @@ class CallRecord:
         if isinstance(error, OutcomeUnknownError) and note is None and told.startswith(UNKNOWN):
             # It says so already.
             return error
-        named = getattr(error, "transaction_id", None)
+        named: str | None = getattr(error, "transaction_id", None) or getattr(error, "named", None)
         answered = "" if named is None else f" The answer names {named!r}."
         unknown = OutcomeUnknownError(f"{self.name}: {UNKNOWN} ({told}).{answered} {self._advice(named)}")
+        unknown.raw = getattr(error, "raw", None)
         if note is not None:
             unknown.add_note(note)
         unknown.__cause__ = error

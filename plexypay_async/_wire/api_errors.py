@@ -18,7 +18,7 @@ from ..errors import (
     UnreadableResponseError,
     error_class_of,
 )
-from .messages import SHOWN, WireResponse, read_json, unreadable
+from .messages import SHOWN, WireResponse, hidden_id, id_in, read_json, text_in, unreadable
 
 __all__ = [
     "API_ERROR_TYPES",
@@ -27,10 +27,9 @@ __all__ = [
     "UNEXPECTED",
     "code_of",
     "error_of",
-    "id_in",
     "is_error_object",
-    "no_answer",
     "is_of_the_api",
+    "no_answer",
     "refuses",
 ]
 
@@ -42,10 +41,8 @@ LONGEST_MESSAGE = 2000
 BAD_REQUEST, SERVER_ERROR = 400, 500
 UNEXPECTED = 2
 """The API's code for an error after which the work may have been done."""
-_IDS = ("id", "transactionId", "walletTransactionId")
 _OF_A_PAYMENT = ("transactionId", "walletTransactionId", "responseCode")
 _GIVEN_IN_BETWEEN = (401, 403, 408, 425, 499)
-_LARGEST_ID = 10**40
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
     404: NotFoundError,
@@ -107,7 +104,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
         retry_after=response.retry_after,
         operation=what,
     )
-    error.transaction_id = named and response.hidden(named)[:SHOWN]
+    error.transaction_id = hidden_id(response, fields) if refused else None
     # With code 2 nobody knows what became of it, whatever else is said.
     if refused and not is_typed and BAD_REQUEST <= status < SERVER_ERROR and code != UNEXPECTED:
         error.declines = (code is not None and code != status) or _shows_payment(fields, status)
@@ -119,9 +116,9 @@ def _shows_payment(fields: dict[str, Any], status: int) -> bool:
 
     A gateway that ran out of time may give an id of its own, and so may one that takes no request.
     """
-    if any(_text_in(fields, name) is not None for name in _OF_A_PAYMENT):
+    if any(text_in(fields, name) is not None for name in _OF_A_PAYMENT):
         return True
-    return status not in _GIVEN_IN_BETWEEN and _text_in(fields, "id") is not None
+    return status not in _GIVEN_IN_BETWEEN and text_in(fields, "id") is not None
 
 
 def is_of_the_api(error: APIError) -> bool:
@@ -172,23 +169,6 @@ def code_of(value: Any) -> int | None:
     if type(value) is str and value.strip().isascii() and value.strip().isdigit() and len(value) <= 20:
         return int(value)
     return None
-
-
-def id_in(fields: dict[str, Any]) -> str | None:
-    """Return the id that a body names, such as that of a transaction."""
-    values = (_text_in(fields, name) for name in _IDS)
-    return next((value for value in values if value is not None), None)
-
-
-def _text_in(fields: dict[str, Any], name: str) -> str | None:
-    """Return a text or a number as text, also from ``{"Value": ...}``; None where there is none."""
-    value = fields.get(name)
-    if type(value) is dict:
-        wrapped = cast("dict[str, Any]", value)
-        value = None if wrapped.get("Valid") is False else wrapped.get("Value")
-    if type(value) is int and abs(value) < _LARGEST_ID:
-        return str(value)
-    return value if type(value) is str and value.strip() else None
 
 
 def _optional_text(value: Any) -> str | None:

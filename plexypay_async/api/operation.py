@@ -154,7 +154,7 @@ class SettledBy:
         if self.named is not None and named is not None:
             return f"{self.named}({named!r}) or {self.advice(request)}"
         if self.by is None:
-            return f"{self.call}()"
+            return f"{self.call}()" if named is None else f"{self.call}() for {named!r}"
         value = getattr(request, self.by)
         if value is None:
             return f"{self.otherwise or self.call}()"

@@ -60,7 +60,9 @@ class Server:
 
     def _shown(self, link: dict[str, Any], status: int) -> web.Response:
         number = int(link["orderReference"].rpartition("-")[2])
-        return web.json_response(self.changes[number % len(self.changes)](link), status=status, dumps=self.write)
+        return web.json_response(
+            self.changes[number % len(self.changes)](link), status=status, dumps=self.write
+        )
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import pickle
 from collections.abc import Awaitable, Callable
@@ -146,7 +147,9 @@ async def test_a_decline_is_not_sent_again_because_its_status_is_429(word: dict[
     assert (type(error), sent) == (RefusedError, 1)
 
 
-@pytest.mark.parametrize("body", [{}, {"message": "slow down"}, {"code": 429}, {"code": 1, "type": "apiError"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"message": "slow down"}, {"code": 429}, {"code": 1, "type": "apiError"}]
+)
 async def test_a_429_that_declines_nothing_is_sent_again(body: dict[str, Any]) -> None:
     error, sent = await failed(CALLS["refund"], Answer(429, {"success": False, **body}), retry=TWICE)
     assert (type(error), sent) == (RateLimitedError, 2)
@@ -190,9 +193,7 @@ async def test_an_acquirers_code_1_under_a_5xx_is_not_the_apis(status: int, code
     for name in ("refund", "recurring", "direct", "3-D Secure"):
         error, sent = await failed(CALLS[name], Answer(status, answer))
         assert (type(error), error.outcome, sent) == (OutcomeUnknownError, Outcome.UNKNOWN, 1)
-    error, sent = await failed(
-        CALLS["refund"], Answer(status, {**answer, "type": "apiError"}), retry=TWICE
-    )
+    error, sent = await failed(CALLS["refund"], Answer(status, {**answer, "type": "apiError"}), retry=TWICE)
     assert (type(error), sent) == (ServiceUnavailableError, 2)
 
 
@@ -221,7 +222,10 @@ async def test_a_status_before_any_work_refuses_whoever_says_so(status: int) -> 
 async def test_a_key_that_is_refused_is_no_refusal_of_the_payment() -> None:
     kinds = {401: AuthenticationError, 429: RateLimitedError}
     for status, kind in kinds.items():
-        error, _ = await failed(CALLS["refund"], Answer(status, {"success": False, "code": 3, "type": "apiError"}))
+        answer = Answer(status, {"success": False, "code": 3, "type": "apiError"})
+        error, _ = await failed(CALLS["refund"], answer)
+            CALLS["refund"], Answer(status, {"success": False, "code": 3, "type": "apiError"})
+        )
         assert isinstance(error, kind)
 
 
@@ -262,6 +266,51 @@ async def test_under_a_5xx_other_calls_name_theirs(name: str, advice: str) -> No
 
     assert f"The answer names '{ID}'." in str(error)
     assert advice in str(error)
+
+
+@pytest.mark.parametrize("spelt", ["tx_9", {"Value": "tx_9", "Valid": True}, 99])
+@pytest.mark.parametrize("name", ["id", "transactionId"])
+async def test_under_a_5xx_the_id_is_read_in_any_of_its_forms(name: str, spelt: Any) -> None:
+    plain = "99" if spelt == 99 else "tx_9"
+    error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, name: spelt}))
+
+    assert f"The answer names '{plain}'." in str(error)
+    assert f"ask transactions.retrieve('{plain}') or transactions.list() before" in str(error)
+
+
+async def test_a_payouts_advice_says_which_one_to_look_for() -> None:
+    error, _ = await failed(
+        lambda plexy: plexy.payouts.create(extra={"a": 1}), Answer(500, {"success": False, "id": "po_9"})
+    )
+    assert "ask payouts.list() for 'po_9' before doing it again" in str(error)
+
+
+async def test_an_id_that_may_be_a_cards_number_is_not_named() -> None:
+    error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, "id": "4111111111111111"}))
+    assert "The answer names" not in str(error)
+    assert "ask transactions.list() before" in str(error)
+
+
+ODD = {"id": "tx_9", "amount": "abc", "currency": "KZT", "note": f"4111 1111 1111 1111 {KEY}"}
+
+
+async def test_an_unreadable_success_leaves_its_json_and_its_id_on_the_error() -> None:
+    error, sent = await failed(CALLS["recurring"], Answer(200, ODD))
+
+    assert sent == 1
+    for found in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert isinstance(found, OutcomeUnknownError)
+        assert found.raw == {**ODD, "note": "[card number ...1111] [the API key]"}
+        assert "The answer names 'tx_9'." in str(found)
+        assert "ask transactions.retrieve('tx_9') or transactions.list() before" in str(found)
+
+
+async def test_the_json_of_a_card_payment_stays_hidden_and_its_id_is_named() -> None:
+    error, _ = await failed(CALLS["direct"], Answer(200, {"id": "tx_9", "amount": {}}))
+
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.raw is None
+    assert "ask transactions.retrieve('tx_9') or payments.search(order_reference='ORD-1')" in str(error)
 
 
 async def test_after_silence_a_refusal_proves_nothing() -> None:

@@ -23,6 +23,7 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    DeadlineExceededError,
     NotFoundError,
     Outcome,
     OutcomeUnknownError,
@@ -77,6 +78,8 @@ class Call(Generic[R]):
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
+    _short: R | None = None
+    """What a success tells that has not all of its fields, while the rest of them is read."""
     _earlier: EarlierRun | None = None
     _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
@@ -163,6 +166,10 @@ class Call(Generic[R]):
         finally:
             if admission.under_way:
                 admission.end()
+        if self._short is not None and isinstance(failed, DeadlineExceededError):
+            # The work is done; only the reading of the rest took too long.
+            admission.succeeded()
+            return self._short
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -311,6 +318,9 @@ class Call(Generic[R]):
             # It may be the answer to another request, whose own is still to come.
             sending.drop_connection()
             self._check_proof(unreadable, answer)
+            if unreadable.outcome is Outcome.DONE and record.declaration.confirmation is not None:
+                operation = cast("Operation[..., R]", record.declaration)
+                self._short = self.execution.codec(operation).short(answer)
             is_done = unreadable.outcome is Outcome.DONE and record.declaration.confirmation is None
             if not unreadable.cut and (is_done or record.reads):
                 raise
@@ -462,14 +472,28 @@ class Call(Generic[R]):
 
     async def _on_confirm(self, decision: Decision) -> R | _Again:
         """Read the resource: what is as the call wanted it is done, and else it is sent again, or raised."""
-        record, asked_at = self.record, self._now()
-        state = await confirmed(self)
+        record, asked_at, error, short = self.record, self._now(), decision.error, self._short
+        try:
+            state = await confirmed(self)
+        except PlexyPayError:
+            if short is None:
+                raise
+            state = None
+        self._short = None
+        if state is None and short is not None:
+            self._admission.succeeded()
+            return short
         if state is not None and state.as_wanted:
             self._admission.succeeded()
             found: R = state.found
             return found
         if state is not None:
             record.found_nothing(record.proof_at if state.is_final else asked_at)
+            if state.is_final and decision.may_have_done:
+                # No attempt that is still at work can change it. An answer that says otherwise leaves doubt.
+                error.outcome = Outcome.UNKNOWN if error.outcome is Outcome.DONE else Outcome.REJECTED
+                error.add_note("Reading it has shown it in a state that it never leaves.")
+                raise record.final(error)
         if not decision.may_have_done or record.sent >= self.max_attempts:
             raise record.final(decision.error)
         await self.pause(decision.error)

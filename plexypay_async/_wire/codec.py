@@ -148,6 +148,9 @@ class OperationCodec(Generic[R]):
         self._id = self._proof[0] if self._proof else None
         self._status = wire_names(fields["status"]) if "status" in fields else ()
         self._says_success = "success" in fields and "success" in proof
+        confirmation = operation.confirmation
+        self._wanted = None if confirmation is None else confirmation.wanted
+        self._short = () if confirmation is None else confirmation.short
         self._echoed = [
             (asked, name)
             for asked, named in operation.echoes.items()
@@ -251,13 +254,18 @@ class OperationCodec(Generic[R]):
 
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
         refusal. What is created must be named as it was asked for, or else have an id. What was accepted
-        (202) is to be done later, and what stands in an object inside may be a copy of the request.
+        (202) is to be done later, and what stands in an object inside may be a copy of the request. Where
+        reading the resource confirms the work, the answer must show it in the state that is wanted.
         """
         if answer.status == ACCEPTED:
             return False
         document = _told_in(answer.body)
         says_success = document.pop("success", None)
         if says_success is False or document.get("type") in API_ERROR_TYPES:
+            return False
+        if self._wanted is not None and not any(
+            str(document.get(name)).lower() == self._wanted for name in self._status
+        ):
             return False
         says_success = self._says_success and says_success is True
         named: dict[str, bool] = {}
@@ -277,6 +285,15 @@ class OperationCodec(Generic[R]):
         if self._echoed:
             return False
         return any(document.get(name) not in (None, "") for name in self._proof)
+
+    def short(self, response: WireResponse) -> R | None:
+        """Return what an answer in the form of a listing tells, its missing texts empty; None for others."""
+        try:
+            document: Any = read_json(response.body)
+            missing = {name: "" for name in self._short if document.get(name) is None}
+            return attrs.evolve(self._structure({**document, **missing}, self._model), raw=document)
+        except Exception:  # noqa: BLE001 - any document gives a model or None
+            return None
 
     def refusal(self, response: WireResponse) -> RefusedError | None:
         """Return the refusal that an answer which is no 2xx tells of, as a decline does; None for others."""

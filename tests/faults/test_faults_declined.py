@@ -224,8 +224,6 @@ async def test_a_key_that_is_refused_is_no_refusal_of_the_payment() -> None:
     for status, kind in kinds.items():
         answer = Answer(status, {"success": False, "code": 3, "type": "apiError"})
         error, _ = await failed(CALLS["refund"], answer)
-            CALLS["refund"], Answer(status, {"success": False, "code": 3, "type": "apiError"})
-        )
         assert isinstance(error, kind)
 
 

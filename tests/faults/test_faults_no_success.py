@@ -15,7 +15,9 @@ from plexypay_async import (
     AsyncPlexyPay,
     NotFoundError,
     Outcome,
+    PaymentLink,
     PlexyPayError,
+    RetryPolicy,
     UnprocessableError,
     UnreadableResponseError,
 )
@@ -32,6 +34,7 @@ from .scripted import (
     NOT_FOUND,
     ONCE,
     SHORT,
+    SILENCE,
     Answer,
     Step,
     code,
@@ -342,9 +345,60 @@ async def test_a_cancel_answered_with_the_lists_form_of_a_link_reads_the_whole_l
         assert script.counts == {CANCEL: 1, f"GET {LINKS}/pl_1": 1}
 
 
-async def test_a_cancel_whose_answer_lacks_fields_is_done_though_the_link_cannot_be_read() -> None:
-    async with scripted({CANCEL: Answer(200, SHORT_LINK), "*": NOT_FOUND}, retry=ONCE) as (plexy, _):
+UNREAD: dict[str, tuple[Step, dict[str, Any]]] = {
+    "not found": (NOT_FOUND, {}),
+    "forbidden": (Answer(403, {"message": "no"}), {}),
+    "its short form": (Answer(200, SHORT_LINK), {}),
+    "code 2": (CODE_2, {}),
+    "code 2 until the deadline": (CODE_2, {"retry": RetryPolicy(base=0.05), "timeout": 0.3}),
+    "silence until the deadline": (SILENCE, {"timeout": 0.3}),
+}
+
+
+@pytest.mark.parametrize("how", UNREAD)
+async def test_a_cancel_answered_with_the_lists_form_is_done_though_the_link_cannot_be_read(how: str) -> None:
+    step, options = UNREAD[how]
+    async with scripted({CANCEL: Answer(200, SHORT_LINK), "*": step}, **options) as (plexy, script):
+        cancelled = await plexy.payment_links.cancel("pl_1")
+        assert isinstance(cancelled, PaymentLink)
+        assert (cancelled.id, cancelled.status, cancelled.url) == ("pl_1", "cancelled", "")
+        assert cancelled.raw == SHORT_LINK
+        assert script.count(CANCEL) == 1
+
+
+@pytest.mark.parametrize("status", ["active", "paid", None])
+async def test_the_lists_form_of_a_link_that_is_not_cancelled_is_no_cancel(status: str | None) -> None:
+    short = {**SHORT_LINK, "status": status}
+    async with scripted({CANCEL: Answer(200, short), "*": NOT_FOUND}, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("state", ["paid", "expired"])
+@pytest.mark.parametrize("body", [{**API_ERROR, "code": 5}, {}, b"null"], ids=["error", "empty", "null"])
+async def test_a_cancel_of_a_link_in_a_final_state_is_not_sent_again(state: str, body: Any) -> None:
+    routes = {CANCEL: Answer(200, body), "*": Answer(200, link(status=state))}
+    async with scripted(routes) as (plexy, script):
         with pytest.raises(UnreadableResponseError) as caught:
             await plexy.payment_links.cancel("pl_1")
-    assert caught.value.outcome is Outcome.DONE
-    assert caught.value.raw == SHORT_LINK
+        assert script.counts == {CANCEL: 1, f"GET {LINKS}/pl_1": 1}
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_a_cancel_after_a_lost_one_is_not_done_where_the_link_is_paid() -> None:
+    routes = {CANCEL: [DROP, Answer(200, {**API_ERROR, "code": 5})], "*": Answer(200, link(status="paid"))}
+    async with scripted(routes) as (plexy, script):
+        with pytest.raises(UnreadableResponseError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+        assert script.count(CANCEL) == 2
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_answers_that_contradict_each_other_leave_the_outcome_unknown() -> None:
+    routes = {CANCEL: Answer(200, SHORT_LINK), "*": Answer(200, link(status="paid"))}
+    async with scripted(routes) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+        assert script.count(CANCEL) == 1
+    assert caught.value.outcome is Outcome.UNKNOWN

@@ -291,9 +291,10 @@ class OperationCodec(Generic[R]):
         try:
             document: Any = read_json(response.body)
             missing = {name: "" for name in self._short if document.get(name) is None}
-            return attrs.evolve(self._structure({**document, **missing}, self._model), raw=document)
+            told: R = attrs.evolve(self._structure({**document, **missing}, self._model), raw=document)
         except Exception:  # noqa: BLE001 - any document gives a model or None
             return None
+        return told
 
     def refusal(self, response: WireResponse) -> RefusedError | None:
         """Return the refusal that an answer which is no 2xx tells of, as a decline does; None for others."""
@@ -382,7 +383,7 @@ def _told_in(body: bytes) -> dict[str, Any]:
         pairs = [(pair["name"], pair["value"]) for pair in _FIELDS.finditer(text) if pair["value"]]
         told = {_read_part(name): _read_part(value) for name, value in pairs}
     else:
-        told = cast("dict[Any, Any]", whole) if type(whole) is dict else {}
+        told = cast("dict[str, Any]", whole) if type(whole) is dict else {}
     values = ((name, unwrapped(value)) for name, value in told.items())
     return {name: value for name, value in values if type(value) in _SCALARS or name == "success"}
 

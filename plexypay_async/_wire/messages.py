@@ -42,6 +42,7 @@ __all__ = [
     "read_exactly",
     "read_json",
     "read_otherwise",
+    "read_small",
     "seconds_kept",
     "seconds_to_wait",
     "text_in",
@@ -65,6 +66,7 @@ It begins where a number of JSON may: the digits of a text, as of an id, follow 
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
+_SMALL = re.compile(rb"[0-9.][eE]-0*(?:[3-9][0-9]{2}|[0-9]{4})")
 _IDS = ("id", "transactionId", "walletTransactionId", "payment_order_id")
 _LARGEST_ID = 10**40
 SHOWN = 500
@@ -229,6 +231,14 @@ def read_json(body: bytes) -> Any:
     except ValueError:
         return read_otherwise(body)
     return value if LONG_NUMBER not in (b" " + body).translate(NUMBERS_MARKED) else read_exactly(body, value)
+
+
+def read_small(body: bytes, value: Any) -> Any:
+    """Read once more what has a number so near to zero that a `float` is zero.
+
+    Looking for one costs more than the typed calls would spend on it: no field of theirs is so small.
+    """
+    return value if _SMALL.search(body) is None else read_exactly(body, value)
 
 
 def read_exactly(body: bytes, value: Any) -> Any:

@@ -154,7 +154,11 @@ class OutcomeUnknownError(PlexyPayError):
 
 
 class UnreadableResponseError(PlexyPayError):
-    """The server's answer was cut or cannot be read; its outcome is `DONE` where it proves that even so."""
+    """The server's answer was cut, cannot be read, or is the API's error object with a success status.
+
+    Its outcome is `DONE` where it proves even so that the work was done, and of a read; `REJECTED` where
+    reading the resource has shown that it was not done.
+    """
 
     default_outcome = Outcome.DONE
 

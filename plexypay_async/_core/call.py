@@ -325,7 +325,7 @@ class Call(Generic[R]):
             if not unreadable.cut and (is_done or record.reads):
                 raise
             return unreadable
-        declaration, request = record.declaration, record.request
+        declaration, request, target = record.declaration, record.request, self._wire_request.target
         if (
             self._misfit is None
             and declaration.confirmation is None
@@ -337,11 +337,11 @@ class Call(Generic[R]):
             told = (
                 None
                 if is_named and record.replay.is_told_by_name
-                else self._told_again(value, answer, sending, is_named=is_named)
+                else record.told_again(target, value, answer, sending, is_named=is_named)
             )
         else:
             told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
-            told = told or self._told_again(value, answer, sending, is_named=False)
+            told = told or record.told_again(target, value, answer, sending, is_named=False)
         if told is not None:
             return self._of_another_request(told, sending)
         self._admission.succeeded()
@@ -364,24 +364,6 @@ class Call(Generic[R]):
         self._admission.refused()
         # What is refused now may have been done by an attempt before.
         raise self.record.final(refused)
-
-    def _told_again(self, value: R, answer: WireResponse, sending: Sending, *, is_named: bool) -> str | None:
-        """Tell that an answer that another request may have got is an earlier one on its connection."""
-        record, before = self.record, sending.told_before(answer.body)
-        is_elsewhere = before is not None and _path(before) != _path(self._wire_request.target)
-        if record.reads:
-            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
-        request, replay, own_id = record.request, record.replay, _id_of(value)
-        # What was created has an id of its own, by which it is told from another's. Without one, or with that
-        # of what it was done to, the answer may come again as any other's.
-        done_to = [getattr(request, name) for name in record.declaration.path_parameters]
-        if own_id is None or own_id in done_to:
-            if not is_named:
-                sending.distrust()
-            return None
-        if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
-            return None
-        return f"it is the one to an earlier request, {_path(before)}"
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""
@@ -581,14 +563,6 @@ class Call(Generic[R]):
             log.debug("%s: the retry budget is spent", self.record.name)
             raise self.record.final(self.record.last(error))
         return waited
-
-
-def _id_of(value: Any) -> Any:
-    return cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else getattr(value, "id", None)
-
-
-def _path(target: str) -> str:
-    return target.partition("?")[0]
 
 
 def call_of(

@@ -255,18 +255,19 @@ class OperationCodec(Generic[R]):
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
         refusal. What is created must be named as it was asked for, or else have an id. What was accepted
         (202) is to be done later, and what stands in an object inside may be a copy of the request. Where
-        reading the resource confirms the work, the answer must show it in the state that is wanted.
+        reading the resource confirms the work, no answer proves it that shows another state, and no whole one
+        that shows none.
         """
         if answer.status == ACCEPTED:
             return False
-        document = _told_in(answer.body)
+        document, is_whole = _told_in(answer.body)
         says_success = document.pop("success", None)
         if says_success is False or document.get("type") in API_ERROR_TYPES:
             return False
-        if self._wanted is not None and not any(
-            str(document.get(name)).lower() == self._wanted for name in self._status
-        ):
-            return False
+        if self._wanted is not None:
+            states = [str(document[name]).lower() for name in self._status if name in document]
+            if (states or is_whole) and self._wanted not in states:
+                return False
         says_success = self._says_success and says_success is True
         named: dict[str, bool] = {}
         for asked, name in self._echoed:
@@ -371,8 +372,8 @@ def _outermost(text: str) -> str:
     return "".join(parts) + (text[begin:] if depth == 1 else "")
 
 
-def _told_in(body: bytes) -> dict[str, Any]:
-    """Return the texts and numbers in an answer's object itself, and its success, also in one that was cut.
+def _told_in(body: bytes) -> tuple[dict[str, Any], bool]:
+    """Return the texts and numbers in an answer's object itself, and its success, and whether it is whole.
 
     What stands in an object inside may be a copy of the request, but for a text that may be missing.
     """
@@ -381,11 +382,13 @@ def _told_in(body: bytes) -> dict[str, Any]:
     except ValueError:
         text = _outermost(body[:LONGEST_PROOF].decode("utf-8", "replace"))
         pairs = [(pair["name"], pair["value"]) for pair in _FIELDS.finditer(text) if pair["value"]]
-        told = {_read_part(name): _read_part(value) for name, value in pairs}
+        told, is_whole = {_read_part(name): _read_part(value) for name, value in pairs}, False
     else:
+        is_whole = True
         told = cast("dict[str, Any]", whole) if type(whole) is dict else {}
     values = ((name, unwrapped(value)) for name, value in told.items())
-    return {name: value for name, value in values if type(value) in _SCALARS or name == "success"}
+    scalars = {name: value for name, value in values if type(value) in _SCALARS or name == "success"}
+    return scalars, is_whole
 
 
 def _read_part(text: str) -> Any:

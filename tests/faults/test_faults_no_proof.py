@@ -251,6 +251,21 @@ async def test_a_cut_answer_that_tells_of_an_error_proves_nothing(more: dict[str
             await cut.call(plexy)
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("cancelled", Outcome.DONE), ("CANCELLED", Outcome.DONE), ("active", Outcome.UNKNOWN)],
+)
+async def test_a_cut_cancel_is_done_unless_it_shows_another_state(status: str, outcome: Outcome) -> None:
+    cut = Refused(
+        lambda plexy: plexy.payment_links.cancel("pl_1"), link(id="pl_1", status=status) | {"more": 1}, "more"
+    )
+    routes = {"DELETE *": cut.cut("by length"), "*": Answer(403, {"message": "no"})}
+    async with scripted(routes, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await cut.call(plexy)
+    assert caught.value.outcome is outcome
+
+
 @pytest.mark.parametrize("kind", ODD)
 async def test_what_does_not_say_that_it_was_done_leaves_that_unknown(kind: str) -> None:
     call, answer = ODD[kind]

@@ -153,10 +153,17 @@ class OutcomeUnknownError(PlexyPayError):
     """The request may have taken effect and the library must not repeat it by itself."""
 
     default_outcome = Outcome.UNKNOWN
+    raw: Any = None
+    """The decoded JSON of the answer that leaves the outcome unknown, where there was one with a success
+    status that could not be read; see `UnreadableResponseError.raw`."""
 
 
 class UnreadableResponseError(PlexyPayError):
-    """The server's answer was cut or cannot be read; its outcome is `DONE` where it proves that even so."""
+    """The server's answer was cut, cannot be read, or is the API's error object with a success status.
+
+    Its outcome is `DONE` where it proves even so that the work was done, and of a read; `REJECTED` where
+    reading the resource has shown that it was not done.
+    """
 
     default_outcome = Outcome.DONE
 
@@ -169,6 +176,8 @@ class UnreadableResponseError(PlexyPayError):
     raw: Any
     """The decoded JSON, where the answer is JSON of at most 64 KiB; what may be a card's number is hidden in
     it. A link's `link_id` and `link_url` are known from an answer of any size, and whole."""
+    named: str | None = None
+    """The id that the answer names, such as that of a transaction or a link."""
 
     def __init__(
         self,
@@ -199,8 +208,13 @@ class OrderReferenceConflictError(PlexyPayError):
 class RefusedError(PlexyPayError):
     """The server answered with a success status, or a 4xx, and said ``success: false``: it did not do it.
 
-    A declined card is one. Evidence: the 2023 docs' answers to payments, captures, cancels and refunds; that
-    a declined payment's status is not 200 is from there too, which one it is they do not say.
+    A declined card is one. Under a 4xx the answer must have a word of the API's own besides: a code, a
+    response code or the id of a transaction, or else a status that is given before any work, such as 400 or
+    404. With ``success: false`` alone a 402, 408, 409, 410, 418 or 422 may be of something in between that
+    had handed the work on: the outcome stays unknown where money moves. Under a 5xx it always does.
+
+    Evidence: the 2023 docs' answers to payments, captures, cancels and refunds; that a declined payment's
+    status is not 200 is from there too, which one it is they do not say.
     """
 
     default_outcome = Outcome.REJECTED
@@ -266,6 +280,9 @@ class APIError(PlexyPayError):
     """Seconds that the server asked to wait, from ``Retry-After``."""
     transaction_id: str | None
     """The transaction that a body with ``success: false`` names: ask for it where the outcome is unknown."""
+    declines: bool = False
+    """Whether a 4xx says ``success: false`` as a declined payment does: with a code that is not one of the
+    API's error object, a response code, or the id of a transaction."""
 
     def __init__(
         self,

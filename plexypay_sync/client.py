@@ -137,6 +137,9 @@ class PlexyPay(Client[Sync]):
 
         Raises:
             ConfigurationError: An argument is unusable; nothing was sent.
+            UnreadableResponseError: The answer has a success status and is not JSON, or is the API's own
+                error object (a `code`, and a `type` such as ``apiError``): what was written then is of
+                unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """
         try:

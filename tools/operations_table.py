@@ -75,8 +75,11 @@ The replay class says what the library does on its own, within the call's `timeo
   and the same call with that key is safe.
 - After an unknown outcome, the call that tells what became of a `money` or `create` operation is named in the
   table; for `money`, the message of the `OutcomeUnknownError` names it with its argument.
-- A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`, under a 4xx too;
-  under a 5xx its outcome is unknown.
+- A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`. Under a 4xx the
+  answer must also have a code, a response code or an id of its own, or a status that is given before any
+  work: `success: false` alone may be of something in between, and leaves the outcome unknown. So it is under
+  a 5xx, where a code 1 is the API's own only with its `type`. The other operations that change something
+  raise `RefusedError` too for such a 4xx, unless it is the API's own error body.
 - Any other 4xx with the API's own error body (a code, or a published `type`), such as code 3, 4 or 5, is
   raised as it is, unless it answers a repeat and reading settles it: the order reference is taken by what
   an earlier attempt created, or the link is cancelled already.

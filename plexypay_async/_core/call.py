@@ -24,6 +24,7 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectError,
+    DeadlineExceededError,
     NotFoundError,
     OrderReferenceConflictError,
     Outcome,
@@ -51,6 +52,8 @@ R = TypeVar("R")
 
 
 BAD_REQUEST, SERVER_ERROR = 400, 500
+_OF_NO_REQUEST = frozenset((401, 403, 429))
+"""Statuses that refuse whoever asks, and not what is asked for."""
 
 
 class _Again:
@@ -77,6 +80,8 @@ class Call(Generic[R]):
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
+    _short: R | None = None
+    """What a success tells that has not all of its fields, while the rest of them is read."""
     _earlier: EarlierRun | None = None
     _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
@@ -164,6 +169,10 @@ class Call(Generic[R]):
         finally:
             if admission.under_way:
                 admission.end()
+        if self._short is not None and isinstance(failed, DeadlineExceededError):
+            # The work is done; only the reading of the rest took too long.
+            admission.succeeded()
+            return self._short
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -211,6 +220,7 @@ class Call(Generic[R]):
         if failed.outcome is Outcome.UNKNOWN and not says_so and self._admission.waits_for_proof:
             # A job's rows are told apart by this: whatever is unknown is tried again by its next run.
             unknown = OutcomeUnknownError(str(failed))
+            unknown.raw = getattr(failed, "raw", None)
             unknown.__cause__ = failed
             failed = record.finished(unknown)
         return failed
@@ -309,7 +319,7 @@ class Call(Generic[R]):
             raise record.final(refused) from None
         except UnreadableResponseError as error:
             return self._unread(error, answer, sending)
-        declaration, request = record.declaration, record.request
+        declaration, request, target = record.declaration, record.request, self._wire_request.target
         if (
             self._misfit is None
             and declaration.confirmation is None
@@ -321,11 +331,11 @@ class Call(Generic[R]):
             told = (
                 None
                 if is_named and record.replay.is_told_by_name
-                else self._told_again(value, answer, sending, is_named=is_named)
+                else record.told_again(target, value, answer, sending, is_named=is_named)
             )
         else:
             told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
-            told = told or self._told_again(value, answer, sending, is_named=False)
+            told = told or record.told_again(target, value, answer, sending, is_named=False)
             finds = told is not None and declaration.look_up is not None
             if finds and (flaw := declaration.flaw(value)) is not None:
                 return self._unread(flawed(record.name, flaw, answer, value), answer, sending)
@@ -344,13 +354,21 @@ class Call(Generic[R]):
         sending.drop_connection()
         record = self.record
         check_proof(error, answer, self._decoder, record.declaration, record.request)
-        is_done = error.outcome is Outcome.DONE and record.declaration.confirmation is None
+        confirms = record.declaration.confirmation is not None
+        if error.outcome is Outcome.DONE and confirms:
+            operation = cast("Operation[..., R]", record.declaration)
+            self._short = self.execution.codec(operation).short(answer)
+        is_done = error.outcome is Outcome.DONE and not confirms
         if not error.cut and (is_done or record.reads):
             raise error
         return error
 
     def _check_refusal(self, answer: WireResponse, sending: Sending) -> None:
         """Raise the refusal that a 4xx tells of, such as that of a declined payment."""
+        replay = self.record.replay
+        if not (replay.moves_money or replay.same_key):
+            # A look-up or a read may know better; what is left of it is a refusal in the end.
+            return
         refused = self._decoder.refusal(answer)
         if refused is None or not is_own_word(answer, refused):
             return
@@ -360,24 +378,6 @@ class Call(Generic[R]):
         self._admission.refused()
         # What is refused now may have been done by an attempt before.
         raise self.record.final(refused)
-
-    def _told_again(self, value: R, answer: WireResponse, sending: Sending, *, is_named: bool) -> str | None:
-        """Tell that an answer that another request may have got is an earlier one on its connection."""
-        record, before = self.record, sending.told_before(answer.body)
-        is_elsewhere = before is not None and _path(before) != _path(self._wire_request.target)
-        if record.reads:
-            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
-        request, replay, own_id = record.request, record.replay, _id_of(value)
-        # What was created has an id of its own, by which it is told from another's. Without one, or with that
-        # of what it was done to, the answer may come again as any other's.
-        done_to = [getattr(request, name) for name in record.declaration.path_parameters]
-        if own_id is None or own_id in done_to:
-            if not is_named:
-                sending.distrust()
-            return None
-        if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
-            return None
-        return f"it is the one to an earlier request, {_path(before)}"
 
     def _of_another_request(self, misfit: str, sending: Sending) -> PlexyPayError:
         """Return the error of an answer to another request, and give up the connection that it came on."""
@@ -432,7 +432,7 @@ class Call(Generic[R]):
                     found: R = await found_otherwise(self, error)
                     self._admission.succeeded()
                     return found
-                raise self._refused(error)
+                raise self._refused(error, result)
 
     def _may_have_done(self, sending: Sending) -> None:
         now, sent_at = self._now(), sending.written_at
@@ -461,25 +461,44 @@ class Call(Generic[R]):
 
     async def _on_confirm(self, decision: Decision) -> R | _Again:
         """Read the resource: what is as the call wanted it is done, and else it is sent again, or raised."""
-        record, asked_at = self.record, self._now()
-        state = await confirmed(self)
+        record, asked_at, error, short = self.record, self._now(), decision.error, self._short
+        try:
+            state = await confirmed(self)
+        except PlexyPayError:
+            if short is None:
+                raise
+            state = None
+        self._short = None
+        if state is None and short is not None:
+            self._admission.succeeded()
+            return short
         if state is not None and state.as_wanted:
             self._admission.succeeded()
             found: R = state.found
             return found
         if state is not None:
             record.found_nothing(record.proof_at if state.is_final else asked_at)
+            if state.is_final and decision.may_have_done:
+                # No attempt that is still at work can change it. An answer that says otherwise leaves doubt.
+                error.outcome = Outcome.UNKNOWN if error.outcome is Outcome.DONE else Outcome.REJECTED
+                error.add_note("Reading it has shown it in a state that it never leaves.")
+                raise record.final(error)
         if not decision.may_have_done or record.sent >= self.max_attempts:
             raise record.final(decision.error)
         await self.pause(decision.error)
         return AGAIN
 
-    def _refused(self, error: PlexyPayError) -> PlexyPayError:
+    def _refused(
+        self, error: PlexyPayError, result: WireResponse | PlexyPayError | None = None
+    ) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
+        refused: RefusedError | None = None
         if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
             self._admission.refused()
             self.record.was_refused(error)
-        return self.record.final(error)
+            if error.declines and error.status not in _OF_NO_REQUEST and isinstance(result, WireResponse):
+                refused = self._decoder.refusal(result)
+        return self.record.final(error if refused is None else refused)
 
     def _recovered(self, found: R) -> R:
         self.recovered = True
@@ -558,14 +577,6 @@ class Call(Generic[R]):
             log.debug("%s: the retry budget is spent", self.record.name)
             raise self.record.final(self.record.last(error))
         return waited
-
-
-def _id_of(value: Any) -> Any:
-    return cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else getattr(value, "id", None)
-
-
-def _path(target: str) -> str:
-    return target.partition("?")[0]
 
 
 def call_of(

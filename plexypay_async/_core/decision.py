@@ -103,7 +103,7 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
     """Decide what follows from a status that is no success."""
     replay = call.replay
-    of_the_api = is_of_the_api(error)
+    of_the_api = is_of_the_api(error) or error.declines
     may_have_done = error.outcome is Outcome.UNKNOWN or not (of_the_api or error.status in NEVER_AT_WORK)
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return Decision(error, Next.RAISE)
@@ -126,13 +126,16 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
 def is_own_word(answer: WireResponse, refused: RefusedError) -> bool:
     """Tell whether a 4xx that says ``success: false`` is the API's refusal of the work.
 
-    Not so what something in between may have said after it had handed the work on: without the API's code or
-    type it must show the transaction. Under 401, 403 and 429 too, which are given before any work.
+    Not so what something in between may have said after it had handed the work on: it must have a word of the
+    API's own, which is its code or type, a payment's response code, or the id of a transaction. Under 401 and
+    403 it must show the payment, and under 429 decline it: these are given before any work.
     """
     error, shown = error_of(answer, ""), _shows_transaction(refused.answer)
-    if isinstance(error, (AuthenticationError, PermissionDeniedError, RateLimitedError)):
-        return shown
-    return shown or is_of_the_api(error) or error.status in NEVER_AT_WORK
+    if isinstance(error, (AuthenticationError, PermissionDeniedError)):
+        return shown or (error.declines and error.code is None)
+    if isinstance(error, RateLimitedError):
+        return shown or error.declines
+    return shown or error.declines or is_of_the_api(error) or error.status in NEVER_AT_WORK
 
 
 def _shows_transaction(answer: Any) -> bool:
@@ -168,6 +171,8 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
         return False
     if not isinstance(error, APIError) or isinstance(error, RateLimitedError):
         return True
+    if error.declines:
+        return False
     if not is_of_the_api(error):
         # What is in between may have handed the work on.
         if not replay.is_protected:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from .._privacy.hiding import masked_card_numbers, shortened, shown
-from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json
+from .._wire.api_errors import is_error_object, no_answer
+from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json, read_small
 from .._wire.targets import query_of
 from ..api.fields import check_json
 from ..api.operation import Declaration, Evidence
@@ -48,8 +49,12 @@ class _JSONDecoder:
         self.name = name
 
     def decode(self, response: WireResponse) -> Any:
-        reads = self.name.startswith("GET ")
-        return decode_json(response, self.name, outcome=Outcome.DONE if reads else Outcome.UNKNOWN)
+        outcome = Outcome.DONE if self.name.startswith("GET ") else Outcome.UNKNOWN
+        value: Any = read_small(response.body, decode_json(response, self.name, outcome=outcome))
+        document = cast("dict[str, Any]", value) if type(value) is dict else {}
+        if is_error_object(document):
+            raise no_answer(response, self.name, document, shown=True, outcome=outcome)
+        return cast("Any", value)
 
     def proves(self, request: Any, answer: WireResponse) -> bool:
         """Tell that nobody knows what such an answer says."""

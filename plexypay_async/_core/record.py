@@ -7,12 +7,13 @@ error says less than what is known, or more.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from .._foreign import bare
 from .._wire.api_errors import is_of_the_api
+from .._wire.messages import WireResponse
 from ..api.operation import Declaration, Evidence
 from ..errors import (
     APIError,
@@ -25,6 +26,7 @@ from ..errors import (
     UnreadableResponseError,
 )
 from ..settings import Settings
+from .sending import Sending
 
 __all__ = ["LATE_WORK", "MADE_BEFORE", "CallRecord", "Doubt", "EarlierRun"]
 
@@ -155,6 +157,26 @@ class CallRecord:
         if is_refusal and is_of_the_api(error) and not self._is_own_doubt and self.doubt is Doubt.OPEN:
             self.doubt = Doubt.REACHED
 
+    def told_again(
+        self, target: str, value: Any, answer: WireResponse, sending: Sending, *, is_named: bool
+    ) -> str | None:
+        """Tell that an answer that another request may have got is an earlier one on its connection."""
+        before = sending.told_before(answer.body)
+        is_elsewhere = before is not None and _path(before) != _path(target)
+        if self.reads:
+            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
+        request, replay, own_id = self.request, self.replay, _id_of(value)
+        # What was created has an id of its own, by which it is told from another's. Without one, or with that
+        # of what it was done to, the answer may come again as any other's.
+        done_to = [getattr(request, name) for name in self.declaration.path_parameters]
+        if own_id is None or own_id in done_to:
+            if not is_named:
+                sending.distrust()
+            return None
+        if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
+            return None
+        return f"it is the one to an earlier request, {_path(before)}"
+
     # ------------------------------------------------------------------------------------- what is raised
 
     def last(self, error: PlexyPayError) -> PlexyPayError:
@@ -183,9 +205,10 @@ class CallRecord:
         if isinstance(error, OutcomeUnknownError) and note is None and told.startswith(UNKNOWN):
             # It says so already.
             return error
-        named = getattr(error, "transaction_id", None)
+        named: str | None = getattr(error, "transaction_id", None) or getattr(error, "named", None)
         answered = "" if named is None else f" The answer names {named!r}."
         unknown = OutcomeUnknownError(f"{self.name}: {UNKNOWN} ({told}).{answered} {self._advice(named)}")
+        unknown.raw = getattr(error, "raw", None)
         if note is not None:
             unknown.add_note(note)
         unknown.__cause__ = error
@@ -267,6 +290,14 @@ class CallRecord:
         return (
             "Find out whether it was created before doing it again; an order reference makes that possible."
         )
+
+
+def _id_of(value: Any) -> Any:
+    return cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else getattr(value, "id", None)
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0]
 
 
 def _without_frames(error: BaseException | None) -> None:

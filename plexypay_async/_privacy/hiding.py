@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -131,8 +132,10 @@ def masked(value: Any) -> Any:
 def _masked(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return masked_card_numbers(value)
-    if type(value) is int:
-        text = masked_card_numbers(str(value)) if 10**12 <= value < 10**19 else ""
+    if type(value) in (int, float, Decimal):
+        if not 10**12 <= value < 10**19:
+            return value
+        text = masked_card_numbers(str(value) if type(value) is int else f"{value:f}")
         return text if text.startswith("[") else value
     if depth >= _DEEPEST:
         return None

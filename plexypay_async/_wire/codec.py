@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -19,7 +21,15 @@ from ..api.fields import Request, key_of_list, listed_in, wire_name, wire_names
 from ..api.operation import Answer, Declaration, Listing, Operation
 from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
-from .api_errors import API_ERROR_TYPES, LARGEST_ERROR, LONGEST_MESSAGE, code_of
+from .api_errors import (
+    API_ERROR_TYPES,
+    LARGEST_ERROR,
+    LONGEST_MESSAGE,
+    UNEXPECTED,
+    code_of,
+    is_error_object,
+    no_answer,
+)
 from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
 from .messages import (
     BODY_METHODS,
@@ -29,11 +39,13 @@ from .messages import (
     SHOWN,
     WireRequest,
     WireResponse,
+    as_written,
     check_empty,
     decode_json,
     encode_json,
     read_exactly,
     read_json,
+    read_otherwise,
     unreadable,
 )
 from .targets import path_of, query_of
@@ -43,12 +55,17 @@ __all__ = ["ListingCodec", "OperationCodec"]
 R = TypeVar("R")
 T = TypeVar("T")
 
-UNEXPECTED = 2
-"""The API's code for an error after which the work may have been done."""
 ACCEPTED = 202
 LONGEST_PROOF = 2**16
 """So many bytes of an answer that cannot be read are looked through for a proof."""
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
+_FIELDS = re.compile(
+    r'(?P<name>"(?:[^"\\]|\\.)*")\s*:\s*'
+    r'(?P<value>"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=[,}\s])|true\b|false\b|)',
+    re.DOTALL,
+)
+"""Fields of an object with their values, where these are whole."""
+_SCALARS = frozenset((str, int, float, Decimal))
 _TELLING = frozenset(("code", "error", "success", "type"))
 """Fields with which an answer may say something else than that the work was done."""
 
@@ -135,6 +152,9 @@ class OperationCodec(Generic[R]):
         self._id = self._proof[0] if self._proof else None
         self._status = wire_names(fields["status"]) if "status" in fields else ()
         self._says_success = "success" in fields and "success" in proof
+        confirmation = operation.confirmation
+        self._wanted = None if confirmation is None else confirmation.wanted
+        self._short = () if confirmation is None else confirmation.short
         self._echoed = [
             (asked, name)
             for asked, named in operation.echoes.items()
@@ -167,12 +187,24 @@ class OperationCodec(Generic[R]):
             if LONG_NUMBER in body.translate(NUMBERS_MARKED):
                 value = read_exactly(body, value)
         except ValueError:
-            if self._may_be_empty and response.status == NO_CONTENT:
-                return None  # type: ignore[return-value]
-            value = None
-            check_empty(response, self.name, shown=not self._model.private, outcome=self._unread)
+            try:
+                value = read_otherwise(response.body)
+            except ValueError:
+                if self._may_be_empty and response.status == NO_CONTENT:
+                    return None  # type: ignore[return-value]
+                value = None
+                check_empty(response, self.name, shown=not self._model.private, outcome=self._unread)
+        if self._reads:
+            if type(value) is dict and "type" in value and is_error_object(value):  # pyright: ignore[reportUnknownArgumentType]
+                raise no_answer(
+                    response,
+                    self.name,
+                    value,  # pyright: ignore[reportUnknownArgumentType]
+                    shown=not self._model.private,
+                    outcome=self._unread,
+                )
         # As a rule an answer has an id, and nothing of an error or of a success that is told otherwise.
-        if not self._reads and not (
+        elif not (
             self._id is not None
             and type(value) is dict
             and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
@@ -235,21 +267,30 @@ class OperationCodec(Generic[R]):
 
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
         refusal. What is created must be named as it was asked for, or else have an id. What was accepted
-        (202) is to be done later, and what stands in an object inside may be a copy of the request.
+        (202) is to be done later, and what stands in an object inside may be a copy of the request. Where
+        reading the resource confirms the work, no answer proves it that shows another state, and no whole one
+        that shows none.
         """
         if answer.status == ACCEPTED:
             return False
-        text = _outermost(answer.body[:LONGEST_PROOF].decode("utf-8", "replace"))
+        document, is_whole = _told_in(answer.body)
+        says_success = document.pop("success", None)
+        if says_success is False or document.get("type") in API_ERROR_TYPES:
+            return False
+        if self._wanted is not None:
+            states = [str(document[name]).lower() for name in self._status if name in document]
+            if (states or is_whole) and self._wanted not in states:
+                return False
+        says_success = self._says_success and says_success is True
         named: dict[str, bool] = {}
         for asked, name in self._echoed:
-            value = getattr(request, asked)
+            value, found = getattr(request, asked), document.get(name)
             # A currency is that of many.
-            if asked != "currency" and value is not None and re.search(_whole(name), text) is not None:
-                named[asked] = named.get(asked, False) or re.search(_spelt(name, value), text) is not None
-        says_success = self._says_success and re.search(r'"success"\s*:\s*true\b', text) is not None
+            if asked != "currency" and value is not None and found is not None:
+                named[asked] = named.get(asked, False) or _is_same(value, found)
         if self._may_refuse:
             # What was cut off may be that it was refused, or has failed.
-            says_status = any(re.search(_whole(name), text) is not None for name in self._status)
+            says_status = any(document.get(name) for name in self._status)
             return (says_success or (says_status and not self._moves_money)) and all(named.values())
         if named:
             return next(iter(named.values()))
@@ -257,11 +298,21 @@ class OperationCodec(Generic[R]):
             return True
         if self._echoed:
             return False
-        return any(re.search(rf'"{name}"\s*:\s*["0-9]', text) for name in self._proof)
+        return any(document.get(name) not in (None, "") for name in self._proof)
+
+    def short(self, response: WireResponse) -> R | None:
+        """Return what an answer in the form of a listing tells, its missing texts empty; None for others."""
+        try:
+            document: Any = read_json(response.body)
+            missing = {name: "" for name in self._short if document.get(name) is None}
+            told: R = attrs.evolve(self._structure({**document, **missing}, self._model), raw=document)
+        except Exception:  # noqa: BLE001 - any document gives a model or None
+            return None
+        return told
 
     def refusal(self, response: WireResponse) -> RefusedError | None:
         """Return the refusal that an answer which is no 2xx tells of, as a decline does; None for others."""
-        if not self._may_refuse or len(response.body) > LARGEST_ERROR:
+        if self._reads or len(response.body) > LARGEST_ERROR:
             return None
         try:
             value: Any = read_json(response.body)
@@ -346,16 +397,40 @@ def _outermost(text: str) -> str:
     return "".join(parts) + (text[begin:] if depth == 1 else "")
 
 
-def _spelt(name: str, value: Any) -> str:
-    """Return a pattern of a field of JSON with this value, as text or as a number."""
-    text = orjson.dumps(str(value))[1:-1].decode()
-    number = rf"|{re.escape(text)}(?![0-9.])" if not isinstance(value, str) else ""
-    return rf'"{re.escape(name)}"\s*:\s*("{re.escape(text)}"{number})'
+def _told_in(body: bytes) -> tuple[dict[str, Any], bool]:
+    """Return the texts and numbers in an answer's object itself, and its success, and whether it is whole.
+
+    What stands in an object inside may be a copy of the request, but for a text that may be missing.
+    """
+    try:
+        whole: Any = read_json(body)
+    except ValueError:
+        text = _outermost(body[:LONGEST_PROOF].decode("utf-8", "replace"))
+        pairs = [(pair["name"], pair["value"]) for pair in _FIELDS.finditer(text) if pair["value"]]
+        told, is_whole = {_read_part(name): _read_part(value) for name, value in pairs}, False
+    else:
+        is_whole = True
+        told = cast("dict[str, Any]", whole) if type(whole) is dict else {}
+    values = ((name, unwrapped(value)) for name, value in told.items())
+    scalars = {name: value for name, value in values if type(value) in _SCALARS or name == "success"}
+    return scalars, is_whole
 
 
-def _whole(name: str) -> str:
-    """Return a pattern of a field of JSON with any text or number, to its end."""
-    return rf'"{re.escape(name)}"\s*:\s*("[^"]*"|[\d.]+[,}}\s])'
+def _read_part(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=as_written)
+    except ValueError:
+        return None
+
+
+def _is_same(asked: Any, named: Any) -> bool:
+    """Tell whether a value of an answer is the one that was asked for, as text or as a number."""
+    if isinstance(asked, str):
+        return str(named) == asked
+    try:
+        return Decimal(str(named)) == Decimal(asked)
+    except ArithmeticError:
+        return False
 
 
 class ListingCodec(Generic[T]):

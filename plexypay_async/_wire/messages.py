@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import orjson
 
-from .._privacy.hiding import masked, masked_card_numbers
+from .._privacy.hiding import MASK, masked, masked_card_numbers
 from .._privacy.secret import Secret
 from ..api.fields import check_json
 from ..errors import (
@@ -37,10 +37,15 @@ __all__ = [
     "date_of",
     "decode_json",
     "encode_json",
+    "hidden_id",
+    "id_in",
     "read_exactly",
     "read_json",
+    "read_otherwise",
+    "read_small",
     "seconds_kept",
     "seconds_to_wait",
+    "text_in",
     "unreadable",
     "values_in",
     "without_key",
@@ -61,6 +66,9 @@ It begins where a number of JSON may: the digits of a text, as of an id, follow 
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 NO_CONTENT = 204
+_SMALL = re.compile(rb"[0-9.][eE]-0*(?:[3-9][0-9]{2}|[0-9]{4})")
+_IDS = ("id", "transactionId", "walletTransactionId", "payment_order_id")
+_LARGEST_ID = 10**40
 SHOWN = 500
 """How many characters of a body an error carries."""
 LOOKED_AT = 2**13
@@ -213,11 +221,24 @@ def values_in(document: bytes) -> int:
 def read_json(body: bytes) -> Any:
     """Read JSON; a number that neither an `int` of 64 bits nor a `float` holds is an `int` or a `Decimal`.
 
+    A byte order mark before it is passed over.
+
     Raises:
         ValueError: The body is not JSON.
     """
-    value = orjson.loads(body)
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        return read_otherwise(body)
     return value if LONG_NUMBER not in (b" " + body).translate(NUMBERS_MARKED) else read_exactly(body, value)
+
+
+def read_small(body: bytes, value: Any) -> Any:
+    """Read once more what has a number so near to zero that a `float` is zero.
+
+    Looking for one costs more than the typed calls would spend on it: no field of theirs is so small.
+    """
+    return value if _SMALL.search(body) is None else read_exactly(body, value)
 
 
 def read_exactly(body: bytes, value: Any) -> Any:
@@ -227,6 +248,29 @@ def read_exactly(body: bytes, value: Any) -> Any:
     except (ValueError, RecursionError):
         # Python's own reader takes fewer digits, and less depth.
         return value
+
+
+def read_otherwise(body: bytes) -> Any:
+    """Read JSON that orjson refuses: a number that no `float` holds, or a byte order mark before it all.
+
+    Raises:
+        ValueError: It is not JSON for Python's reader either, or is no Unicode text.
+    """
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_float=as_written, parse_int=_integer_as_written)
+        # Neither half a surrogate pair nor a NaN can be written again.
+        json.dumps(value, ensure_ascii=False, allow_nan=False, default=str).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+_MOST_DIGITS = 4300
+"""Digits that Python reads as an `int`."""
+
+
+def _integer_as_written(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MOST_DIGITS else Decimal(text)
 
 
 def as_written(text: str) -> float | Decimal:
@@ -301,17 +345,43 @@ def unreadable(
 ) -> UnreadableResponseError:
     """Return the error of an answer that cannot be read: the work is done where that is proved.
 
-    Unless `shown`, it holds nothing of the body, which may have a customer's data.
+    Unless `shown`, it holds nothing of the body, which may have a customer's data, but for the id in it.
     """
     beginning = response.beginning if shown else ""
     told = f"; its body begins: {beginning[:120]!r}" if shown else ""
-    return UnreadableResponseError(
+    error = UnreadableResponseError(
         f"{message} (HTTP {response.status}){told}",
         status=response.status,
         body=beginning,
         raw=response.hidden_in(raw) if shown and len(response.body) <= LARGEST_RAW else None,
         outcome=outcome,
     )
+    error.named = hidden_id(response, raw)
+    return error
+
+
+def hidden_id(response: WireResponse, document: Any) -> str | None:
+    """Return the id that the JSON of an answer names; None where there is none, or a card's number in it."""
+    named = id_in(cast("dict[str, Any]", document)) if type(document) is dict else None
+    hidden = "" if named is None else response.hidden(named)[:SHOWN]
+    return hidden if hidden and MASK not in hidden else None
+
+
+def id_in(fields: dict[str, Any]) -> str | None:
+    """Return the id that an object of JSON names, such as that of a transaction."""
+    values = (text_in(fields, name) for name in _IDS)
+    return next((value for value in values if value is not None), None)
+
+
+def text_in(fields: dict[str, Any], name: str) -> str | None:
+    """Return a text or a number as text, also from ``{"Value": ...}``; None where there is none."""
+    value = fields.get(name)
+    if type(value) is dict:
+        wrapped = cast("dict[str, Any]", value)
+        value = None if wrapped.get("Valid") is False else wrapped.get("Value")
+    if type(value) is int and abs(value) < _LARGEST_ID:
+        return str(value)
+    return value if type(value) is str and value.strip() else None
 
 
 def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float | None:

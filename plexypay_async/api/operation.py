@@ -110,6 +110,8 @@ class Confirmation:
 
     It is read after a repeat that was answered with a 4xx, and after a success status that says nothing. A
     resource never leaves a `final` state, so the call cannot work any more; `before` is its state until then.
+    An answer without the `short` fields, which are texts, has the form of a listing: it suffices where the
+    resource cannot be read.
     """
 
     def __init__(
@@ -120,7 +122,9 @@ class Confirmation:
         wanted: str,
         before: str,
         final: tuple[str, ...],
+        short: tuple[str, ...] = (),
     ) -> None:
+        self.short = short
         self.retrieve = retrieve
         self.attribute = attribute
         self.wanted = wanted
@@ -156,7 +160,7 @@ class SettledBy:
         if self.named is not None and named is not None:
             return f"{self.named}({named!r}) or {self.advice(request)}"
         if self.by is None:
-            return f"{self.call}()"
+            return f"{self.call}()" if named is None else f"{self.call}() for {named!r}"
         value = getattr(request, self.by)
         if value is None:
             return f"{self.otherwise or self.call}()"

@@ -385,11 +385,14 @@ class CancelPaymentLink(Request):
         extra: Query parameters, under their wire names.
 
     Returns:
-        The `PaymentLink`, or None where the server answers with an empty body.
+        The `PaymentLink`, or None where the server answers with an empty body. Its `url` is empty where the
+        answer has the form of a listing and the link cannot be retrieved.
 
     Raises:
         NotFoundError: There is no such link.
         UnprocessableError: The link cannot be cancelled, for example because it is paid.
+        UnreadableResponseError: The answer has a success status and does not say that the link is cancelled;
+            its outcome is REJECTED where the link is paid or expired, as retrieving it has shown.
 
     Evidence: the call is published; what a success answers is not.
     """
@@ -620,7 +623,12 @@ class PaymentLinks(Resource[F]):
         optionally(PaymentLink, known_by="id"),
         evidence=Evidence.PUBLISHED,
         confirmation=Confirmation(
-            retrieve, attribute="status", wanted="cancelled", before="active", final=("paid", "expired")
+            retrieve,
+            attribute="status",
+            wanted="cancelled",
+            before="active",
+            final=("paid", "expired"),
+            short=("url",),
         ),
         echoes={"external_id": "id"},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -31,7 +32,8 @@ def document_of(body: bytes | bytearray | memoryview) -> dict[str, Any]:
 
     from .._wire.messages import as_written, values_in
 
-    data = bytes(body)
+    # Some writers put a byte order mark before what they send.
+    data = bytes(body).removeprefix(BOM_UTF8)
     if len(data) > MAX_BODY:
         raise WebhookPayloadError(f"the body has {len(data)} bytes; an event has at most {MAX_BODY}")
     if values_in(data) > _MAX_VALUES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from plexypay_async import BulkResult, Outcome, UnreadableResponseError
+from plexypay_async import BulkResult, CreatePaymentLink, Outcome, UnreadableResponseError
 from plexypay_async.bulk.journal import Journal, State
 from plexypay_async.cli.command import main
 from plexypay_sync import BulkResult as SyncBulkResult
@@ -38,6 +39,7 @@ class Server:
 
     api_key = "pr_0123456789abcdef0123456789abcdef"
     base_url = ""
+    write: Callable[[Any], str] = staticmethod(json.dumps)
 
     def __init__(self, changes: list[Change]) -> None:
         self.changes = changes
@@ -61,7 +63,9 @@ class Server:
 
     def _shown(self, link: dict[str, Any], status: int) -> web.Response:
         number = int(link["orderReference"].rpartition("-")[2])
-        return web.json_response(self.changes[number % len(self.changes)](link), status=status)
+        return web.json_response(
+            self.changes[number % len(self.changes)](link), status=status, dumps=self.write
+        )
 
 
 @asynccontextmanager
@@ -158,6 +162,40 @@ async def test_a_row_whose_amount_cannot_be_read_is_not_unknown_in_the_next_run(
         assert (mended.link.id, mended.link.amount) == ("pl_0", 1)
 
     assert server.requests == ["POST", "GET", "GET", "GET"]
+
+
+def unescaped(link: Any) -> str:
+    return json.dumps(link, ensure_ascii=False)
+
+
+WRITERS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "Go": ("A&B-0", lambda link: json.dumps(link).replace("&", "\\u0026")),
+    "PHP": ("2026/11-0", lambda link: json.dumps(link).replace("/", "\\/")),
+    "escaped": ("ЗАКАЗ-0", json.dumps),
+    "unescaped": ("ЗАКАЗ-0", unescaped),
+    "wrapped": (
+        "ORD-0",
+        lambda link: json.dumps({**link, "orderReference": {"Value": link["orderReference"], "Valid": True}}),
+    ),
+    "a byte order mark": ("ORD-0", lambda link: "\ufeff" + json.dumps(link)),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+async def test_a_reference_proves_the_link_however_the_server_spells_it(writer: str, tmp_path: Path) -> None:
+    reference, write = WRITERS[writer]
+    request = CreatePaymentLink(amount=1, currency="KZT", order_reference=reference)
+    async with serving(lambda link: {**link, "status": None}) as server:
+        server.write = write
+        for _ in range(2):
+            async with a_client(server) as plexy:
+                job = plexy.payment_links.create_many([request], journal=tmp_path / "j")
+                (result,) = [result async for result in job]
+            assert isinstance(result.error, UnreadableResponseError)
+            assert result.error.outcome is Outcome.DONE
+            assert (result.link_id, result.url) == ("pl_0", "https://pay/0")
+
+    assert server.requests == ["POST", "GET"]
 
 
 async def test_an_id_that_is_hidden_in_the_error_is_the_links_in_the_journal(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import pickle
 from collections.abc import Awaitable, Callable
@@ -17,16 +18,32 @@ from plexypay_async import (
     AsyncPlexyPay,
     AuthenticationError,
     DirectPayment,
+    InvalidRequestError,
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
     RateLimitedError,
     RefusedError,
+    RetryPolicy,
+    ServiceUnavailableError,
     SomethingWentWrongError,
+    UnprocessableError,
 )
 from plexypay_sync import PlexyPay
 
-from .scripted import KEY, SILENCE, Answer, Step, scripted, serving
+from .scripted import (
+    BY_REFERENCE,
+    CODE_1,
+    FOUND,
+    KEY,
+    LINKS,
+    ONCE,
+    SILENCE,
+    Answer,
+    Step,
+    scripted,
+    serving,
+)
 from .test_faults_card_secrets import REQUEST
 
 pytestmark = pytest.mark.asyncio
@@ -34,6 +51,7 @@ pytestmark = pytest.mark.asyncio
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
 DECLINED: dict[str, Any] = json.loads((EXAMPLES / "v1-2023.direct-payment-declined.json").read_text())
 ID = DECLINED["id"]
+TWICE = RetryPolicy(max_attempts=2, base=0.002, cap=0.01)
 NEVER_AT_WORK = (400, 404, 405, 411, 413, 414, 415, 421, 431)
 
 
@@ -96,21 +114,102 @@ async def test_an_acquirers_code_is_none_of_the_apis(code: Any) -> None:
         assert (type(error), sent) == (OutcomeUnknownError, 1)
 
 
-@pytest.mark.parametrize("name", OTHERS)
-async def test_a_call_that_cannot_be_refused_goes_by_its_status(name: str) -> None:
-    error, _ = await failed(OTHERS[name], Answer(422, {"success": False, "code": 1013, "message": "no"}))
+OWN_WORDS: list[dict[str, Any]] = [
+    {"responseCode": "51"},
+    {"responseCode": 51},
+    {"code": 1013},
+    {"code": "01"},
+    {"id": "tx_9"},
+    {"id": 99},
+    {"id": {"Value": "tx_9", "Valid": True}},
+    {"transactionId": "tx_9"},
+    {"transactionId": {"Value": "tx_9"}},
+]
 
-    assert isinstance(error, APIError)
-    assert error.code == 1013
+
+@pytest.mark.parametrize("status", [402, 409, 410, 418, 422])
+@pytest.mark.parametrize("word", OWN_WORDS, ids=repr)
+async def test_a_word_of_the_apis_own_refuses_any_call(status: int, word: dict[str, Any]) -> None:
+    answer = Answer(status, {"success": False, "message": "no", **word})
+    for name in ("refund", "recurring", "same key"):
+        error, sent = await failed(CALLS[name], answer)
+        assert (type(error), error.outcome, sent) == (RefusedError, Outcome.REJECTED, 1)
+    for call in OTHERS.values():
+        error, sent = await failed(call, answer)
+        assert (type(error), error.outcome, sent) == (RefusedError, Outcome.REJECTED, 1)
+        assert isinstance(error, RefusedError)
+        assert (error.message, error.status) == ("no", status)
+
+
+@pytest.mark.parametrize("word", OWN_WORDS, ids=repr)
+async def test_a_decline_is_not_sent_again_because_its_status_is_429(word: dict[str, Any]) -> None:
+    error, sent = await failed(CALLS["refund"], Answer(429, {"success": False, **word}))
+    assert (type(error), sent) == (RefusedError, 1)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"message": "slow down"}, {"code": 429}, {"code": 1, "type": "apiError"}]
+)
+async def test_a_429_that_declines_nothing_is_sent_again(body: dict[str, Any]) -> None:
+    error, sent = await failed(CALLS["refund"], Answer(429, {"success": False, **body}), retry=TWICE)
+    assert (type(error), sent) == (RateLimitedError, 2)
+
+
+async def test_a_429_of_a_call_that_moves_no_money_is_sent_again_whatever_it_says() -> None:
+    error, sent = await failed(OTHERS["safe"], Answer(429, {"success": False, "id": "r-1"}), retry=TWICE)
+    assert (type(error), sent) == (RateLimitedError, 2)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_the_apis_own_error_object_keeps_its_class_where_no_money_moves(name: str) -> None:
+    body = {"success": False, "code": 5, "type": "validationError", "message": "no"}
+    error, _ = await failed(OTHERS[name], Answer(422, body))
+
+    assert isinstance(error, UnprocessableError)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_a_bare_refusal_of_a_call_that_moves_no_money_goes_by_its_status(name: str) -> None:
+    error, _ = await failed(OTHERS[name], Answer(400, {"success": False, "message": "no"}))
+    assert isinstance(error, InvalidRequestError)
+    error, _ = await failed(OTHERS[name], Answer(422, {"success": False, "message": "no"}), retry=ONCE)
+    assert error.outcome is Outcome.UNKNOWN
+
+
+async def test_a_reference_that_is_taken_is_looked_up_before_it_is_a_refusal() -> None:
+    def create(plexy: AsyncPlexyPay) -> Any:
+        return plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="ORD-1")
+
+    taken = Answer(422, {"success": False, "code": 1153, "message": "exists"})
+    routes = {f"POST {LINKS}": [CODE_1, taken], f"GET {BY_REFERENCE}/ORD-1": FOUND}
+    async with scripted(routes) as (plexy, _):
+        assert (await create(plexy)).order_reference == "ORD-1"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("code", [1, "1", "01", "0001"])
+async def test_an_acquirers_code_1_under_a_5xx_is_not_the_apis(status: int, code: Any) -> None:
+    answer = {"success": False, "code": code, "message": "Refer to card issuer"}
+    for name in ("refund", "recurring", "direct", "3-D Secure"):
+        error, sent = await failed(CALLS[name], Answer(status, answer))
+        assert (type(error), error.outcome, sent) == (OutcomeUnknownError, Outcome.UNKNOWN, 1)
+    error, sent = await failed(CALLS["refund"], Answer(status, {**answer, "type": "apiError"}), retry=TWICE)
+    assert (type(error), sent) == (ServiceUnavailableError, 2)
 
 
 @pytest.mark.parametrize("status", [402, 409, 422, 425, 451, 499])
-@pytest.mark.parametrize("body", [{}, {"message": "blocked"}, {"code": None}, {"id": "request-1"}], ids=repr)
+@pytest.mark.parametrize("body", [{}, {"message": "blocked"}, {"code": None}], ids=repr)
 async def test_what_is_in_between_refuses_nothing(status: int, body: dict[str, Any]) -> None:
     for answer in ({"success": False, **body}, {"success": False, **body, "code": status}):
         error, sent = await failed(CALLS["refund"], Answer(status, answer))
         assert type(error) is OutcomeUnknownError
         assert sent == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 499])
+async def test_an_id_alone_is_no_word_of_the_apis_where_a_gateway_ran_out_of_time(status: int) -> None:
+    error, sent = await failed(CALLS["refund"], Answer(status, {"success": False, "id": "request-1"}))
+    assert (type(error), sent) == (OutcomeUnknownError, 1)
 
 
 @pytest.mark.parametrize("status", NEVER_AT_WORK)
@@ -123,7 +222,8 @@ async def test_a_status_before_any_work_refuses_whoever_says_so(status: int) -> 
 async def test_a_key_that_is_refused_is_no_refusal_of_the_payment() -> None:
     kinds = {401: AuthenticationError, 429: RateLimitedError}
     for status, kind in kinds.items():
-        error, _ = await failed(CALLS["refund"], Answer(status, {"success": False, "code": 3}))
+        answer = Answer(status, {"success": False, "code": 3, "type": "apiError"})
+        error, _ = await failed(CALLS["refund"], answer)
         assert isinstance(error, kind)
 
 
@@ -164,6 +264,51 @@ async def test_under_a_5xx_other_calls_name_theirs(name: str, advice: str) -> No
 
     assert f"The answer names '{ID}'." in str(error)
     assert advice in str(error)
+
+
+@pytest.mark.parametrize("spelt", ["tx_9", {"Value": "tx_9", "Valid": True}, 99])
+@pytest.mark.parametrize("name", ["id", "transactionId"])
+async def test_under_a_5xx_the_id_is_read_in_any_of_its_forms(name: str, spelt: Any) -> None:
+    plain = "99" if spelt == 99 else "tx_9"
+    error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, name: spelt}))
+
+    assert f"The answer names '{plain}'." in str(error)
+    assert f"ask transactions.retrieve('{plain}') or transactions.list() before" in str(error)
+
+
+async def test_a_payouts_advice_says_which_one_to_look_for() -> None:
+    error, _ = await failed(
+        lambda plexy: plexy.payouts.create(extra={"a": 1}), Answer(500, {"success": False, "id": "po_9"})
+    )
+    assert "ask payouts.list() for 'po_9' before doing it again" in str(error)
+
+
+async def test_an_id_that_may_be_a_cards_number_is_not_named() -> None:
+    error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, "id": "4111111111111111"}))
+    assert "The answer names" not in str(error)
+    assert "ask transactions.list() before" in str(error)
+
+
+ODD = {"id": "tx_9", "amount": "abc", "currency": "KZT", "note": f"4111 1111 1111 1111 {KEY}"}
+
+
+async def test_an_unreadable_success_leaves_its_json_and_its_id_on_the_error() -> None:
+    error, sent = await failed(CALLS["recurring"], Answer(200, ODD))
+
+    assert sent == 1
+    for found in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert isinstance(found, OutcomeUnknownError)
+        assert found.raw == {**ODD, "note": "[card number ...1111] [the API key]"}
+        assert "The answer names 'tx_9'." in str(found)
+        assert "ask transactions.retrieve('tx_9') or transactions.list() before" in str(found)
+
+
+async def test_the_json_of_a_card_payment_stays_hidden_and_its_id_is_named() -> None:
+    error, _ = await failed(CALLS["direct"], Answer(200, {"id": "tx_9", "amount": {}}))
+
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.raw is None
+    assert "ask transactions.retrieve('tx_9') or payments.search(order_reference='ORD-1')" in str(error)
 
 
 async def test_after_silence_a_refusal_proves_nothing() -> None:

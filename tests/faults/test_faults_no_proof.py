@@ -231,6 +231,41 @@ ODD: dict[str, tuple[Call, Answer]] = {
 }
 
 
+@pytest.mark.parametrize("spelt", ["\\u0026", "&"])
+async def test_a_cut_answer_proves_by_a_reference_however_it_is_spelt(spelt: str) -> None:
+    content = '{"id": "pl_1", "orderReference": "A&B", "amount": 5, "status"'.replace("&", spelt).encode()
+    cut = Raw(b"HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n" + content)
+    async with scripted({POST: cut, "*": Answer(500)}, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.create(amount=5, currency="KZT", order_reference="A&B")
+    assert caught.value.outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("more", [{"success": False}, {"type": "apiError"}, {"type": "validationError"}])
+async def test_a_cut_answer_that_tells_of_an_error_proves_nothing(more: dict[str, Any]) -> None:
+    cut = Refused(
+        lambda plexy: plexy.customers.create(extra={"a": 1}), {"id": "c", **more, "message": "no"}, "message"
+    )
+    async with scripted({"*": cut.cut("by length")}, retry=ONCE) as (plexy, _):
+        with pytest.raises(OutcomeUnknownError):
+            await cut.call(plexy)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("cancelled", Outcome.DONE), ("CANCELLED", Outcome.DONE), ("active", Outcome.UNKNOWN)],
+)
+async def test_a_cut_cancel_is_done_unless_it_shows_another_state(status: str, outcome: Outcome) -> None:
+    cut = Refused(
+        lambda plexy: plexy.payment_links.cancel("pl_1"), link(id="pl_1", status=status) | {"more": 1}, "more"
+    )
+    routes = {"DELETE *": cut.cut("by length"), "*": Answer(403, {"message": "no"})}
+    async with scripted(routes, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await cut.call(plexy)
+    assert caught.value.outcome is outcome
+
+
 @pytest.mark.parametrize("kind", ODD)
 async def test_what_does_not_say_that_it_was_done_leaves_that_unknown(kind: str) -> None:
     call, answer = ODD[kind]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from plexypay_async import (
     AsyncPlexyPay,
     NotFoundError,
     Outcome,
+    PaymentLink,
     PlexyPayError,
+    RetryPolicy,
     UnprocessableError,
     UnreadableResponseError,
 )
+from plexypay_sync import PlexyPay
 
 from .scripted import (
     BY_REFERENCE,
@@ -24,15 +29,19 @@ from .scripted import (
     CODE_2,
     DROP,
     FOUND,
+    KEY,
     LINKS,
     NOT_FOUND,
     ONCE,
+    SHORT,
+    SILENCE,
     Answer,
     Step,
     code,
     link,
     page,
     scripted,
+    serving,
 )
 
 pytestmark = pytest.mark.asyncio
@@ -266,6 +275,64 @@ async def test_an_api_error_with_a_200_is_no_success_of_any_call(status: int) ->
                 assert "not here" in told(caught.value), name
 
 
+READS: dict[str, Call] = {
+    "customer": lambda plexy: plexy.customers.retrieve("c"),
+    "card tokens": lambda plexy: plexy.customers.card_tokens("c"),
+    "merchant": lambda plexy: plexy.merchant.retrieve(),
+    "link": lambda plexy: plexy.payment_links.retrieve("pl_1"),
+    "statistics": lambda plexy: plexy.payment_links.statistics(),
+    "transaction": lambda plexy: plexy.transactions.retrieve("t"),
+    "history": lambda plexy: plexy.transactions.history("t"),
+    "search": lambda plexy: plexy.payments.search(order_reference="ORD-1"),
+    "wallet": lambda plexy: plexy.wallet.retrieve("w"),
+    "raw": lambda plexy: plexy.request("GET", "/v1/anything"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_an_api_error_with_a_200_is_no_answer_to_a_read(name: str) -> None:
+    for code_ in (4, "4", "0004"):
+        for more in ({}, {"id": "c"}):
+            async with scripted({"*": Answer(200, {**API_ERROR, **more, "code": code_})}) as (plexy, script):
+                with pytest.raises(UnreadableResponseError, match=rf"code {code_}: not here") as caught:
+                    await READS[name](plexy)
+                assert script.count() == 1
+            assert caught.value.outcome is Outcome.DONE
+            assert name == "search" or caught.value.raw["code"] == code_
+
+
+async def test_an_api_error_with_a_200_is_no_answer_for_the_sync_facade() -> None:
+    async def answer(call: Callable[[PlexyPay], Any]) -> None:
+        async with serving({"*": Answer(200, API_ERROR)}) as server:
+
+            def ask() -> None:
+                with (
+                    PlexyPay(KEY, base_url=server.url) as plexy,
+                    pytest.raises(UnreadableResponseError, match="code 4: not here"),
+                ):
+                    call(plexy)
+
+            await asyncio.to_thread(ask)
+
+    await answer(lambda plexy: plexy.merchant.retrieve())
+    await answer(lambda plexy: plexy.request("GET", "/v1/anything"))
+
+
+async def test_an_api_error_with_a_200_leaves_a_raw_write_unknown() -> None:
+    for method, sent in (("POST", 1), ("PUT", 3)):
+        retry = attrs.evolve(SHORT, max_attempts=3)
+        async with scripted({"*": Answer(200, API_ERROR)}, retry=retry) as (plexy, script):
+            with pytest.raises(PlexyPayError, match="code 4: not here") as caught:
+                await plexy.request(method, "/v1/anything", json={})
+            assert (caught.value.outcome, script.count()) == (Outcome.UNKNOWN, sent)
+
+
+async def test_a_raw_answer_that_only_looks_like_an_error_is_an_answer() -> None:
+    for body in ({"type": "apiError"}, {"type": "card", "code": 4}, {"code": 4, "message": "x"}):
+        async with scripted({"*": Answer(200, body)}) as (plexy, _):
+            assert await plexy.request("GET", "/v1/anything") == body
+
+
 SHORT_LINK = {name: value for name, value in link(status="cancelled").items() if name != "url"}
 
 
@@ -278,9 +345,60 @@ async def test_a_cancel_answered_with_the_lists_form_of_a_link_reads_the_whole_l
         assert script.counts == {CANCEL: 1, f"GET {LINKS}/pl_1": 1}
 
 
-async def test_a_cancel_whose_answer_lacks_fields_is_done_though_the_link_cannot_be_read() -> None:
-    async with scripted({CANCEL: Answer(200, SHORT_LINK), "*": NOT_FOUND}, retry=ONCE) as (plexy, _):
+UNREAD: dict[str, tuple[Step, dict[str, Any]]] = {
+    "not found": (NOT_FOUND, {}),
+    "forbidden": (Answer(403, {"message": "no"}), {}),
+    "its short form": (Answer(200, SHORT_LINK), {}),
+    "code 2": (CODE_2, {}),
+    "code 2 until the deadline": (CODE_2, {"retry": RetryPolicy(base=0.05), "timeout": 0.3}),
+    "silence until the deadline": (SILENCE, {"timeout": 0.3}),
+}
+
+
+@pytest.mark.parametrize("how", UNREAD)
+async def test_a_cancel_answered_with_the_lists_form_is_done_though_the_link_cannot_be_read(how: str) -> None:
+    step, options = UNREAD[how]
+    async with scripted({CANCEL: Answer(200, SHORT_LINK), "*": step}, **options) as (plexy, script):
+        cancelled = await plexy.payment_links.cancel("pl_1")
+        assert isinstance(cancelled, PaymentLink)
+        assert (cancelled.id, cancelled.status, cancelled.url) == ("pl_1", "cancelled", "")
+        assert cancelled.raw == SHORT_LINK
+        assert script.count(CANCEL) == 1
+
+
+@pytest.mark.parametrize("status", ["active", "paid", None])
+async def test_the_lists_form_of_a_link_that_is_not_cancelled_is_no_cancel(status: str | None) -> None:
+    short = {**SHORT_LINK, "status": status}
+    async with scripted({CANCEL: Answer(200, short), "*": NOT_FOUND}, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+    assert caught.value.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("state", ["paid", "expired"])
+@pytest.mark.parametrize("body", [{**API_ERROR, "code": 5}, {}, b"null"], ids=["error", "empty", "null"])
+async def test_a_cancel_of_a_link_in_a_final_state_is_not_sent_again(state: str, body: Any) -> None:
+    routes = {CANCEL: Answer(200, body), "*": Answer(200, link(status=state))}
+    async with scripted(routes) as (plexy, script):
         with pytest.raises(UnreadableResponseError) as caught:
             await plexy.payment_links.cancel("pl_1")
-    assert caught.value.outcome is Outcome.DONE
-    assert caught.value.raw == SHORT_LINK
+        assert script.counts == {CANCEL: 1, f"GET {LINKS}/pl_1": 1}
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_a_cancel_after_a_lost_one_is_not_done_where_the_link_is_paid() -> None:
+    routes = {CANCEL: [DROP, Answer(200, {**API_ERROR, "code": 5})], "*": Answer(200, link(status="paid"))}
+    async with scripted(routes) as (plexy, script):
+        with pytest.raises(UnreadableResponseError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+        assert script.count(CANCEL) == 2
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+async def test_answers_that_contradict_each_other_leave_the_outcome_unknown() -> None:
+    routes = {CANCEL: Answer(200, SHORT_LINK), "*": Answer(200, link(status="paid"))}
+    async with scripted(routes) as (plexy, script):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.payment_links.cancel("pl_1")
+        assert script.count(CANCEL) == 1
+    assert caught.value.outcome is Outcome.UNKNOWN

@@ -10,8 +10,9 @@ import pytest
 
 from plexypay_async import ConfigurationError, CreatePaymentLink, OrderDetails, UnreadableResponseError
 from plexypay_async._core.raw_request import raw_request
+from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.messages import WireResponse, decode_json
+from plexypay_async._wire.messages import WireResponse, decode_json, read_json, read_small
 from plexypay_async.api.customers import Customers
 from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.api.payments import Payments
@@ -49,6 +50,41 @@ def test_other_answers_of_amounts_are_read_exactly_too() -> None:
         WireResponse(200, b'{"id": "s-1", "status": "new", "amount": 18446744073709551617}')
     )
     assert order.amount == Decimal("18446744073709551617")
+
+
+@pytest.mark.parametrize("digits", [310, 4300, 5000])
+def test_a_number_that_no_float_holds_costs_no_answer(digits: int) -> None:
+    body = b'{"id": "t-1", "status": "charged", "amount": 5, "a": ' + b"9" * digits + b', "b": 1e400}'
+    read = OperationCodec(Transactions.retrieve).decode(WireResponse(200, body))
+    assert read.amount == 5
+    assert read.raw["a"] == Decimal("9" * digits)
+    assert read.raw["b"] == Decimal("1e400")
+    (listed,) = ListingCodec(Transactions.list).decode(WireResponse(200, b'{"data": [' + body + b"]}")).items
+    assert listed.raw == read.raw
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"n": NaN}', b'{"n": "\\ud800"}', b'{"n": 1e9999999999999999999}', b"[" * 100_000]
+)
+def test_what_python_alone_would_read_is_no_json(body: bytes) -> None:
+    with pytest.raises(UnreadableResponseError, match="not JSON"):
+        OperationCodec(Transactions.retrieve).decode(WireResponse(200, body))
+
+
+@pytest.mark.parametrize("number", ["1e-400", "-2.5E-0400", "123e-4000"])
+def test_a_number_near_to_zero_is_not_zero_in_a_raw_answer(number: str) -> None:
+    body = f'{{"n": {number}, "m": 0.5}}'.encode()
+    value = read_small(body, read_json(body))
+    assert value == {"n": Decimal(number), "m": 0.5}
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    body = b"\xef\xbb\xbf" + transaction("5")
+    assert OperationCodec(Transactions.retrieve).decode(WireResponse(200, body)).amount == 5
+    page = WireResponse(200, b"\xef\xbb\xbf" + b'{"data": [' + transaction("5") + b"]}")
+    assert len(ListingCodec(Transactions.list).decode(page).items) == 1
+    error = error_of(WireResponse(404, b'\xef\xbb\xbf{"code": 5, "message": "no"}'), "x")
+    assert (error.code, error.message) == (5, "no")
 
 
 @pytest.mark.parametrize("amount", ["1e19", "9007199254740993.5", "1e400"])

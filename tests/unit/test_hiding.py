@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -71,6 +72,21 @@ def test_a_document_is_masked_in_keys_texts_and_numbers() -> None:
         "card": [MASKED, 7, None, True, 1.5],
         MASKED: {"a": "b"},
     }
+    numbers = [
+        float(NUMBER),
+        Decimal(NUMBER),
+        Decimal(f"{NUMBER}.00"),
+        Decimal("4.111111111111111e15"),
+    ]
+    assert all(str(shown).startswith(MASKED) for shown in masked(numbers))
+    others = [
+        4111111111111112.0,
+        Decimal("0.4111111111111111"),
+        Decimal("1e400"),
+        Decimal("-1E+9999999"),
+        1e300,
+    ]
+    assert masked(others) == others
     deep: Any = NUMBER
     for _ in range(5_000):
         deep = [deep]

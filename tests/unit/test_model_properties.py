@@ -28,7 +28,7 @@ from plexypay_async import (
 from plexypay_async._privacy.hiding import masked
 from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
-from plexypay_async._wire.messages import WireResponse, seconds_to_wait
+from plexypay_async._wire.messages import WireResponse, read_json, seconds_to_wait
 from plexypay_async.api.fields import Model, OpenEnum, wire_name
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Listing, Operation
@@ -367,7 +367,7 @@ def check_outcome(codec: Codec, model: type[Any], body: bytes) -> None:
         check_page(answer, model)
     elif answer is not None:
         assert type(answer) is model
-        document = orjson.loads(body or b"{}")
+        document = read_json(body or b"{}")
         assert answer.raw == ({model.list_under: document} if isinstance(document, list) else document)
 
 

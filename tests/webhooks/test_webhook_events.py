@@ -236,7 +236,8 @@ def test_seen_is_not_asked_about_what_is_refused() -> None:
         (b"{} {}", "it is not JSON"),
         (PUBLISHED.rstrip()[:-1], "it is not JSON"),
         (PUBLISHED + b"\0", "it is not JSON"),
-        (b"\xef\xbb\xbf" + PUBLISHED, "it is not JSON"),
+        (b"\xef\xbb\xbf" * 2 + PUBLISHED, "it is not JSON"),
+        (b" \xef\xbb\xbf" + PUBLISHED, "it is not JSON"),
         (PUBLISHED.decode().encode("utf-16"), "it is not JSON"),
         (b'{"name": "x\xff"}', "it is not JSON"),
         (b'{"name": "\\ud800"}', "it is not JSON"),
@@ -272,6 +273,12 @@ def test_a_body_that_is_no_event(body: bytes, told: str) -> None:
 
     assert caught.value.__context__ is None or caught.value.__suppress_context__
     assert len(str(caught.value)) < 200
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    event = received(b"\xef\xbb\xbf" + PUBLISHED)
+    assert event == received(PUBLISHED)
+    assert event.raw == received(PUBLISHED).raw
 
 
 def test_what_is_just_small_and_flat_enough() -> None:

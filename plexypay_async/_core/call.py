@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar, cast
-
-import backoff
 
 from .._foreign import bare
 from .._privacy.hiding import without_own_frames
@@ -43,13 +41,13 @@ from .fallback import found_otherwise
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt, EarlierRun
 from .recovery import confirmed
+from .retry_budget import Pauses
 from .sending import Sending
 from .slots import running_loop
 
 __all__ = ["Call", "call_of"]
 
 R = TypeVar("R")
-
 
 BAD_REQUEST, SERVER_ERROR = 400, 500
 _OF_NO_REQUEST = frozenset((401, 403, 429))
@@ -85,7 +83,7 @@ class Call(Generic[R]):
     _earlier: EarlierRun | None = None
     _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
-    _pauses: Generator[float, Any, None] | None = None
+    _pauses: Pauses | None = None
 
     def __init__(
         self,
@@ -542,7 +540,9 @@ class Call(Generic[R]):
         if self.execution.transport.closed:
             raise ConfigurationError("this client is closed")
         admission.limits.budget.note_failure()
-        wait, retry_after = self._backoff(error)
+        retry_after: float | None = getattr(error, "retry_after", None)
+        self._pauses = self._pauses or Pauses(self.execution.settings.retry)
+        wait = self._pauses.next(retry_after)
         if not admission.is_outage():
             if self._now() + wait >= self._watch.deadline:
                 raise record.final(record.last(error))
@@ -556,19 +556,6 @@ class Call(Generic[R]):
             await asyncio.sleep(wait)
         if admission.is_outage():
             await admission.probe()
-
-    def _backoff(self, error: PlexyPayError) -> tuple[float, float | None]:
-        """Return the seconds to wait, and those of them that the server has asked for."""
-        policy = self.execution.settings.retry
-        if self._pauses is None:
-            self._pauses = backoff.expo(base=2, factor=policy.base, max_value=policy.cap)
-            next(self._pauses)
-        wait = backoff.full_jitter(next(self._pauses))
-        retry_after: float | None = getattr(error, "retry_after", None)
-        if retry_after is not None:
-            # Never earlier than told, not all callers at the same instant, and no faster for a zero.
-            wait = max(wait, retry_after + backoff.full_jitter(policy.base))
-        return wait, retry_after
 
     async def _pay(self, error: PlexyPayError) -> bool:
         """Pay for a repeat; tell whether that took a wait, as it may in a bulk job alone."""

@@ -10,8 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Generator
+from typing import Any
 
-__all__ = ["JobRetryBudget", "ProbeQueue", "RetryBudget", "TokenBucket"]
+import backoff
+
+from ..settings import RetryPolicy
+
+__all__ = ["JobRetryBudget", "Pauses", "ProbeQueue", "RetryBudget", "TokenBucket"]
 
 RETRY_COST = 5
 TIMEOUT_COST = 10
@@ -26,6 +32,23 @@ JOB_REFUND = 0.6
 """The share of a retry's tokens that a success in a bulk job gives back while other requests fail."""
 HEALTHY_AFTER = 1.0
 """Seconds without a failure that mean that a server takes what it is sent."""
+
+
+class Pauses:
+    """The pauses of one call before its repeats: doubled each time, with full jitter."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._base = policy.base
+        self._seconds: Generator[float, Any, None] = backoff.expo(
+            base=2, factor=policy.base, max_value=policy.cap
+        )
+        next(self._seconds)
+
+    def next(self, retry_after: float | None) -> float:
+        """Return the seconds of the next one, of which the server may have asked for some."""
+        wait = backoff.full_jitter(next(self._seconds))
+        # Never earlier than told, not all callers at the same instant, and no faster for a zero.
+        return wait if retry_after is None else max(wait, retry_after + backoff.full_jitter(self._base))
 
 
 class TokenBucket:

@@ -108,7 +108,7 @@ def every_group(plexy: PlexyPay) -> None:
     )
     assert_type(charged, RecurringPayment)
     assert_type(charged.amount, Decimal)
-    assert_type(charged.status, TransactionStatus)
+    assert_type(charged.status, TransactionStatus | None)
     plexy.recurring.charge(
         amount=1099, currency="KZT", card_token_id="ct", initial_transaction_id="t", extra={"a": 1}
     )

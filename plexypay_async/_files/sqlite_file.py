@@ -42,10 +42,11 @@ class SQLiteFile:
     schema: str = ""
     upgrades: Mapping[int, str] = attrs.Factory(dict[int, str])
 
-    def connect(self, **options: Any) -> sqlite3.Connection:
+    def connect(self, *, make: bool = True, **options: Any) -> sqlite3.Connection:
         """Open the file, or make an empty one; each statement commits by itself, except in `atomically`.
 
         Args:
+            make: Whether one that is missing is made.
             options: As of `sqlite3.connect`.
 
         Raises:
@@ -54,7 +55,7 @@ class SQLiteFile:
         import sqlite3
 
         try:
-            return connect(self.path, isolation_level=None, **options)
+            return connect(self.path, make=make, isolation_level=None, **options)
         except (OSError, sqlite3.Error) as error:
             raise self.error(getattr(error, "strerror", error)) from None
 

@@ -68,6 +68,8 @@ ALTER TABLE links ADD COLUMN done_at INTEGER
 """
 DAY = 86400
 LONGEST_REASON = 1000
+MOST_RESULTS = 100
+"""How many results files a journal remembers."""
 
 
 class State(enum.IntEnum):
@@ -360,6 +362,27 @@ class Journal:
     def _bytes_about(self, name: str) -> bytes:
         value = self._about(name)
         return value if isinstance(value, bytes) else b""
+
+    # ------------------------------------------------------------------------------- the results files
+
+    def results(self) -> tuple[str, frozenset[str]]:
+        """Return an id of this journal for names of files, and the digests of the results it has noted."""
+        with self._transaction() as connection:
+            identity = self._bytes_about("id")
+            if not identity:
+                identity = secrets.token_bytes(4)
+                connection.execute("INSERT OR REPLACE INTO about VALUES ('id', ?)", (identity,))
+        return identity.hex(), frozenset(self._bytes_about("results").decode("ascii", "replace").split())
+
+    def note_results(self, digest: str) -> None:
+        """Note the digest of a results file: it is this journal's, wherever it is moved to."""
+        self.check_place()
+        with self._transaction() as connection:
+            known = self._bytes_about("results").decode("ascii", "replace").split()
+            kept = [*(each for each in known if each != digest), digest][-MOST_RESULTS:]
+            connection.execute(
+                "INSERT OR REPLACE INTO about VALUES ('results', ?)", (" ".join(kept).encode(),)
+            )
 
     # ------------------------------------------------------------------------------------------ the rows
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
-from .exits import Exit, UnusableInputError, exit_code_of
+from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .terminal import printable, show, tell
 
 __all__ = ["build_parser", "main"]
@@ -92,6 +92,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except UnusableInputError as error:
         tell(f"plexypay: {error}")
+        return Exit.UNUSABLE
+    except Exception as error:
+        told = system_error(error)
+        if told is None:
+            raise
+        tell(f"plexypay: {told}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:
         import signal

@@ -31,7 +31,8 @@ SOON = 15
 
 
 def outcomes(path: Path) -> list[str]:
-    """Return the outcomes of the whole lines that are in a results file now."""
+    """Return the outcomes of the whole lines that are in a results file now, or in that beside it."""
+    path = next(iter(path.parent.glob(f"{path.name}*.part")), path)
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:

@@ -254,6 +254,7 @@ def test_rights_of_others_to_an_older_file_are_taken_away_and_told(
 
     with DOORS[name](path):
         assert set(modes(tmp_path).values()) == {"0o600"}
+    assert set(modes(tmp_path).values()) == {"0o600"}
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [f"{path}: others had rights to this file; they have none now (mode 0600)"]
 

@@ -24,7 +24,7 @@ from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source, reading
-from .terminal import tell
+from .terminal import drop_output_that_fails, tell
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
@@ -107,14 +107,25 @@ class BulkRun:
         self._problems.tell_hidden(
             ": give --results FILE to have them all" if where is None else f": see {where}"
         )
-        tell_sums(self._tally, with_journal=self.journal_path is not None)
+        untold = self._tell_sums()
         if job.unsaved is not None:
             tell(f"plexypay: {job.unsaved}")
         self._tell_what_to_do(job)
         if received is not None:
             return exit_code_of(received)
         incomplete = self._tally.not_created or job.ended_by is not None or job.unsaved is not None
-        return Exit.INCOMPLETE if incomplete else Exit.OK
+        return Exit.INCOMPLETE if incomplete or untold else Exit.OK
+
+    def _tell_sums(self) -> bool:
+        """Write the closing table; tell whether that failed."""
+        try:
+            tell_sums(self._tally, with_journal=self.journal_path is not None)
+        except OSError as error:
+            drop_output_that_fails()
+            created = _counted(self._tally.created, "link was", "links were")
+            tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
+            return True
+        return False
 
     def _run(self, rows: Iterator[Row | BadRow], scale: Scale) -> signal.Signals | None:
         """Run the job; what breaks outside of it is told with what became of the rows."""

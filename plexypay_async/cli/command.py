@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
-from .terminal import printable, show, tell
+from .terminal import drop_output_that_fails, printable, show, tell
 
 __all__ = ["build_parser", "main"]
 
@@ -84,11 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
     """
-    arguments = build_parser().parse_args(argv)
-    if importlib.util.find_spec("rich") is None:
-        tell(_MISSING_EXTRA)
-        return Exit.UNUSABLE
     try:
+        arguments = build_parser().parse_args(argv)
+        if importlib.util.find_spec("rich") is None:
+            tell(_MISSING_EXTRA)
+            return Exit.UNUSABLE
         return int(arguments.run(arguments))
     except UnusableInputError as error:
         tell(f"plexypay: {error}")
@@ -97,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = system_error(error)
         if told is None:
             raise
+        drop_output_that_fails()
         tell(f"plexypay: {told}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:

@@ -383,3 +383,31 @@ def test_what_breaks_after_requests_is_told_with_what_became_of_the_rows(
     assert "stopped: No space left on device" in captured.err
     assert sums(captured.out)["created"] == "5"
     assert outcomes(job.results) == ["created"] * 5
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_output_to_a_full_disk(job: Job, served: ServedSandbox) -> None:
+    job.write_many(3)
+
+    def run(stream: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with open("/dev/full", "w") as full:
+            return subprocess.run(
+                [sys.executable, "-W", "error", "-m", "plexypay_async.cli", *arguments],
+                stdout=full if stream == "stdout" else subprocess.PIPE,
+                stderr=full if stream == "stderr" else subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+    ended = run("stdout", *job.arguments())
+    assert ended.returncode == 1
+    assert "cannot write to standard output: No space left on device; 3 links were created" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert outcomes(job.results) == ["created"] * 3
+    # What went well is no failure since nobody could be told.
+    ended = run("stderr", *job.arguments())
+    assert (ended.returncode, sums(ended.stdout)["from the journal"]) == (0, "3")
+    version = run("stdout", "--version")
+    assert "Traceback" not in version.stderr
+    assert version.returncode == 2

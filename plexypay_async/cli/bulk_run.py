@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -260,7 +261,13 @@ class BulkRun:
             if job.not_sent:
                 see = where and f": see {where}"
                 tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{see}")
-            if self.journal_path is not None:
+            if self.journal_path is not None and not os.path.exists(self.journal_path):
+                named = self.results_path and ", with another name for --results"
+                tell(
+                    f"plexypay: put the journal back, or run the same command again{named or ''}: it finds"
+                    " the links that exist by their order references"
+                )
+            elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
                 tell(

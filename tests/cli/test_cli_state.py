@@ -179,6 +179,7 @@ def test_a_journal_removed_under_a_job_is_told_and_the_next_run_recovers(
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "orders.journal was removed while a job was using it" in told
+    assert "put the journal back, or run the same command again, with another name for --results" in told
     assert "Traceback" not in told
     known = {row["order_reference"] for row in table(job.results) if row["outcome"] == "created"}
     assert known == set(served.references())

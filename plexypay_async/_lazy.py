@@ -21,7 +21,7 @@ SHARED = {
             "OutcomeUnknownError PermissionDeniedError PlexyPayError RateLimitedError RefusedError "
             "ServiceUnavailableError SomethingWentWrongError UnprocessableError "
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
-            "WebhookPayloadError"
+            "WebhookNotMarkedError WebhookPayloadError"
         ),
         "api.operation": "Evidence",
         "money": "Money",

@@ -35,6 +35,7 @@ __all__ = [
     "WebhookAuthenticationError",
     "WebhookError",
     "WebhookInProgressError",
+    "WebhookNotMarkedError",
     "WebhookPayloadError",
 ]
 
@@ -78,7 +79,7 @@ class PlexyPayError(Exception):
     default_outcome: ClassVar[Outcome | None] = None
 
     outcome: Outcome | None
-    """What is known of the call's effect; None on a `WebhookError` alone."""
+    """What is known of the call's effect; None on a `WebhookError`, except where one says `DONE`."""
     operation: str | None
     """The operation's name, such as ``payment_links.create``."""
     attempts: tuple[PlexyPayError, ...]
@@ -383,3 +384,20 @@ class WebhookPayloadError(WebhookError):
 
 class WebhookInProgressError(WebhookError):
     """Another worker is handling the same event now: answer 503, so that it is delivered again."""
+
+
+class WebhookNotMarkedError(WebhookError):
+    """The event WAS handled (the outcome is `DONE`), but `SeenWebhooks` could not mark it as handled.
+
+    Its file's disk is full, or it is read-only, locked, removed or replaced. The event is handled again if it
+    is delivered again: note its `dedupe_key` elsewhere, or mark it when the cause is removed.
+    """
+
+    default_outcome = Outcome.DONE
+
+    dedupe_key: str
+    """The key that was to be marked."""
+
+    def __init__(self, message: str, *, dedupe_key: str = "", **known: Unpack[_Known]) -> None:
+        super().__init__(message, **known)
+        self.dedupe_key = dedupe_key

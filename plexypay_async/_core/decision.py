@@ -39,6 +39,7 @@ __all__ = [
     "is_own_word",
     "is_passing",
     "is_trouble",
+    "may_be_taken",
     "may_repeat",
 ]
 
@@ -114,7 +115,7 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
         return Decision(error, Next.LOOK_UP if replay.looks_up else Next.RAISE, may_have_done)
     # A refusal may be of what an earlier sending has made.
     if call.doubt >= Doubt.REACHED:
-        if replay.looks_up and _may_be_taken(error):
+        if replay.looks_up and may_be_taken(error):
             return Decision(error, Next.LOOK_UP)
         if call.doubt is Doubt.OPEN and _is_gone(error, call):
             return Decision(error, Next.GONE)
@@ -205,7 +206,8 @@ def retry_code(error: APIError) -> int | None:
     return type(error).api_code if error.api_code is not None else error.code
 
 
-def _may_be_taken(error: APIError) -> bool:
+def may_be_taken(error: APIError) -> bool:
+    """Tell whether a refusal may be of an order reference that exists."""
     return isinstance(error, UnprocessableError) or error.status == 409 or error.code == ORDER_REFERENCE_TAKEN
 
 

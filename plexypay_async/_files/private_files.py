@@ -117,7 +117,7 @@ def checked_path(name: str, path: str | os.PathLike[str]) -> Path:
     return checked
 
 
-def connect(path: str | os.PathLike[str], **options: Any) -> sqlite3.Connection:
+def connect(path: str | os.PathLike[str], *, make: bool = True, **options: Any) -> sqlite3.Connection:
     """Open an SQLite database of this user's own; what is made, also beside it, has mode 0600.
 
     No descriptor of a database that exists is opened and closed here: by that, POSIX would let go of the
@@ -125,6 +125,7 @@ def connect(path: str | os.PathLike[str], **options: Any) -> sqlite3.Connection:
 
     Args:
         path: The file; its folder may be reached by a symbolic link, the file itself may not.
+        make: Whether one that is missing is made.
         options: As of `sqlite3.connect`.
 
     Raises:
@@ -135,9 +136,10 @@ def connect(path: str | os.PathLike[str], **options: Any) -> sqlite3.Connection:
     import sqlite3
 
     name = str(Path(path).absolute())
-    with _making, contextlib.suppress(FileExistsError):
-        # Closed within the lock: no other thread has the file open by then.
-        os.close(open_private(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    if make:
+        with _making, contextlib.suppress(FileExistsError):
+            # Closed within the lock: no other thread has the file open by then.
+            os.close(open_private(name, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     before = _look(name)
     for beside in _BESIDE:
         with contextlib.suppress(FileNotFoundError):

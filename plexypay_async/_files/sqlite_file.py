@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,11 @@ from .private_files import connect, make_private_database
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["SQLiteFile", "atomically", "execute_all", "temporary_database"]
+__all__ = ["SQLiteFile", "TemporaryFolderError", "atomically", "execute_all", "temporary_database"]
+
+
+class TemporaryFolderError(Exception):
+    """What is kept in a temporary database has no room; the message names the folder."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,10 +47,11 @@ class SQLiteFile:
     schema: str = ""
     upgrades: Mapping[int, str] = attrs.Factory(dict[int, str])
 
-    def connect(self, **options: Any) -> sqlite3.Connection:
+    def connect(self, *, make: bool = True, **options: Any) -> sqlite3.Connection:
         """Open the file, or make an empty one; each statement commits by itself, except in `atomically`.
 
         Args:
+            make: Whether one that is missing is made.
             options: As of `sqlite3.connect`.
 
         Raises:
@@ -54,7 +60,7 @@ class SQLiteFile:
         import sqlite3
 
         try:
-            return connect(self.path, isolation_level=None, **options)
+            return connect(self.path, make=make, isolation_level=None, **options)
         except (OSError, sqlite3.Error) as error:
             raise self.error(getattr(error, "strerror", error)) from None
 
@@ -127,15 +133,36 @@ def temporary_database(schema: str) -> Generator[sqlite3.Connection]:
 
     Nothing in it can be undone. It is in memory while it is small, and moves to the disk as it grows, so that
     a file of millions of rows takes no more memory than a small one. Another thread may go on with it.
+
+    Raises:
+        TemporaryFolderError: Instead of what SQLite raises within the block.
     """
     import sqlite3
 
-    # An empty name is SQLite's private on-disk database.
-    with contextlib.closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as connection:
-        connection.execute("PRAGMA journal_mode = OFF")
-        execute_all(connection, schema)
-        connection.execute("BEGIN")
-        yield connection
+    try:
+        # An empty name is SQLite's private on-disk database.
+        connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        with contextlib.closing(connection):
+            connection.execute("PRAGMA journal_mode = OFF")
+            execute_all(connection, schema)
+            connection.execute("BEGIN")
+            yield connection
+    except sqlite3.Error as error:
+        raise TemporaryFolderError(
+            f"there is no room in the temporary folder {_temporary_folder()} ({error}): make some, or set"
+            " TMPDIR to a folder with more"
+        ) from None
+
+
+def _temporary_folder() -> str:
+    """Return the folder that SQLite takes, as it documents."""
+    if os.name == "nt":
+        return tempfile.gettempdir()
+    given = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    for folder in (*given, "/var/tmp", "/usr/tmp", "/tmp"):  # noqa: S108
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return os.getcwd()
 
 
 def execute_all(connection: sqlite3.Connection, statements: str) -> None:

@@ -481,7 +481,8 @@ class CreateManyPaymentLinks:
     With a `journal` the job can be killed at any instant and run again: each order reference ends up with
     one link. Rows that are done come back from it without a request, rows that may have been sent are looked
     up first. Every row then needs an order reference; one that repeats a reference with equal content is
-    created once and reported each time, one with other content is refused.
+    created once and reported each time, one with other content is refused. A row that the API refuses since
+    its reference exists yields that link, if amount and currency are equal, and else a conflict.
 
     Args:
         links: The requests, from an iterable or an async iterable.
@@ -497,7 +498,8 @@ class CreateManyPaymentLinks:
 
     Raises:
         ConfigurationError: An argument is unusable, or the journal is not this account's or damaged; nothing
-            was sent. Or the journal cannot be written any more, or the client was closed.
+            was sent. Or the journal cannot be written any more, or was removed or replaced meanwhile, or the
+            client was closed.
         PlexyPayError: What no row can survive.
     """
 
@@ -539,7 +541,8 @@ class BulkResult:
     link: PaymentLink | None = None
     error: PlexyPayError | None = None
     recovered: bool = False
-    """Whether the link was found rather than created: its answer was lost, or an earlier run made it."""
+    """Whether the link was found rather than created: its answer was lost, or an earlier run made it, or, in
+    a job with a journal, its order reference existed already with the same amount and currency."""
     from_journal: bool = False
     """Whether the link comes from the journal, without a request: an earlier run had settled the row."""
     retries: int = 0

@@ -495,6 +495,8 @@ class JournalIntake:
         self._release([*self._ready, *self._later])
         if self._done or self._failed:
             await self._write([])
+        else:
+            await self._journal.call(self._journal.check_place)
         if self._failure is not None:
             raise self._failure
 

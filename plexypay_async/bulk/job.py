@@ -19,6 +19,7 @@ import attrs
 from .._core.admission import JobLimits
 from .._core.call import Call, call_of
 from .._core.concurrency import ConcurrencyLimit, RateLimit, Unlimited
+from .._core.decision import may_be_taken
 from .._core.execution import Execution
 from .._core.slots import loop_of_task
 from ..api.payment_links import (
@@ -42,6 +43,7 @@ from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures, copied
+from .taken import existing, is_of
 
 __all__ = ["BulkJob", "not_sent"]
 
@@ -442,15 +444,35 @@ class _Worker:
             self._call = None
         if self._refused:
             return not_sent(item.index, item.request, self._queue.failure)
+        recovered = call.recovered
+        if item.claimed_anew and item.earlier is None and isinstance(error, APIError) and may_be_taken(error):
+            # No other row of this job has the reference, as the journal shows: no two rows share a link.
+            link, error = await self._taken(item.request, error)
+            recovered = link is not None
         self._lasting.note(error, began)
         return BulkResult(
             index=item.index,
             request=item.request,
             link=link,
             error=error,
-            recovered=call.recovered,
+            recovered=recovered,
             retries=call.retries,
         )
+
+    async def _taken(
+        self, request: CreatePaymentLink, refusal: APIError
+    ) -> tuple[PaymentLink | None, PlexyPayError | None]:
+        """Return the link that has the order reference of a refused row, or the row's error."""
+        try:
+            found: PaymentLink | PlexyPayError = await existing(
+                self._execution, request, refusal, self._limits
+            )
+        except BaseException as foreign:
+            if self._queue.closed:
+                raise
+            self._queue.fail(foreign)
+            found = refusal
+        return (None, found) if isinstance(found, PlexyPayError) else (found, None)
 
     def _cut_by(self, foreign: BaseException, item: Item) -> PlexyPayError:
         """End the job with an error that is not the library's; return the one of the row that met it."""
@@ -471,7 +493,7 @@ class _Worker:
         except PlexyPayError as error:
             cause = error.with_traceback(None)
         self._lasting.note(cause, began)
-        if found is not None and _is_of(found, request):
+        if found is not None and is_of(found, request):
             return BulkResult(index=item.index, request=request, link=found, recovered=True)
         if found is not None and item.link_is_sealed and found.order_reference == request.order_reference:
             cause = _flaw_of(found)
@@ -491,14 +513,6 @@ class _Worker:
         )
         unknown.__cause__ = cause
         return BulkResult(index=item.index, request=request, error=unknown)
-
-
-def _is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
-    return (link.order_reference, link.amount, link.currency.upper()) == (
-        request.order_reference,
-        request.amount,
-        request.currency,
-    )
 
 
 def _flaw_of(link: PaymentLink) -> UnreadableResponseError | None:

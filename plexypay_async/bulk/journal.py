@@ -68,6 +68,8 @@ ALTER TABLE links ADD COLUMN done_at INTEGER
 """
 DAY = 86400
 LONGEST_REASON = 1000
+MOST_RESULTS = 100
+"""How many results files a journal remembers."""
 
 
 class State(enum.IntEnum):
@@ -129,6 +131,8 @@ class Journal:
         self._held = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opened: tuple[int, int] | None = None
+        self._opened_log: tuple[int, int] | None = None
+        self._place = self.path
         self._seal: Seal | None = None
 
     def __repr__(self) -> str:
@@ -170,6 +174,8 @@ class Journal:
             return
         if not make:
             self._check_begun()
+        # A process that changes its folder later keeps its journal.
+        self._place = self.path.absolute()
         with _opening:
             # Before the file is opened: when a process closes any descriptor of a file, POSIX releases all of
             # its locks on that file, so a second opening would let other processes use the journal.
@@ -179,7 +185,7 @@ class Journal:
             if other is not None:
                 other._let_go()
             self._connection = self._connected()
-            self._opened = self._identity()
+            self._opened, self._opened_log = self._identity(), _identity(self._log)
             _open_files[self._opened] = self
 
     def _is_left(self) -> bool:
@@ -194,11 +200,23 @@ class Journal:
         _open_files.pop(self._opened, None)
 
     def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+        return _identity(self._place)
+
+    def check_place(self) -> None:
+        """Make sure that the file, and its log, are still what was opened: what has no name is lost.
+
+        The inode of an open file is not given to another one, so it tells them apart.
+
+        Raises:
+            ConfigurationError: One of them was removed, or another file was put in its place.
+        """
+        for path, opened in ((self._place, self._opened), (self._log, self._opened_log)):
+            if opened is not None and (found := _identity(path)) != opened:
+                what = "was removed" if found is None else "was replaced by another one"
+                raise self._error(
+                    f"the file {path.name} {what} while a job was using it: nothing can be kept in it any"
+                    " more, so nothing more is sent. What is known of the rows is in their results"
+                )
 
     def _connected(self) -> sqlite3.Connection:
         self._check_file()
@@ -240,7 +258,7 @@ class Journal:
 
     @property
     def _log(self) -> Path:
-        return Path(f"{self.path}-wal")
+        return Path(f"{self._place}-wal")
 
     def _check_file(self) -> None:
         """Refuse a file that is no SQLite file without touching it."""
@@ -345,6 +363,27 @@ class Journal:
         value = self._about(name)
         return value if isinstance(value, bytes) else b""
 
+    # ------------------------------------------------------------------------------- the results files
+
+    def results(self) -> tuple[str, frozenset[str]]:
+        """Return an id of this journal for names of files, and the digests of the results it has noted."""
+        with self._transaction() as connection:
+            identity = self._bytes_about("id")
+            if not identity:
+                identity = secrets.token_bytes(4)
+                connection.execute("INSERT OR REPLACE INTO about VALUES ('id', ?)", (identity,))
+        return identity.hex(), frozenset(self._bytes_about("results").decode("ascii", "replace").split())
+
+    def note_results(self, digest: str) -> None:
+        """Note the digest of a results file: it is this journal's, wherever it is moved to."""
+        self.check_place()
+        with self._transaction() as connection:
+            known = self._bytes_about("results").decode("ascii", "replace").split()
+            kept = [*(each for each in known if each != digest), digest][-MOST_RESULTS:]
+            connection.execute(
+                "INSERT OR REPLACE INTO about VALUES ('results', ?)", (" ".join(kept).encode(),)
+            )
+
     # ------------------------------------------------------------------------------------------ the rows
 
     def exchange(
@@ -365,6 +404,7 @@ class Journal:
             What was known of each claimed row before. A row that had failed is claimed anew, with its new
             digest; one that is claimed or done is left as it is.
         """
+        self.check_place()
         with self._transaction() as connection:
             for reference, link, answer in done:
                 self._keep(connection, reference, link, answer)
@@ -373,7 +413,10 @@ class Journal:
                 " WHERE reference = ?",
                 [(State.FAILED, _shown(reason), reference) for reference, reason in failed],
             )
-            return [self._claim(connection, *claim) for claim in claims]
+            entries = [self._claim(connection, *claim) for claim in claims]
+        # Before a row is sent: a claim in a file without a name protects nothing.
+        self.check_place()
+        return entries
 
     def _keep(self, connection: sqlite3.Connection, reference: str, link: str, answer: Any) -> None:
         known = connection.execute("SELECT digest FROM links WHERE reference = ?", (reference,)).fetchone()
@@ -493,6 +536,14 @@ class Journal:
                 yield connection
         except sqlite3.Error as error:
             raise self._error(f"cannot be written ({error}); nothing more is sent") from None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _size(path: Path) -> int:

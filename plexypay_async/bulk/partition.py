@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import attrs
 
+from .._core.decision import may_be_taken
 from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
-from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError, UnprocessableError
+from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 from .columns import BadRowError, is_mapping, request_of
 from .frames import without_job_frames
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["PartitionRecord", "PartitionSettings", "create_partition"]
 
 T = TypeVar("T")
-
-TAKEN_STATUS = 409
-ORDER_REFERENCE_TAKEN = 1153
-"""The 2023 docs' code for an order reference that exists."""
-
 
 _NOT_OF_CLIENT = ("api_key", "api_key_variable", "concurrency", "max_rate", "timeout")
 """The settings of a partition that its client does not take as they are."""
@@ -265,7 +261,7 @@ class _Partition:
         try:
             async with contextlib.aclosing(job.results()) as results:
                 async for result in results:
-                    if _may_be_taken(result.error):
+                    if isinstance(result.error, APIError) and may_be_taken(result.error):
                         self._refused.append(result)
                     self._record(self._sent[result.index], result)
         except PlexyPayError as error:
@@ -333,12 +329,6 @@ def _record(
         error=None if error is None else type(error).__name__,
         error_code=error.code if isinstance(error, APIError) else None,
         error_message=None if error is None else str(error),
-    )
-
-
-def _may_be_taken(error: PlexyPayError | None) -> bool:
-    return isinstance(error, UnprocessableError) or (
-        isinstance(error, APIError) and (error.status == TAKEN_STATUS or error.code == ORDER_REFERENCE_TAKEN)
     )
 
 

@@ -37,7 +37,10 @@ journal:
   stopped, and creates each order reference once. Rows that are done come from the journal without a
   request, rows that may have been sent are looked for first, failed ones are tried again. Every row then
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
-  other content is refused. A journal belongs to one account and one address of the API.
+  other content is refused. A journal belongs to one account and one address of the API. Results belong to
+  the journal that wrote them: it knows them by their digest, so another journal replaces none of them, and
+  those that were changed since are left too, unless --overwrite is given. A row that is refused because its
+  order reference exists is looked up: with the same amount and currency it is "recovered".
 
 A job ends early if no row could become a link: the key is refused, the server's certificate cannot be
 verified, or the address is not the API's. Rows that were read and not sent are "failed" in the results, and
@@ -78,8 +81,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help="write what became of each row to a new .csv or .jsonl file, which with --journal is rewritten;"
-        " in .csv, a text that a spreadsheet would calculate gets an apostrophe before it",
+        help="write what became of each row to a new .csv or .jsonl file; with --journal, what its runs have"
+        " left there is replaced. Until the run ends it is beside that, as a .part file; in .csv, a text that"
+        " a spreadsheet would calculate gets an apostrophe before it",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="let --results replace those of another job, or ones that were changed since",
     )
     parser.add_argument(
         "--journal",
@@ -141,6 +150,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--fault needs --sandbox")
     if arguments.base_url is not None and arguments.sandbox:
         arguments.parser.error("--base-url and --sandbox exclude each other")
+    if arguments.overwrite and arguments.results is None:
+        arguments.parser.error("--overwrite needs --results")
     if arguments.resume and arguments.journal is None:
         arguments.parser.error("--resume needs --journal")
     if arguments.journal is not None and arguments.sandbox:
@@ -168,6 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_rate=arguments.rate,
             timeout=arguments.timeout,
             results_path=arguments.results,
+            overwrite=arguments.overwrite,
             journal_path=arguments.journal,
         )
         return run.execute(strict=arguments.strict)
@@ -187,7 +199,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
     for other in () if journal is None else (arguments.file, journal):
         if os.path.realpath(results) == os.path.realpath(other):
             raise UnusableInputError(f"--results {results} is the name of another of the job's files")
-    check_results_path(results, rewrite=journal is not None)
+    check_results_path(results, rewrite=journal is not None or arguments.overwrite)
 
 
 def _allow_open_files(connections: int) -> None:

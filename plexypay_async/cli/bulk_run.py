@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,7 +16,7 @@ from .._privacy.secret import Secret
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
-from .exits import Exit, UnusableInputError, exit_code_of
+from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .job import CUT_OFF, BulkCreateJob
 from .progress import Scale, choose_progress
 from .references import check_references, check_repeats
@@ -24,8 +24,8 @@ from .report import Problems, Tally, tell_sums
 from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
-from .source import Lines, Source
-from .terminal import tell
+from .source import Lines, Source, reading
+from .terminal import drop_output_that_fails, tell
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
@@ -57,6 +57,7 @@ class BulkRun:
         max_rate: Requests per second at the most, if there is such a bound.
         timeout: Seconds for one link, all its retries included.
         results_path: Where results go, if anywhere.
+        overwrite: Whether results that are not of the journal may be replaced.
         journal_path: The journal, if there is one; it is made if it is not there.
     """
 
@@ -68,6 +69,7 @@ class BulkRun:
     max_rate: float | None
     timeout: float
     results_path: str | None
+    overwrite: bool
     journal_path: str | None
     _problems: Problems = attrs.field(
         init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
@@ -87,30 +89,28 @@ class BulkRun:
             UnusableInputError: Nothing was sent; the message says what to change.
         """
         row_count: int | None = None
-        if strict:
-            row_count = self._check()
-        elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
-            row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
-        lines, rows = self._open()
+        with reading(self.source.name):
+            if strict:
+                row_count = self._check()
+            elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
+                row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
+            lines, rows = self._open()
         scale = Scale(self._tally, lines, self.source.size, row_count)
 
-        received = run_until_signal(
-            self._create(rows, scale),
-            finish=self._finish,
-            finish_timeout=_FINISH_TIMEOUT if self.journal_path is None else _FINISH_TIMEOUT_WITH_JOURNAL,
-        )
+        received = self._run(rows, scale)
         job = self._job
         if job is None:
             tell("plexypay: stopped before the first request")
             return exit_code_of(received or signal.SIGINT)
         if received is not None:
             job.end(_stopped_by(received))
+        where = self.results_path if job.unsaved is None else job.partial_results
         self._problems.tell_hidden(
-            ": give --results FILE to have them all"
-            if self.results_path is None
-            else f": see {self.results_path}"
+            ": give --results FILE to have them all" if where is None else f": see {where}"
         )
-        tell_sums(self._tally, with_journal=self.journal_path is not None)
+        untold = self._tell_sums()
+        if job.unsaved is not None:
+            tell(f"plexypay: {job.unsaved}")
         self._tell_what_to_do(job)
         if (change := self.source.change()) is not None:
             tell(
@@ -120,8 +120,43 @@ class BulkRun:
             return exit_code_of(received)
         if not self._tally.done and job.ended_by is None:
             return Exit.UNUSABLE
-        incomplete = self._tally.not_created or job.ended_by is not None or change is not None
-        return Exit.INCOMPLETE if incomplete else Exit.OK
+        ended_early = job.ended_by is not None or change is not None
+        incomplete = self._tally.not_created or ended_early or job.unsaved is not None
+        return Exit.INCOMPLETE if incomplete or untold else Exit.OK
+
+    def _tell_sums(self) -> bool:
+        """Write the closing table; tell whether that failed."""
+        try:
+            tell_sums(self._tally, with_journal=self.journal_path is not None)
+        except OSError as error:
+            drop_output_that_fails()
+            created = _counted(self._tally.created, "link was", "links were")
+            tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
+            return True
+        return False
+
+    def _run(self, rows: Iterator[Row | BadRow], scale: Scale) -> signal.Signals | None:
+        """Run the job; what breaks outside of it is told with what became of the rows."""
+        with_journal = self.journal_path is not None
+        try:
+            return run_until_signal(
+                self._create(rows, scale),
+                finish=self._finish,
+                finish_timeout=_FINISH_TIMEOUT_WITH_JOURNAL if with_journal else _FINISH_TIMEOUT,
+                left=self._tell_left,
+            )
+        except Exception as error:
+            told, job = system_error(error), self._job
+            if told is None:
+                raise
+            if job is None or not job.handed:
+                raise UnusableInputError(f"{told}; nothing was sent") from None
+            job.end(f"stopped: {told}")
+            return None
+
+    def _tell_left(self) -> None:
+        if self._job is not None and self._job.partial_results is not None:
+            tell(f"plexypay: the results until then are in {self._job.partial_results}")
 
     def _finish(self, received: signal.Signals) -> bool:
         job = self._job
@@ -186,9 +221,7 @@ class BulkRun:
                 tally=self._tally,
                 problems=self._problems,
                 journal=journal,
-                open_results=None
-                if self.results_path is None
-                else partial(ResultsFile, self.results_path, rewrite=journal is not None),
+                open_results=None if self.results_path is None else self._open_results,
                 secret=api_key,
                 in_thread=not self.source.repeatable,
                 write=progress.write,
@@ -200,6 +233,14 @@ class BulkRun:
             finally:
                 self._tally.seconds = time.monotonic() - began
                 self._is_sandbox = client.is_sandbox
+
+    def _open_results(self, *, mark: str = "", known: Container[str] | None = None) -> ResultsFile:
+        return ResultsFile(
+            str(self.results_path),
+            rewrite=self.overwrite or bool(mark),
+            known=None if self.overwrite else known,
+            mark=mark,
+        )
 
     def _client(
         self, api_key: Secret[str], base_url: str | None, max_connections: int
@@ -215,7 +256,7 @@ class BulkRun:
     def _tell_what_to_do(self, job: BulkCreateJob) -> None:
         tally = self._tally
         unknown = tally.outcomes[RowOutcome.UNKNOWN]
-        where = self.results_path or ""
+        where = (self.results_path if job.unsaved is None else job.partial_results) or ""
         if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
@@ -229,7 +270,13 @@ class BulkRun:
             if job.not_sent:
                 see = where and f": see {where}"
                 tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{see}")
-            if self.journal_path is not None:
+            if self.journal_path is not None and not os.path.exists(self.journal_path):
+                named = self.results_path and ", with another name for --results"
+                tell(
+                    f"plexypay: put the journal back, or run the same command again{named or ''}: it finds"
+                    " the links that exist by their order references"
+                )
+            elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
                 tell(

@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
-from .exits import Exit, UnusableInputError, exit_code_of
-from .terminal import printable, show, tell
+from .exits import Exit, UnusableInputError, exit_code_of, system_error
+from .terminal import drop_output_that_fails, printable, show, tell
 
 __all__ = ["build_parser", "main"]
 
@@ -100,16 +100,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
     """
-    arguments, unknown = build_parser().parse_known_args(argv)
-    if unknown:
-        arguments.parser.unknown(unknown)
-    if importlib.util.find_spec("rich") is None:
-        tell(_MISSING_EXTRA)
-        return Exit.UNUSABLE
     try:
+        arguments, unknown = build_parser().parse_known_args(argv)
+        if unknown:
+            arguments.parser.unknown(unknown)
+        if importlib.util.find_spec("rich") is None:
+            tell(_MISSING_EXTRA)
+            return Exit.UNUSABLE
         return int(arguments.run(arguments))
     except UnusableInputError as error:
         tell(f"plexypay: {error}")
+        return Exit.UNUSABLE
+    except Exception as error:
+        told = system_error(error)
+        if told is None:
+            raise
+        drop_output_that_fails()
+        tell(f"plexypay: {told}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:
         import signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import signal
 
-__all__ = ["Exit", "UnusableInputError", "exit_code_of"]
+__all__ = ["Exit", "UnusableInputError", "exit_code_of", "system_error"]
 
 
 class Exit(enum.IntEnum):
@@ -26,3 +26,14 @@ class UnusableInputError(Exception):
 def exit_code_of(received: signal.Signals) -> int:
     """Return the exit code that shells give to a program stopped by this signal."""
     return 128 + received.value
+
+
+def system_error(error: Exception) -> str | None:
+    """Return what a user can do something about, such as a full disk; None for a mistake in the program."""
+    if isinstance(error, OSError):
+        told = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {told}" if error.filename else told
+    kind = type(error)
+    if any(base.__module__ == "sqlite3" for base in kind.__mro__) or kind.__name__ == "TemporaryFolderError":
+        return str(error)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import aclosing
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import attrs
 
+from .._files.sqlite_file import TemporaryFolderError
 from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreatePaymentLink
 from ..bulk.intake import EncodedLink
@@ -49,7 +51,8 @@ class BulkCreateJob:
         tally: The sums to keep.
         problems: Where bad and failed rows are reported.
         journal: The opened journal, if there is one; it is closed by whoever opened it.
-        open_results: Makes the results file, if one is wanted; called once it is sure that the job can begin.
+        open_results: Makes the results file, if one is wanted, given the journal's `mark` and the digests
+            that are `known` to it; called once it is sure that the job can begin.
         secret: The API key, which is struck from every text that the server sends.
         in_thread: Whether reading a row may block, as it does on a pipe.
         write: Writes a line to the user.
@@ -59,7 +62,7 @@ class BulkCreateJob:
     tally: Tally
     problems: Problems
     journal: Journal | None
-    open_results: Callable[[], ResultsFile] | None
+    open_results: Callable[..., ResultsFile] | None
     secret: Secret[str]
     in_thread: bool
     write: Callable[[str], None]
@@ -69,6 +72,10 @@ class BulkCreateJob:
     """Why no more rows are taken, if that is so before the input's end."""
     last_line: int = attrs.field(init=False, default=0)
     """Where the last row begins that was taken; the rows after it were not attempted."""
+    unsaved: str | None = attrs.field(init=False, default=None)
+    """Why the results could not get their name, and where they are, if that is so."""
+    handed: int = attrs.field(init=False, default=0)
+    """How many rows were given to be sent; with none, no request was sent for any."""
     _under_way: dict[int, Row] = attrs.field(init=False, factory=dict[int, Row])
     _stopping: asyncio.Future[None] = attrs.field(
         init=False, factory=lambda: asyncio.get_running_loop().create_future()
@@ -88,6 +95,7 @@ class BulkCreateJob:
             UnusableInputError: The job cannot begin, because of its journal or its results; nothing was sent.
         """
         failure: str | None = None
+        unusable = False
         try:
             async with aclosing(self._requests()) as requests:
                 results = client.payment_links.create_many(
@@ -101,22 +109,46 @@ class BulkCreateJob:
                     async for result in results:
                         self._record_result(result)
         except UnusableInputError:
+            unusable = True
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, what became of the rows is reported
             failure = self._failed(error)
         finally:
             self._abandon()
             self._tell_refusals()
-            if self._results is not None:
-                self._results.close()
+            if self._results is not None and (unusable or failure is not None):
+                self._results.discard()
+            elif self._results is not None:
+                await self._save(self._results)
         # Not raised in the handler: the other error, whose frames hold the key, would be its context.
         if failure is not None:
             raise UnusableInputError(failure)
 
+    async def _save(self, results: ResultsFile) -> None:
+        """Give the results their name, which the journal notes before: its next run may replace them."""
+        try:
+            digest = results.finish()
+            if self.journal is not None:
+                # Where it cannot, the job has ended because of that, and its next run asks.
+                with contextlib.suppress(PlexyPayError, sqlite3.Error):
+                    await self.journal.call(self.journal.note_results, digest)
+            results.publish()
+        except OSError as error:
+            self.unsaved = (
+                f"cannot write {results.path}: {error.strerror}; the results are in {results.partial}"
+            )
+
+    @property
+    def partial_results(self) -> str | None:
+        """Where the results are while the job runs."""
+        return None if self._results is None else self._results.partial
+
     def _failed(self, error: Exception) -> str | None:
         """End the job, or return why it could not begin."""
         message = without_secret(str(error), self.secret)
-        is_explained = isinstance(error, (PlexyPayError, sqlite3.Error))
+        is_explained = isinstance(error, (PlexyPayError, sqlite3.Error, OSError))
+        if self.journal is not None and isinstance(error, sqlite3.Error):
+            message = f"journal {self.journal.path}: {message}"
         if is_explained and not self._begun:
             return message
         if isinstance(error, _REFUSALS):
@@ -145,10 +177,12 @@ class BulkCreateJob:
         """Yield what can be sent; tell and record what cannot."""
         # The first row is asked for when the journal is known to be this account's and is held by this run:
         # until then, the results of another run must stay as they are.
-        self._begun = True
         if self.open_results is not None:
-            self._results = self.open_results()
-        index = 0
+            about: dict[str, Any] = {}
+            if self.journal is not None:
+                about["mark"], about["known"] = await self.journal.call(self.journal.results)
+            self._results = self.open_results(**about)
+        self._begun = True
         rows = iterate_in_thread(self.rows, until=self._stopping) if self.in_thread else self._rows_here()
         try:
             async with aclosing(rows):
@@ -162,11 +196,23 @@ class BulkCreateJob:
                     else:
                         if row.ends_open:
                             self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
-                        self._under_way[index] = row
-                        index += 1
+                        self._under_way[self.handed] = row
+                        self.handed += 1
                         yield row.request if row.encoded is None else EncodedLink(row.request, row.encoded)
         except OSError as error:
-            self.end(f"stopped: cannot read the input any further: {error.strerror}")
+            self._break_off(f"cannot read the input any further: {error.strerror or error}")
+        except TemporaryFolderError as error:
+            self._break_off(str(error))
+
+    def _break_off(self, reason: str) -> None:
+        """End the job because of its input; where nothing was sent yet, it has not begun.
+
+        Raises:
+            UnusableInputError: Nothing was sent.
+        """
+        if not self.handed:
+            raise UnusableInputError(f"{reason}; nothing was sent")
+        self.end(f"stopped: {reason}")
 
     async def _rows_here(self) -> AsyncGenerator[Row | BadRow]:
         for count, row in enumerate(self.rows, 1):

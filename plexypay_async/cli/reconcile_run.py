@@ -30,7 +30,7 @@ from .references import check_references
 from .report import tell_table
 from .rows import open_rows
 from .signals import run_until_signal
-from .source import Source
+from .source import Source, reading
 from .terminal import drop_output, show, tell
 
 __all__ = ["ReconcileRun"]
@@ -74,7 +74,8 @@ class ReconcileRun:
             UnusableInputError: The input, the journal or the account cannot be used.
         """
         with Reconciliation.open(everything=self.everything) as reconciliation:
-            reconciliation.add_rows(check_references(open_rows(self.source.lines(), self.source.name)))
+            with reading(self.source.name):
+                reconciliation.add_rows(check_references(open_rows(self.source.lines(), self.source.name)))
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:
                 tell("plexypay: stopped before anything was compared")

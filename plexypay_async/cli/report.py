@@ -26,7 +26,7 @@ class Tally:
 
     @property
     def created(self) -> int:
-        """Links that this run made, recovered ones among them."""
+        """Links that this run made or, the recovered ones, found by their order references."""
         return self.outcomes[RowOutcome.CREATED] + self.outcomes[RowOutcome.RECOVERED]
 
     @property

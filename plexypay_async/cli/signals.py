@@ -24,19 +24,21 @@ def run_until_signal(
     finish: Callable[[signal.Signals], bool] | None = None,
     finish_timeout: float = 0.2,
     grace: float = 0.6,
+    left: Callable[[], None] | None = None,
 ) -> signal.Signals | None:
     """Run `work` on an event loop of its own and return the signal that stopped it, if one did.
 
     On SIGINT (Ctrl-C) and SIGTERM `finish` is called, if there is one, and where it returns True the work has
     `finish_timeout` seconds to come to its end. Then, or on a second signal, it is cancelled, and may clean
     up for `grace` seconds. If it is not done then, or on a third signal, the process is ended on the spot
-    with the exit code of the first: whoever pressed Ctrl-C does not wait for a server.
+    with the exit code of the first: whoever pressed Ctrl-C does not wait for a server. `left` is called
+    before, to tell what is left behind.
 
     Raises:
         Exception: Whatever `work` raises.
     """
     try:
-        return asyncio.run(_supervise(work, finish, finish_timeout, grace))
+        return asyncio.run(_supervise(work, finish, finish_timeout, grace, left))
     except KeyboardInterrupt:
         return signal.SIGINT
 
@@ -46,6 +48,7 @@ async def _supervise(
     finish: Callable[[signal.Signals], bool] | None,
     finish_timeout: float,
     grace: float,
+    left: Callable[[], None] | None,
 ) -> signal.Signals | None:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[signal.Signals] = loop.create_future()
@@ -58,7 +61,7 @@ async def _supervise(
         elif not hurried.done():
             hurried.set_result(None)
         else:
-            _end_now(stopped.result())
+            _end_now(stopped.result(), left)
 
     with _handler(stop):
         try:
@@ -75,7 +78,7 @@ async def _supervise(
                 task.cancel()
                 await asyncio.wait({task}, timeout=grace)
             if not task.done():
-                _end_now(received)
+                _end_now(received, left)
             if not task.cancelled():
                 task.result()
             return received
@@ -104,8 +107,10 @@ def _handler(stop: Callable[[signal.Signals], None]) -> Generator[None]:
             loop.remove_signal_handler(number)
 
 
-def _end_now(received: signal.Signals) -> None:
+def _end_now(received: signal.Signals, left: Callable[[], None] | None) -> None:
     tell("plexypay: stopped without a clean end: some connections did not close")
+    if left is not None:
+        left()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code_of(received))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import stat
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, Self, cast
 
+from .._files.sqlite_file import TemporaryFolderError
 from .exits import UnusableInputError
 
-__all__ = ["Line", "Lines", "Source"]
+__all__ = ["Line", "Lines", "Source", "reading"]
 
 LONGEST_LINE = 1 << 20
 """Bytes. A longer line is never a row; it is skipped without being kept in memory."""
+
+_COPIED_AT_ONCE = 1 << 20
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNPACK = "unpack it first, such as with gunzip -c FILE | plexypay bulk-create -"
@@ -160,10 +163,47 @@ class Source:
         """Make a pipe repeatable: read it to its end into a temporary file that nobody else sees."""
         if self.repeatable:
             return
-        copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-        shutil.copyfileobj(self._stream, copy)
+        try:
+            copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+        except OSError as error:
+            raise self._no_room(error) from None
+        while True:
+            with reading(self.name):
+                data = self._stream.read(_COPIED_AT_ONCE)
+            try:
+                copy.write(data)
+                if not data:
+                    copy.flush()
+                    break
+            except OSError as error:
+                # Closing tries once more to write it.
+                with contextlib.suppress(OSError):
+                    copy.close()
+                raise self._no_room(error) from None
         self._stream.close()
         self._stream = copy
         self._start = 0
         self.size = copy.tell()
         self.repeatable = True
+
+    def _no_room(self, error: OSError) -> UnusableInputError:
+        folder = f" {tempfile.tempdir}" if tempfile.tempdir else ""
+        return UnusableInputError(
+            f"cannot copy {self.name} into the temporary folder{folder} ({error.strerror}): make room there,"
+            " set TMPDIR to another folder, or give the rows as a file"
+        )
+
+
+@contextlib.contextmanager
+def reading(name: str) -> Generator[None]:
+    """Tell what breaks while an input is read, before the first request.
+
+    Raises:
+        UnusableInputError: Instead of an `OSError` or a `TemporaryFolderError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnusableInputError(f"cannot read {name} to its end: {error.strerror or error}") from None
+    except TemporaryFolderError as error:
+        raise UnusableInputError(str(error)) from None

@@ -13,12 +13,12 @@ import sys
 
 from .._privacy.printable import printable
 
-__all__ = ["drop_output", "log_on_one_line", "printable", "show", "tell"]
+__all__ = ["drop_output", "drop_output_that_fails", "log_on_one_line", "printable", "show", "tell"]
 
 
 def tell(text: str) -> None:
-    """Write a line to standard error; a reader that went away stops nothing."""
-    with contextlib.suppress(BrokenPipeError):
+    """Write a line to standard error; a reader that went away, or a full disk, stops nothing."""
+    with contextlib.suppress(OSError):
         print(printable(text), file=sys.stderr, flush=True)
 
 
@@ -26,7 +26,7 @@ def show(text: str, *, flush: bool = False) -> None:
     """Write a line to standard output.
 
     Raises:
-        BrokenPipeError: Nobody reads it any more; see `drop_output`.
+        OSError: Nobody reads it any more, or a disk is full; see `drop_output`.
     """
     print(printable(text), flush=flush)
 
@@ -34,6 +34,15 @@ def show(text: str, *, flush: bool = False) -> None:
 def drop_output() -> None:
     """Write no more to standard output: nobody reads it, and Python would complain of that at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def drop_output_that_fails() -> None:
+    """Write no more to standard output where that fails: what is left there would fail once more at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            drop_output()
 
 
 def log_on_one_line(name: str) -> None:

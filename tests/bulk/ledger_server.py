@@ -65,7 +65,7 @@ class Ledger:
         reference = request.match_info["reference"]
         self.look_ups[reference] += 1
         made = self.links.get(reference)
-        return _error(4, 404) if made is None else _answer(made[0])
+        return _answer(made[0]) if made else _error(4, 404)
 
     async def retrieve(self, request: web.Request) -> web.StreamResponse:
         found = [

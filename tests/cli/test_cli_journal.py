@@ -41,6 +41,11 @@ def table(path: Path) -> list[dict[str, str]]:
         return sorted(csv.DictReader(file), key=lambda row: int(row["line"]))
 
 
+def under_way(path: Path) -> Path:
+    """Return where the results of a run are until it ends."""
+    return next(iter(path.parent.glob(f"{path.name}*.part")), path)
+
+
 def outcomes(path: Path) -> list[str]:
     return [row["outcome"] for row in table(path)] if path.exists() else []
 
@@ -258,12 +263,12 @@ def test_killed_and_run_again_every_link_is_there_once(job: Job, served: ServedS
     kills = 0
     generator = random.Random(3)
     for _ in range(3):
-        job.results.unlink(missing_ok=True)
+        under_way(job.results).unlink(missing_ok=True)
         # Held up by one row, it cannot come to its end before it is killed.
         served.misbehave(f"hang=true,times=1,{CREATE}")
         process = job.start("--concurrency", "40")
         deadline = time.monotonic() + 60
-        while len(outcomes(job.results)) < 20 and process.poll() is None:
+        while len(outcomes(under_way(job.results))) < 20 and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         time.sleep(generator.uniform(0, 0.1))
@@ -324,7 +329,7 @@ def test_a_journal_that_cannot_be_written_ends_the_job(
     monkeypatch.setattr(Journal, "exchange", full)
     assert main(job.arguments()) == 1
     captured = capsys.readouterr()
-    assert "stopped: database or disk is full" in captured.err
+    assert f"stopped: journal {job.journal}: database or disk is full" in captured.err
     assert "run the same command again" in captured.err
     assert "Traceback" not in captured.err
     assert served.count() <= 128

@@ -59,7 +59,10 @@ def test_every_line_is_there_before_the_file_is_closed(tmp_path: Path, ending: s
     path = tmp_path / f"results.{ending}"
     with closing(ResultsFile(str(path))) as results:
         results.write(CREATED)
-        assert "pl_1" in path.read_text("utf-8")
+        assert "pl_1" in Path(results.partial).read_text("utf-8")
+        assert not path.exists()
+    assert "pl_1" in path.read_text("utf-8")
+    assert os.listdir(tmp_path) == [path.name]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+7701", "-5", "@cmd", "\tx", "\rx"])

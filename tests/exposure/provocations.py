@@ -38,6 +38,7 @@ from plexypay_async import (
     UnreadableResponseError,
     WebhookAuthenticationError,
     WebhookInProgressError,
+    WebhookNotMarkedError,
     WebhookPayloadError,
 )
 from plexypay_async._privacy.secret import Secret
@@ -269,6 +270,12 @@ def _claimed(folder: Path) -> None:
     seen = SeenWebhooks(folder / "seen.db")
     with seen.handling("transaction.charged:t-1"), seen.handling("transaction.charged:t-1"):
         pass
+
+
+def _not_marked(folder: Path) -> None:
+    seen = SeenWebhooks(folder / "removed.db")
+    with seen.handling("transaction.charged:t-1"):
+        seen.path.unlink()
 
 
 def _delivered(token: str, body: bytes) -> None:
@@ -507,6 +514,7 @@ def _webhooks(folder: Path) -> list[Provocation]:
             WebhookAuthenticationError,
         ),
         Provocation("webhook: under way", lambda _: _claimed(folder), WebhookInProgressError),
+        Provocation("webhook: not marked", lambda _: _not_marked(folder), WebhookNotMarkedError),
         Provocation("webhook: text as body", lambda _: _delivered(TOKEN, NUMBER), ConfigurationError),  # type: ignore[arg-type]
         Provocation(
             "webhook: two headers",

@@ -22,7 +22,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_wire",),
     ("_core", "webhooks"),
     ("_http", "groups"),
-    ("bulk.columns", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting", "plexypay_sync.portal"),
+    (
+        *("bulk.columns", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting", "bulk.taken"),
+        "plexypay_sync.portal",
+    ),
     ("_client", "bulk", "client", "plexypay_sync.bulk"),
     ("_lazy", "_names", "", "plexypay_sync.client", "plexypay_sync"),
     ("sandbox",),

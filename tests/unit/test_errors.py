@@ -155,6 +155,7 @@ def test_outcomes() -> None:
         "WebhookError": None,
         "WebhookAuthenticationError": None,
         "WebhookInProgressError": None,
+        "WebhookNotMarkedError": Outcome.DONE,
         "WebhookPayloadError": None,
     }
 
@@ -187,6 +188,7 @@ def test_webhook_errors_are_of_their_own_kind() -> None:
         "WebhookAuthenticationError",
         "WebhookError",
         "WebhookInProgressError",
+        "WebhookNotMarkedError",
         "WebhookPayloadError",
     ]
 

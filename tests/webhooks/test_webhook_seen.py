@@ -10,49 +10,23 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from plexypay_async import ConfigurationError, SeenWebhooks, WebhookInProgressError
+from plexypay_async import (
+    SeenWebhooks,
+    WebhookInProgressError,
+)
+
+from .conftest import Machine
+from .seen_rows import rows
 
 KEY = "transaction.charged:txn_1"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "webhooks.sqlite"
-
-
-@pytest.fixture
-def seen(path: Path) -> SeenWebhooks:
-    return SeenWebhooks(path, keep=1000, lease=60)
-
-
-@pytest.fixture
-def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let so many seconds pass at once on the wall clock of `seen`."""
-    now = [time.time()]
-    monkeypatch.setattr("plexypay_async.webhooks.seen.time", SimpleNamespace(time=lambda: now[0]))
-
-    def skip(seconds: float) -> None:
-        now[0] += seconds
-
-    return skip
-
-
-def rows(path: Path) -> list[tuple[str, bool]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return [
-            (key, owner is None)
-            for key, owner in connection.execute("SELECT key, owner FROM seen ORDER BY key")
-        ]
 
 
 # ----------------------------------------------------------------------------------------- one worker
@@ -386,67 +360,6 @@ async def test_a_task_cancelled_while_it_claims_keeps_no_claim(
     assert rows(seen.path) == []
 
 
-# ------------------------------------------------------------------------------------------- the file
-
-
-def test_a_file_of_something_else_is_left_as_it_is(path: Path) -> None:
-    path.write_text("nothing of SQLite's, and long enough to be sure of it " * 20)
-    before = path.read_bytes()
-    with pytest.raises(ConfigurationError, match="file is not a database"):
-        SeenWebhooks(path)
-    assert path.read_bytes() == before
-
-
-def test_another_programs_database_is_left_as_it_is(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE orders (id)")
-    before = path.read_bytes()
-    with pytest.raises(ConfigurationError, match="belongs to another program; it was left as it is"):
-        SeenWebhooks(path)
-    assert path.read_bytes() == before
-
-
-def test_a_file_of_a_later_version_is_refused(seen: SeenWebhooks) -> None:
-    with closing(sqlite3.connect(seen.path)) as connection:
-        connection.execute("PRAGMA user_version = 9")
-    with pytest.raises(ConfigurationError, match="its format is 9, and this plexypay reads 1"):
-        SeenWebhooks(seen.path)
-
-
-def test_a_file_that_went_away_is_made_anew(seen: SeenWebhooks) -> None:
-    for file in seen.path.parent.iterdir():
-        file.unlink()
-    seen.mark(KEY)
-
-    assert seen(KEY)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ({"path": ":memory:"}, "path: expected a file"),
-        ({"path": ""}, "path: expected a file"),
-        ({"path": "there/is/no/such/folder/x.sqlite"}, "No such file or directory"),
-        ({"keep": 0}, "keep: expected a positive number of seconds, got 0"),
-        ({"keep": float("nan")}, "keep: expected a positive number"),
-        ({"keep": float("inf")}, "keep: expected a positive number"),
-        ({"lease": True}, "lease: expected a positive number of seconds, got True"),
-        ({"lease": "60"}, "lease: expected a positive number of seconds, got '60'"),
-    ],
-)
-def test_what_cannot_be_used_is_named(path: Path, arguments: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigurationError, match=told):
-        SeenWebhooks(**{"path": path, **arguments})
-
-
-def test_it_is_durable_and_leaves_no_connection_open(seen: SeenWebhooks) -> None:
-    with closing(sqlite3.connect(seen.path)) as connection:
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    seen.mark(KEY)
-
-    assert [file.name for file in seen.path.parent.iterdir()] == [seen.path.name]
-
-
 # -------------------------------------------------------------------------- marks of earlier versions
 
 BOUND = "transaction.charged:txn_1:0123456789abcdef0123456789abcdef"
@@ -493,15 +406,26 @@ def test_keys_of_the_callers_own_are_taken_whole(seen: SeenWebhooks, key: str) -
     assert not seen(key)
 
 
-def test_a_store_of_an_earlier_version_is_used_as_it_is(path: Path) -> None:
+def test_a_store_of_an_earlier_version_is_taken_over(path: Path, machine: Machine) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "CREATE TABLE seen (key TEXT PRIMARY KEY, owner TEXT, expires REAL NOT NULL) WITHOUT ROWID;"
             "CREATE INDEX seen_expires ON seen (expires);"
             "PRAGMA application_id = 1349277783; PRAGMA user_version = 1;"
-            "INSERT INTO seen VALUES ('transaction.charged:txn_1', NULL, 9e9);"
+            "INSERT INTO seen VALUES ('transaction.charged:txn_1', NULL, 9e9),"
+            " ('transaction.charged:txn_2', NULL, 5.0), ('refund:1', 'killed', 8e9);"
+            "PRAGMA journal_mode = WAL"
         )
     seen = SeenWebhooks(path)
     assert seen(BOUND)
     seen.mark(BOUND)
-    assert rows(path) == [("transaction.charged:txn_1", True), (BOUND, True)]
+    assert rows(path) == [
+        ("refund:1", False),
+        ("transaction.charged:txn_1", True),
+        (BOUND, True),
+        ("transaction.charged:txn_2", True),
+    ]
+    # A claim of a clock that was ahead is none of a month; a mark that has just run out stays for a day.
+    machine.pass_time(3602)
+    assert seen.claim("refund:1", "me")
+    assert seen("transaction.charged:txn_2")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import attrs
 
 from .._wire.api_errors import is_of_the_api
+from ..api.identities import StoredIdentity
 from ..api.operation import Listing, LookUp, Operation
 from ..errors import (
     APIError,
@@ -136,7 +137,7 @@ class Recovery:
     ) -> tuple[R | None, bool]:
         """Look one reference up; None where the answer is "not found", and whether it is the API's."""
         codec = call.execution.codec(look_up.find)
-        request = look_up.find.request(reference)
+        request = look_up.find.request(StoredIdentity(reference))
         try:
             found: R = await read(
                 call, codec, codec.encode(request), lambda answer: look_up.find.misfit(request, answer)

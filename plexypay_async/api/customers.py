@@ -14,6 +14,7 @@ import attrs
 
 from .facades import F
 from .fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
+from .identities import settle_identity
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 from .transactions import Transaction
@@ -94,6 +95,10 @@ class RetrieveCustomer(Request):
 
     id: str
 
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
+
 
 @attrs.frozen
 class RetrieveCustomerCardTokens(Request):
@@ -113,6 +118,10 @@ class RetrieveCustomerCardTokens(Request):
     """
 
     id: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
 
 
 @attrs.frozen
@@ -137,6 +146,10 @@ class ListCustomerTransactions(ListRequest):
     """
 
     id: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
 
 
 @attrs.frozen(kw_only=True)

@@ -24,6 +24,7 @@ __all__ = ["BadRow", "Row", "open_rows"]
 
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
+_REFERENCE = "order_reference"
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Row:
     encoded: WireRequest | None = None
     """The request as it goes out, where it was needed to compare rows."""
     repeats: int | None = None
-    """The line of an equal row with the same order reference, where a job with a journal found one."""
+    """The line of an earlier row with the same order reference and the same data, if there is one."""
 
     @property
     def order_reference(self) -> str | None:
@@ -53,6 +54,8 @@ class BadRow:
     column: str | None
     reason: str
     order_reference: str | None = None
+    repeats: int | None = None
+    """The line of an earlier row with the same order reference and data, where that is what is wrong."""
 
     @property
     def explanation(self) -> str:
@@ -60,15 +63,19 @@ class BadRow:
         return str(BadRowError(self.reason, self.column))
 
 
-def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
+def open_rows(lines: Lines, name: str, *, without_references: str | None = None) -> Iterator[Row | BadRow]:
     """Return the rows of an input, reading no further than its header.
+
+    With a spreadsheet's marks around them, order references and customers' ids are read as they are meant.
 
     Args:
         lines: The input's lines.
         name: The file's name: ``.jsonl`` and ``.ndjson`` mean JSON Lines. Otherwise the first byte tells.
+        without_references: Why an input without order references is refused, and what to do; None takes it.
 
     Raises:
-        UnusableInputError: There is no header line, or its columns are not those of a payment link.
+        UnusableInputError: There is no header line, or its columns are not those of a payment link, or it has
+            no order references.
     """
     json_lines = name.lower().endswith(_JSON_LINES_ENDINGS)
     for number, data in lines:
@@ -76,8 +83,10 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
             continue
         lines.put_back([(number, data)])
         if json_lines or (data is not None and data.lstrip().startswith(b"{")):
+            if without_references is not None:
+                _refuse_first_object(number, data, without_references)
             break
-        return _csv_rows(lines, number, data or b"")
+        return _csv_rows(lines, number, data or b"", without_references)
     else:
         if not json_lines:
             raise UnusableInputError(
@@ -115,7 +124,9 @@ class _Decoded(Iterator[str]):
         return data.decode("utf-8", "surrogateescape")
 
 
-def _csv_rows(lines: Lines, number: int, first: bytes) -> Iterator[Row | BadRow]:
+def _csv_rows(
+    lines: Lines, number: int, first: bytes, without_references: str | None
+) -> Iterator[Row | BadRow]:
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
     delimiter = _delimiter(first)
@@ -127,6 +138,8 @@ def _csv_rows(lines: Lines, number: int, first: bytes) -> Iterator[Row | BadRow]
     except (csv.Error, BadRowError) as error:
         raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
     columns = _header_columns(header, number)
+    if without_references is not None and _REFERENCE not in columns:
+        raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
     return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
 
 
@@ -244,6 +257,16 @@ def _json_rows(lines: Lines) -> Iterator[Row | BadRow]:
     for number, data in lines:
         if data is None or data.strip():
             yield _row(number, data, _json_object)
+
+
+def _refuse_first_object(number: int, data: bytes | None, why: str) -> None:
+    """Refuse an input whose first object has no order reference; one that cannot be read is a bad row."""
+    try:
+        names = [column_of(name).name for name in _json_object(data)]
+    except BadRowError:
+        return
+    if _REFERENCE not in names:
+        raise UnusableInputError(f"line {number}: no {_REFERENCE}: {why}")
 
 
 def _json_object(data: bytes | None) -> dict[str, Any]:

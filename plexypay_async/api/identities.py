@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._privacy.hiding import shown
-from .._privacy.printable import is_unseen
+from .._privacy.printable import UNSEEN, is_unseen
 from ..errors import ConfigurationError
 
 __all__ = ["StoredIdentity", "check_extra_identities", "folded_identity", "identity_of", "settle_identity"]
@@ -49,14 +49,17 @@ def identity_of(name: str, value: Any) -> str:
         raise ConfigurationError(
             f"{name}: expected a string, got {kind if text == f'a {kind}' else f'{kind} {text}'}"
         )
-    if value.isascii() and value.isprintable() and value and value[0] != " " and value[-1] != " ":
+    if value.isascii() and value.isprintable() and value.strip() == value and value:
         return value
     if isinstance(value, StoredIdentity):
         return value
-    return _composed(name, value)
+    # Of what is printable, nothing but some letters and marks is unseen.
+    if not (value.isprintable() and UNSEEN.search(value) is None and value.strip() == value and value):
+        _check_each(name, value)
+    return unicodedata.normalize("NFC", value)
 
 
-def _composed(name: str, value: str) -> str:
+def _check_each(name: str, value: str) -> None:
     if not value.strip():
         raise ConfigurationError(f"{name}: must not be empty")
     for position, character in enumerate(value, 1):
@@ -67,7 +70,6 @@ def _composed(name: str, value: str) -> str:
             raise ConfigurationError(
                 f"{name}: has {_named(' ')} at character {position}, its {end}; remove it"
             )
-    return unicodedata.normalize("NFC", value)
 
 
 def settle_identity(request: Any, name: str, shown_as: str | None = None) -> None:
@@ -92,6 +94,8 @@ def folded_identity(text: str) -> str:
     """Return a text of any origin without what `identity_of` refuses."""
     if text.isascii() and text.isprintable():
         return text.strip()
+    if text.isprintable() and UNSEEN.search(text) is None:
+        return unicodedata.normalize("NFC", text.strip())
     seen = (
         character if _what_is_wrong(character) is None else " " * character.isspace() for character in text
     )

@@ -33,7 +33,7 @@ from .fields import (
     in_capitals,
     wire,
 )
-from .identities import check_extra_identities, identity_of, settle_identity
+from .identities import check_extra_identities, settle_identity
 from .operation import Bulk, Confirmation, Evidence, Listing, LookUp, Operation, Resource, optionally
 from .replay import Replay
 
@@ -183,14 +183,19 @@ class CreatePaymentLink(Request):
         check_currency("currency", self.currency)
         if self.description is not None:
             check_optional_text("description", self.description)
-        given = self.order_reference
-        if given is not None and (name := identity_of("order_reference", given)) is not given:
-            object.__setattr__(self, "order_reference", name)
+        # Most references and ids are seen here to be usable, without a call for each.
+        name = self.order_reference
+        if name is not None and not (
+            type(name) is str and name.isascii() and name.isprintable() and name.strip() == name and name
+        ):
+            settle_identity(self, "order_reference")
         if self.expires_at is not None:
             check_time("expires_at", self.expires_at)
-        given = self.customer_id
-        if given is not None and (name := identity_of("customer_id", given)) is not given:
-            object.__setattr__(self, "customer_id", name)
+        name = self.customer_id
+        if name is not None and not (
+            type(name) is str and name.isascii() and name.isprintable() and name.strip() == name and name
+        ):
+            settle_identity(self, "customer_id")
         if self.auto_clearing is not None:
             check_bool("auto_clearing", self.auto_clearing)
         if self.validation is not None:

@@ -88,6 +88,7 @@ class RetrieveCustomer(Request):
         The `Customer`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: The id has a character that is not seen; nothing was sent.
         NotFoundError: There is no such customer, or this path is not the API's.
 
     Evidence: **assumed**; override the path with ``paths={"customers.retrieve": "/v1/..."}``.
@@ -112,6 +113,7 @@ class RetrieveCustomerCardTokens(Request):
         `CardTokens`.
 
     Raises:
+        ConfigurationError: The id has a character that is not seen; nothing was sent.
         NotFoundError: There is no such customer, or this path is not the API's.
 
     Evidence: **assumed**; override the path with ``paths={"customers.card_tokens": "/v1/..."}``.

@@ -20,6 +20,7 @@ from .._wire.api_errors import is_of_the_api
 from .._wire.messages import WireResponse
 from .._wire.named_link import NamedLink
 from ..api.fields import says_nothing
+from ..api.identities import StoredIdentity
 from ..api.operation import Listing, LookUp, Operation
 from ..errors import (
     APIError,
@@ -148,7 +149,7 @@ class Recovery:
         What cannot be read as a whole is believed as far as it names the reference.
         """
         codec: OperationCodec[Any] = call.execution.codec(look_up.find)
-        request = look_up.find.request(reference)
+        request = look_up.find.request(StoredIdentity(reference))
         try:
             found: R | NamedLink = await read(
                 call,

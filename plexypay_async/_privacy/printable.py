@@ -13,12 +13,12 @@ import re
 import unicodedata
 from typing import Any
 
-__all__ = ["log", "printable", "printable_json"]
+__all__ = ["UNSEEN", "is_unseen", "log", "printable", "printable_json"]
 
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories: control, format (direction and zero width), half a pair, and two ends of a line."""
 
-_UNSEEN = re.compile(
+UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """What Unicode takes for letters and marks, and nobody sees."""
@@ -35,7 +35,7 @@ def printable(text: str, *, keep: str = "") -> str:
         return text
     return "".join(
         character.encode("unicode_escape").decode("ascii")
-        if _is_escaped(character) and character not in keep
+        if is_unseen(character) and character not in keep
         else character
         for character in text
     )
@@ -52,11 +52,12 @@ def printable_json(value: Any, *, in_ascii: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     # Outside its strings, JSON has none of them.
-    return "".join(_json_escape(character) if _is_escaped(character) else character for character in text)
+    return "".join(_json_escape(character) if is_unseen(character) else character for character in text)
 
 
-def _is_escaped(character: str) -> bool:
-    return unicodedata.category(character) in _ESCAPED or _UNSEEN.match(character) is not None
+def is_unseen(character: str) -> bool:
+    """Tell whether a terminal obeys a character, it turns the direction, ends a line, or is not seen."""
+    return unicodedata.category(character) in _ESCAPED or UNSEEN.match(character) is not None
 
 
 def _json_escape(character: str) -> str:

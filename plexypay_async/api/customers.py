@@ -14,6 +14,7 @@ import attrs
 
 from .facades import F
 from .fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
+from .identities import settle_identity
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 from .transactions import Transaction
@@ -87,12 +88,17 @@ class RetrieveCustomer(Request):
         The `Customer`; of its fields, only `id` is typed, the others are in `raw`.
 
     Raises:
+        ConfigurationError: The id has a character that is not seen; nothing was sent.
         NotFoundError: There is no such customer, or this path is not the API's.
 
     Evidence: **assumed**; override the path with ``paths={"customers.retrieve": "/v1/..."}``.
     """
 
     id: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
 
 
 @attrs.frozen
@@ -107,12 +113,17 @@ class RetrieveCustomerCardTokens(Request):
         `CardTokens`.
 
     Raises:
+        ConfigurationError: The id has a character that is not seen; nothing was sent.
         NotFoundError: There is no such customer, or this path is not the API's.
 
     Evidence: **assumed**; override the path with ``paths={"customers.card_tokens": "/v1/..."}``.
     """
 
     id: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
 
 
 @attrs.frozen
@@ -137,6 +148,10 @@ class ListCustomerTransactions(ListRequest):
     """
 
     id: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "id")
 
 
 @attrs.frozen(kw_only=True)

@@ -26,6 +26,7 @@ from .fields import (
     in_capitals,
     wire,
 )
+from .identities import settle_identity
 
 __all__ = [
     "Address",
@@ -183,6 +184,7 @@ class OrderDetails:
         currency: Three letters, such as ``KZT``; sent in capitals.
         description: In words.
         order_reference: Your order's reference. Give one: by it the payment is found when an answer is lost.
+            Refused where a payment link's would be, and sent in Unicode's form NFC.
         cart_reference: Your cart's reference.
         items: The cart, each item an object under the wire's own names; sent as they are. The fields of an
             item are not published.
@@ -204,8 +206,7 @@ class OrderDetails:
         check_major_units("order_details.amount", self.amount)
         check_currency("order_details.currency", self.currency)
         check_optional_text("order_details.description", self.description)
-        if self.order_reference is not None:
-            check_text("order_details.order_reference", self.order_reference)
+        settle_identity(self, "order_reference", "order_details.order_reference")
         check_optional_text("order_details.cart_reference", self.cart_reference)
         if self.items is not None:
             if not isinstance(self.items, (list, tuple)):

@@ -29,6 +29,7 @@ from .direct_details import (
 )
 from .facades import F
 from .fields import Model, OpenEnum, Part, Request, check_bool, check_given, check_marked, check_text, wire
+from .identities import settle_identity
 from .operation import Evidence, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -183,7 +184,8 @@ class CreateDirectPayment(Request):
         check_part("order_details", self.order_details, OrderDetails)
         check_part("customer_details", self.customer_details, CustomerDetails, optional=True)
         check_part("recurring", self.recurring, DirectRecurring, optional=True)
-        for name in ("terminal_id", "three_ds_notification_url", "external_user_id", "sca_exemption"):
+        settle_identity(self, "external_user_id")
+        for name in ("terminal_id", "three_ds_notification_url", "sca_exemption"):
             if getattr(self, name) is not None:
                 check_text(name, getattr(self, name))
         for name in ("skip_three_ds", "moto"):

@@ -19,6 +19,7 @@ import attrs
 
 from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
+from .identities import check_extra_identities
 
 __all__ = [
     "BodyInExtra",
@@ -146,6 +147,7 @@ class Request:
     def __attrs_post_init__(self) -> None:
         if self.extra is not None:
             check_json_object("extra", self.extra)
+            check_extra_identities(self.extra)
 
 
 @attrs.frozen

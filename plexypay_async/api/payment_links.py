@@ -33,6 +33,7 @@ from .fields import (
     in_capitals,
     wire,
 )
+from .identities import check_extra_identities, settle_identity
 from .operation import Bulk, Confirmation, Ensured, Evidence, Listing, LookUp, Operation, Resource, optionally
 from .replay import Replay
 
@@ -134,10 +135,11 @@ class CreatePaymentLink(Request):
         currency: Three letters, such as ``KZT``; sent in capitals.
         description: What the customer reads on the checkout page.
         order_reference: Your order's reference, unique among your links (from 2023). Give one: it is what
-            makes a retry safe.
+            makes a retry safe. It is sent in Unicode's form NFC; one that has control, format or separator
+            characters, or white space at an end, is refused, since two that look alike make two links.
         expires_at: When the link stops taking payments; an aware datetime, sent in UTC. The server judges
             it, the local clock does not.
-        customer_id: Your customer's id at Plexy Pay.
+        customer_id: Your customer's id at Plexy Pay; refused and sent as `order_reference` is.
         auto_clearing: True (the server's default) captures one hour after authorization; False leaves five
             days to capture or cancel.
         recurring: The series of payments that this link begins.
@@ -154,7 +156,8 @@ class CreatePaymentLink(Request):
         The new `PaymentLink`.
 
     Raises:
-        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        ConfigurationError: A value is of the wrong kind, or a reference has a character that is not seen;
+            nothing was sent.
         UnprocessableError: The server refused the data, for example a reference that is taken.
         OrderReferenceConflictError: After a lost answer, the reference was found on a link with another
             amount or currency, or on one that is cancelled or expired. A link that fits is returned, even
@@ -188,12 +191,19 @@ class CreatePaymentLink(Request):
         check_currency("currency", self.currency)
         if self.description is not None:
             check_optional_text("description", self.description)
-        if self.order_reference is not None:
-            check_text("order_reference", self.order_reference)
+        # Most references and ids are seen here to be usable, without a call for each.
+        name = self.order_reference
+        if name is not None and not (
+            type(name) is str and name.isascii() and name.isprintable() and name.strip() == name and name
+        ):
+            settle_identity(self, "order_reference")
         if self.expires_at is not None:
             check_time("expires_at", self.expires_at)
-        if self.customer_id is not None:
-            check_optional_text("customer_id", self.customer_id)
+        name = self.customer_id
+        if name is not None and not (
+            type(name) is str and name.isascii() and name.isprintable() and name.strip() == name and name
+        ):
+            settle_identity(self, "customer_id")
         if self.auto_clearing is not None:
             check_bool("auto_clearing", self.auto_clearing)
         if self.validation is not None:
@@ -213,6 +223,7 @@ class CreatePaymentLink(Request):
             _check_return_url("callback_url", self.callback_url, metadata)
         if self.extra is not None:
             check_json_object("extra", self.extra)
+            check_extra_identities(self.extra)
 
 
 @attrs.frozen(kw_only=True)
@@ -336,6 +347,7 @@ class RetrievePaymentLinkByOrderReference(Request):
         The `PaymentLink`.
 
     Raises:
+        ConfigurationError: The reference is none that `create` takes; nothing was sent.
         NotFoundError: There is no link with this reference, or this path is not the API's.
 
     Evidence: the answer is published, the path **assumed**; override it with
@@ -343,6 +355,10 @@ class RetrievePaymentLinkByOrderReference(Request):
     """
 
     order_reference: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "order_reference")
 
 
 @attrs.frozen
@@ -481,8 +497,9 @@ class CreateManyPaymentLinks:
     With a `journal` the job can be killed at any instant and run again: each order reference ends up with
     one link. Rows that are done come back from it without a request, rows that may have been sent are looked
     up first. Every row then needs an order reference; one that repeats a reference with equal content is
-    created once and reported each time, one with other content is refused. A row that the API refuses since
-    its reference exists yields that link, if amount and currency are equal, and else a conflict.
+    created once and reported each time, with the earlier one in `repeats`; one with other content is refused.
+    A row that the API refuses since its reference exists yields that link, if amount and currency are equal,
+    and else a conflict.
 
     Args:
         links: The requests, from an iterable or an async iterable.
@@ -547,6 +564,9 @@ class BulkResult:
     """Whether the link comes from the journal, without a request: an earlier run had settled the row."""
     retries: int = 0
     """How often the create was sent again."""
+    repeats: int | None = None
+    """With a journal: the `index` of an earlier request of this job with the same order reference and the
+    same content, for which the link was made; None for a request of its own."""
 
     @property
     def link_id(self) -> str | None:

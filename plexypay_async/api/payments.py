@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 from .direct_payments import ThreeDSecure
 from .facades import F
 from .fields import Model, Request, check_major_units, check_optional_text, check_text, wire
+from .identities import settle_identity
 from .operation import Evidence, Operation, Resource, SettledBy, one_of
 from .replay import Replay
 from .transactions import Transaction
@@ -40,7 +41,7 @@ class SearchPayments(Request):
     """Find a payment by your order's reference, or by its transaction's id.
 
     Args:
-        order_reference: The reference given with the payment.
+        order_reference: The reference given with the payment; refused where a payment link's would be.
         transaction_id: The transaction's id; where both are given, it alone decides.
         extra: Further query parameters, under their wire names.
 
@@ -51,7 +52,7 @@ class SearchPayments(Request):
         tell. The whole answer is in `raw`, a list as ``data``.
 
     Raises:
-        ConfigurationError: Neither is given; nothing was sent.
+        ConfigurationError: Neither is given, or a reference is unusable; nothing was sent.
         NotFoundError: There is no such payment, or this path is not the API's any more.
 
     Evidence: from 2023, for one payment as the answer; that it may be a list or a page is **assumed**.
@@ -64,9 +65,9 @@ class SearchPayments(Request):
         super().__attrs_post_init__()
         if self.order_reference is None and self.transaction_id is None:
             raise ConfigurationError("order_reference, transaction_id: give one of them")
-        for name in ("order_reference", "transaction_id"):
-            if getattr(self, name) is not None:
-                check_text(name, getattr(self, name))
+        settle_identity(self, "order_reference")
+        if self.transaction_id is not None:
+            check_text("transaction_id", self.transaction_id)
 
     @property
     def decisive_reference(self) -> str | None:
@@ -139,7 +140,7 @@ class RefundPayment(Request):
     Args:
         id: The transaction's id.
         amount: In **major** units, a `Decimal` or an `int`; the whole amount unless given.
-        order_reference: A reference of the refund's own.
+        order_reference: A reference of the refund's own; refused where a payment link's would be.
         description: Why, in words.
         extra: Further fields of the body, under their wire names.
 
@@ -165,7 +166,7 @@ class RefundPayment(Request):
         super().__attrs_post_init__()
         if self.amount is not None:
             check_major_units("amount", self.amount)
-        check_optional_text("order_reference", self.order_reference)
+        settle_identity(self, "order_reference")
         check_optional_text("description", self.description)
 
 

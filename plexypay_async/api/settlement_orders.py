@@ -25,6 +25,7 @@ from .fields import (
     key_or_new,
     wire,
 )
+from .identities import settle_identity
 from .operation import Evidence, Listing, Operation, Resource
 from .replay import Replay
 
@@ -62,7 +63,8 @@ class CreateSettlementOrder(Request):
         currency: Three letters, such as ``KZT``; sent in capitals.
         beneficiary_id: Who is paid, a beneficiary's `id`; the field's name is that of the webhook.
         request_id: What makes the order one, however often it is sent. A UUID of version 4 is made for the
-            request unless given; give the earlier one to repeat a call of another process.
+            request unless given; give the earlier one to repeat a call of another process. Sent in Unicode's
+            form NFC; one with characters that are not seen is refused, since it would make a second order.
         extra: Further fields of the body, under their wire names.
 
     Returns:
@@ -90,7 +92,7 @@ class CreateSettlementOrder(Request):
         check_currency("currency", self.currency)
         if self.beneficiary_id is not None:
             check_text("beneficiary_id", self.beneficiary_id)
-        check_text("request_id", self.request_id)
+        settle_identity(self, "request_id")
 
 
 @attrs.frozen

@@ -18,6 +18,7 @@ import attrs
 from ..errors import ConfigurationError
 from .facades import F
 from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
+from .identities import settle_identity
 from .operation import Evidence, Listing, Operation, Resource, Wait
 
 __all__ = [
@@ -241,6 +242,7 @@ class RetrieveTransactionByOrderReference(Request):
         `Payment`.
 
     Raises:
+        ConfigurationError: The reference is none that a payment link takes; nothing was sent.
         NotFoundError: Neither has found it; a note says what `payments.search` answered.
 
     Evidence: **assumed**, that of `payments.search` from 2023; override the path with
@@ -248,6 +250,10 @@ class RetrieveTransactionByOrderReference(Request):
     """
 
     order_reference: str
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        settle_identity(self, "order_reference")
 
 
 @attrs.frozen
@@ -334,7 +340,10 @@ class WaitForTransaction:
         if len(given) != 1:
             told = " and ".join(given) or "none"
             raise ConfigurationError(f"id, payment_link_id, order_reference: give one of them, got {told}")
-        check_text(given[0], getattr(self, given[0]))
+        if given[0] == "order_reference":
+            settle_identity(self, "order_reference")
+        else:
+            check_text(given[0], getattr(self, given[0]))
         if self.until is not None:
             check_text("until", self.until)
         for name in ("timeout", "interval"):

@@ -25,6 +25,7 @@ from .fields import (
     key_or_new,
     wire,
 )
+from .identities import settle_identity
 from .operation import Evidence, Listing, Operation, Resource, SettledBy
 from .replay import Replay
 
@@ -69,7 +70,7 @@ class AuthorizeWalletPayment(Request):
 
     Args:
         amount: In **minor** units: 22 000 KZT is ``2200000``.
-        order_reference: Your order's reference.
+        order_reference: Your order's reference; refused where a payment link's would be.
         currency: Three letters, such as ``KZT``; sent in capitals. That the request has this field is assumed
             from the answer, which does.
         idempotency_key: The header ``Idempotency-Key``: printable ASCII, a UUID of version 4 advised. One is
@@ -100,8 +101,7 @@ class AuthorizeWalletPayment(Request):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_minor_units("amount", self.amount)
-        if self.order_reference is not None:
-            check_text("order_reference", self.order_reference)
+        settle_identity(self, "order_reference")
         if self.currency is not None:
             check_currency("currency", self.currency)
         check_text("idempotency_key", self.idempotency_key)

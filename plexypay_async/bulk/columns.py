@@ -24,9 +24,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..api.fields import read_time, real_time, wire_name
+from ..api.identities import identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
 from ..money import Money
+from .spreadsheets import spoiled, without_marks
 
 __all__ = [
     "COLUMNS",
@@ -103,6 +105,19 @@ def text(value: object) -> str:
         except UnicodeEncodeError:
             raise BadRowError(f"{shown(value)} is not UTF-8 text: save the file as UTF-8") from None
     return value
+
+
+def _identity(value: object) -> str | None:
+    """Read what names an order or a customer, as spreadsheets write it; None where nothing is left of it."""
+    found = without_marks(text(value))
+    if not found:
+        return None
+    if (told := spoiled(found)) is not None:
+        raise BadRowError(f"{shown(found)} {told}")
+    try:
+        return identity_of("cell", found)
+    except ConfigurationError as error:
+        raise BadRowError(str(error).removeprefix("cell: ")) from None
 
 
 def _whole(value: Any, of: str = "", example: str = "") -> int:
@@ -236,6 +251,8 @@ _ANY_KEY = "NAME"
 _BY_NAME: dict[str, Callable[[Any], Any]] = {
     "amount": _amount,
     "currency": _currency,
+    "order_reference": _identity,
+    "customer_id": _identity,
     **dict.fromkeys(("success_url", "failure_url", "cancel_url", "callback_url"), _return_address),
 }
 """How a cell is read whose type does not say all."""
@@ -385,6 +402,8 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     except BadRowError as error:
         error.column = error.column or column.name
         raise
+    if value is None:
+        return
     field = column.field
     added: Any = value if column.key is None else {column.key: value}
     found = values.get(field)
@@ -444,5 +463,5 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
 def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
     for name, cell in row.items():
         if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
-            return cell.strip() or None
+            return without_marks(cell.strip()) or None
     return None

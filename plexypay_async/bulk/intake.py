@@ -5,7 +5,15 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import Any
 
 import attrs
@@ -13,6 +21,7 @@ import attrs
 from .._core.execution import Execution
 from .._core.record import LATE_WORK, EarlierRun
 from .._wire.messages import WireRequest, WireResponse
+from ..api.identities import StoredIdentity
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import (
     ConfigurationError,
@@ -21,7 +30,9 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from .earlier_rows import EarlierRows
 from .journal import Entry, Journal, State, digest_of
+from .spreadsheets import meant_reference
 
 __all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
 
@@ -61,6 +72,8 @@ class Item:
     """Whether the journal's seal proves the id: then the link is never created again."""
     claimed_anew: bool = False
     """Whether nothing existed under its reference when this run claimed it."""
+    repeats: int | None = None
+    """The index of an earlier row of the job that has ended, and that it repeats."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -269,12 +282,26 @@ class JournalIntake:
         self._open: dict[str, _Open] = {}
         self._repeats = 0
         self._fewer_repeats = asyncio.Event()
-        self._writes: set[asyncio.Future[list[Entry]]] = set()
+        self._writes: set[asyncio.Future[tuple[list[Entry], Sequence[int | None]]]] = set()
         self._flush: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._stopped = False
         self._done: list[tuple[str, str, Any]] = []
         self._failed: list[tuple[str, str]] = []
+        self._older: dict[str, str] = {}
+        self._earlier_rows = EarlierRows(is_first_job=True)
+
+    async def begin(self) -> None:
+        """Read from the journal what must be known before the first row."""
+        self._older, self._earlier_rows = await self._journal.call(self._read_journal)
+
+    def _read_journal(self) -> tuple[dict[str, str], EarlierRows]:
+        earlier_rows = EarlierRows(is_first_job=self._journal.is_empty())
+        return self._journal.older_spellings(meant_reference), earlier_rows
+
+    def _claimed(self, *changes: Any) -> tuple[list[Entry], Sequence[int | None]]:
+        entries, claims = self._journal.exchange(*changes), changes[-1]
+        return entries, self._earlier_rows.note(claims, entries)
 
     def take_now(self) -> Item | None:
         """Return the next request, whose claim is durable; None if that takes a wait, and after the last."""
@@ -338,6 +365,10 @@ class JournalIntake:
             item = await self._source.next(wait=not claimed and not refused, until=until)
             if item is None:
                 break
+            if (older := self._older.get(item.request.order_reference or "")) is not None:
+                # An earlier version has sent it so: under the reference of today it would get a second link.
+                item.request = attrs.evolve(item.request, order_reference=StoredIdentity(older))
+                item.wire_request = None
             reference = item.request.order_reference
             if reference is None:
                 refused.append(_refused(item, "a job with a journal needs an order reference on every row"))
@@ -362,11 +393,13 @@ class JournalIntake:
     async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
         rows = [(item.index, reference, digest) for item, reference, digest in claimed]
         items: list[Item] = []
-        for (item, reference, digest), entry in zip(claimed, await self._write(rows), strict=True):
+        entries, repeated = await self._write(rows)
+        for (item, reference, digest), entry, earlier in zip(claimed, entries, repeated, strict=True):
             if entry.state in (State.CLAIMED, State.DONE) and entry.digest != digest:
                 refused = [item, *self._closed(reference).repeats]
                 items += [_refused(each, _differs_from_journal(reference, entry.row)) for each in refused]
                 continue
+            item.repeats = earlier
             self._prepare(item, entry)
             items.append(item)
         return items
@@ -387,18 +420,20 @@ class JournalIntake:
         item.link_id, item.link_is_sealed = entry.link, entry.sealed
         item.earlier = EarlierRun(may_have_done=True, late_work_until=self._late_work_until)
 
-    async def _write(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
+    async def _write(self, claims: list[tuple[int, str, bytes]]) -> tuple[list[Entry], Sequence[int | None]]:
         writing = asyncio.ensure_future(self._exchanged(claims))
         self._writes.add(writing)
         writing.add_done_callback(self._writes.discard)
         # A write goes on even if the worker that waits for it is cancelled.
         return await asyncio.shield(writing)
 
-    async def _exchanged(self, claims: list[tuple[int, str, bytes]]) -> list[Entry]:
+    async def _exchanged(
+        self, claims: list[tuple[int, str, bytes]]
+    ) -> tuple[list[Entry], Sequence[int | None]]:
         done, self._done = self._done, []
         failed, self._failed = self._failed, []
         try:
-            return await self._journal.call(self._journal.exchange, done, failed, claims)
+            return await self._journal.call(self._claimed, done, failed, claims)
         except BaseException:
             # What could not be written now is tried again with the next write.
             self._done[:0], self._failed[:0] = done, failed
@@ -453,8 +488,17 @@ class JournalIntake:
                 self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
             if self._flush is None:
                 self._flush = asyncio.get_running_loop().create_task(self._write_soon())
+        first = item.repeats
+        if first is not None:
+            result = attrs.evolve(result, repeats=first)
         repeats = [
-            attrs.evolve(result, index=repeat.index, request=repeat.request, retries=0)
+            attrs.evolve(
+                result,
+                index=repeat.index,
+                request=repeat.request,
+                retries=0,
+                repeats=item.index if first is None else first,
+            )
             for repeat in open_row.repeats
         ]
         return [result, *repeats]
@@ -497,6 +541,7 @@ class JournalIntake:
             await self._write([])
         else:
             await self._journal.call(self._journal.check_place)
+        self._earlier_rows.close()
         if self._failure is not None:
             raise self._failure
 

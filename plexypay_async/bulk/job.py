@@ -172,6 +172,7 @@ class _Run:
             self._held = journal
             await _enter(journal, execution)
             intake = JournalIntake(source, journal, execution, ordered=options.ordered)
+            await intake.begin()
         self._intake = intake
         for _ in range(self._size):
             worker = _Worker(execution, intake, self.queue, limits, lasting)

@@ -521,6 +521,34 @@ class Journal:
             found = decoded(answer)
             yield reference, State(state), found if found is not None or link is None else {"id": link}
 
+    def is_empty(self) -> bool:
+        """Tell whether no row was ever claimed in it."""
+        return self._open.execute("SELECT 1 FROM links LIMIT 1").fetchone() is None
+
+    def older_spellings(self, meant: Callable[[str], str]) -> dict[str, str]:
+        """Return the references under which an earlier version may have made a link, by what they mean.
+
+        Only those that mean another text than they are, where nothing is known under that text itself.
+
+        Args:
+            meant: Returns what a reference means; most mean what they are.
+        """
+        connection, found = self._open, dict[str, str]()
+        known = "SELECT state FROM links WHERE reference = ? AND state <> ?"
+        unusual = connection.execute(
+            "SELECT reference FROM links WHERE reference GLOB '*[^ -~]*' OR reference GLOB ' *'"
+            " OR reference GLOB '* ' OR reference GLOB '''*' OR reference GLOB '=*'"
+        )
+        odd = [(name, each) for (each,) in unusual if (name := meant(each)) != each]
+        for name, reference in odd:
+            state = connection.execute(known, (reference, State.FAILED)).fetchone()
+            if state is None or connection.execute(known, (name, State.FAILED)).fetchone() is not None:
+                continue
+            # Of several, one that is done is the link's own.
+            if name not in found or state[0] == State.DONE:
+                found[name] = reference
+        return found
+
     @property
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -146,6 +146,7 @@ class PartitionRecord(TypedDict):
     order_reference: str | None
     outcome: str
     """``created``; ``recovered``: an earlier run or attempt made it, and its order reference found it;
+    ``repeated``: an earlier row of the partition is the same, and this is its link;
     ``failed``: there is no link; ``unknown``: there may be one; ``invalid``: the row was bad and not sent."""
     link_id: str | None
     url: str | None
@@ -167,7 +168,7 @@ def create_partition(
     A plain function that pickles, for the map over partitions of a distributed engine. Each order reference
     is looked up before its link is created, so an engine may run a partition again, after any failure: what
     an earlier run has created is found and reported as ``recovered``. A reference that comes twice in a
-    partition with equal content is created once and reported each time.
+    partition with equal content is created once, and reported as ``repeated`` from the second time on.
 
     Works where an event loop runs (a notebook) too; it blocks until the partition is done.
 
@@ -175,8 +176,11 @@ def create_partition(
         rows: `CreatePaymentLink` requests, or mappings of its keyword arguments, amounts in **minor** units.
             None, NaN, NaT and empty text mean "not given"; integers of NumPy are taken as they are and text
             of digits as a number, a float is refused as an amount; a time is an aware datetime or ISO 8601
-            text with an offset. The columns are those of ``plexypay bulk-create``, such as ``metadata.NAME``
-            for a key of the metadata. Every row needs an `order_reference`.
+            text with an offset. In a mapping, an order reference and a customer's id may have the marks that
+            spreadsheets put around a text, ``="..."`` and a leading apostrophe; what a spreadsheet has
+            spoilt, such as ``#N/A`` and ``1.23457E+12``, is refused. The columns are those of
+            ``plexypay bulk-create``, such as ``metadata.NAME`` for a key of the metadata. Every row needs an
+            `order_reference`.
         settings: `PartitionSettings`, or a mapping of its fields. An engine may log a plain mapping as it is:
             put no key into one.
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
@@ -246,7 +250,9 @@ class _Partition:
                 self._sent = [self._sent[result.index] for result in refused]
                 await self._perform(client, (result.request for result in refused))
         for row, first in self._repeats:
-            self._records[row] = {**self._records[first], "index": row}
+            record = self._records[row] = {**self._records[first], "index": row}
+            if record["link_id"] is not None:
+                record["outcome"] = "repeated"
         return [self._records[row] for row in sorted(self._records)]
 
     async def _perform(

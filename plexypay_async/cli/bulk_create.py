@@ -21,7 +21,7 @@ columns (CSV header or JSON keys; amount and currency are required):
   amount_major     in its place, major units as people write them: 22 000,50 or 22000.50
   currency         three letters, such as KZT
   description      what the customer reads
-  order_reference  your order's reference, unique; it makes a retry safe
+  order_reference  your order's reference, unique; it makes a retry safe, and is required: see below
   expires_at       date, time and offset, such as 2099-12-31T23:59:59Z
   customer_id      your customer's id at Plexy Pay
   auto_clearing    true or false (also yes, no, 1, 0)
@@ -31,6 +31,16 @@ columns (CSV header or JSON keys; amount and currency are required):
   recurring.type, recurring.frequency, recurring.expiry, recurring.parent_transaction_id
   extra.NAME       a further field of the request, under its name at Plexy Pay
 In JSON Lines, metadata, recurring and extra may also be objects. An empty cell is a field that is not given.
+
+order references:
+  Without an order reference on every row, running the file again makes every link a second time: a file
+  without the column, or a row without one, is refused unless --no-references says that it is meant.
+  A spreadsheet's errors (#N/A, nan) and shortened numbers (1.23457E+12) are no references: format the column
+  as text and export again. Texts with characters that are not seen are refused too. The marks of a text,
+  ="..." and a leading apostrophe, are taken off, so is white space at the ends, and letters that can be
+  written in two ways are brought into Unicode's form NFC.
+  A row that repeats an earlier one, reference and data, gets no link of its own: such rows are counted, and
+  the exit code is 1, unless --allow-repeats says that they are meant.
 
 journal:
   With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it
@@ -52,7 +62,7 @@ seconds at the most, unless they come again.
 {ENVIRONMENT.format(unless=", unless --sandbox is given")}
 exit codes:
   0    every row became a link
-  1    some did not (bad rows and unknown outcomes count)
+  1    some did not (bad rows and unknown outcomes count), or rows repeat others
   2    the input or the arguments cannot be used; no request was sent
   130  stopped by Ctrl-C (143: by SIGTERM)
 
@@ -104,6 +114,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="check all rows before the first request")
     parser.add_argument(
+        "--no-references",
+        action="store_true",
+        help="take rows without an order_reference: running the file again makes each of their links a second"
+        " time",
+    )
+    parser.add_argument(
+        "--allow-repeats",
+        action="store_true",
+        help="take rows that repeat an earlier one, reference and data, as meant: each gets the link of the"
+        " first",
+    )
+    parser.add_argument(
         "--sandbox", action="store_true", help="try it on a Plexy Pay inside this process; needs no account"
     )
     parser.add_argument(
@@ -154,6 +176,10 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--overwrite needs --results")
     if arguments.resume and arguments.journal is None:
         arguments.parser.error("--resume needs --journal")
+    if arguments.no_references and arguments.journal is not None:
+        arguments.parser.error(
+            "--no-references and --journal exclude each other: a journal knows a row by its order_reference"
+        )
     if arguments.journal is not None and arguments.sandbox:
         arguments.parser.error(
             "--journal and --sandbox exclude each other: the sandbox of this process ends with it. Serve one"
@@ -168,7 +194,7 @@ def run(arguments: argparse.Namespace) -> int:
     connections = arguments.concurrency or MOST_ADAPTIVE
     _allow_open_files(connections * (2 if arguments.sandbox else 1))
     with Source(arguments.file) as source:
-        if arguments.strict:
+        if arguments.strict or (arguments.allow_repeats and arguments.journal is None):
             source.spool()
         run = BulkRun(
             source=source,
@@ -181,6 +207,8 @@ def run(arguments: argparse.Namespace) -> int:
             results_path=arguments.results,
             overwrite=arguments.overwrite,
             journal_path=arguments.journal,
+            no_references=arguments.no_references,
+            allow_repeats=arguments.allow_repeats,
         )
         return run.execute(strict=arguments.strict)
 

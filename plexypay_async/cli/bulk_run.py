@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .job import CUT_OFF, BulkCreateJob
 from .progress import Scale, choose_progress
-from .references import check_references, check_repeats
+from .references import check_references
 from .report import Problems, Tally, tell_sums
 from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
@@ -37,6 +37,10 @@ _LARGEST_COUNTED_FILE = 1 << 20
 
 MOST_ADAPTIVE = 100
 """Links that are under way at a time at the most, where --concurrency does not say more."""
+
+_TWICE = "without one, running the file again makes a second link of every row"
+_NO_REFERENCES = "give --no-references if that is meant"
+_NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
 _FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
@@ -59,6 +63,8 @@ class BulkRun:
         results_path: Where results go, if anywhere.
         overwrite: Whether results that are not of the journal may be replaced.
         journal_path: The journal, if there is one; it is made if it is not there.
+        no_references: Whether rows may have no order reference.
+        allow_repeats: Whether rows that repeat an earlier one are meant.
     """
 
     source: Source
@@ -71,11 +77,14 @@ class BulkRun:
     results_path: str | None
     overwrite: bool
     journal_path: str | None
+    no_references: bool
+    allow_repeats: bool
     _problems: Problems = attrs.field(
         init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
     )
     _tally: Tally = attrs.field(init=False, factory=Tally)
     _job: BulkCreateJob | None = attrs.field(init=False, default=None)
+    _repeated_lines: set[int] = attrs.field(init=False, factory=set[int])
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
     _write: Callable[[str], None] = attrs.field(init=False, default=tell)
 
@@ -92,9 +101,11 @@ class BulkRun:
         with reading(self.source.name):
             if strict:
                 row_count = self._check()
+            elif self.allow_repeats and self.journal_path is None:
+                row_count = sum(1 for _ in self._noted(self._open()[1]))
             elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
                 row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
-            lines, rows = self._open()
+            lines, rows = self._open(keep_repeats=self.allow_repeats or self.journal_path is not None)
         scale = Scale(self._tally, lines, self.source.size, row_count)
 
         received = self._run(rows, scale)
@@ -121,8 +132,8 @@ class BulkRun:
         if not self._tally.done and job.ended_by is None:
             return Exit.UNUSABLE
         ended_early = job.ended_by is not None or change is not None
-        incomplete = self._tally.not_created or ended_early or job.unsaved is not None
-        return Exit.INCOMPLETE if incomplete or untold else Exit.OK
+        incomplete = self._tally.not_created or ended_early or (job.repeated and not self.allow_repeats)
+        return Exit.INCOMPLETE if incomplete or job.unsaved is not None or untold else Exit.OK
 
     def _tell_sums(self) -> bool:
         """Write the closing table; tell whether that failed."""
@@ -170,18 +181,34 @@ class BulkRun:
             )
         return True
 
-    def _open(self) -> tuple[Lines, Iterator[Row | BadRow]]:
+    def _open(self, *, keep_repeats: bool = True) -> tuple[Lines, Iterator[Row | BadRow]]:
         lines = self.source.lines()
-        rows = open_rows(lines, self.source.name)
-        return lines, rows if self.journal_path is None else check_references(rows)
+        with_journal = self.journal_path is not None
+        refused = (
+            f"{_NEEDED_BY_JOURNAL}: add the column"
+            if with_journal
+            else f"{_TWICE}; add the column, or {_NO_REFERENCES}"
+        )
+        rows = open_rows(lines, self.source.name, without_references=None if self.no_references else refused)
+        required = _NEEDED_BY_JOURNAL if with_journal else f"{_TWICE}; give it one, or {_NO_REFERENCES}"
+        return lines, check_references(
+            rows, required=None if self.no_references else required, keep_repeats=keep_repeats
+        )
+
+    def _noted(self, rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """Yield the rows, and note which ones later rows repeat, where no journal has their links."""
+        for row in rows:
+            if row.repeats is not None and self.journal_path is None:
+                self._repeated_lines.add(row.repeats)
+            yield row
 
     def _check(self) -> int:
         """Tell all bad rows, and return the number of rows if none is bad."""
-        _, rows = self._open()
+        _, rows = self._open(keep_repeats=self.allow_repeats)
         if sys.stderr.isatty():
             tell("checking all rows ...")
         count = bad = 0
-        for row in check_repeats(rows) if self.journal_path is None else rows:
+        for row in self._noted(rows):
             count += 1
             refusal = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
             if refusal is not None:
@@ -224,6 +251,8 @@ class BulkRun:
                 open_results=None if self.results_path is None else self._open_results,
                 secret=api_key,
                 in_thread=not self.source.repeatable,
+                repeated_lines=self._repeated_lines,
+                allow_repeats=self.allow_repeats,
                 write=progress.write,
             )
             try:
@@ -260,8 +289,14 @@ class BulkRun:
         if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
-            named = " (PLEXYPAY_BASE_URL is its address)" if self.base_url is None else ""
-            tell(f"plexypay: this was a sandbox, not Plexy Pay: no money moves by these links{named}")
+            by = " (PLEXYPAY_BASE_URL is its address)" if self.base_url is None else ""
+            tell(f"plexypay: this was a sandbox, not Plexy Pay: no money moves by these links{by}")
+        if job.repeated and not self.allow_repeats:
+            tell(
+                f"plexypay: {_counted(job.repeated, 'row repeats', 'rows repeat')} an earlier row, its order"
+                " reference and its data: no second link was made. Look whether orders have lost references"
+                " of their own; give --allow-repeats if the repeats are meant"
+            )
         if job.ended_by is not None:
             tell(
                 f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"

@@ -14,7 +14,7 @@ class Exit(enum.IntEnum):
     OK = 0
     """Every row became a link."""
     INCOMPLETE = 1
-    """Some row did not become a link, or it is not known whether it did."""
+    """Some row did not become a link, or repeats another, or it is not known whether it became one."""
     UNUSABLE = 2
     """The arguments, the settings or the input cannot be used; no request was sent."""
 

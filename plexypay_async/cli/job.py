@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterator
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -55,6 +55,8 @@ class BulkCreateJob:
             that are `known` to it; called once it is sure that the job can begin.
         secret: The API key, which is struck from every text that the server sends.
         in_thread: Whether reading a row may block, as it does on a pipe.
+        repeated_lines: Without a journal: the lines of the rows that later ones repeat.
+        allow_repeats: Whether rows that repeat others are meant, and so no problem.
         write: Writes a line to the user.
     """
 
@@ -66,6 +68,8 @@ class BulkCreateJob:
     secret: Secret[str]
     in_thread: bool
     write: Callable[[str], None]
+    repeated_lines: Container[int] = ()
+    allow_repeats: bool = False
     not_sent: int = attrs.field(init=False, default=0)
     """How many rows were read and not sent, because the job had ended."""
     ended_by: str | None = attrs.field(init=False, default=None)
@@ -83,6 +87,13 @@ class BulkCreateJob:
     _begun: bool = attrs.field(init=False, default=False)
     _results: ResultsFile | None = attrs.field(init=False, default=None)
     _refusals: list[tuple[int, str]] = attrs.field(init=False, factory=list[tuple[int, str]])
+    repeated: int = attrs.field(init=False, default=0)
+    """How many rows repeat the order reference and the data of an earlier one."""
+    _settled: dict[int, tuple[RowOutcome, dict[str, Any]]] = attrs.field(
+        init=False, factory=dict[int, tuple[RowOutcome, dict[str, Any]]]
+    )
+    """What became of the rows that later ones repeat, by their lines."""
+    _waiting: dict[int, list[Row]] = attrs.field(init=False, factory=dict[int, list[Row]])
 
     async def run(
         self, client: AsyncPlexyPay, *, concurrency: int | None, max_rate: float | None, timeout: float
@@ -190,9 +201,12 @@ class BulkCreateJob:
                     if self.ended_by is not None:
                         return
                     self.last_line = row.line
+                    self._note_repeat(row)
                     if isinstance(row, BadRow):
                         self.problems.add(row.line, row.explanation, self.write)
                         self._record(row, RowOutcome.INVALID, error_message=row.explanation)
+                    elif row.repeats is not None and self.journal is None:
+                        self._record_repeat(row, row.repeats)
                     else:
                         if row.ends_open:
                             self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
@@ -213,6 +227,24 @@ class BulkCreateJob:
         if not self.handed:
             raise UnusableInputError(f"{reason}; nothing was sent")
         self.end(f"stopped: {reason}")
+
+    def _note_repeat(self, row: Row | BadRow) -> None:
+        if row.repeats is None:
+            return
+        self.repeated += 1
+        if not self.allow_repeats and isinstance(row, Row):
+            told = f"order {row.order_reference}: is the same row as in line {row.repeats}"
+            self.problems.add(row.line, told, self.write)
+
+    def _record_repeat(self, row: Row, first: int) -> None:
+        """Record what became of the row that this one repeats, as soon as it is known."""
+        settled = self._settled.get(first)
+        if settled is None:
+            self._waiting.setdefault(first, []).append(row)
+            return
+        outcome, columns = settled
+        has_link = outcome in (RowOutcome.CREATED, RowOutcome.RECOVERED)
+        self._record(row, RowOutcome.REPEATED if has_link else outcome, **columns)
 
     async def _rows_here(self) -> AsyncGenerator[Row | BadRow]:
         for count, row in enumerate(self.rows, 1):
@@ -280,6 +312,10 @@ class BulkCreateJob:
     def _record(self, row: Row | BadRow, outcome: RowOutcome, **columns: Any) -> None:
         """Count a row, and write its line of the results with these other columns."""
         self.tally.outcomes[outcome] += 1
+        if row.line in self.repeated_lines:
+            self._settled[row.line] = outcome, columns
+            for repeat in self._waiting.pop(row.line, ()):
+                self._record_repeat(repeat, row.line)
         if self._results is None:
             return
         result = RowResult(line=row.line, order_reference=row.order_reference, outcome=outcome, **columns)

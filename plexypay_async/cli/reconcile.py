@@ -22,6 +22,12 @@ what is reported:
   unreadable      an answer kept in the journal whose id, amount or currency cannot be read, so that only the
                   row and the account are compared: look at the link
   invalid         a row that cannot be read or has no order_reference, and so cannot be compared
+  repeated        a row that repeats an earlier one, order reference and data, and so has no link of its
+                  own; not reported with --allow-repeats
+
+Order references are compared as bulk-create reads them from a file: without the marks of a text, white space
+at the ends and characters that are not seen, and in Unicode's form NFC. Links whose references differ in
+these alone are links of one order.
 
 Amounts are in minor units. Nothing is changed: not the account, and not a row of the journal. A journal
 that a job is using is refused; so run this when the job has ended.
@@ -61,6 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="report the account's other links too, not only their number"
     )
+    parser.add_argument(
+        "--allow-repeats", action="store_true", help="take rows that repeat an earlier one as meant"
+    )
     parser.set_defaults(run=run)
 
 
@@ -84,5 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
             base_url=arguments.base_url,
             everything=arguments.all,
             as_json=arguments.json,
+            allow_repeats=arguments.allow_repeats,
         )
         return run.execute()

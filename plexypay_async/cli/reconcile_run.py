@@ -35,6 +35,7 @@ from .terminal import drop_output, show, tell
 
 __all__ = ["ReconcileRun"]
 
+_NEEDED = "a job with a journal needs one on every row"
 _NAMES = {
     FindingKind.NO_LINK: "rows without a link",
     FindingKind.NO_ROW: "links without a row",
@@ -57,6 +58,7 @@ class ReconcileRun:
         base_url: The API's address; None leaves it to the environment.
         everything: Whether the account's other links are reported too.
         as_json: Whether findings are written as JSON Lines.
+        allow_repeats: Whether rows that repeat others are meant, and so no finding.
     """
 
     source: Source
@@ -65,6 +67,7 @@ class ReconcileRun:
     base_url: str | None
     everything: bool
     as_json: bool
+    allow_repeats: bool = False
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
 
     def execute(self) -> int:
@@ -73,9 +76,12 @@ class ReconcileRun:
         Raises:
             UnusableInputError: The input, the journal or the account cannot be used.
         """
-        with Reconciliation.open(everything=self.everything) as reconciliation:
+        with Reconciliation.open(
+            everything=self.everything, allow_repeats=self.allow_repeats
+        ) as reconciliation:
             with reading(self.source.name):
-                reconciliation.add_rows(check_references(open_rows(self.source.lines(), self.source.name)))
+                rows = open_rows(self.source.lines(), self.source.name)
+                reconciliation.add_rows(check_references(rows, required=_NEEDED))
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
@@ -155,6 +161,7 @@ class ReconcileRun:
             else:
                 tell_table(
                     ("rows", f"{sums['rows']:,}"),
+                    ("  of them repeated", f"{sums['repeated_rows']:,}"),
                     ("rows of the journal", f"{sums['journal_rows']:,}"),
                     ("links of the account", f"{sums['links']:,}"),
                     ("  of neither", f"{sums['other_links']:,}"),

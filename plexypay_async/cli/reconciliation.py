@@ -22,6 +22,7 @@ from .._privacy.hiding import id_in, text_in
 from .._wire.converter import integer
 from ..api.payment_links import PaymentLinkSummary
 from ..bulk.journal import State
+from ..bulk.spreadsheets import meant_reference
 from .rows import BadRow, Row
 
 __all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]
@@ -30,6 +31,7 @@ SCHEMA = """
 CREATE TABLE rows (
     reference TEXT PRIMARY KEY, line INTEGER NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE repeated (line INTEGER NOT NULL, reference TEXT NOT NULL, first INTEGER NOT NULL);
 CREATE TABLE invalid (line INTEGER NOT NULL, reference TEXT, reason TEXT NOT NULL);
 CREATE TABLE journal (
     reference TEXT PRIMARY KEY, state INTEGER NOT NULL, id TEXT, amount TEXT, currency TEXT, unread TEXT
@@ -59,6 +61,7 @@ class FindingKind(enum.StrEnum):
     CLAIMED = "claimed"
     UNREADABLE = "unreadable"
     INVALID = "invalid"
+    REPEATED = "repeated"
 
 
 @attrs.frozen
@@ -90,17 +93,19 @@ class Reconciliation:
     Args:
         database: An empty database with the tables of `SCHEMA`.
         everything: Whether links that are in neither the rows nor the journal are reported, too.
+        allow_repeats: Whether rows that repeat others are not reported.
     """
 
     _database: sqlite3.Connection
     _everything: bool
+    _allow_repeats: bool = False
 
     @classmethod
     @contextmanager
-    def open(cls, *, everything: bool = False) -> Generator[Self]:
+    def open(cls, *, everything: bool = False, allow_repeats: bool = False) -> Generator[Self]:
         """Open one in a temporary database, which is deleted when the block ends."""
         with temporary_database(SCHEMA) as database:
-            yield cls(database, everything)
+            yield cls(database, everything, allow_repeats)
 
     def add_rows(self, rows: Iterable[Row | BadRow]) -> None:
         """Add the file's rows, as `check_references` yields them."""
@@ -114,24 +119,35 @@ class Reconciliation:
                     "INSERT INTO rows VALUES (?, ?, ?, ?)",
                     (row.order_reference, row.line, str(row.request.amount), row.request.currency),
                 )
+            else:
+                self._database.execute(
+                    "INSERT INTO repeated VALUES (?, ?, ?)", (row.line, row.order_reference, row.repeats)
+                )
 
     def add_journal(self, links: Iterable[tuple[str, State, Any]]) -> None:
         """Add the journal's rows, as `Journal.iterate` yields them."""
-        for reference, state, link in links:
+        for reference, state, link in _usual_first(links):
             kept = _kept_in(link)
             # Of a row that is purged there is the id alone.
             expected = kept if isinstance(link, dict) and link.keys() != {"id"} else ("id",)
             unread = [name for name in expected if kept[name] is None and state is State.DONE]
             self._database.execute(
                 "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)",
-                (reference, state, *kept.values(), ", ".join(unread) or None),
+                (self._free_name(reference), state, *kept.values(), ", ".join(unread) or None),
             )
+
+    def _free_name(self, reference: str) -> str:
+        """Return what a reference of the journal is meant as; itself where another one is meant so."""
+        meant = meant_reference(reference)
+        found = self._database.execute("SELECT 1 FROM journal WHERE reference = ?", (meant,)).fetchone()
+        return meant if found is None else reference
 
     def add_link(self, link: PaymentLinkSummary) -> None:
         """Add a link of the account; one that the listing shows twice is one link."""
+        meant = None if link.order_reference is None else meant_reference(link.order_reference)
         self._database.execute(
             "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?)",
-            (link.id, link.order_reference, str(link.status), str(link.amount), link.currency.upper()),
+            (link.id, meant, str(link.status), str(link.amount), link.currency.upper()),
         )
 
     def findings(self) -> Iterator[Finding]:
@@ -144,11 +160,18 @@ class Reconciliation:
         yield from self._claimed()
         yield from self._unreadable()
         yield from self._links_without_row()
+        if not self._allow_repeats:
+            yield from self._repeated()
 
     def sums(self) -> dict[str, int]:
-        """Return how much was compared, and how many links are in none of the others; call it at last."""
+        """Return how much was compared, and how many links are in none of the others; call it at last.
+
+        ``rows`` are all rows of the file, the repeated and invalid ones among them.
+        """
+        every = "SELECT line FROM rows UNION ALL SELECT line FROM repeated UNION ALL SELECT line FROM invalid"
         counted = {
-            "rows": "rows",
+            "rows": f"({every})",
+            "repeated_rows": "repeated",
             "journal_rows": "journal",
             "links": "links",
             "other_links": "judged_links WHERE NOT ours",
@@ -161,6 +184,11 @@ class Reconciliation:
     def _invalid(self) -> Iterator[Finding]:
         for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):
             yield Finding(kind=FindingKind.INVALID, line=line, order_reference=reference, detail=reason)
+
+    def _repeated(self) -> Iterator[Finding]:
+        for line, reference, first in self._database.execute("SELECT * FROM repeated ORDER BY line"):
+            detail = f"is the same row as in line {first}: it has no link of its own"
+            yield Finding(kind=FindingKind.REPEATED, line=line, order_reference=reference, detail=detail)
 
     def _rows_without_link(self) -> Iterator[Finding]:
         found = self._database.execute(
@@ -290,3 +318,14 @@ def _kept_in(link: Any) -> dict[str, str | None]:
         "amount": amount,
         "currency": None if currency is None else currency.upper(),
     }
+
+
+def _usual_first(links: Iterable[tuple[str, State, Any]]) -> Iterator[tuple[str, State, Any]]:
+    """Yield the rows of a journal, at last those whose references are not meant as they are written."""
+    others: list[tuple[str, State, Any]] = []
+    for each in links:
+        if meant_reference(each[0]) == each[0]:
+            yield each
+        else:
+            others.append(each)
+    yield from others

@@ -18,27 +18,50 @@ from ..bulk.journal import digest_of
 from ..errors import ConfigurationError
 from .rows import BadRow, Row
 
-__all__ = ["check_references", "check_repeats"]
+__all__ = ["check_references"]
 
+_COLUMN = "order_reference"
 _SCHEMA = "CREATE TABLE seen (reference TEXT PRIMARY KEY, line INTEGER, digest BLOB) WITHOUT ROWID"
 
 
-def check_references(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Yield the rows as a journal takes them, with their encoded requests.
+def check_references(
+    rows: Iterable[Row | BadRow], *, required: str | None, keep_repeats: bool = True
+) -> Iterator[Row | BadRow]:
+    """Yield the rows as a job takes them, with their encoded requests.
 
-    A row without an order reference is a bad row, and so is one that repeats a reference with other content.
-    One that repeats it with equal content has the line of the first in `repeats`.
+    A row that repeats an order reference with other content is a bad row.
+
+    Args:
+        rows: The input's rows.
+        required: What to tell of a row without an order reference; None takes it.
+        keep_repeats: Whether a row that repeats a reference with equal content is a row, with the line of the
+            first in `repeats`; else it is a bad row.
     """
     codec = OperationCodec(PaymentLinks.create)
     with temporary_database(_SCHEMA) as database:
         for row in rows:
-            yield row if isinstance(row, BadRow) else _checked(database, codec, row)
+            if isinstance(row, BadRow):
+                yield row
+            elif row.order_reference is not None:
+                checked = _checked(database, codec, row, row.order_reference)
+                yield checked if keep_repeats or checked.repeats is None else _repeated(checked)
+            else:
+                yield (
+                    row if required is None else BadRow(row.line, "order_reference", f"is empty: {required}")
+                )
 
 
-def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], row: Row) -> Row | BadRow:
-    reference = row.order_reference
-    if reference is None:
-        return BadRow(row.line, "order_reference", "is empty: a job with a journal needs one on every row")
+def _repeated(row: Row | BadRow) -> BadRow:
+    reason = (
+        f"is the same as in line {row.repeats}, and so is the rest of the row: remove it, give it a reference"
+        " of its own, or give --allow-repeats if the repeat is meant"
+    )
+    return BadRow(row.line, _COLUMN, reason, row.order_reference, row.repeats)
+
+
+def _checked(
+    database: sqlite3.Connection, codec: OperationCodec[PaymentLink], row: Row, reference: str
+) -> Row | BadRow:
     try:
         encoded = codec.encode(row.request, ordered=True)
     except ConfigurationError as error:
@@ -48,31 +71,15 @@ def _checked(database: sqlite3.Connection, codec: OperationCodec[PaymentLink], r
     if digest_of_first == digest:
         return attrs.evolve(row, encoded=encoded, repeats=None if first == row.line else first)
     reason = f"is the same as in line {first}, and the rest of the row is not: correct one of the two"
-    return BadRow(row.line, "order_reference", reason, reference)
+    return BadRow(row.line, _COLUMN, reason, reference)
 
 
-def check_repeats(rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
-    """Yield the rows of a job without a journal; one that repeats an order reference is a bad row."""
-    with temporary_database(_SCHEMA) as database:
-        for row in rows:
-            reference = row.order_reference
-            if isinstance(row, Row) and reference is not None:
-                first, _ = _first(database, reference, row.line)
-                if first != row.line:
-                    reason = f"is the same as in line {first}: the server takes each order reference once"
-                    yield BadRow(row.line, "order_reference", reason, reference)
-                    continue
-            yield row
-
-
-def _first(
-    database: sqlite3.Connection, reference: str, line: int, digest: bytes | None = None
-) -> tuple[int, bytes | None]:
+def _first(database: sqlite3.Connection, reference: str, line: int, digest: bytes) -> tuple[int, bytes]:
     """Return the line and digest of the first row with this reference, which may be this very row."""
     added = database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (reference, line, digest))
     if added.rowcount == 1:
         return line, digest
-    first: tuple[int, bytes | None] = database.execute(
+    first: tuple[int, bytes] = database.execute(
         "SELECT line, digest FROM seen WHERE reference = ?", (reference,)
     ).fetchone()
     return first

@@ -72,15 +72,15 @@ class Problems:
 def tell_sums(tally: Tally, *, with_journal: bool) -> None:
     """Write the closing table of a bulk job to standard output."""
     outcomes = tally.outcomes
-    of_journal = (
-        ("from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),
-        ("repeated rows", f"{outcomes[RowOutcome.REPEATED]:,}"),
-    )
+    of_journal = (("from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),)
+    repeated = outcomes[RowOutcome.REPEATED]
+    of_repeats = (("repeated rows", f"{repeated:,}"),)
     rate = tally.created / tally.seconds if tally.seconds > 0 else 0.0
     tell_table(
         ("created", f"{tally.created:,}"),
         ("  of them recovered", f"{outcomes[RowOutcome.RECOVERED]:,}"),
         *(of_journal if with_journal else ()),
+        *(of_repeats if with_journal or repeated else ()),
         ("failed", f"{tally.not_created:,}"),
         ("  of them bad rows", f"{outcomes[RowOutcome.INVALID]:,}"),
         ("  of them unknown", f"{outcomes[RowOutcome.UNKNOWN]:,}"),

@@ -24,6 +24,7 @@ __all__ = ["BadRow", "Row", "open_rows"]
 
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
+_REFERENCE = "order_reference"
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Row:
     ends_open: bool = False
     """Whether it is the last of a CSV file whose last line has no line feed: it may have been cut there."""
     repeats: int | None = None
-    """The line of an equal row with the same order reference, where a job with a journal found one."""
+    """The line of an earlier row with the same order reference and the same data, if there is one."""
 
     @property
     def order_reference(self) -> str | None:
@@ -55,6 +56,8 @@ class BadRow:
     column: str | None
     reason: str
     order_reference: str | None = None
+    repeats: int | None = None
+    """The line of an earlier row with the same order reference and data, where that is what is wrong."""
 
     @property
     def explanation(self) -> str:
@@ -62,15 +65,19 @@ class BadRow:
         return str(BadRowError(self.reason, self.column))
 
 
-def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
+def open_rows(lines: Lines, name: str, *, without_references: str | None = None) -> Iterator[Row | BadRow]:
     """Return the rows of an input, reading no further than its header.
+
+    With a spreadsheet's marks around them, order references and customers' ids are read as they are meant.
 
     Args:
         lines: The input's lines.
         name: The file's name: ``.jsonl`` and ``.ndjson`` mean JSON Lines. Otherwise the first byte tells.
+        without_references: Why an input without order references is refused, and what to do; None takes it.
 
     Raises:
-        UnusableInputError: There is no header line, or its columns are not those of a payment link.
+        UnusableInputError: There is no header line, or its columns are not those of a payment link, or it has
+            no order references.
     """
     json_lines = name.lower().endswith(_JSON_LINES_ENDINGS)
     named: str | None = None
@@ -86,8 +93,10 @@ def open_rows(lines: Lines, name: str) -> Iterator[Row | BadRow]:
                 raise UnusableInputError(
                     f"line {number}: a JSON object stands on several lines: write each object on one line"
                 )
+            if without_references is not None:
+                _refuse_first_object(number, data, without_references)
             break
-        return _csv_rows(lines, number, data or b"", named)
+        return _csv_rows(lines, number, data or b"", named, without_references)
     else:
         if not json_lines:
             raise UnusableInputError(
@@ -125,7 +134,9 @@ class _Decoded(Iterator[str]):
         return data.decode("utf-8", "surrogateescape")
 
 
-def _csv_rows(lines: Lines, number: int, first: bytes, named: str | None) -> Iterator[Row | BadRow]:
+def _csv_rows(
+    lines: Lines, number: int, first: bytes, named: str | None, without_references: str | None
+) -> Iterator[Row | BadRow]:
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
     delimiter = named or _delimiter(first)
@@ -137,6 +148,8 @@ def _csv_rows(lines: Lines, number: int, first: bytes, named: str | None) -> Ite
     except (csv.Error, BadRowError) as error:
         raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
     columns = _header_columns(header, number)
+    if without_references is not None and _REFERENCE not in columns:
+        raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
     return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
 
 
@@ -283,6 +296,16 @@ def _json_rows(lines: Lines) -> Iterator[Row | BadRow]:
     for number, data in lines:
         if data is None or data.strip():
             yield _row(number, data, _json_object)
+
+
+def _refuse_first_object(number: int, data: bytes | None, why: str) -> None:
+    """Refuse an input whose first object has no order reference; one that cannot be read is a bad row."""
+    try:
+        names = [column_of(name).name for name in _json_object(data)]
+    except BadRowError:
+        return
+    if _REFERENCE not in names:
+        raise UnusableInputError(f"line {number}: no {_REFERENCE}: {why}")
 
 
 def _json_object(data: bytes | None) -> dict[str, Any]:

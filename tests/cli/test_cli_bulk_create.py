@@ -36,7 +36,7 @@ def orders(tmp_path: Path) -> Path:
         "amount,currency,description,order_reference\n"
         "2200000,KZT,Тур,ORD-1\n"
         "100,USD,Course,ORD-2\n"
-        "300,KZT,,\n",
+        "300,KZT,,ORD-3\n",
         encoding="utf-8",
     )
     return path
@@ -95,7 +95,7 @@ def test_all_created(orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert [(row["line"], row["order_reference"], row["outcome"]) for row in rows] == [
         ("2", "ORD-1", "created"),
         ("3", "ORD-2", "created"),
-        ("4", "", "created"),
+        ("4", "ORD-3", "created"),
     ]
     for row in rows:
         assert row["link_id"].startswith("pl_")
@@ -122,7 +122,9 @@ def test_the_example_file_is_what_it_says() -> None:
 
 def test_bad_rows_are_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.jsonl"
-    path.write_text('amount,currency,order_reference\n1,KZT,"A\nB"\n22 000.00,KZT,C\n3,KZT,D\n')
+    path.write_text(
+        'amount,currency,description,order_reference\n1,KZT,"two\nlines",A\n22 000.00,KZT,,C\n3,KZT,,D\n'
+    )
     assert main(["bulk-create", str(path), "--sandbox", "--results", str(results)]) == 1
     captured = capsys.readouterr()
     assert f"{path}:4: column amount: '22 000.00' is not a whole number of minor units" in captured.err
@@ -137,7 +139,7 @@ def test_bad_rows_are_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.
 def test_only_the_first_bad_rows_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("amount,currency\n" + "0,KZT\n" * 400)
-    assert main(["bulk-create", str(path), "--sandbox"]) == 1
+    assert main(["bulk-create", str(path), "--sandbox", "--no-references"]) == 1
     error = capsys.readouterr().err
     assert error.count("column amount") == 20
     assert "and 380 more: give --results FILE" in error
@@ -145,13 +147,13 @@ def test_only_the_first_bad_rows_are_printed(tmp_path: Path, capsys: pytest.Capt
 
 def test_what_the_server_refuses_is_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
-    path.write_text("amount,currency,order_reference\n1,KZT,A\n2,KZT,A\n")
+    path.write_text("amount,currency,order_reference\n1,KZT,A\n2,KZT,B\n")
     arguments = ["bulk-create", str(path), "--sandbox", "--concurrency", "1", "--results", str(results)]
-    assert main(arguments) == 1
+    assert main([*arguments, "--fault", "status=422,code=5,times=1"]) == 1
     captured = capsys.readouterr()
-    assert f"{path}:3: order A: HTTP 422, code 5:" in captured.err
+    assert f"{path}:2: order A: HTTP 422, code 5" in captured.err
     assert sums(captured.out)["failed"] == "1"
-    _, failed = table(results)
+    failed, _ = table(results)
     assert (failed["outcome"], failed["error"], failed["error_code"]) == ("failed", "UnprocessableError", "5")
     assert failed["link_id"] == ""
 
@@ -161,7 +163,7 @@ def test_a_lost_answer_without_a_reference_is_unknown(
 ) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
     path.write_text("amount,currency,order_reference\n1,KZT,\n")
-    arguments = ["bulk-create", str(path), "--sandbox", "--fault", "cut=after,times=1"]
+    arguments = ["bulk-create", str(path), "--sandbox", "--no-references", "--fault", "cut=after,times=1"]
     assert main([*arguments, "--results", str(results)]) == 1
     captured = capsys.readouterr()
     assert sums(captured.out)["of them unknown"] == "1"
@@ -210,7 +212,7 @@ def test_strict_sends_nothing_when_a_row_is_bad(tmp_path: Path, capsys: pytest.C
 def test_rows_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     text = "amount,currency,description\n1,KZT,Тур\n0,KZT,\n3,KZT,\n"
     for extra, code, created in (((), 1, "2"), (("--strict",), 2, None)):
-        done = run_command("bulk-create", "-", "--sandbox", *extra, stdin=text)
+        done = run_command("bulk-create", "-", "--sandbox", "--no-references", *extra, stdin=text)
         assert done.returncode == code
         assert "stdin:3: column amount:" in done.stderr
         assert sums(done.stdout).get("created") == created
@@ -301,7 +303,7 @@ def test_a_plain_http_address_is_refused(
 
 @pytest.mark.parametrize("by_variable", [True, False])
 def test_a_server_elsewhere(orders: Path, server: str, tmp_path: Path, by_variable: bool) -> None:
-    orders.write_text("amount,currency\n1,KZT\n2,KZT\n")
+    orders.write_text(f"amount,currency,order_reference\n1,KZT,A{by_variable}\n2,KZT,B{by_variable}\n")
     results = tmp_path / "results.csv"
     arguments = ["bulk-create", str(orders), "--results", str(results)]
     if by_variable:
@@ -318,9 +320,8 @@ def test_a_refused_key_ends_the_job_early(server: str, tmp_path: Path) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
     path.write_text("amount,currency\n" + "1,KZT\n" * 5000)
     wrong = "pr_ffffffffffffffffffffffffffffffff"
-    done = run_command(
-        "bulk-create", str(path), "--base-url", server, "--results", str(results), PLEXYPAY_API_KEY=wrong
-    )
+    arguments = ["bulk-create", str(path), "--no-references", "--base-url", server, "--results", str(results)]
+    done = run_command(*arguments, PLEXYPAY_API_KEY=wrong)
     assert done.returncode == 1
     assert done.stderr.count("HTTP 401") == done.stderr.count("the server refuses the API key: HTTP 401") == 1
     assert "were not attempted" in done.stderr
@@ -338,7 +339,7 @@ def test_a_refusal_among_other_answers_is_the_row_s_own(
 ) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("amount,currency\n" + "1,KZT\n" * 5)
-    arguments = ["bulk-create", str(path), "--sandbox", "--concurrency", "1"]
+    arguments = ["bulk-create", str(path), "--sandbox", "--concurrency", "1", "--no-references"]
     assert main([*arguments, "--fault", "status=403,times=2"]) == 1
     captured = capsys.readouterr()
     assert captured.err.count("HTTP 403") == 2
@@ -348,7 +349,7 @@ def test_a_refusal_among_other_answers_is_the_row_s_own(
 
 def test_a_refused_key_does_not_wait_for_more_of_a_pipe(server: str) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "bulk-create", "-", "--base-url", server],
+        [*COMMAND, "bulk-create", "-", "--no-references", "--base-url", server],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -371,7 +372,7 @@ def test_results_that_cannot_be_written_are_told_and_end_the_job(tmp_path: Path)
     path, results = tmp_path / "orders.csv", tmp_path / "results.jsonl"
     path.write_text("amount,currency\n" + "1,KZT\n" * 5000)
     process = subprocess.run(
-        [*COMMAND, "bulk-create", str(path), "--sandbox", "--results", str(results)],
+        [*COMMAND, "bulk-create", str(path), "--sandbox", "--no-references", "--results", str(results)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -111,7 +111,7 @@ def test_a_signal_ends_it_soon(tmp_path: Path, received: signal.Signals, fault: 
 
 def test_what_is_nearly_done_is_finished_and_recorded(tmp_path: Path) -> None:
     path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
-    path.write_text("amount,currency\n" + "1,KZT\n" * 10_000)
+    path.write_text("amount,currency,order_reference\n" + "".join(f"1,KZT,R-{n}\n" for n in range(10_000)))
     arguments = ["bulk-create", str(path), "--sandbox", "--concurrency", "50", "--results", str(results)]
     process = subprocess.Popen(
         command(*arguments, "--fault", "latency=0.05", patience=30),
@@ -142,7 +142,7 @@ def test_a_signal_ends_a_wait_for_input(tmp_path: Path) -> None:
     )
     with process:
         assert process.stdin is not None
-        process.stdin.write("amount,currency\n1,KZT\n")
+        process.stdin.write("amount,currency,order_reference\n1,KZT,A\n")
         process.stdin.flush()
         wait_until_created(process, results, 1)
         process.send_signal(signal.SIGINT)

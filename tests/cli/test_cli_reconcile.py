@@ -36,8 +36,8 @@ class Files:
     def write(self, *rows: str) -> None:
         self.orders.write_text("\n".join(("amount,currency,order_reference", *rows)) + "\n", encoding="utf-8")
 
-    def create(self) -> int:
-        return main(["bulk-create", str(self.orders), "--journal", str(self.journal)])
+    def create(self, *more: str) -> int:
+        return main(["bulk-create", str(self.orders), "--journal", str(self.journal), *more])
 
     def reconcile(self, *more: str) -> int:
         return main(["reconcile", str(self.orders), "--journal", str(self.journal), *more])
@@ -66,7 +66,7 @@ def test_nothing_to_report(
 ) -> None:
     # Else there would be that to say.
     monkeypatch.setattr(AsyncPlexyPay, "is_sandbox", False, raising=False)
-    files.write(*(f"{number + 1},KZT,R-{number}" for number in range(250)), "1,KZT,R-0")
+    files.write(*(f"{number + 1},KZT,R-{number}" for number in range(250)))
     assert files.create() == 0
     kept = dump(files.journal)
     capsys.readouterr()
@@ -75,7 +75,8 @@ def test_nothing_to_report(
     assert captured.err == ""
     found = sums(captured.out)
     assert (found["rows"], found["rows of the journal"], found["links of the account"]) == (250, 250, 250)
-    assert set(list(found.values())[3:]) == {0}
+    assert found["of them repeated"] == 0
+    assert set(list(found.values())[4:]) == {0}
     assert files.reconcile("--json") == 0
     (line,) = capsys.readouterr().out.splitlines()
     summary = json.loads(line)
@@ -119,7 +120,7 @@ async def test_everything_that_can_be_reported(
         ":3: differs: order B: row 2 KZT, journal 7 KZT, account 7 KZT",
         ":5: claimed: order CLAIMED: not settled in the journal; a link is listed",
         f": no-row: order D: the journal has it, the file does not: {made['D']['id']}, active, 4 KZT",
-        "rows                       5",
+        "rows                       7",
     ]
     found = sums(done.stdout)
     assert (found["links of the account"], found["of neither"]) == (5, 1)
@@ -149,6 +150,7 @@ async def test_everything_that_can_be_reported(
         "claimed": 1,
         "unreadable": 0,
         "invalid": 2,
+        "repeated": 0,
     }
 
 
@@ -168,7 +170,10 @@ def compare(
 ) -> list[Finding]:
     data = ("amount,currency,order_reference\n" + rows).encode()
     with Reconciliation.open(everything=everything) as reconciliation:
-        reconciliation.add_rows(check_references(open_rows(Lines(io.BytesIO(data)), "orders.csv")))
+        opened = open_rows(Lines(io.BytesIO(data)), "orders.csv")
+        reconciliation.add_rows(
+            check_references(opened, required="a job with a journal needs one on every row")
+        )
         reconciliation.add_journal(journal)
         for found in links:
             reconciliation.add_link(found)
@@ -196,6 +201,25 @@ def test_two_links_active_ones_first() -> None:
         ("two-links", 2, "2 links, 1 of them active"),
     ]
     assert [found.id for found in findings[1].links] == ["2", "1"]
+
+
+def test_links_of_one_order_in_other_spellings() -> None:
+    findings = compare(
+        "1,KZT,A\n1,KZT,Б\u0438\u0306\n",
+        [
+            ("'A", State.CLAIMED, None),
+            ("A", State.DONE, kept("1")),
+            ("Б\u0438\u0306", State.DONE, kept("4")),
+        ],
+        link("1", "A"),
+        link("2", "A\u200b"),
+        link("3", '="A"'),
+        link("4", "Б\u0438\u0306"),
+    )
+    assert [(found.kind, found.line, found.order_reference, found.detail) for found in findings] == [
+        ("two-links", 2, "A", "3 links, 3 of them active: a customer may pay twice"),
+        ("claimed", None, "'A", "not settled in the journal; no link is listed"),
+    ]
 
 
 def test_other_links_are_reported_only_when_asked_for() -> None:

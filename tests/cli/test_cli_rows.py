@@ -15,7 +15,7 @@ import pytest
 from plexypay_async.api.payment_links import CreatePaymentLink
 from plexypay_async.cli import main
 from plexypay_async.cli.exits import UnusableInputError
-from plexypay_async.cli.references import check_repeats
+from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import BadRow, Row, open_rows
 from plexypay_async.cli.source import LONGEST_LINE, Lines, Source
 
@@ -335,7 +335,8 @@ def test_a_bad_row_keeps_its_order_reference() -> None:
 
 def test_strict_names_the_first_line_of_a_repeated_reference() -> None:
     content = "amount,currency,order_reference\n1,KZT,A\n1,KZT,\n1,KZT,B\n1,KZT,\n1,KZT,A\n"
-    rows = list(check_repeats(open_rows(Lines(io.BytesIO(content.encode())), "orders.csv")))
+    opened = open_rows(Lines(io.BytesIO(content.encode())), "orders.csv")
+    rows = list(check_references(opened, required=None, keep_repeats=False))
     (bad,) = (row for row in rows if isinstance(row, BadRow))
     assert (bad.line, bad.column, bad.order_reference) == (6, "order_reference", "A")
     assert "line 2" in bad.reason

@@ -73,7 +73,7 @@ def test_a_dumb_terminal_gets_plain_lines() -> None:
 @on_posix
 def test_a_reader_of_the_table_may_go_away(tmp_path: Path) -> None:
     orders = tmp_path / "orders.csv"
-    orders.write_text("amount,currency\n1,KZT\n")
+    orders.write_text("amount,currency,order_reference\n1,KZT,A\n")
     read_end, write_end = os.pipe()
     os.close(read_end)
     done = subprocess.run(

@@ -23,7 +23,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core", "webhooks"),
     ("_http", "groups"),
     (
-        *("bulk.columns", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting", "bulk.taken"),
+        *("bulk.columns", "bulk.earlier_rows", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting"),
+        *("bulk.spreadsheets", "bulk.taken"),
         "plexypay_sync.portal",
     ),
     ("_client", "bulk", "client", "plexypay_sync.bulk"),

@@ -146,7 +146,7 @@ def test_a_repeated_reference_is_created_once_and_reported_each_time(
 
     records = create_partition([row, {**row, "amount": 5}, row], settings)
 
-    assert outcomes(records) == ["created", "invalid", "created"]
+    assert outcomes(records) == ["created", "invalid", "repeated"]
     assert records[0]["link_id"] == records[2]["link_id"]
     assert records[1]["error"] == "ConfigurationError"
     assert "row 0" in str(records[1]["error_message"])

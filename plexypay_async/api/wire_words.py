@@ -45,6 +45,11 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     ),
     ("; the library asks for 100 unless given", ""),
     (
+        " Sent in Unicode's form NFC; one with characters that are not seen is refused, since it would make a "
+        "second order.",
+        "",
+    ),
+    (
         "`payments.search` is asked after it, within the same `timeout`, and what it finds is returned; not "
         "where you have given the path yourself.",
         "Ask `payments.search` after it.",

@@ -45,8 +45,8 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     ),
     ("; the library asks for 100 unless given", ""),
     (
-        " Sent in Unicode's form NFC; one with characters that are not seen is refused, since it would make a "
-        "second order.",
+        " Sent in Unicode's form NFC; one with characters that are not seen is refused, since it would make "
+        "a second order.",
         "",
     ),
     (

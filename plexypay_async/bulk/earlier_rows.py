@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 
-from .._files.sqlite_file import temporary_database
+from .._files.sqlite_file import TemporaryFolderError, temporary_database
 from .journal import Entry, State
 
 __all__ = ["EarlierRows"]
@@ -52,7 +52,7 @@ class EarlierRows:
                     self._noted(row, reference, digest, entry)
                     for (row, reference, digest), entry in zip(claims, entries, strict=True)
                 ]
-            except sqlite3.Error:
+            except (TemporaryFolderError, sqlite3.Error):
                 # Without room for it, the job goes on: what is sent does not depend on it.
                 self._failed = True
         return [None] * len(claims)

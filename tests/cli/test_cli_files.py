@@ -154,7 +154,8 @@ def test_repeats_that_are_meant(
     # What else is wrong with the file is not looked at here.
     expected, path, results = EXPECTED[name], tmp_path / name, tmp_path / "results.jsonl"
     lines = (FILES / name).read_text(encoding="utf-8", errors="replace").split("\n")
-    path.write_text("\n".join([lines[0], *(lines[n - 1] for n in (2, *expected.repeats))]), encoding="utf-8")
+    kept = [lines[0], *(lines[n - 1] for n in (2, *expected.repeats))]
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     if more == ("--journal",):
         more = ("--journal", str(tmp_path / "a.journal"))
     arguments = ["bulk-create", str(path), "--allow-repeats", "--results", str(results), *more]

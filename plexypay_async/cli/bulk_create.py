@@ -68,6 +68,7 @@ exit codes:
 
 examples:
   plexypay bulk-create examples/links.csv --sandbox
+  plexypay bulk-create orders.csv --check
   plexypay bulk-create orders.csv --strict --results links.csv
   plexypay bulk-create orders.jsonl --results links.jsonl --concurrency 20
   plexypay bulk-create orders.csv --sandbox --fault code=1,rate=0.05
@@ -113,6 +114,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " goes on where its journal is there, and begins where it is not)",
     )
     parser.add_argument("--strict", action="store_true", help="check all rows before the first request")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="send nothing: read every row, and tell bad and repeated rows, sums, smallest and largest"
+        " amounts, and expiries; needs no account",
+    )
     parser.add_argument(
         "--no-references",
         action="store_true",
@@ -188,11 +195,14 @@ def run(arguments: argparse.Namespace) -> int:
     from .bulk_run import MOST_ADAPTIVE, BulkRun
     from .source import Source
 
-    _check_paths(arguments)
-    api_key = None if arguments.sandbox else api_key_from_environment(otherwise=", or try it with --sandbox")
+    api_key = None
+    if not arguments.check:
+        _check_paths(arguments)
+        if not arguments.sandbox:
+            api_key = api_key_from_environment(otherwise=", or try it with --sandbox")
+        connections = arguments.concurrency or MOST_ADAPTIVE
+        _allow_open_files(connections * (2 if arguments.sandbox else 1))
     faults = parse_faults(arguments.fault)
-    connections = arguments.concurrency or MOST_ADAPTIVE
-    _allow_open_files(connections * (2 if arguments.sandbox else 1))
     with Source(arguments.file) as source:
         if arguments.strict or (arguments.allow_repeats and arguments.journal is None):
             source.spool()
@@ -210,7 +220,7 @@ def run(arguments: argparse.Namespace) -> int:
             no_references=arguments.no_references,
             allow_repeats=arguments.allow_repeats,
         )
-        return run.execute(strict=arguments.strict)
+        return run.check() if arguments.check else run.execute(strict=arguments.strict)
 
 
 def _check_paths(arguments: argparse.Namespace) -> None:

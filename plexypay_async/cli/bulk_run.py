@@ -25,6 +25,7 @@ from .results import ResultsFile, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source, reading
+from .summary import FileSummary
 from .terminal import drop_output_that_fails, tell
 
 if TYPE_CHECKING:
@@ -202,24 +203,49 @@ class BulkRun:
                 self._repeated_lines.add(row.repeats)
             yield row
 
+    def check(self) -> int:
+        """Read every row, tell what is wrong and what is in the file, send nothing; return the exit code.
+
+        Raises:
+            UnusableInputError: The input cannot be read, or has no row.
+        """
+        summary = FileSummary()
+        with reading(self.source.name):
+            wrong = self._read_all(summary, keep_repeats=True)
+        if not summary.rows:
+            raise UnusableInputError(f"there is no row in {self.source.name}")
+        summary.tell()
+        if (change := self.source.change()) is not None:
+            tell(f"plexypay: {change}: what came later was not read")
+        unmeant = summary.repeated and not self.allow_repeats
+        return Exit.INCOMPLETE if wrong or unmeant or change is not None else Exit.OK
+
     def _check(self) -> int:
         """Tell all bad rows, and return the number of rows if none is bad."""
-        _, rows = self._open(keep_repeats=self.allow_repeats)
+        summary = FileSummary()
+        if wrong := self._read_all(summary, keep_repeats=self.allow_repeats):
+            raise UnusableInputError(
+                f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
+                " created"
+            )
+        return summary.rows
+
+    def _read_all(self, summary: FileSummary, *, keep_repeats: bool) -> int:
+        """Read all rows, and tell what is wrong with them; return of how many rows something is."""
+        _, rows = self._open(keep_repeats=keep_repeats)
         if sys.stderr.isatty():
             tell("checking all rows ...")
-        count = bad = 0
+        wrong = 0
         for row in self._noted(rows):
-            count += 1
-            refusal = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
-            if refusal is not None:
-                bad += 1
-                self._problems.add(row.line, refusal)
-        if bad:
-            self._problems.tell_hidden("")
-            raise UnusableInputError(
-                f"{bad:,} of {count:,} rows cannot be sent, so none was (--strict): no link was created"
-            )
-        return count
+            summary.add(row)
+            told = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
+            if told is not None:
+                wrong += 1
+                self._problems.add(row.line, told)
+            elif isinstance(row, Row) and row.repeats is not None and not self.allow_repeats:
+                self._problems.add(row.line, f"repeats line {row.repeats}, its order reference and its data")
+        self._problems.tell_hidden("")
+        return wrong
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
         async with AsyncExitStack() as stack:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
+from plexypay_async.cli import main
 from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
 from plexypay_async.cli.summary import FileSummary
@@ -48,3 +50,78 @@ def test_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_without_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     summary_of("amount,currency\n").tell()
     assert "first expiry                  never" in capsys.readouterr().out
+
+
+# --------------------------------------------------------------------------------------------------- --check
+
+
+def checked(tmp_path: Path, content: str, *more: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.delenv("PLEXYPAY_API_KEY", raising=False)
+    # Whatever would be sent, would be sent there, and fail.
+    monkeypatch.setenv("PLEXYPAY_BASE_URL", "http://127.0.0.1:9")
+    path = tmp_path / "orders.csv"
+    path.write_text(content)
+    before = sorted(tmp_path.iterdir())
+    code = main(["bulk-create", str(path), "--check", *more])
+    assert sorted(tmp_path.iterdir()) == before
+    return code
+
+
+GOOD = "order_reference,amount,currency\nORD-1,2200050,KZT\nORD-2,100,KZT\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--strict",), ("--results", "x.csv"), ("--journal", "x.journal")])
+def test_a_file_is_checked_without_an_account_or_a_request(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert checked(tmp_path, GOOD, *more, monkeypatch=monkeypatch) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("rows 2 bad rows 0 repeated rows 0 without an order reference 0 KZT: links 2 ")
+    assert "sum 22,001.50 smallest 1.00 largest 22,000.50" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "told"),
+    [
+        ("ORD-3,-1,KZT\n", 1, "orders.csv:4: column amount: "),
+        ("ORD-1,2200050,KZT\n", 1, "orders.csv:4: repeats line 2, its order reference and its data"),
+        ("ORD-1,5,KZT\n", 1, "orders.csv:4: column order_reference: "),
+        ("ORD-3,22,KZT", 1, "orders.csv:4: the last line has no line feed at its end"),
+        (",300,KZT\n", 1, "orders.csv:4: column order_reference: is empty"),
+        ("#N/A,300,KZT\n", 1, "orders.csv:4: column order_reference: "),
+    ],
+)
+def test_what_is_wrong_is_told_and_gives_exit_code_1(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: str,
+    code: int,
+    told: str,
+) -> None:
+    assert checked(tmp_path, GOOD + more, monkeypatch=monkeypatch) == code
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert captured.out.split()[:2] == ["rows", "3"]
+
+
+def test_repeats_that_are_meant_are_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = GOOD + "ORD-1,2200050,KZT\n"
+    assert checked(tmp_path, content, "--allow-repeats", monkeypatch=monkeypatch) == 0
+    captured = capsys.readouterr()
+    assert "repeated rows 1" in " ".join(captured.out.split())
+    assert "repeats" not in captured.err
+
+
+@pytest.mark.parametrize("content", ["order_reference,amount,currency\n", "amount,currency\n5,KZT\n"])
+def test_what_is_no_file_of_orders_gives_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    assert checked(tmp_path, content, monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err.startswith("plexypay: ")

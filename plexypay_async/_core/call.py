@@ -147,7 +147,6 @@ class Call(Generic[R]):
         now = loop.time()
         deadline = now + admission.limits.timeout
         if self._earlier is not None:
-            # Waiting for that run's requests is no time of this one's.
             deadline += max(0.0, self._earlier.late_work_until - now)
         self._watch = Watch(self._connections.deadlines, deadline, self.execution.settings.read_timeout, now)
         try:
@@ -169,7 +168,6 @@ class Call(Generic[R]):
                 admission.end()
         if self._short is not None and isinstance(failed, DeadlineExceededError):
             # The work is done; only the reading of the rest took too long.
-            admission.succeeded()
             return self._short
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):

@@ -60,7 +60,10 @@ class EarlierRun:
     may_have_done: bool
     """Whether it may have done the work without saying so: then it is looked up before it is sent again."""
     late_work_until: float = 0.0
-    """The loop's time before which a look-up proves nothing, since the server may still be at work on it."""
+    """The loop's time before which a look-up proves nothing, since the server may still be at work on it.
+
+    Waiting until then is no time of the call's own.
+    """
 
 
 MADE_BEFORE = EarlierRun(may_have_done=False)

@@ -33,6 +33,10 @@ SHORTEST, LONGEST = 13, 19
 
 # No digit is looked at twice: the second group cannot begin where the first could go on.
 _DIGITS = re.compile("[0-9]+(?:[ \u00a0-][0-9]+)*")
+_UUID = re.compile(
+    # With a letter in it: one of digits alone may be a card's number after all.
+    r"((?<![0-9A-Za-z])(?=[0-9-]{0,35}[A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z]))"
+)
 _USERINFO = re.compile(
     # A password may hold anything, but for a port and an email in a path; and a user name alone.
     r"[^\s/?#@:'\"]{0,100}:(?!//|[0-9]+[/?#])[^\s'\"]{1,300}@|(?<=//)[^\s/?#'\"]{0,300}@"
@@ -58,7 +62,10 @@ def masked_card_numbers(text: str) -> str:
     That is 13 to 19 digits, also in groups with a space or a dash between two, that pass the Luhn check. In a
     longer row of digits it is found where a group begins and one ends with it.
     """
-    return _DIGITS.sub(_masked_row, text)
+    # An id in the form of a UUID may have such a row of digits by chance, and is to be shown.
+    parts = _UUID.split(text)
+    parts[::2] = [_DIGITS.sub(_masked_row, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def text_in(answer: Any, name: str, longest: int = LONGEST_TEXT) -> str | None:

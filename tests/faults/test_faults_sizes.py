@@ -89,7 +89,7 @@ async def test_a_megabyte_of_gzip_that_holds_a_gigabyte_is_not_read(status: int)
             with pytest.raises(UnreadableResponseError, match="max_response_size") as caught:
                 await retrieve(plexy)
         assert script.count() == 1
-    assert found.longest < 0.5
+    assert found.longest < 2.0
     assert len(pickle.dumps(caught.value)) < 16_384
 
 

@@ -119,3 +119,28 @@ def test_a_mistakes_message_shows_no_cards_number() -> None:
     assert "4111" not in str(caught.value)
     with pytest.raises(ConfigurationError, match=r"\[card number \.\.\.1111\]"):
         CreatePaymentLink(amount=NUMBER, currency="KZT")  # type: ignore[arg-type]
+
+
+UUID = "6b564850-0512-4348-98f6-0f8efacea879"
+"""Three of its groups are a row of digits that passes the Luhn check."""
+
+
+@pytest.mark.parametrize(
+    "text", [UUID, UUID.upper(), f"ask transactions.retrieve('{UUID}')", f"12 {UUID} 34"]
+)
+def test_an_id_in_the_form_of_a_uuid_is_shown(text: str) -> None:
+    assert masked_card_numbers(text) == text
+    assert masked({"id": text}) == {"id": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"4111 1111 1111 1111 {UUID}", f"[card number ...1111] {UUID}"),
+        (f"{UUID}-4111-1111-1111-1111", f"{UUID}-[card number ...1111]"),
+        ("41111111-1111-1111-1234-567890123456", "[card number ...1111]-1234-567890123456"),
+        (f"x{UUID}", "x6b[card number ...4348]-98f6-0f8efacea879"),
+    ],
+)
+def test_a_card_number_beside_or_as_a_uuid_is_hidden(text: str, shown: str) -> None:
+    assert masked_card_numbers(text) == shown

@@ -12,7 +12,7 @@ from typing import Self
 
 import attrs
 
-from ._privacy.hiding import shown
+from ._privacy.hiding import masked_card_numbers, shortened, shown
 from .api.fields import check_currency, check_holdable, check_minor_units, in_capitals
 from .errors import ConfigurationError
 
@@ -20,6 +20,8 @@ __all__ = ["Money"]
 
 _SPACES = " \u00a0\u2009\u202f"
 _APOSTROPHES = "'\u2019"
+_MINUS = ("-", "\u2212", "\u2013", "(")
+"""What an amount below zero begins with; bookkeepers put it in brackets."""
 _LONGEST = 60
 _EXACT = Context(prec=500, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 """More digits than an amount may have, so that none is rounded away, whatever the caller's own context."""
@@ -67,10 +69,12 @@ class Money:
         number = _number(amount)
         if number.adjusted() > _LONGEST:
             raise ConfigurationError("amount: larger than any amount the API can hold")
+        if number <= 0:
+            raise ConfigurationError(f"amount: must be positive, got {_shown(amount)}")
         units = number.scaleb(exponent, _EXACT)
         if units != units.to_integral_value(context=_EXACT):
             raise ConfigurationError(
-                f"amount: {shown(amount, _LONGEST)} has more decimals than {in_capitals(currency)},"
+                f"amount: {_shown(amount)} has more decimals than {in_capitals(currency)},"
                 f" which has {exponent}"
             )
         return cls(int(units), currency)
@@ -103,6 +107,12 @@ def _exponent(currency: str) -> int:
     return exponent
 
 
+def _shown(amount: str | Decimal | int) -> str:
+    if isinstance(amount, Decimal):
+        return shortened(masked_card_numbers(str(amount)), _LONGEST)
+    return shown(amount, _LONGEST)
+
+
 def _number(amount: object) -> Decimal:
     if isinstance(amount, str):
         return _read(amount)
@@ -115,9 +125,7 @@ def _number(amount: object) -> Decimal:
         check_holdable("amount", amount)
         return Decimal(amount)
     if not amount.is_finite() or len(amount.as_tuple().digits) > _LONGEST:
-        raise ConfigurationError(
-            f"amount: {shown(amount, _LONGEST)} is not an amount of up to {_LONGEST} digits"
-        )
+        raise ConfigurationError(f"amount: {_shown(amount)} is not an amount of up to {_LONGEST} digits")
     return amount
 
 
@@ -125,22 +133,27 @@ def _read(written: str) -> Decimal:
     """Read an amount as it is written in one of the usual ways."""
     text = written.strip()
     if not text or len(text) > _LONGEST:
-        raise ConfigurationError(f"amount: {written[:_LONGEST]!r} is not an amount: {_FORM}")
+        raise _no_amount(written[:_LONGEST])
     whole, mark, decimals = _parted(text)
     digits = whole
     if not whole.isdecimal():
         grouped = _GROUPED.fullmatch(whole)
         if grouped is None or grouped["mark"] == mark or grouped["mark"] not in f"{_SPACES}{_APOSTROPHES}.,":
-            raise ConfigurationError(f"amount: {text!r} is not an amount: {_FORM}")
+            raise _no_amount(text)
         digits = whole.replace(grouped["mark"], "")
     if not digits.isascii() or (mark and not (decimals.isascii() and decimals.isdecimal())):
-        raise ConfigurationError(f"amount: {text!r} is not an amount: {_FORM}")
+        raise _no_amount(text)
     if mark and whole.isdecimal() and len(decimals) == 3 and len(whole) <= 3 and not whole.startswith("0"):
         raise ConfigurationError(
             f"amount: {text!r} can be {whole}{decimals} or {whole}.{decimals}: write {whole}{decimals}, or"
             f" {whole}.{decimals.rstrip('0') or '0'}"
         )
     return Decimal(f"{digits}.{decimals}" if mark else digits)
+
+
+def _no_amount(text: str) -> ConfigurationError:
+    positive = ", and no sign: it must be positive" if text.lstrip().startswith(_MINUS) else ""
+    return ConfigurationError(f"amount: {text!r} is not an amount: {_FORM}{positive}")
 
 
 def _parted(text: str) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ from ..api.fields import read_time, real_time, wire_name
 from ..api.identities import identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
-from ..money import Money
+from .amounts import advice, minor_units
 from .spreadsheets import spoiled, without_marks
 
 __all__ = [
@@ -85,7 +85,7 @@ class BadRowError(Exception):
 def shown(value: object, limit: int = 40) -> str:
     """Return a value as a message may show it: on one line, with nothing unprintable, not too long."""
     try:
-        written = repr(value)
+        written = str(value) if isinstance(value, Decimal) else repr(value)
     except ValueError:
         # An integer of more digits than Python writes.
         return f"this {type(value).__name__}"
@@ -146,14 +146,22 @@ def _amount(value: object) -> int:
     return number
 
 
-def _major(value: object) -> str | int | Decimal:
-    """Take an amount of **major** units as it is; what it is worth depends on the row's currency."""
+@attrs.frozen
+class _Major:
+    """An amount of **major** units as it is written, and its column; its worth depends on the currency."""
+
+    written: str | int | Decimal
+    column: str
+
+
+def _major(column: str, value: object) -> _Major:
+    """Take an amount of **major** units as it is."""
     if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
-        return value
+        return _Major(value, column)
     told = f"{shown(value)} is not an amount: write it as text, such as 22000.50"
     if isinstance(value, float):
         told += "; a number with decimals may have been rounded already, so read its column as text"
-    raise BadRowError(told)
+    raise BadRowError(told, column)
 
 
 def _currency(value: object) -> str:
@@ -348,7 +356,9 @@ def _read_object(field: str, kind: type[Any], value: Any) -> Any:
 
 _FIELDS = _fields_of(CreatePaymentLink)
 _CLASSES = {field.name: kind for field in _FIELDS if (kind := _class_of(field)) is not None}
-_AMOUNT_MAJOR = Column("amount_major", None, _major)
+_AMOUNT_MAJOR = Column("amount_major", None, functools.partial(_major, "amount_major"))
+_AMOUNT_AS_MAJOR = attrs.evolve(_AMOUNT_MAJOR, read=functools.partial(_major, "amount"))
+"""The column `amount` where it has major units."""
 _COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
 _COLUMNS[_AMOUNT_MAJOR.name] = _AMOUNT_MAJOR
 _WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
@@ -367,12 +377,16 @@ SAME_COLUMN = {
 # -------------------------------------------------------------------------------------------------- rows
 
 
-def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
+def request_of(
+    row: Mapping[Any, Any], *, major: bool = False, option: str = "--amounts major"
+) -> CreatePaymentLink:
     """Return the request that a row stands for. A cell that is empty or missing is a field not given.
 
     Args:
         row: Its cells by the names of their columns. ``amount`` is in **minor** units; in its place
             ``amount_major`` may be given, in **major** units, which `Money.major` reads.
+        major: Whether ``amount`` is in **major** units too.
+        option: How the caller's own users ask for that, for the message.
 
     Raises:
         BadRowError: It stands for none; it says why, and which order reference the row has.
@@ -380,11 +394,23 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
     values: dict[str, Any] = {}
     try:
         for name, cell in row.items():
-            _take(values, column_of(name), cell)
+            column = column_of(name)
+            _take(values, _AMOUNT_AS_MAJOR if major and column.field == "amount" else column, cell)
         return _request(values)
     except BadRowError as error:
-        error.order_reference = _order_reference_in(row)
+        reference = _cell_in(row, "order_reference")
+        error.order_reference = without_marks(reference) or None if isinstance(reference, str) else None
+        if error.column == "amount" and not major:
+            _advise(error, row, option)
         raise
+
+
+def _advise(error: BadRowError, row: Mapping[Any, Any], option: str) -> None:
+    """Say of an amount that may be in major units what to do."""
+    written = _cell_in(row, "amount")
+    told = advice(written, _cell_in(row, "currency"), option)
+    if told is not None:
+        error.reason = f"{shown(written)} is not a whole number of minor units: {told}"
 
 
 def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
@@ -434,17 +460,17 @@ def _refuse_sums(values: Mapping[str, Any]) -> None:
 
 def _request(values: dict[str, Any]) -> CreatePaymentLink:
     _refuse_sums(values)
-    major = values.pop(_AMOUNT_MAJOR.name, None)
+    major: _Major | None = values.pop(_AMOUNT_MAJOR.name, None)
     if major is not None:
         if "amount" in values:
             raise BadRowError("amount is given too: keep one", _AMOUNT_MAJOR.name)
         if "currency" not in values:
             raise BadRowError("is empty: every row needs one", "currency")
         try:
-            values["amount"] = Money.major(major, values["currency"]).amount
+            values["amount"] = minor_units(major.written, values["currency"])
         except ConfigurationError as error:
             field, _, told = str(error).partition(": ")
-            raise BadRowError(told, _AMOUNT_MAJOR.name if field == "amount" else field) from None
+            raise BadRowError(told, major.column if field == "amount" else field) from None
     for column in REQUIRED:
         if column not in values:
             raise BadRowError("is empty: every row needs one", column)
@@ -460,8 +486,8 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
         raise BadRowError(str(error)) from None
 
 
-def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+def _cell_in(row: Mapping[Any, Any], column: str) -> Any:
     for name, cell in row.items():
-        if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
-            return without_marks(cell.strip()) or None
+        if isinstance(name, str) and name.strip().lower() == column:
+            return cell.strip() if isinstance(cell, str) else cell
     return None

@@ -12,7 +12,7 @@ import itertools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 import attrs
 
@@ -21,7 +21,7 @@ from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
-from .columns import BadRowError, is_mapping, request_of
+from .columns import BadRowError, is_mapping, request_of, shown
 from .frames import without_job_frames
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 _NOT_OF_CLIENT = ("api_key", "api_key_variable", "concurrency", "max_rate", "timeout")
 """The settings of a partition that its client does not take as they are."""
+
+_MAJOR = 'amounts="major"'
 
 
 def _hidden(api_key: APIKey | Secret[str] | None) -> Secret[str] | Callable[[], str] | None:
@@ -162,6 +164,7 @@ def create_partition(
     settings: PartitionSettings | Mapping[str, Any],
     *,
     assume_unique: bool = False,
+    amounts: Literal["minor", "major"] = "minor",
 ) -> list[PartitionRecord]:
     """Create a payment link for each row of one partition, on the worker that calls it.
 
@@ -186,19 +189,25 @@ def create_partition(
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
             is run again then meets its own links: only the server's refusal of a repeated order reference is
             left to protect it, and such rows are reported as ``failed``.
+        amounts: What `amount` is in, in rows that are mappings: **minor** units (22 000 KZT is ``2200000``),
+            or **major** ones as `Money.major` reads them, also with the row's currency beside them
+            (``22 000,50 KZT``). `amount_major` is in major units in either case.
 
     Returns:
         A `PartitionRecord` for each row, in the order of the rows. Where no row can be created, for instance
         since the key is refused, the rows that were not sent are ``failed``, and `error_message` says so.
 
     Raises:
-        ConfigurationError: `settings` are unusable, or `rows` are no iterable of rows; nothing was sent.
+        ConfigurationError: `settings` or `amounts` are unusable, or `rows` are no iterable of rows; nothing
+            was sent.
         BaseException: What iterating over `rows` raises, once the links under way are settled.
     """
     failure: BaseException
     try:
         _check_rows(rows)
-        return _run(_Partition(PartitionSettings.of(settings), look_first=not assume_unique).create(rows))
+        major = _is_major(amounts)
+        partition = _Partition(PartitionSettings.of(settings), look_first=not assume_unique, major=major)
+        return _run(partition.create(rows))
     except BaseException as error:  # noqa: BLE001 - raised below
         failure = without_job_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.
@@ -217,11 +226,18 @@ def _check_rows(rows: Any) -> None:
         raise ConfigurationError(told)
 
 
+def _is_major(amounts: object) -> bool:
+    if amounts not in ("minor", "major"):
+        raise ConfigurationError(f"amounts: expected 'minor' or 'major', got {shown(amounts)}")
+    return amounts == "major"
+
+
 class _Partition:
     """Turns the rows of one partition into records."""
 
-    def __init__(self, settings: PartitionSettings, *, look_first: bool) -> None:
+    def __init__(self, settings: PartitionSettings, *, look_first: bool, major: bool) -> None:
         self._settings = settings
+        self._major = major
         self._look_first = look_first
         self._records: dict[int, PartitionRecord] = {}
         self._sent: list[int] = []
@@ -288,7 +304,7 @@ class _Partition:
     def _requests(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> Iterator[CreatePaymentLink]:
         for row, given in enumerate(rows):
             try:
-                request = _request_of(given)
+                request = _request_of(given, major=self._major)
                 reference = request.order_reference
                 if reference is None:
                     raise BadRowError("is empty: every row of a partition needs one", "order_reference")
@@ -341,7 +357,7 @@ def _record(
 # --------------------------------------------------------------------------------------------------- rows
 
 
-def _request_of(row: Any) -> CreatePaymentLink:
+def _request_of(row: Any, *, major: bool) -> CreatePaymentLink:
     """Return the request that a row stands for.
 
     Raises:
@@ -351,7 +367,7 @@ def _request_of(row: Any) -> CreatePaymentLink:
         return row
     if not is_mapping(row):
         raise BadRowError(f"expected a CreatePaymentLink or a mapping, got {type(row).__name__}")
-    return request_of(row)
+    return request_of(row, major=major, option=_MAJOR)
 
 
 # ---------------------------------------------------------------------------------------------- event loop

@@ -1,4 +1,4 @@
-"""Arguments that several commands have: numbers, and the address that a command serves."""
+"""Arguments that several commands have: numbers, what amounts are in, and the address to serve on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from .exits import UnusableInputError
 
-__all__ = ["add_address", "digits", "number_argument", "opening_address", "port"]
+__all__ = ["add_address", "add_amounts", "digits", "number_argument", "opening_address", "port"]
 
 
 T = TypeVar("T")
@@ -50,6 +50,17 @@ def add_address(parser: argparse.ArgumentParser, default_port: int) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to serve on (default: %(default)s)")
     parser.add_argument(
         "--port", type=port, default=default_port, help="the port, 0 for any free one (default: %(default)s)"
+    )
+
+
+def add_amounts(parser: argparse.ArgumentParser) -> None:
+    """Add --amounts."""
+    parser.add_argument(
+        "--amounts",
+        choices=("minor", "major"),
+        default="minor",
+        help="what the column amount is in: minor units (22 000 KZT is 2200000), or major ones as people"
+        " write them, such as 22 000,50 (default: %(default)s)",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from .account import ENVIRONMENT, api_key_from_environment
-from .arguments import digits, number_argument
+from .arguments import add_amounts, digits, number_argument
 from .exits import UnusableInputError
 from .sandbox import parse_faults
 
@@ -17,7 +17,7 @@ _OTHER_OPEN_FILES = 64
 
 _DETAILS = f"""\
 columns (CSV header or JSON keys; amount and currency are required):
-  amount           whole number of minor units: 22 000 KZT is 2200000
+  amount           whole number of minor units: 22 000 KZT is 2200000; see below for --amounts major
   amount_major     in its place, major units as people write them: 22 000,50 or 22000.50
   currency         three letters, such as KZT
   description      what the customer reads
@@ -31,6 +31,13 @@ columns (CSV header or JSON keys; amount and currency are required):
   recurring.type, recurring.frequency, recurring.expiry, recurring.parent_transaction_id
   extra.NAME       a further field of the request, under its name at Plexy Pay
 In JSON Lines, metadata, recurring and extra may also be objects. An empty cell is a field that is not given.
+
+amounts:
+  With --amounts major, the column amount has major units, as amount_major does: with a point or a comma
+  before the decimals, thousands parted by spaces or apostrophes, and the row's currency beside the number,
+  as its code or as a sign that no other currency has (22 000,50 KZT, 22 000,50 ₸). Nothing is rounded: more
+  decimals than the currency has, and what can be read in two ways (1,000), make a bad row. reconcile needs
+  the same option.
 
 order references:
   Without an order reference on every row, running the file again makes every link a second time: a file
@@ -113,6 +120,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="go on with a job: refuse to start where the journal is not there yet (without this, a job"
         " goes on where its journal is there, and begins where it is not)",
     )
+    add_amounts(parser)
     parser.add_argument("--strict", action="store_true", help="check all rows before the first request")
     parser.add_argument(
         "--check",
@@ -219,6 +227,7 @@ def run(arguments: argparse.Namespace) -> int:
             journal_path=arguments.journal,
             no_references=arguments.no_references,
             allow_repeats=arguments.allow_repeats,
+            major=arguments.amounts == "major",
         )
         return run.check() if arguments.check else run.execute(strict=arguments.strict)
 

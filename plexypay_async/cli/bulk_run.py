@@ -66,6 +66,7 @@ class BulkRun:
         journal_path: The journal, if there is one; it is made if it is not there.
         no_references: Whether rows may have no order reference.
         allow_repeats: Whether rows that repeat an earlier one are meant.
+        major: Whether the column ``amount`` has **major** units.
     """
 
     source: Source
@@ -80,6 +81,7 @@ class BulkRun:
     journal_path: str | None
     no_references: bool
     allow_repeats: bool
+    major: bool = False
     _problems: Problems = attrs.field(
         init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
     )
@@ -105,7 +107,7 @@ class BulkRun:
             elif self.allow_repeats and self.journal_path is None:
                 row_count = sum(1 for _ in self._noted(self._open()[1]))
             elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
-                row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name))
+                row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name, major=self.major))
             lines, rows = self._open(keep_repeats=self.allow_repeats or self.journal_path is not None)
         scale = Scale(self._tally, lines, self.source.size, row_count)
 
@@ -190,7 +192,12 @@ class BulkRun:
             if with_journal
             else f"{_TWICE}; add the column, or {_NO_REFERENCES}"
         )
-        rows = open_rows(lines, self.source.name, without_references=None if self.no_references else refused)
+        rows = open_rows(
+            lines,
+            self.source.name,
+            without_references=None if self.no_references else refused,
+            major=self.major,
+        )
         required = _NEEDED_BY_JOURNAL if with_journal else f"{_TWICE}; give it one, or {_NO_REFERENCES}"
         return lines, check_references(
             rows, required=None if self.no_references else required, keep_repeats=keep_repeats
@@ -209,7 +216,7 @@ class BulkRun:
         Raises:
             UnusableInputError: The input cannot be read, or has no row.
         """
-        summary = FileSummary()
+        summary = FileSummary(self.major)
         with reading(self.source.name):
             wrong = self._read_all(summary, keep_repeats=True)
         if not summary.rows:
@@ -222,7 +229,7 @@ class BulkRun:
 
     def _check(self) -> int:
         """Tell all bad rows, and return the number of rows if none is bad."""
-        summary = FileSummary()
+        summary = FileSummary(self.major)
         if wrong := self._read_all(summary, keep_repeats=self.allow_repeats):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from .account import ENVIRONMENT, api_key_from_environment
+from .arguments import add_amounts
 from .exits import UnusableInputError
 
 __all__ = ["SUMMARY", "configure"]
@@ -29,7 +30,8 @@ Order references are compared as bulk-create reads them from a file: without the
 at the ends and characters that are not seen, and in Unicode's form NFC. Links whose references differ in
 these alone are links of one order.
 
-Amounts are in minor units. Nothing is changed: not the account, and not a row of the journal. A journal
+Amounts are told in minor units; in the file, the column amount has them too, unless --amounts major is given,
+as it was to bulk-create. Nothing is changed: not the account, and not a row of the journal. A journal
 that a job is using is refused; so run this when the job has ended.
 
 output:
@@ -62,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal", metavar="FILE", required=True, help="the journal that bulk-create was given"
     )
+    add_amounts(parser)
     parser.add_argument("--base-url", metavar="URL", help="the API's address")
     parser.add_argument("--json", action="store_true", help="write one JSON object per line")
     parser.add_argument(
@@ -94,5 +97,6 @@ def run(arguments: argparse.Namespace) -> int:
             everything=arguments.all,
             as_json=arguments.json,
             allow_repeats=arguments.allow_repeats,
+            major=arguments.amounts == "major",
         )
         return run.execute()

@@ -59,6 +59,7 @@ class ReconcileRun:
         everything: Whether the account's other links are reported too.
         as_json: Whether findings are written as JSON Lines.
         allow_repeats: Whether rows that repeat others are meant, and so no finding.
+        major: Whether the column ``amount`` has **major** units.
     """
 
     source: Source
@@ -68,6 +69,7 @@ class ReconcileRun:
     everything: bool
     as_json: bool
     allow_repeats: bool = False
+    major: bool = False
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
 
     def execute(self) -> int:
@@ -80,7 +82,7 @@ class ReconcileRun:
             everything=self.everything, allow_repeats=self.allow_repeats
         ) as reconciliation:
             with reading(self.source.name):
-                rows = open_rows(self.source.lines(), self.source.name)
+                rows = open_rows(self.source.lines(), self.source.name, major=self.major)
                 reconciliation.add_rows(check_references(rows, required=_NEEDED))
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -27,6 +28,7 @@ _TOO_LONG = "the line is longer than 1 MiB"
 _REFERENCE = "order_reference"
 
 T = TypeVar("T")
+_Reader = Callable[[Mapping[str, Any]], CreatePaymentLink]
 
 
 @attrs.frozen
@@ -65,7 +67,9 @@ class BadRow:
         return str(BadRowError(self.reason, self.column))
 
 
-def open_rows(lines: Lines, name: str, *, without_references: str | None = None) -> Iterator[Row | BadRow]:
+def open_rows(
+    lines: Lines, name: str, *, without_references: str | None = None, major: bool = False
+) -> Iterator[Row | BadRow]:
     """Return the rows of an input, reading no further than its header.
 
     With a spreadsheet's marks around them, order references and customers' ids are read as they are meant.
@@ -74,12 +78,14 @@ def open_rows(lines: Lines, name: str, *, without_references: str | None = None)
         lines: The input's lines.
         name: The file's name: ``.jsonl`` and ``.ndjson`` mean JSON Lines. Otherwise the first byte tells.
         without_references: Why an input without order references is refused, and what to do; None takes it.
+        major: Whether the column ``amount`` has **major** units; else it has **minor** ones.
 
     Raises:
         UnusableInputError: There is no header line, or its columns are not those of a payment link, or it has
             no order references.
     """
     json_lines = name.lower().endswith(_JSON_LINES_ENDINGS)
+    read = partial(request_of, major=major)
     named: str | None = None
     for number, data in lines:
         if data is not None and not data.strip():
@@ -96,18 +102,18 @@ def open_rows(lines: Lines, name: str, *, without_references: str | None = None)
             if without_references is not None:
                 _refuse_first_object(number, data, without_references)
             break
-        return _csv_rows(lines, number, data or b"", named, without_references)
+        return _csv_rows(lines, number, data or b"", named, without_references, read)
     else:
         if not json_lines:
             raise UnusableInputError(
                 f"{name} is empty: the first line must name the columns, such as amount,currency,description"
             )
-    return _json_rows(lines)
+    return _json_rows(lines, read)
 
 
-def _row(line: int, data: T, cells_of: Callable[[T], Mapping[str, Any]]) -> Row | BadRow:
+def _row(line: int, data: T, cells_of: Callable[[T], Mapping[str, Any]], read: _Reader) -> Row | BadRow:
     try:
-        return Row(line, request_of(cells_of(data)))
+        return Row(line, read(cells_of(data)))
     except BadRowError as error:
         return BadRow(line, error.column, error.reason, error.order_reference)
 
@@ -135,7 +141,7 @@ class _Decoded(Iterator[str]):
 
 
 def _csv_rows(
-    lines: Lines, number: int, first: bytes, named: str | None, without_references: str | None
+    lines: Lines, number: int, first: bytes, named: str | None, without_references: str | None, read: _Reader
 ) -> Iterator[Row | BadRow]:
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
@@ -150,7 +156,7 @@ def _csv_rows(
     columns = _header_columns(header, number)
     if without_references is not None and _REFERENCE not in columns:
         raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
-    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
+    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter), read)
 
 
 def _rows_below_header(
@@ -158,6 +164,7 @@ def _rows_below_header(
     text: _Decoded,
     records: Iterator[list[str]],
     cells_of: Callable[[list[str]], dict[str, str]],
+    read: _Reader,
 ) -> Iterator[Row | BadRow]:
     while True:
         taken = text.taken = []
@@ -171,7 +178,7 @@ def _rows_below_header(
             yield BadRow(taken[0][0], None, _quoting_reason(error))
             continue
         if any(cell and not cell.isspace() for cell in cells):
-            row = _row(taken[0][0], cells, cells_of)
+            row = _row(taken[0][0], cells, cells_of, read)
             yield attrs.evolve(row, ends_open=True) if isinstance(row, Row) and lines.ends_open else row
 
 
@@ -292,10 +299,10 @@ def _header_column(cell: str, number: int) -> str:
 # ------------------------------------------------------------------------------------------------- JSON Lines
 
 
-def _json_rows(lines: Lines) -> Iterator[Row | BadRow]:
+def _json_rows(lines: Lines, read: _Reader) -> Iterator[Row | BadRow]:
     for number, data in lines:
         if data is None or data.strip():
-            yield _row(number, data, _json_object)
+            yield _row(number, data, _json_object, read)
 
 
 def _refuse_first_object(number: int, data: bytes | None, why: str) -> None:
@@ -327,7 +334,28 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
         raise BadRowError("is not usable JSON: a number is too long or it is nested too deep") from None
     if not isinstance(found, dict):
         raise BadRowError("is not a JSON object: write one object per line")
-    return cast("dict[str, Any]", found)
+    row = cast("dict[str, Any]", found)
+    _keep_amounts(row, line)
+    return row
+
+
+def _keep_amounts(row: dict[str, Any], line: str) -> None:
+    """Put amounts with decimals in as they are written: a float may be rounded."""
+    rounded = [key for key, value in row.items() if type(value) is float and _has_amounts(key)]
+    if rounded:
+        written = json.loads(line, parse_float=_exact)
+        row.update((key, written[key]) for key in rounded)
+
+
+def _has_amounts(key: str) -> bool:
+    return key.strip().lower() in ("amount", "amount_major")
+
+
+def _exact(number: str) -> Decimal | str:
+    try:
+        return Decimal(number)
+    except InvalidOperation:  # an exponent that no computer can hold
+        return number
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -32,8 +32,13 @@ class _Amounts:
 
 @attrs.define
 class FileSummary:
-    """The running summary of a file's rows, in constant memory."""
+    """The running summary of a file's rows, in constant memory.
 
+    Args:
+        major: Whether the column ``amount`` is read as **major** units, which is told then.
+    """
+
+    major: bool = False
     rows: int = 0
     bad: int = 0
     """Rows that cannot be sent."""
@@ -65,6 +70,7 @@ class FileSummary:
     def tell(self) -> None:
         """Write it to standard output: amounts in major units, times in UTC."""
         tell_table(
+            *((("amounts are read as", "major units"),) if self.major else ()),
             ("rows", f"{self.rows:,}"),
             ("  bad rows", f"{self.bad:,}"),
             ("  repeated rows", f"{self.repeated:,}"),

@@ -65,7 +65,7 @@ REQUEST = CreatePaymentLink(
     extra={"NAME": "more"},
 )
 
-Read = Callable[[dict[str, Any]], CreatePaymentLink | str]
+Read = Callable[..., CreatePaymentLink | str]
 
 
 class Noted(PartitionSettings):
@@ -78,14 +78,18 @@ class Noted(PartitionSettings):
         return super().job([])
 
 
-def from_csv(row: dict[str, Any]) -> CreatePaymentLink | str:
+def from_csv(row: dict[str, Any], *, major: bool = False) -> CreatePaymentLink | str:
     file = io.StringIO()
     csv.writer(file).writerows([row, row.values()])
-    return only(open_rows(Lines(io.BytesIO(file.getvalue().encode())), "orders.csv"))
+    return only(open_rows(Lines(io.BytesIO(file.getvalue().encode())), "orders.csv", major=major))
 
 
-def from_json_lines(row: dict[str, Any]) -> CreatePaymentLink | str:
-    return only(open_rows(Lines(io.BytesIO(json.dumps(row).encode())), "orders.jsonl"))
+def from_json_lines(row: dict[str, Any], *, major: bool = False) -> CreatePaymentLink | str:
+    return from_json(json.dumps(row), major=major)
+
+
+def from_json(line: str, *, major: bool = False) -> CreatePaymentLink | str:
+    return only(open_rows(Lines(io.BytesIO(line.encode())), "orders.jsonl", major=major))
 
 
 def only(rows: Iterable[Row | BadRow]) -> CreatePaymentLink | str:
@@ -93,8 +97,11 @@ def only(rows: Iterable[Row | BadRow]) -> CreatePaymentLink | str:
     return row.request if isinstance(row, Row) else row.explanation
 
 
-def from_partition(row: dict[str, Any]) -> CreatePaymentLink | str:
-    records = create_partition([row], Noted(api_key="key", base_url="http://127.0.0.1:1"))
+def from_partition(row: dict[str, Any], *, major: bool = False) -> CreatePaymentLink | str:
+    settings = Noted(api_key="key", base_url="http://127.0.0.1:1")
+    records = (
+        create_partition([row], settings, amounts="major") if major else create_partition([row], settings)
+    )
     return str(records[0]["error_message"]) if records else Noted.requests[0]
 
 
@@ -249,11 +256,16 @@ def test_an_amount_of_major_units_that_cannot_be_sent(
     assert str(found).startswith(told)
 
 
-@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
-def test_a_number_that_may_have_been_rounded_is_no_amount_of_major_units(read: Read) -> None:
+def test_a_number_that_may_have_been_rounded_is_no_amount_of_major_units() -> None:
     row = {"currency": "KZT", "order_reference": "ORD-1"}
-    assert "may have been rounded already" in str(read({**row, "amount_major": 22000.5}))
-    assert read({**row, "amount_major": 22000}) == CreatePaymentLink(
+    assert "may have been rounded already" in str(from_partition({**row, "amount_major": 22000.5}))
+    told = str(from_partition({**row, "amount": 22000.5}, major=True))
+    assert told.startswith("column amount: 22000.5 is not an amount: write it as text")
+
+
+@pytest.mark.parametrize("read", WITH_OBJECTS.values(), ids=WITH_OBJECTS)
+def test_a_whole_number_is_an_amount_of_major_units(read: Read) -> None:
+    assert read({"amount_major": 22000, "currency": "KZT", "order_reference": "ORD-1"}) == CreatePaymentLink(
         amount=2200000, currency="KZT", order_reference="ORD-1"
     )
 

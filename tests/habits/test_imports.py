@@ -23,7 +23,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_core", "webhooks"),
     ("_http", "groups"),
     (
-        *("bulk.columns", "bulk.earlier_rows", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting"),
+        *(
+            "bulk.amounts",
+            "bulk.columns",
+            "bulk.earlier_rows",
+            "bulk.frames",
+            "bulk.intake",
+            "bulk.job",
+            "bulk.lasting",
+        ),
         *("bulk.spreadsheets", "bulk.taken"),
         "plexypay_sync.portal",
     ),

@@ -8,12 +8,10 @@ import os
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts, digits, number_argument
 from .exits import UnusableInputError
+from .open_files import allow_open_files
 from .sandbox import parse_faults
 
 __all__ = ["SUMMARY", "configure"]
-
-_OTHER_OPEN_FILES = 64
-"""Files that the process has open besides its connections, at the most."""
 
 _DETAILS = f"""\
 columns (CSV header or JSON keys; amount and currency are required):
@@ -203,13 +201,14 @@ def run(arguments: argparse.Namespace) -> int:
     from .bulk_run import MOST_ADAPTIVE, BulkRun
     from .source import Source
 
-    api_key = None
+    api_key, most = None, MOST_ADAPTIVE
     if not arguments.check:
         _check_paths(arguments)
         if not arguments.sandbox:
             api_key = api_key_from_environment(otherwise=", or try it with --sandbox")
-        connections = arguments.concurrency or MOST_ADAPTIVE
-        _allow_open_files(connections * (2 if arguments.sandbox else 1))
+        most = allow_open_files(
+            arguments.concurrency, adaptive=MOST_ADAPTIVE, per_link=2 if arguments.sandbox else 1
+        )
     faults = parse_faults(arguments.fault)
     with Source(arguments.file) as source:
         if arguments.strict or (arguments.allow_repeats and arguments.journal is None):
@@ -220,6 +219,7 @@ def run(arguments: argparse.Namespace) -> int:
             faults=faults,
             base_url=arguments.base_url,
             concurrency=arguments.concurrency,
+            most_adaptive=most,
             max_rate=arguments.rate,
             timeout=arguments.timeout,
             results_path=arguments.results,
@@ -247,22 +247,3 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         if os.path.realpath(results) == os.path.realpath(other):
             raise UnusableInputError(f"--results {results} is the name of another of the job's files")
     check_results_path(results, rewrite=journal is not None or arguments.overwrite)
-
-
-def _allow_open_files(connections: int) -> None:
-    """Raise this process' limit of open files as far as the connections need it."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, which has no such limit
-        return
-    needed = connections + _OTHER_OPEN_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    asked = f"--concurrency: {connections:,} connections need {needed:,} open files"
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise UnusableInputError(f"{asked}, and {hard:,} are allowed")
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    except (OSError, ValueError) as error:
-        raise UnusableInputError(f"{asked}, and the limit of {soft:,} cannot be raised: {error}") from None

@@ -59,6 +59,7 @@ class BulkRun:
         faults: The sandbox's faults.
         base_url: The API's address; None leaves it to the environment.
         concurrency: Links under way at a time; None adapts it to what the server takes.
+        most_adaptive: How many it may be at the most where it adapts.
         max_rate: Requests per second at the most, if there is such a bound.
         timeout: Seconds for one link, all its retries included.
         results_path: Where results go, if anywhere.
@@ -74,6 +75,7 @@ class BulkRun:
     faults: Sequence[Fault]
     base_url: str | None
     concurrency: int | None
+    most_adaptive: int
     max_rate: float | None
     timeout: float
     results_path: str | None
@@ -257,7 +259,9 @@ class BulkRun:
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
         async with AsyncExitStack() as stack:
             api_key, base_url = self.api_key, self.base_url
-            max_connections = max(self.concurrency or 0, MOST_ADAPTIVE)
+            max_connections = (
+                self.most_adaptive if self.concurrency is None else max(self.concurrency, MOST_ADAPTIVE)
+            )
             if api_key is None:
                 from ..sandbox import Sandbox
 

@@ -388,24 +388,6 @@ def test_results_that_cannot_be_written_are_told_and_end_the_job(tmp_path: Path)
     assert len(lines) == int(sums(process.stdout)["created"]) < 500
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on open files")
-def test_the_limit_of_open_files_is_raised_or_named(orders: Path) -> None:
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limits, code in (((100, hard), 0), ((100, 100), 2)):
-        done = subprocess.run(
-            [*COMMAND, "bulk-create", str(orders), "--sandbox", "--concurrency", "100"],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            preexec_fn=lambda limits=limits: resource.setrlimit(resource.RLIMIT_NOFILE, limits),  # type: ignore[misc]
-        )
-        assert done.returncode == code
-        assert ("100 are allowed" in done.stderr) is (code == 2)
-
-
 def test_without_the_extra_it_says_what_to_install(
     orders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

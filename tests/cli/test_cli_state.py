@@ -352,13 +352,13 @@ def test_what_breaks_elsewhere_is_one_line(
 ) -> None:
     job.write("1,KZT,A")
 
-    def breaking(*_: Any) -> Any:
+    def breaking(*_: Any, **__: Any) -> Any:
         raise raised
 
     for where, told in (
         ("plexypay_async.cli.bulk_run.choose_progress", "; nothing was sent"),
         ("plexypay_async.cli.bulk_run.Journal", "; nothing was sent"),
-        ("plexypay_async.cli.bulk_create._allow_open_files", ""),
+        ("plexypay_async.cli.bulk_create.allow_open_files", ""),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(where, breaking)

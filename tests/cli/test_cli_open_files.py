@@ -1,0 +1,103 @@
+"""A limit of open files (`ulimit -n`) that is lower than a job's connections need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plexypay_async.cli.exits import UnusableInputError
+from plexypay_async.cli.open_files import allow_open_files
+
+if sys.platform != "win32":
+    import resource
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on open files")
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"
+
+
+def run(limits: tuple[int, int], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "bulk-create", str(EXAMPLE), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits),
+    )
+
+
+def test_the_limit_is_raised_where_it_can_be() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    done = run((100, hard), "--sandbox", "--concurrency", "100")
+    assert done.returncode == 0
+    assert "ulimit" not in done.stderr
+
+
+def test_a_concurrency_that_does_not_fit_is_refused_with_the_largest_that_does() -> None:
+    done = run((100, 100), "--sandbox", "--concurrency", "100")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "plexypay: --concurrency 100 needs 264 open files, and the limit of open files (ulimit -n) is 100:"
+        " raise it with ulimit -n in the shell, or its hard limit in the system's settings, or give"
+        " --concurrency 18 or less\n"
+    )
+    fitting = run((100, 100), "--sandbox", "--concurrency", "18")
+    assert (fitting.returncode, "ulimit" in fitting.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(("limit", "told"), [(100, "18 links are"), (66, "1 link is")])
+def test_a_pace_that_adapts_stays_below_the_limit(limit: int, told: str) -> None:
+    done = run((limit, limit), "--sandbox")
+    assert done.returncode == 0
+    assert done.stderr.count("ulimit") == 1
+    assert f"the limit of open files (ulimit -n) is {limit}: no more than {told} under way" in done.stderr
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The limits: the one that is there, and each one that is set."""
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: found[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: found.append(limits))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limit", "links", "soft"),
+    [
+        *[((1024, 4096), 100, 1024), ((100, 4096), 100, 164), ((100, -1), 100, 164), ((-1, -1), 100, -1)],
+        *[((100, 150), 86, 150), ((64, 64), 1, 64), ((10, 20), 1, 20)],
+    ],
+)
+def test_how_many_links_fit(
+    limits: list[tuple[int, int]], limit: tuple[int, int], links: int, soft: int
+) -> None:
+    limits.append(limit)
+    assert allow_open_files(None, adaptive=100) == links
+    assert limits[-1] == (soft, limit[1])
+
+
+def test_a_limit_in_which_no_link_fits(limits: list[tuple[int, int]]) -> None:
+    limits.append((64, 64))
+    with pytest.raises(UnusableInputError, match=r"ulimit -n\) is 64: raise it with .* settings$"):
+        allow_open_files(5, adaptive=100)
+
+
+def test_a_limit_that_cannot_be_raised(
+    limits: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    limits.append((100, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert allow_open_files(None, adaptive=100) == 36
+    with pytest.raises(
+        UnusableInputError, match=r"needs 114 open files, .* is 100: .* --concurrency 36 or less"
+    ):
+        allow_open_files(50, adaptive=100)

@@ -137,6 +137,20 @@ def check_base_url(base_url: Any) -> str:
     return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
+def chosen_base_url(given: str | None) -> str:
+    """Return the base URL that was given, or the environment's, or else the vendor's own.
+
+    Raises:
+        ConfigurationError: It is none, or the environment's is empty.
+    """
+    if given is None:
+        given = os.environ.get(BASE_URL_VARIABLE, DEFAULT_BASE_URL)
+        if not given.strip():
+            # Who has set it did not mean the vendor's own host.
+            raise ConfigurationError(f"{BASE_URL_VARIABLE} is empty: give it an address, or unset it")
+    return check_base_url(given)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name means this machine."""
     if host == "localhost":
@@ -235,14 +249,7 @@ class Settings:
                 raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
         if isinstance(key, ConfigurationError):
             raise key
-        if base_url is None:
-            base_url = os.environ.get(BASE_URL_VARIABLE)
-            if base_url is None:
-                base_url = DEFAULT_BASE_URL
-            elif not base_url.strip():
-                # Who has set it did not mean the vendor's own host.
-                raise ConfigurationError(f"{BASE_URL_VARIABLE} is empty: give it an address, or unset it")
-        return cls(api_key=key, base_url=base_url, **options)
+        return cls(api_key=key, base_url=chosen_base_url(base_url), **options)
 
     def changed(self, **options: Any) -> Settings:
         """Return a copy with the options of `with_options`; None leaves a setting as it is.

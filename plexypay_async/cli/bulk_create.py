@@ -47,6 +47,12 @@ order references:
   A row that repeats an earlier one, reference and data, gets no link of its own: such rows are counted, and
   the exit code is 1, unless --allow-repeats says that they are meant.
 
+before the first request:
+  At a terminal, what --check tells of the file is shown, and the job begins once you have answered its
+  question with y or yes. Anything else ends it with exit code 2, and nothing was sent; so does a file that
+  changes before the answer. --yes begins at once. Nothing is asked where standard input or standard error is
+  no terminal, as in pipes and cron, of an input that is no file, or with --sandbox.
+
 journal:
   With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it
   stopped, and creates each order reference once. Rows that are done come from the journal without a
@@ -127,6 +133,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " amounts, and expiries; needs no account",
     )
     parser.add_argument(
+        "-y",
+        "--yes",
+        action="store_true",
+        help="begin without asking: else, of a file given at a terminal, what --check tells is shown, and"
+        " nothing is sent unless you agree",
+    )
+    parser.add_argument(
         "--no-references",
         action="store_true",
         help="take rows without an order_reference: running the file again makes each of their links a second"
@@ -199,6 +212,7 @@ def run(arguments: argparse.Namespace) -> int:
             " with plexypay sandbox --database FILE, and give its address with --base-url"
         )
     from .bulk_run import MOST_ADAPTIVE, BulkRun
+    from .confirmation import Confirmation
     from .source import Source
 
     api_key, most = None, MOST_ADAPTIVE
@@ -211,6 +225,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     faults = parse_faults(arguments.fault)
     with Source(arguments.file) as source:
+        confirmation = None
+        if not (arguments.check or arguments.sandbox or arguments.yes):
+            confirmation = Confirmation.at_terminal(
+                source, base_url=arguments.base_url, journal_path=arguments.journal
+            )
         if arguments.strict or (arguments.allow_repeats and arguments.journal is None):
             source.spool()
         run = BulkRun(
@@ -229,7 +248,11 @@ def run(arguments: argparse.Namespace) -> int:
             allow_repeats=arguments.allow_repeats,
             major=arguments.amounts == "major",
         )
-        return run.check() if arguments.check else run.execute(strict=arguments.strict)
+        if arguments.check:
+            return run.check()
+        return run.execute(
+            strict=arguments.strict, confirm=None if confirmation is None else confirmation.confirm
+        )
 
 
 def _check_paths(arguments: argparse.Namespace) -> None:

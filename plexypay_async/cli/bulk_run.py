@@ -39,6 +39,9 @@ _LARGEST_COUNTED_FILE = 1 << 20
 MOST_ADAPTIVE = 100
 """Links that are under way at a time at the most, where --concurrency does not say more."""
 
+_SHOWN_BEFORE = 5
+"""Bad rows that are told one by one before the question whether to begin; the job tells them again."""
+
 _TWICE = "without one, running the file again makes a second link of every row"
 _NO_REFERENCES = "give --no-references if that is meant"
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
@@ -93,19 +96,23 @@ class BulkRun:
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
     _write: Callable[[str], None] = attrs.field(init=False, default=tell)
 
-    def execute(self, *, strict: bool) -> int:
+    def execute(self, *, strict: bool, confirm: Callable[[FileSummary], None] | None = None) -> int:
         """Run, tell the sums, and return the exit code.
 
         Args:
             strict: Whether all rows are checked before the first request.
+            confirm: Is given a summary of all rows before the first request, and raises to prevent it.
 
         Raises:
             UnusableInputError: Nothing was sent; the message says what to change.
         """
         row_count: int | None = None
         with reading(self.source.name):
-            if strict:
-                row_count = self._check()
+            if strict or confirm is not None:
+                summary = self._check() if strict else self._look()
+                row_count = summary.rows
+                if confirm is not None:
+                    confirm(summary)
             elif self.allow_repeats and self.journal_path is None:
                 row_count = sum(1 for _ in self._noted(self._open()[1]))
             elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
@@ -208,7 +215,7 @@ class BulkRun:
     def _noted(self, rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
         """Yield the rows, and note which ones later rows repeat, where no journal has their links."""
         for row in rows:
-            if row.repeats is not None and self.journal_path is None:
+            if row.repeats is not None and self.allow_repeats and self.journal_path is None:
                 self._repeated_lines.add(row.repeats)
             yield row
 
@@ -229,31 +236,38 @@ class BulkRun:
         unmeant = summary.repeated and not self.allow_repeats
         return Exit.INCOMPLETE if wrong or unmeant or change is not None else Exit.OK
 
-    def _check(self) -> int:
-        """Tell all bad rows, and return the number of rows if none is bad."""
+    def _look(self) -> FileSummary:
+        """Read all rows, tell the first bad ones, and return the summary."""
+        summary = FileSummary(self.major)
+        self._read_all(summary, keep_repeats=True, problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
+        return summary
+
+    def _check(self) -> FileSummary:
+        """Tell all bad rows, and return the summary if none is bad."""
         summary = FileSummary(self.major)
         if wrong := self._read_all(summary, keep_repeats=self.allow_repeats):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
                 " created"
             )
-        return summary.rows
+        return summary
 
-    def _read_all(self, summary: FileSummary, *, keep_repeats: bool) -> int:
+    def _read_all(self, summary: FileSummary, *, keep_repeats: bool, problems: Problems | None = None) -> int:
         """Read all rows, and tell what is wrong with them; return of how many rows something is."""
         _, rows = self._open(keep_repeats=keep_repeats)
         if sys.stderr.isatty():
             tell("checking all rows ...")
         wrong = 0
+        problems = problems or self._problems
         for row in self._noted(rows):
             summary.add(row)
             told = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
             if told is not None:
                 wrong += 1
-                self._problems.add(row.line, told)
+                problems.add(row.line, told)
             elif isinstance(row, Row) and row.repeats is not None and not self.allow_repeats:
-                self._problems.add(row.line, f"repeats line {row.repeats}, its order reference and its data")
-        self._problems.tell_hidden("")
+                problems.add(row.line, f"repeats line {row.repeats}, its order reference and its data")
+        problems.tell_hidden("")
         return wrong
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import sys
 from collections import Counter
@@ -22,7 +21,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from ..settings import BASE_URL_VARIABLE, DEFAULT_BASE_URL, check_base_url
+from ..settings import chosen_base_url
 from .account import without_secret
 from .exits import Exit, UnusableInputError, exit_code_of
 from .reconciliation import Finding, FindingKind, Reconciliation
@@ -92,12 +91,9 @@ class ReconcileRun:
 
     async def _read_account(self, reconciliation: Reconciliation) -> None:
         """Add the journal's rows and the account's links."""
-        given = self.base_url
         unusable: str | None = None
         try:
-            base_url = check_base_url(
-                (os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL) if given is None else given
-            )
+            base_url = chosen_base_url(self.base_url)
             async with AsyncPlexyPay(self.api_key, base_url=base_url) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)

@@ -67,8 +67,26 @@ class FileSummary:
             self.earliest = expiry if self.earliest is None else min(self.earliest, expiry)
             self.latest = expiry if self.latest is None else max(self.latest, expiry)
 
-    def tell(self) -> None:
-        """Write it to standard output: amounts in major units, times in UTC."""
+    @property
+    def links(self) -> int:
+        """How many links the file stands for."""
+        return sum(amounts.count for amounts in self._amounts.values())
+
+    @property
+    def sums(self) -> list[str]:
+        """The sum of each currency, such as ``KZT 22,000.50``."""
+        return [
+            f"{currency} {_shown(amounts.total, currency)}"
+            for currency, amounts in sorted(self._amounts.items())
+        ]
+
+    def tell(self, *more: tuple[str, str], to_error: bool = False) -> None:
+        """Write it to standard output, or to standard error: amounts in major units, times in UTC.
+
+        Args:
+            more: Lines to end with, each a name and what is told of it.
+            to_error: Whether it goes to standard error.
+        """
         tell_table(
             *((("amounts are read as", "major units"),) if self.major else ()),
             ("rows", f"{self.rows:,}"),
@@ -78,6 +96,8 @@ class FileSummary:
             *(line for currency in sorted(self._amounts) for line in self._lines_of(currency)),
             ("first expiry", _moment(self.earliest)),
             ("last expiry", _moment(self.latest)),
+            *more,
+            to_error=to_error,
         )
 
     def _lines_of(self, currency: str) -> list[tuple[str, str]]:

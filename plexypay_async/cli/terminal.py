@@ -13,13 +13,40 @@ import sys
 
 from .._privacy.printable import printable
 
-__all__ = ["drop_output", "drop_output_that_fails", "log_on_one_line", "printable", "show", "tell"]
+__all__ = ["ask", "drop_output", "drop_output_that_fails", "log_on_one_line", "printable", "show", "tell"]
 
 
 def tell(text: str) -> None:
     """Write a line to standard error; a reader that went away, or a full disk, stops nothing."""
     with contextlib.suppress(OSError):
         print(printable(text), file=sys.stderr, flush=True)
+
+
+def ask(question: str) -> str:
+    """Write a question to standard error, and return the line that was typed after it; empty without one.
+
+    What was typed before is no answer: nobody had read the question.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        OSError: The terminal is gone.
+    """
+    with contextlib.suppress(ImportError):  # not on Windows
+        import termios
+
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    print(printable(question), end=" ", file=sys.stderr, flush=True)
+    answer = ""
+    try:
+        answer = sys.stdin.readline()
+    except UnicodeDecodeError:
+        answer = "\n"
+    finally:
+        if not answer.endswith("\n"):
+            # Neither Ctrl-C nor Ctrl-D ends the line.
+            tell("")
+    return answer.strip() if answer.endswith("\n") else ""
 
 
 def show(text: str, *, flush: bool = False) -> None:

@@ -186,7 +186,7 @@ def test_what_is_told_of_arguments(
 
 @on_posix
 def test_a_terminal_obeys_nothing_of_it(hostile: str, orders: Path, tmp_path: Path) -> None:
-    terminal = Terminal(["bulk-create", str(orders), "--journal", str(tmp_path / "j")])
+    terminal = Terminal(["bulk-create", str(orders), "--journal", str(tmp_path / "j"), "--yes"])
     shown = terminal.read()
     assert terminal.close() == 1
     assert SHOWN in shown.replace("\r\n", "").replace("\n", "")
@@ -207,7 +207,7 @@ def test_nothing_is_written_but_by_the_one_way() -> None:
         allowed = {
             "terminal.py": {"print"},
             "progress.py": {"self._bar.console.print"},
-            "report.py": {"Console().print"},
+            "report.py": {"Console(stderr=to_error).print"},
             "sandbox.py": {"print"},
         }
         assert writing <= allowed.get(path.name, set()), path.name

@@ -1,0 +1,108 @@
+"""The question at a terminal before a job sends anything, with a summary of what the file holds.
+
+It is asked of people alone: in a pipe or from cron nobody would answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Self, TextIO
+from urllib.parse import urlsplit
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..settings import chosen_base_url
+from .exits import UnusableInputError
+from .source import Source
+from .summary import FileSummary
+from .terminal import ask, tell
+
+__all__ = ["Confirmation"]
+
+_MOST_SUMS = 3
+"""Currencies whose sums are in the question; the summary above it has all."""
+
+
+@attrs.frozen
+class Confirmation:
+    """Asks whether the links of a file are to be created.
+
+    Args:
+        source: The opened input.
+        host: Where the links would be created.
+        journal_path: The journal, if there is one.
+    """
+
+    source: Source
+    host: str
+    journal_path: str | None
+
+    @classmethod
+    def at_terminal(cls, source: Source, *, base_url: str | None, journal_path: str | None) -> Self | None:
+        """Return what asks; None where nobody is there to answer, or the input is no file.
+
+        Args:
+            source: The input as it was opened, before it is spooled.
+            base_url: The API's address; None leaves it to the environment.
+            journal_path: The journal, if there is one.
+
+        Raises:
+            UnusableInputError: The API's address cannot be used.
+        """
+        if not (source.repeatable and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+            return None
+        try:
+            host = urlsplit(chosen_base_url(base_url)).netloc
+        except ConfigurationError as error:
+            raise UnusableInputError(str(error)) from None
+        return cls(source, host, journal_path)
+
+    def confirm(self, summary: FileSummary) -> None:
+        """Show the summary of the input, and ask; return where the job is to begin.
+
+        A file of which no row can be sent is not asked about.
+
+        Raises:
+            UnusableInputError: It was not answered with yes, or the file has changed since it was opened;
+                nothing was sent.
+        """
+        if not summary.links:
+            return
+        try:
+            summary.tell(("sent to", self.host), to_error=True)
+            goes_on = self._goes_on()
+            if goes_on:
+                tell(f"plexypay: the job of {self.journal_path} goes on: what it has done is not made again")
+            answer = ask(f"{_question(summary, goes_on=goes_on)} [y/N]")
+        except OSError:
+            answer = ""
+        if answer.lower() not in ("y", "yes"):
+            raise UnusableInputError("not confirmed: nothing was sent")
+        if (change := self.source.change()) is not None:
+            raise UnusableInputError(
+                f"{change}; nothing was sent: run the command again to see what it holds"
+            )
+
+    def _goes_on(self) -> bool:
+        return (
+            self.journal_path is not None
+            and os.path.exists(self.journal_path)
+            and os.path.getsize(self.journal_path) > 0
+        )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    # A process may have been started without it.
+    return stream is not None and stream.isatty()
+
+
+def _question(summary: FileSummary, *, goes_on: bool) -> str:
+    links = f"{summary.links:,} payment {'link' if summary.links == 1 else 'links'}"
+    sums = summary.sums
+    if len(sums) > _MOST_SUMS:
+        told = f"sums in {len(sums)} currencies"
+    else:
+        told = " and ".join(each for each in (", ".join(sums[:-1]), sums[-1]) if each)
+    return f"{'Go on with' if goes_on else 'Create'} {links} for {told}?"

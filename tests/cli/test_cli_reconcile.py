@@ -292,6 +292,22 @@ def test_what_cannot_be_used(
     assert "no API key" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["create", "reconcile"])
+def test_an_empty_address_is_not_the_vendors(
+    files: Files,
+    served: ServedSandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    files.write("1,KZT,A")
+    assert files.create() == 0
+    monkeypatch.setenv("PLEXYPAY_BASE_URL", "")
+    capsys.readouterr()
+    assert getattr(files, command)() == 2
+    assert "PLEXYPAY_BASE_URL is empty: give it an address, or unset it" in capsys.readouterr().err
+
+
 def test_a_listing_that_fails(
     files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

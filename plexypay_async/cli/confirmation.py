@@ -68,22 +68,23 @@ class Confirmation:
             UnusableInputError: It was not answered with yes, or the file has changed since it was opened;
                 nothing was sent.
         """
-        if not summary.links:
-            return
-        try:
-            summary.tell(("sent to", self.host), to_error=True)
-            goes_on = self._goes_on()
-            if goes_on:
-                tell(f"plexypay: the job of {self.journal_path} goes on: what it has done is not made again")
-            answer = ask(f"{_question(summary, goes_on=goes_on)} [y/N]")
-        except OSError:
-            answer = ""
-        if answer.lower() not in ("y", "yes"):
+        if summary.links and not self._agreed(summary):
             raise UnusableInputError("not confirmed: nothing was sent")
         if (change := self.source.change()) is not None:
             raise UnusableInputError(
                 f"{change}; nothing was sent: run the command again to see what it holds"
             )
+
+    def _agreed(self, summary: FileSummary) -> bool:
+        try:
+            summary.tell(("sent to", self.host), to_error=True)
+            goes_on = self._goes_on()
+            if goes_on:
+                tell(f"plexypay: the job of {self.journal_path} goes on: what it has done is not made again")
+            return ask(f"{_question(summary, goes_on=goes_on)} [y/N]").lower() in ("y", "yes")
+        except OSError:
+            # The terminal is gone.
+            return False
 
     def _goes_on(self) -> bool:
         return (

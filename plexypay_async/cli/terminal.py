@@ -36,9 +36,9 @@ def ask(question: str) -> str:
 
         with contextlib.suppress(termios.error, OSError):
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    print(printable(question), end=" ", file=sys.stderr, flush=True)
     answer = ""
     try:
+        print(printable(question), end=" ", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
     except UnicodeDecodeError:
         answer = "\n"

@@ -34,7 +34,6 @@ from ..errors import (
     APIError,
     ConfigurationError,
     NotFoundError,
-    Outcome,
     OutcomeUnknownError,
     PlexyPayError,
     UnreadableResponseError,
@@ -42,10 +41,11 @@ from ..errors import (
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
-from .lasting import LastingFailures, copied
+from .lasting import LastingFailures
 from .taken import existing, is_of
+from .unsent import not_sent
 
-__all__ = ["BulkJob", "not_sent"]
+__all__ = ["BulkJob"]
 
 T = TypeVar("T")
 
@@ -447,7 +447,7 @@ class _Worker:
             return not_sent(item.index, item.request, self._queue.failure)
         recovered = call.recovered
         if item.claimed_anew and item.earlier is None and isinstance(error, APIError) and may_be_taken(error):
-            # No other row of this job has the reference, as the journal shows: no two rows share a link.
+            # No other row of this job has the reference: no two rows share a link.
             link, error = await self._taken(item.request, error)
             recovered = link is not None
         self._lasting.note(error, began)
@@ -524,17 +524,3 @@ def _flaw_of(link: PaymentLink) -> UnreadableResponseError | None:
     error = UnreadableResponseError(f"{_RETRIEVE.name}: the answer cannot be right: {told}", status=200)
     error.link_id, error.link_url = link.id, link.url
     return error
-
-
-def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | None) -> BulkResult:
-    """Return the result of a row that was read and not sent, since its job ended before."""
-    told = type(failure).__name__
-    cause = copied(failure) if isinstance(failure, PlexyPayError) else None
-    error = PlexyPayError(
-        f"row {index}: not sent: the job ended before ({told if cause is None else f'{told}: {cause}'})",
-        outcome=Outcome.NOT_SENT,
-        operation=_CREATE.name,
-        order_reference=request.order_reference,
-    )
-    error.__cause__ = cause
-    return BulkResult(index=index, request=request, error=error)

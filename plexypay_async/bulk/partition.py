@@ -185,7 +185,8 @@ def create_partition(
             put no key into one.
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
             is run again then meets its own links: only the server's refusal of a repeated order reference is
-            left to protect it, and such rows are reported as ``failed``.
+            left to protect it. A row that is refused so is looked up: ``recovered``, if the link has its
+            amount and currency, else ``failed``.
 
     Returns:
         A `PartitionRecord` for each row, in the order of the rows. Where no row can be created, for instance
@@ -235,7 +236,7 @@ class _Partition:
         """Results that may be due to an order reference that was taken meanwhile."""
 
     async def create(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> list[PartitionRecord]:
-        from .job import not_sent
+        from .unsent import not_sent
 
         async with self._settings.client() as client:
             requests = self._requests(self._read(rows))

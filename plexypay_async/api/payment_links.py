@@ -24,6 +24,7 @@ from .fields import (
     Request,
     check_bool,
     check_currency,
+    check_extra,
     check_json_object,
     check_minor_units,
     check_optional_text,
@@ -33,7 +34,7 @@ from .fields import (
     in_capitals,
     wire,
 )
-from .identities import check_extra_identities, settle_identity
+from .identities import settle_identity
 from .operation import Bulk, Confirmation, Ensured, Evidence, Listing, LookUp, Operation, Resource, optionally
 from .replay import Replay
 
@@ -150,7 +151,7 @@ class CreatePaymentLink(Request):
         failure_url: Where the customer goes after a failure; the same as ``metadata["failureUrl"]``.
         cancel_url: Where the customer goes after giving up; the same as ``metadata["cancelUrl"]``.
         callback_url: Where webhooks for this link go; the same as ``metadata["callbackUrl"]``.
-        extra: Further fields of the body, under their wire names.
+        extra: Further fields of the body, under their wire names; none that has a parameter here.
 
     Returns:
         The new `PaymentLink`.
@@ -222,8 +223,7 @@ class CreatePaymentLink(Request):
         if self.callback_url is not None:
             _check_return_url("callback_url", self.callback_url, metadata)
         if self.extra is not None:
-            check_json_object("extra", self.extra)
-            check_extra_identities(self.extra)
+            check_extra(self)
 
 
 @attrs.frozen(kw_only=True)
@@ -312,7 +312,7 @@ class ListPaymentLinks(Request):
             check_time("created_to", self.created_to)
         check_size(self.size)
         if self.extra is not None:
-            check_json_object("extra", self.extra)
+            check_extra(self)
 
 
 @attrs.frozen
@@ -387,7 +387,7 @@ class UpdatePaymentLinkExpiration(Request):
     def __attrs_post_init__(self) -> None:
         check_time("expires_at", self.expires_at)
         if self.extra is not None:
-            check_json_object("extra", self.extra)
+            check_extra(self)
 
 
 @attrs.frozen

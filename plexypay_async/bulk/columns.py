@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..api.fields import read_time, real_time, wire_name
+from ..api.fields import own_field, read_time, real_time, wire_name
 from ..api.identities import identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
@@ -331,6 +331,8 @@ def _column_of(name: str) -> Column | None:
     folded = stripped.lower()
     field = folded.partition(".")[0]
     key = stripped[len(field) + 1 :].strip()
+    if field == "extra" and (own := own_field(CreatePaymentLink, key)) is not None:
+        raise BadRowError(f"{shown(stripped)}: {own} is a column of its own: name it so")
     if key and f"{field}.{_ANY_KEY}" in _COLUMNS:
         return Column(field, key, _return_address if f"{field}.{key}" in SAME_COLUMN else _anything)
     return _COLUMNS.get(folded)

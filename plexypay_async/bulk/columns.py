@@ -37,6 +37,7 @@ __all__ = [
     "BadRowError",
     "column_of",
     "is_mapping",
+    "reference_in",
     "request_of",
     "shown",
     "text",
@@ -385,7 +386,8 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
             _take(values, column_of(name), cell)
         return _request(values)
     except BadRowError as error:
-        error.order_reference = _order_reference_in(row)
+        reference = reference_in(row)
+        error.order_reference = None if reference is None else without_marks(reference) or None
         raise
 
 
@@ -462,8 +464,9 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
         raise BadRowError(str(error)) from None
 
 
-def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+def reference_in(row: Mapping[Any, Any]) -> str | None:
+    """Return a row's order reference as it is spelt there, without white space at its ends."""
     for name, cell in row.items():
         if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
-            return without_marks(cell.strip()) or None
+            return cell.strip() or None
     return None

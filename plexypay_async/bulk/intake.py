@@ -29,7 +29,7 @@ from .journal import Entry, Journal, State, digest_of
 from .spreadsheets import meant_reference
 from .unsent import REFERENCE_MISSING, differs, differs_from_journal, nothing_exists, refused, repeating
 
-__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
+__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource", "RespeltLink"]
 
 _CREATE = PaymentLinks.create
 
@@ -51,6 +51,14 @@ class EncodedLink:
     wire_request: WireRequest
 
 
+@attrs.frozen
+class RespeltLink:
+    """A request whose reference is spelt otherwise in its source; an earlier version may have sent that."""
+
+    request: CreatePaymentLink
+    spelling: str
+
+
 @attrs.define
 class Item:
     """A request that a worker has taken."""
@@ -69,6 +77,8 @@ class Item:
     """Whether no other row of the job has its reference, and none of an earlier run as far as is known."""
     repeats: int | None = None
     """The index of an earlier row of the job that it repeats: with a journal, of one that has ended."""
+    spelling: str | None = None
+    """Another spelling of its order reference, under which it is looked up first."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -157,7 +167,7 @@ class RequestSource:
     def _fail(self, failure: BaseException) -> None:
         self.ended, self.failure = True, failure
 
-    def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
+    def _item(self, request: CreatePaymentLink | EncodedLink | RespeltLink) -> Item | None:
         index = self._index
         self._index += 1
         if isinstance(request, CreatePaymentLink):
@@ -168,8 +178,10 @@ class RequestSource:
             if first == index:
                 return Item(index, request, None, self._earlier, None, False, True)
             return Item(index, request, result=repeating(index, request, first))
-        if isinstance(request, EncodedLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(request, EncodedLink):
             return Item(index, request.request, request.wire_request, self._earlier)
+        if isinstance(request, RespeltLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return Item(index, request.request, None, self._earlier, spelling=request.spelling)
         told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
         self._fail(ConfigurationError(told))
         return None

@@ -42,7 +42,7 @@ from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures
-from .taken import existing, is_of
+from .taken import existing, is_of, under_spelling
 from .unsent import not_sent
 
 __all__ = ["BulkJob"]
@@ -423,6 +423,8 @@ class _Worker:
         try:
             if item.link_id is not None and (known := await self._known(item, item.link_id)) is not None:
                 return known
+            if item.spelling is not None and (known := await self._respelt(item, item.spelling)) is not None:
+                return known
             call = self._call = call_of(
                 self._execution,
                 _CREATE,
@@ -474,6 +476,17 @@ class _Worker:
             self._queue.fail(foreign)
             found = refusal
         return (None, found) if isinstance(found, PlexyPayError) else (found, None)
+
+    async def _respelt(self, item: Item, spelling: str) -> BulkResult | None:
+        """Return what another spelling of a row's reference has; None where there is nothing."""
+        began = self._lasting.round
+        found = await under_spelling(self._execution, item.request, spelling, self._limits)
+        if isinstance(found, PlexyPayError):
+            self._lasting.note(found, began)
+            return BulkResult(index=item.index, request=item.request, error=found)
+        if found is None:
+            return None
+        return BulkResult(index=item.index, request=item.request, link=found, recovered=True)
 
     def _cut_by(self, foreign: BaseException, item: Item) -> PlexyPayError:
         """End the job with an error that is not the library's; return the one of the row that met it."""

@@ -156,7 +156,7 @@ def other_bars() -> list[Bar]:
         Bar("bulk: sync create_many / async", bulk._replace(contender="sync"), (bulk,), at_least=0.9),
         Bar(f"bulk: create_many / {BY_HAND}", bulk, (bulk._replace(contender=BY_HAND),), at_least=0.9),
         Bar(f"bulk, {million.CASE}: rate at its end / of short jobs", long, at_least=0.95),
-        Bar(f"bulk, {million.CASE}: MiB of growth", long._replace(figure="grown"), at_most=135),
+        Bar(f"bulk, {million.CASE}: MiB of growth", long._replace(figure="grown"), at_most=10),
         Bar(
             "listing, 50 ms: prefetch / page after page",
             window,

@@ -68,9 +68,9 @@ __all__ = [
 class CreateManyPaymentLinks:
     """Create a payment link for each of many requests; results come as they are done.
 
-    Only a window of the job is in memory, and, without a journal, the order reference of each row: about 130
-    bytes for a short one, 170 for one of 25 characters. With a journal they are in its file. The source is
-    read no further ahead than the consumer keeps up; leaving the loop stops the job, and closes a source that
+    Only a window of the job is in memory. Without a journal, the order references of its latest 30,000 rows
+    are too, and the others in a temporary file; with a journal they are in its file. The source is read no
+    further ahead than the consumer keeps up; leaving the loop stops the job, and closes a source that
     is a generator. An exception of the source reaches the caller once the links under way are settled. What
     no row can survive, such as a key that is refused, ends the job: once each row that was read has its
     result, those not sent with `NOT_SENT`, it is raised.

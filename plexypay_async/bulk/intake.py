@@ -24,7 +24,7 @@ from .._wire.messages import WireRequest, WireResponse
 from ..api.identities import StoredIdentity
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
 from ..errors import ConfigurationError, PlexyPayError, UnreadableResponseError
-from .earlier_rows import EarlierRows
+from .earlier_rows import EarlierRows, OrderReferences
 from .journal import Entry, Journal, State, digest_of
 from .spreadsheets import meant_reference
 from .unsent import REFERENCE_MISSING, differs, differs_from_journal, nothing_exists, refused, repeating
@@ -106,8 +106,8 @@ class RequestSource:
         look_first: bool = False,
     ) -> None:
         self._earlier = EarlierRun(may_have_done=True) if look_first else None
-        self.references: dict[str, int] | None = None
-        """The index of the row that has an order reference; None where repeats are told elsewhere."""
+        self.references: OrderReferences | None = None
+        """The order references of the rows; None where repeats are told elsewhere."""
         self.failure: BaseException | None = None
         """What the iterable raised; the caller gets it once the requests under way are done."""
         self.ended = False
@@ -174,7 +174,7 @@ class RequestSource:
             reference = request.order_reference
             if reference is None or self.references is None:
                 return Item(index, request, None, self._earlier)
-            first = self.references.setdefault(reference, index)
+            first = self.references.first(reference, index)
             if first == index:
                 return Item(index, request, None, self._earlier, None, False, True)
             return Item(index, request, result=repeating(index, request, first))
@@ -265,7 +265,7 @@ class Intake:
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
-        self._references = source.references = {}
+        self._references = source.references = OrderReferences()
         self.take_now = source.next_at_hand
         self.take = source.next
         self.stop = source.stop
@@ -274,7 +274,7 @@ class Intake:
     def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Forget the reference of a row for which nothing was made, so that it may come again."""
         if result.error is not None and item.claimed_anew and nothing_exists(result.error):
-            self._references.pop(str(item.request.order_reference), None)
+            self._references.forget(str(item.request.order_reference))
         return [result]
 
     @property
@@ -283,7 +283,8 @@ class Intake:
         return self._source.ended
 
     async def close(self) -> None:
-        """Write what is not written yet: nothing."""
+        """Delete what is kept of earlier rows."""
+        self._references.close()
 
 
 class JournalIntake:

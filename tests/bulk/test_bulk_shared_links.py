@@ -19,6 +19,9 @@ from plexypay_async import (
     Outcome,
     UnprocessableError,
 )
+from plexypay_async._files.sqlite_file import TemporaryFolderError
+from plexypay_async.bulk import earlier_rows
+from plexypay_async.bulk.earlier_rows import OrderReferences
 from plexypay_async.bulk.intake import RequestSource
 
 from .ledger_server import Ledger, ledger
@@ -104,9 +107,72 @@ async def test_a_row_is_not_sent_while_the_one_that_it_repeats_is_under_way() ->
 
 async def test_rows_without_a_reference_repeat_none() -> None:
     source = RequestSource([])
-    source.references = {}
+    source.references = OrderReferences()
     items = [source._item(row(0, order_reference=None)) for _ in range(3)]  # pyright: ignore[reportPrivateUsage]
     assert [item.result for item in items if item is not None] == [None] * 3
+
+
+# --------------------------------------------------------------------- references that leave the memory
+
+
+@pytest.fixture
+def few_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earlier_rows, "KEPT_IN_MEMORY", 600)
+
+
+@pytest.mark.usefixtures("few_in_memory")
+async def test_a_row_far_behind_the_one_that_it_repeats_is_not_sent() -> None:
+    links = [*rows(2000), row(3), *rows(5, 3000), row(1900), row(3)]
+    async with ledger() as server, a_client(server) as plexy:
+        results = await run(plexy, links)
+        assert server.twice == []
+        assert server.creates.total() == 2005
+    repeats = {result.index: result.repeats for result in results if result.repeats is not None}
+    assert repeats == {2000: 3, 2006: 1900, 2007: 3}
+
+
+@pytest.mark.usefixtures("few_in_memory")
+async def test_the_references_are_those_of_a_dict() -> None:
+    chance = random.Random(5)
+    references, expected = OrderReferences(), dict[str, int]()
+    for index in range(20_000):
+        reference = f"ORD-{chance.randrange(6000)}"
+        assert references.first(reference, index) == expected.setdefault(reference, index)
+        if chance.random() < 0.1:
+            forgotten = f"ORD-{chance.randrange(6000)}"
+            references.forget(forgotten)
+            expected.pop(forgotten, None)
+    in_memory = references._latest  # pyright: ignore[reportPrivateUsage]
+    assert len(in_memory) <= 601
+    assert len(expected) > 4000
+    references.close()
+
+
+@pytest.mark.usefixtures("few_in_memory")
+async def test_without_room_in_the_temporary_folder_all_stay_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def without_room(_: str) -> Any:
+        raise TemporaryFolderError("there is no room")
+
+    monkeypatch.setattr(earlier_rows, "temporary_database", without_room)
+    references = OrderReferences()
+    for index in range(2000):
+        assert references.first(f"ORD-{index}", index) == index
+    assert [references.first(f"ORD-{index}", 3000) for index in (0, 700, 1999)] == [0, 700, 1999]
+
+
+@pytest.mark.usefixtures("few_in_memory")
+async def test_a_temporary_file_that_can_no_longer_be_read_ends_the_job() -> None:
+    references = OrderReferences()
+    for index in range(2000):
+        references.first(f"ORD-{index}", index)
+    database = references._database  # pyright: ignore[reportPrivateUsage]
+    assert database is not None
+    database.execute("DROP TABLE claimed")
+    with pytest.raises(ConfigurationError, match="order references of earlier rows, in the temporary folder"):
+        references.first("ORD-0", 2000)
+    references.close()
 
 
 # ------------------------------------------------------------------------------------- rows that come again

@@ -121,8 +121,8 @@ class OrderReferences:
         database = self._database
         if database is None:
             return index
-        place, bit = _place_of(reference)
-        if self._may_be_older[place] & bit:
+        place = hash(reference) % _BITS
+        if self._may_be_older[place >> 3] >> (place & 7) & 1:
             try:
                 found = database.execute(
                     "SELECT row FROM claimed WHERE reference = ?", (reference,)
@@ -148,10 +148,11 @@ class OrderReferences:
             # What was moved before is still there. No further attempt: it would cost every row its time.
             self._most = sys.maxsize
             return
+        latest, may_be_older = self._latest, self._may_be_older
         for reference, _ in oldest:
-            place, bit = _place_of(reference)
-            self._may_be_older[place] |= bit
-            del self._latest[reference]
+            place = hash(reference) % _BITS
+            may_be_older[place >> 3] |= 1 << (place & 7)
+            del latest[reference]
 
     def forget(self, reference: str) -> None:
         """Let the reference of a row for which nothing was made come again."""
@@ -163,9 +164,3 @@ class OrderReferences:
     def close(self) -> None:
         """Delete what was noted."""
         self._older.close()
-
-
-def _place_of(reference: str) -> tuple[int, int]:
-    """Return the byte of the filter, and the bit in it, that stand for a reference."""
-    place = hash(reference) % _BITS
-    return place >> 3, 1 << (place & 7)

@@ -86,6 +86,31 @@ async def test_a_job_ends_with_its_client(limit: str, journalled: bool, tmp_path
 
 
 @pytest.mark.asyncio
+@journals
+async def test_a_job_that_waits_for_its_rate_ends_with_its_client(journalled: bool, tmp_path: Path) -> None:
+    """Its rows would wait for minutes, one after the other."""
+    results: list[BulkResult] = []
+    journal = tmp_path / "job.journal" if journalled else None
+    async with ledger() as server:
+        plexy = a_client(server, timeout=600.0)
+
+        async def job() -> None:
+            async for result in plexy.payment_links.create_many(rows(COUNT), max_rate=0.1, journal=journal):
+                results.append(result)  # noqa: PERF401 - what came before the end counts
+
+        running = asyncio.create_task(job())
+        await until(lambda: bool(results))
+        await plexy.close()
+        done, _ = await asyncio.wait({running}, timeout=AT_ONCE)
+        assert done, "it has not ended"
+        check(results, running.exception(), server)
+        assert server.creates.total() == 1
+        outcomes = [result.error.outcome for result in results if result.error is not None]
+        assert set(outcomes) == {Outcome.NOT_SENT}
+        assert len(outcomes) >= 10
+
+
+@pytest.mark.asyncio
 async def test_a_later_run_finds_what_the_closed_one_has_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -537,7 +537,7 @@ class Call(Generic[R]):
         admission, record = self._admission, self.record
         if self.execution.transport.closed:
             raise ConfigurationError("this client is closed")
-        admission.limits.budget.note_failure()
+        admission.limits.budget.note_failure(error)
         retry_after: float | None = getattr(error, "retry_after", None)
         self._pauses = self._pauses or Pauses(self.execution.settings.retry)
         wait = self._pauses.next(retry_after)

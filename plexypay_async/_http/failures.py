@@ -165,7 +165,9 @@ def _shown(error: BaseException, handled: BaseException | None) -> BaseException
     if not is_of_a_proxy and not shows_password(error, handled):
         return error
     # It is asked later whether the attempt ended in silence.
-    return TimeoutError(_told(error)) if isinstance(error, TimeoutError) else ConnectionError(_told(error))
+    told, name = _told(error), type(error).__name__
+    told = told if told.startswith(name) else f"{name}: {told}"
+    return TimeoutError(told) if isinstance(error, TimeoutError) else ConnectionError(told)
 
 
 def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:

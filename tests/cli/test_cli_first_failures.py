@@ -173,6 +173,21 @@ def test_a_deadline_says_why(
     assert SECRET not in told + results.read_text()
 
 
+@pytest.mark.parametrize("with_results", [False, True])
+def test_the_advice_names_the_rows_that_are_unknown(
+    with_results: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, results = tmp_path / "orders.csv", tmp_path / "results.csv"
+    path.write_text("amount,currency,order_reference\n" + "".join(f"5,KZT,R-{n}\n" for n in range(10)))
+    arguments = ["--sandbox", "--timeout", "1", "--concurrency", "1", "--fault", "hang=true,times=2"]
+    if with_results:
+        arguments += ["--results", str(results)]
+    assert main(["bulk-create", str(path), *arguments]) == 1
+    told = capsys.readouterr().err
+    named = f'("unknown" in {results})' if results.exists() else "(lines 2-3)"
+    assert f"plexypay: of 2 rows {named} it is not known whether there is a link: look for" in told
+
+
 def test_a_reason_is_the_root_of_what_was_met() -> None:
     silent = OutcomeUnknownError("POST /v1/payment-links: no answer: it took too long")
     unknown = OutcomeUnknownError("payment_links.create: the outcome is unknown (no answer). Look it up.")

@@ -333,6 +333,22 @@ async def test_rows_that_were_refused_a_connection_were_not_sent(
     assert job.error.count(shown) == 1
 
 
+async def test_after_a_recovery_nothing_more_is_said(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    job = Job(tmp_path, journalled=False)
+    running = asyncio.create_task(job.run(f"http://127.0.0.1:{port}", received=None))
+    await asyncio.sleep(2)
+    server = Orders(None, port)
+    async with server.serving():
+        code, results = await running
+    assert (code, len(results)) == (0, COUNT)
+    assert {len(made) for made in server.links.values()} == {1}
+    (told,) = [line for line in job.error.splitlines() if line.startswith("plexypay:")]
+    assert told.startswith("plexypay: no link yet: cannot connect to 127.0.0.1:")
+
+
 def check_not_sent(job: Job, code: int, results: dict[str, dict[str, str]], told: str) -> None:
     assert code in (130, 143)
     assert {row["outcome"] for row in results.values()} == {"failed"}

@@ -104,7 +104,8 @@ class Call(Generic[R]):
         # The rare ones stand in the class as None.
         if earlier is not None:
             self._earlier = earlier
-            self.record.doubt = Doubt.REACHED
+            # Until a look-up has proved otherwise, it may be there.
+            self.record.doubt = Doubt.OPEN if earlier.may_have_done else Doubt.REACHED
         if misfit is not None:
             self._misfit = misfit
 

@@ -342,7 +342,7 @@ class BulkCreateJob:
 
     def _record_cut(self, row: Row, error: PlexyPayError) -> None:
         """Record a row whose call the halt has ended; its line is named at the end."""
-        outcome, message = RowOutcome.FAILED, told_of_cut(error)
+        outcome, message = RowOutcome.FAILED, told_of_cut(error, with_journal=self.journal is not None)
         if error.outcome not in (Outcome.NOT_SENT, Outcome.REJECTED):
             outcome = RowOutcome.UNKNOWN
             message += "" if self.journal is None else _LOOKED_UP_NEXT

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from ..errors import DeadlineExceededError, Outcome, OutcomeUnknownError, PlexyPayError
+from ..errors import APIError, DeadlineExceededError, Outcome, OutcomeUnknownError, PlexyPayError
 
 __all__ = ["Reasons", "RowList", "attempts_before", "is_cut", "reason_of", "told_of_cut", "was_refused"]
 
@@ -46,7 +46,8 @@ def reason_of(error: PlexyPayError) -> str:
 def is_cut(error: PlexyPayError) -> bool:
     """Tell whether a row's call ended because its client was closed, and not by itself."""
     cause: BaseException | None = error
-    while isinstance(cause, PlexyPayError):
+    # What a server says of its own is none of it.
+    while isinstance(cause, PlexyPayError) and not isinstance(cause, APIError):
         if _CLOSED.search(str(cause)):
             return True
         cause = cause.__cause__
@@ -63,12 +64,13 @@ def attempts_before(error: PlexyPayError) -> list[PlexyPayError]:
     return [attempt for attempt in error.attempts if not is_cut(attempt)]
 
 
-def told_of_cut(error: PlexyPayError) -> str:
+def told_of_cut(error: PlexyPayError, *, with_journal: bool) -> str:
     """Return what is known of a row whose call was cut: whether it was sent, and what its attempts met."""
     attempts = attempts_before(error)
     met = f"; the attempt before ended so: {reason_of(attempts[-1])}" if attempts else ""
     if error.outcome not in (Outcome.NOT_SENT, Outcome.REJECTED):
-        return f"stopped after it was sent, and before it was known what became of it{met}"
+        by = ", now or by an earlier run," if with_journal else ","
+        return f"stopped after it was sent{by} and before it was known what became of it{met}"
     if was_refused(error):
         return f"not done, and not sent again: the job was stopped before{met}"
     return f"not sent: the job was stopped before{met}"

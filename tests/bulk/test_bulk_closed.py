@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Outcome
+from plexypay_async._core.admission import JobAdmission
 from plexypay_sync import PlexyPay
 
-from .ledger_server import Ledger, ledger
+from .ledger_server import Ledger, ledger, never
 from .rows import QUICK, a_client, rows
 
 AT_ONCE = 2.0
@@ -186,3 +187,78 @@ async def test_a_job_that_waits_out_an_outage_ends_with_its_client() -> None:
         assert done, "it has not ended"
         with contextlib.suppress(ConfigurationError):
             running.result()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", [{"max_rate": 0.1}, {"concurrency": 1}], ids=["rate", "one worker"])
+async def test_rows_of_an_earlier_run_are_not_said_to_be_not_sent(
+    limit: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run is closed before it has looked for what the first one has made."""
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.3)
+    journal, count = tmp_path / "job.journal", 8
+
+    async def job(client: AsyncPlexyPay, results: list[BulkResult], **options: Any) -> None:
+        async for result in client.payment_links.create_many(rows(count), journal=journal, **options):
+            results.append(result)  # noqa: PERF401 - what came before the end counts
+
+    async with ledger() as server:
+        server.after = never
+        plexy = a_client(server, timeout=60.0)
+        running = asyncio.create_task(job(plexy, []))
+        await until(lambda: len(server.links) == count)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, AT_ONCE)
+        server.after = None
+        plexy, results = a_client(server, timeout=600.0), []
+        running = asyncio.create_task(job(plexy, results, **limit))
+        # They are claimed, and wait for their time and for their turn.
+        await asyncio.sleep(0.15)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, 2 * AT_ONCE)
+        assert len(results) == count
+        for result in results:
+            assert result.error is not None
+            assert result.error.outcome is Outcome.UNKNOWN
+            assert result.error.order_reference == result.request.order_reference
+        results = []
+        async with a_client(server) as again:
+            await asyncio.wait_for(job(again, results), 30)
+        assert all(result.recovered for result in results)
+        assert not server.twice
+
+
+@pytest.mark.asyncio
+async def test_rows_of_an_earlier_run_whose_time_ends_in_an_outage_stay_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up is never asked: the row waits for its turn to probe a server that is down."""
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.1)
+    journal = tmp_path / "job.journal"
+
+    async def job(client: AsyncPlexyPay, timeout: float = 30.0) -> list[BulkResult]:
+        made = client.payment_links.create_many(rows(4), journal=journal, timeout=timeout)
+        return [each async for each in made]
+
+    async with ledger() as server:
+        server.after = never
+        plexy = a_client(server, timeout=60.0)
+        running = asyncio.create_task(job(plexy))
+        await until(lambda: len(server.links) == 4)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, AT_ONCE)
+        server.after = None
+        with monkeypatch.context() as patch:
+            patch.setattr(JobAdmission, "is_outage", lambda _: True)
+            patch.setattr(JobAdmission, "probe", never)
+            async with a_client(server) as plexy:
+                plexy._execution.budget.jobs.failures_on_end = 100
+                results = await asyncio.wait_for(job(plexy, 0.5), 20)
+        assert {None if each.error is None else each.error.outcome for each in results} == {Outcome.UNKNOWN}
+        async with a_client(server) as again:
+            results = await asyncio.wait_for(job(again), 30)
+        assert all(result.recovered for result in results)
+        assert not server.twice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Outcome
+from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Journal, Outcome
 from plexypay_async._core.admission import JobAdmission
 from plexypay_sync import PlexyPay
 
@@ -211,7 +212,8 @@ async def test_rows_of_an_earlier_run_are_not_said_to_be_not_sent(
         with pytest.raises(ConfigurationError):
             await asyncio.wait_for(running, AT_ONCE)
         server.after = None
-        plexy, results = a_client(server, timeout=600.0), []
+        plexy = a_client(server, timeout=600.0)
+        results: list[BulkResult] = []
         running = asyncio.create_task(job(plexy, results, **limit))
         # They are claimed, and wait for their time and for their turn.
         await asyncio.sleep(0.15)
@@ -261,4 +263,34 @@ async def test_rows_of_an_earlier_run_whose_time_ends_in_an_outage_stay_unknown(
         async with a_client(server) as again:
             results = await asyncio.wait_for(job(again), 30)
         assert all(result.recovered for result in results)
+        assert not server.twice
+
+
+@pytest.mark.asyncio
+async def test_a_row_that_was_not_yet_claimed_may_be_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal fails before it has said what it knows of the rows that were read."""
+    journal = tmp_path / "job.journal"
+
+    async def job(client: AsyncPlexyPay, results: list[BulkResult]) -> None:
+        async for result in client.payment_links.create_many(rows(4), journal=journal):
+            results.append(result)  # noqa: PERF401 - what came before the end counts
+
+    def failing(*_: Any) -> Any:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with ledger() as server:
+        for outcome in (Outcome.NOT_SENT, Outcome.UNKNOWN):
+            results: list[BulkResult] = []
+            async with a_client(server) as plexy:
+                with monkeypatch.context() as patch:
+                    patch.setattr(Journal, "exchange", failing)
+                    with pytest.raises(sqlite3.OperationalError):
+                        await asyncio.wait_for(job(plexy, results), 20)
+                told = {None if each.error is None else each.error.outcome for each in results}
+                assert told == {outcome}
+                assert len(results) == 4
+                # From now on there is an earlier run.
+                await asyncio.wait_for(job(plexy, []), 20)
         assert not server.twice

@@ -313,13 +313,15 @@ class JournalIntake:
         self._failed: list[tuple[str, str]] = []
         self._older: dict[str, str] = {}
         self._earlier_rows = EarlierRows(is_first_job=True)
+        self._is_first_job = True
 
     async def begin(self) -> None:
         """Read from the journal what must be known before the first row."""
         self._older, self._earlier_rows = await self._journal.call(self._read_journal)
 
     def _read_journal(self) -> tuple[dict[str, str], EarlierRows]:
-        earlier_rows = EarlierRows(is_first_job=self._journal.is_empty())
+        self._is_first_job = self._journal.is_empty()
+        earlier_rows = EarlierRows(is_first_job=self._is_first_job)
         return self._journal.older_spellings(meant_reference), earlier_rows
 
     def _claimed(self, *changes: Any) -> tuple[list[Entry], Sequence[int | None]]:
@@ -543,6 +545,10 @@ class JournalIntake:
     def left(self) -> list[Item]:
         """Return what was read and not taken, once it is stopped."""
         items = [*self._ready, *self._later, *self._source.left()]
+        for item in items:
+            if not (self._is_first_job or item.claimed_anew or item.result or item.earlier):
+                # It was not looked for in the journal, which may have it from an earlier run.
+                item.earlier = EarlierRun(may_have_done=True, late_work_until=self._late_work_until)
         self._release(items)
         self._ready.clear()
         self._later.clear()

@@ -21,6 +21,7 @@ from .._core.call import Call, call_of
 from .._core.concurrency import ConcurrencyLimit, RateLimit, Unlimited
 from .._core.decision import may_be_taken
 from .._core.execution import Execution
+from .._core.record import Doubt
 from .._core.slots import loop_of_task
 from ..api.payment_links import (
     BulkResult,
@@ -34,6 +35,7 @@ from ..errors import (
     APIError,
     ConfigurationError,
     NotFoundError,
+    Outcome,
     OutcomeUnknownError,
     PlexyPayError,
     UnreadableResponseError,
@@ -197,7 +199,7 @@ class _Run:
         if failure is None or intake is None:
             return False
         for item in intake.left():
-            result = item.result or not_sent(item.index, item.request, failure)
+            result = item.result or _not_sent(item, failure)
             self.queue.put(intake.finish(attrs.evolve(item, result=result), result))
         return await self.queue.more()
 
@@ -434,7 +436,8 @@ class _Worker:
                 earlier=item.earlier,
             )
         except PlexyPayError as failure:
-            return BulkResult(index=item.index, request=item.request, error=failure.with_traceback(None))
+            error = _as_known(item, failure.with_traceback(None))
+            return BulkResult(index=item.index, request=item.request, error=error)
         try:
             link = await call.run()
         except PlexyPayError as failure:
@@ -446,13 +449,15 @@ class _Worker:
         finally:
             self._call = None
         if self._refused:
-            return not_sent(item.index, item.request, self._queue.failure)
+            return _not_sent(item, self._queue.failure)
         recovered = call.recovered
         if item.claimed_anew and item.earlier is None and isinstance(error, APIError) and may_be_taken(error):
             # No other row of this job has the reference: no two rows share a link.
             link, error = await self._taken(item.request, error)
             recovered = link is not None
         self._lasting.note(error, began)
+        if error is not None and call.record.doubt is Doubt.OPEN:
+            error = _as_known(item, error)
         return BulkResult(
             index=item.index,
             request=item.request,
@@ -537,3 +542,23 @@ def _flaw_of(link: PaymentLink) -> UnreadableResponseError | None:
     error = UnreadableResponseError(f"{_RETRIEVE.name}: the answer cannot be right: {told}", status=200)
     error.link_id, error.link_url = link.id, link.url
     return error
+
+
+def _as_known(item: Item, error: PlexyPayError) -> PlexyPayError:
+    """Return a row's error; one that says that nothing happened does not speak for an earlier run."""
+    claimed = item.earlier is not None and item.earlier.may_have_done and item.earlier.late_work_until > 0
+    if not claimed or error.outcome is not Outcome.NOT_SENT:
+        return error
+    unknown = OutcomeUnknownError(
+        f"row {item.index}: an earlier run may have created it, and it was not looked for"
+        f" ({str(error).removeprefix(f'row {item.index}: ')})",
+        operation=_CREATE.name,
+        order_reference=item.request.order_reference,
+    )
+    unknown.__cause__ = error
+    return unknown
+
+
+def _not_sent(item: Item, failure: BaseException | None) -> BulkResult:
+    result = not_sent(item.index, item.request, failure)
+    return result if result.error is None else attrs.evolve(result, error=_as_known(item, result.error))

@@ -126,9 +126,11 @@ def test_numbers_of_json_that_cannot_be_sent(number: str, told: str) -> None:
 
 def test_other_numbers_of_json_stay_what_they_are() -> None:
     found = from_json(
-        '{"amount": 2.5, "currency": "KZT", "extra": {"share": 0.1, "amount": 1.5}}', major=True
+        '{"amount": 2.5, "currency": "KZT", "extra": {"share": 0.1, "fee": {"amount": 1.5}}}', major=True
     )
-    assert found == CreatePaymentLink(amount=250, currency="KZT", extra={"share": 0.1, "amount": 1.5})
+    assert found == CreatePaymentLink(
+        amount=250, currency="KZT", extra={"share": 0.1, "fee": {"amount": 1.5}}
+    )
 
 
 # -------------------------------------------------------------------------- decimals where minor units belong

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "bulk.job",
             "bulk.lasting",
         ),
-        *("bulk.spreadsheets", "bulk.taken"),
+        *("bulk.spreadsheets", "bulk.taken", "bulk.unsent"),
         "plexypay_sync.portal",
     ),
     ("_client", "bulk", "client", "plexypay_sync.bulk"),

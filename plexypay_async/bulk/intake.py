@@ -54,6 +54,9 @@ class EncodedLink:
 
     request: CreatePaymentLink
     wire_request: WireRequest
+    is_only_one: bool = False
+    """Whether no other row of a job without a journal has its order reference: if that is taken, it may be
+    looked up, and no two rows share a link."""
 
 
 @attrs.define
@@ -166,7 +169,8 @@ class RequestSource:
         if isinstance(request, CreatePaymentLink):
             return Item(index, request, None, self._earlier)
         if isinstance(request, EncodedLink):  # pyright: ignore[reportUnnecessaryIsInstance]
-            return Item(index, request.request, request.wire_request, self._earlier)
+            only = request.is_only_one
+            return Item(index, request.request, request.wire_request, self._earlier, claimed_anew=only)
         told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
         self._fail(ConfigurationError(told))
         return None

@@ -179,8 +179,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--fault needs --sandbox")
     if arguments.base_url is not None and arguments.sandbox:
         arguments.parser.error("--base-url and --sandbox exclude each other")
-    if arguments.overwrite and arguments.results is None:
-        arguments.parser.error("--overwrite needs --results")
+    if arguments.overwrite and arguments.results in (None, "-"):
+        arguments.parser.error("--overwrite needs --results FILE")
     if arguments.resume and arguments.journal is None:
         arguments.parser.error("--resume needs --journal")
     if arguments.no_references and arguments.journal is not None:
@@ -232,7 +232,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise UnusableInputError(
             f"--resume: there is no journal {journal}: correct its name, or begin it without --resume"
         )
-    if results is None:
+    if results in (None, "-"):
         return
     for other in () if journal is None else (arguments.file, journal):
         if os.path.realpath(results) == os.path.realpath(other):

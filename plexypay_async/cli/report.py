@@ -69,8 +69,8 @@ class Problems:
             tell(f"and {self._hidden:,} more{where}")
 
 
-def tell_sums(tally: Tally, *, with_journal: bool) -> None:
-    """Write the closing table of a bulk job to standard output."""
+def tell_sums(tally: Tally, *, with_journal: bool, to_error: bool = False) -> None:
+    """Write the closing table of a bulk job to standard output, or to standard error."""
     outcomes = tally.outcomes
     of_journal = (("from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),)
     repeated = outcomes[RowOutcome.REPEATED]
@@ -87,13 +87,14 @@ def tell_sums(tally: Tally, *, with_journal: bool) -> None:
         ("retries", f"{tally.retries:,}"),
         ("links per second", f"{rate:,.1f}"),
         ("seconds", f"{tally.seconds:,.1f}"),
+        to_error=to_error,
     )
 
 
-def tell_table(*rows: tuple[str, str]) -> None:
+def tell_table(*rows: tuple[str, str], to_error: bool = False) -> None:
     """Write names and figures to standard output: with lines on a terminal, else plain aligned text."""
     try:
-        if sys.stdout.isatty():
+        if (sys.stderr if to_error else sys.stdout).isatty():
             from rich.console import Console
             from rich.table import Table
 
@@ -102,12 +103,12 @@ def tell_table(*rows: tuple[str, str]) -> None:
             table.add_column(justify="right", no_wrap=True)
             for row in rows:
                 table.add_row(*row)
-            Console().print(table)
+            Console(stderr=to_error).print(table)
         else:
             names = max(len(name) for name, _ in rows)
             width = max(len(value) for _, value in rows)
             for name, value in rows:
-                show(f"{name:<{names}}  {value:>{width}}")
+                (tell if to_error else show)(f"{name:<{names}}  {value:>{width}}")
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()

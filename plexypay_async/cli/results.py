@@ -153,8 +153,6 @@ class Results:
         OSError: The file cannot be written.
     """
 
-    partial: str | None = None
-    """Where they are until they are whole, if that is another file."""
     moved: str | None = None
     """Where earlier results of their name are now, if they were set aside."""
 
@@ -165,6 +163,11 @@ class Results:
         self._failed = False
         if not dialect.json_lines:
             self._file.write(dialect.beginning(_COLUMNS) + "\r\n")
+
+    @property
+    def partial(self) -> str | None:
+        """Where they are until they are whole, if that is another file."""
+        return None
 
     @classmethod
     def on_standard_output(cls, dialect: Dialect) -> Results:
@@ -248,8 +251,6 @@ class ResultsFile(Results):
         UnusableInputError: The file exists or cannot be made, or is a symbolic link or another user's.
     """
 
-    partial: str
-
     def __init__(
         self,
         path: str,
@@ -266,9 +267,9 @@ class ResultsFile(Results):
             check_results_path(path, rewrite=rewrite, known=known, advice=advice)
         elif os.path.lexists(path):
             self._set_aside = not _may_go(path, known, advice)
-        self.partial = f"{path}.{mark}.part" if mark else f"{path}.part"
-        self._before = _stamp(path)
+        self._partial = f"{path}.{mark}.part" if mark else f"{path}.part"
         try:
+            self._before = _stamp(path)
             if self._before is not None:
                 # It is to be replaced, and until then no more open than what replaces it.
                 with open(open_private(path, os.O_RDONLY), "rb") as existing:
@@ -276,15 +277,15 @@ class ResultsFile(Results):
             if mark:
                 # What is left there is of an earlier run with the same journal, which knows it too.
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.partial)
-            file = _text(open_private(self.partial, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+                    os.unlink(self._partial)
+            file = _text(open_private(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             raise UnusableInputError(
-                f"{self.partial} exists: it holds the results of a run that was killed, or is under way."
+                f"{self._partial} exists: it holds the results of a run that was killed, or is under way."
                 " Links may be in it that nothing else tells of: give it another name first"
             ) from None
         except OSError as error:
-            raise UnusableInputError(f"cannot write {self.partial}: {error.strerror}{_or(advice)}") from None
+            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
         if not path.lower().endswith(".csv"):
             dialect = Dialect(json_lines=True)
         elif dialect is None or dialect.json_lines:
@@ -293,7 +294,12 @@ class ResultsFile(Results):
             super().__init__(file, path, dialect)
         except OSError as error:
             self.discard()
-            raise UnusableInputError(f"cannot write {self.partial}: {error.strerror}{_or(advice)}") from None
+            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
+
+    @property
+    def partial(self) -> str:
+        """Where they are until they are whole."""
+        return self._partial
 
     def finish(self) -> str:
         """End the writing, and return the digest of what is in the file; it is durable then.
@@ -307,7 +313,7 @@ class ResultsFile(Results):
                 os.fsync(self._file.fileno())
             finally:
                 self._file.close()
-        with open(self.partial, "rb") as file:
+        with open(self._partial, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def publish(self) -> None:
@@ -320,13 +326,13 @@ class ResultsFile(Results):
             raise FileExistsError(errno.EEXIST, "another program has written it meanwhile", self.path)
         if self._set_aside:
             self.moved = _moved_aside(self.path)
-        os.replace(self.partial, self.path)
+        os.replace(self._partial, self.path)
 
     def discard(self) -> None:
         """Leave no trace of it: nothing has happened."""
         super().discard()
         with contextlib.suppress(OSError):
-            os.unlink(self.partial)
+            os.unlink(self._partial)
 
 
 def _text(file: int, *, closefd: bool = True) -> TextIO:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plexypay_async.cli import destination, main
+from plexypay_async.cli import main
 from tests.cli.test_cli_bulk_create import sums
 from tests.cli.test_cli_journal import table
 
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_written(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(destination.os, "access", lambda path, mode: path != str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: path != str(tmp_path))
     assert main(["bulk-create", str(orders)]) == 2
     error = capsys.readouterr().err
     assert f"cannot write results into {tmp_path}, beside the input: give --results FILE" in error

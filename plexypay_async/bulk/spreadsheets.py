@@ -27,6 +27,7 @@ _CALCULATED = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _BEFORE = r'(?<![,;|\s"])(?:[^\S\t\r\n]|")*+[,;|\t\r\n][,;|\s"]*+'
 """Where some program begins a cell: which one splits at what depends on its settings, and one that splits at
 another separator may find no quotes where it looks for them. It may pass over white space."""
+_SEPARATOR = re.compile(r"[,;|\t\r\n]")
 _FIRST = re.compile(rf"[\s\"]*+'*+{_CALCULATED}|['\t\r\n]")
 _INNER = re.compile(rf"({_BEFORE})('*+{_CALCULATED})")
 _INNER_MARKED = re.compile(rf"({_BEFORE})'('*+{_CALCULATED})")
@@ -40,7 +41,8 @@ def with_marks(text: str) -> str:
     They stand at its beginning, and behind each separator in it that a formula would follow, since a program
     of another country splits at another separator. `without_marks` takes them off.
     """
-    marked = _INNER.sub(r"\1'\2", text)
+    # Most texts have no separator, and are looked through once.
+    marked = text if _SEPARATOR.search(text) is None else _INNER.sub(r"\1'\2", text)
     return "'" + marked if marked != text or _FIRST.match(text) is not None else text
 
 

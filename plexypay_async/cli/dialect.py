@@ -27,12 +27,14 @@ class Dialect:
         delimiter: What separates the cells.
         named: Whether a first line such as ``sep=;`` names it.
         mark: Whether it begins with a byte-order mark, by which Excel knows UTF-8.
+        kept: Control characters that are written as they are: none where a terminal would obey them.
     """
 
     json_lines: bool = False
     delimiter: str = ","
     named: bool = False
     mark: bool = False
+    kept: str = "\t\r\n"
 
     def beginning(self, columns: Iterable[str]) -> str:
         """Return what a CSV file begins with, up to the header's line ending."""
@@ -41,13 +43,12 @@ class Dialect:
 
     def line(self, values: Iterable[object]) -> str:
         """Return a line of CSV that is shown in a spreadsheet and not calculated, whatever it splits at."""
-        return self.delimiter.join(map(_cell, values)) + "\r\n"
+        return self.delimiter.join(map(self._cell, values)) + "\r\n"
 
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    text = str(value)
-    if isinstance(value, str):
-        text = with_marks(printable(text, keep="\t\r\n"))
-    return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text
+    def _cell(self, value: object) -> str:
+        if value is None:
+            return ""
+        text = str(value)
+        if isinstance(value, str):
+            text = with_marks(printable(text, keep=self.kept))
+        return '"' + text.replace('"', '""') + '"' if _TO_QUOTE.search(text) else text

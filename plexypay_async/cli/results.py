@@ -180,6 +180,8 @@ class Results:
             raise UnusableInputError(f"{STANDARD_OUTPUT} is closed: give --results FILE")
         # Not the interpreter's own, whose encoding may be another, and which a bar on the terminal takes.
         file = _text(sys.__stdout__.fileno(), closefd=False)
+        if file.isatty():
+            dialect = attrs.evolve(dialect, kept="")
         try:
             return cls(file, STANDARD_OUTPUT, dialect)
         except OSError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plexypay_async.cli import main
+from tests.cli.pseudo_terminal import Terminal, on_posix
 from tests.cli.test_cli_bulk_create import sums
 from tests.cli.test_cli_journal import table
 
@@ -300,6 +301,21 @@ def test_a_reader_that_goes_away_loses_no_result(tmp_path: Path, served: ServedS
     assert read[0].decode() == HEADER
     assert "stopped: cannot write standard output: Broken pipe" in error
     assert "Traceback" not in error
+
+
+@on_posix
+def test_a_terminal_is_sent_no_control_characters(tmp_path: Path, served: ServedSandbox) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(ROWS.replace("KZT,B", 'KZT,"B\rforged\x1b[2J"'))
+    terminal = Terminal(["bulk-create", str(path), "--results", "-"])
+    shown = terminal.read()
+    assert terminal.close() == 1
+    assert "2,A,created,pl_" in shown
+    assert r"3,B\rforged\x1b[2J,invalid,,,,," in shown
+    # Lines alone, one after the other: there is no bar between them.
+    assert "\x1b" not in shown
+    assert "\r" not in shown.replace("\r\r\n", "\n").replace("\r\n", "\n")
+    assert "━━━━" not in shown
 
 
 # -------------------------------------------------------------------------------------- the same file again

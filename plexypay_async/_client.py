@@ -11,6 +11,7 @@ from ._foreign import prepared
 from ._http.transport import HTTPTransport
 from .api.facades import F
 from .api.operation import Caller
+from .errors import PlexyPayError
 from .groups import Groups
 from .settings import APIKey, RetryPolicy, Settings, concealed
 
@@ -98,3 +99,14 @@ class Client(Groups[F]):
         Evidence: the `Sandbox` of this library says so in a header of every answer.
         """
         return self._execution.transport.is_sandbox
+
+    @property
+    def failing(self) -> PlexyPayError | None:
+        """The latest failure, where nothing has worked since and its call or its row will be tried again.
+
+        So a program can tell why a bulk job does not get on before the time of its rows is over. None after
+        a success, and where nothing has failed.
+        """
+        budget = self._execution.budget
+        bucket = budget if budget.failures_on_end else budget.jobs
+        return bucket.latest_failure if bucket.failures_on_end else None

@@ -104,7 +104,8 @@ class Call(Generic[R]):
         # The rare ones stand in the class as None.
         if earlier is not None:
             self._earlier = earlier
-            self.record.doubt = Doubt.REACHED
+            # Until a look-up has proved otherwise, it may be there.
+            self.record.doubt = Doubt.OPEN if earlier.may_have_done else Doubt.REACHED
         if misfit is not None:
             self._misfit = misfit
 
@@ -537,7 +538,7 @@ class Call(Generic[R]):
         admission, record = self._admission, self.record
         if self.execution.transport.closed:
             raise ConfigurationError("this client is closed")
-        admission.limits.budget.note_failure()
+        admission.limits.budget.note_failure(error)
         retry_after: float | None = getattr(error, "retry_after", None)
         self._pauses = self._pauses or Pauses(self.execution.settings.retry)
         wait = self._pauses.next(retry_after)

@@ -129,6 +129,30 @@ class RateClock:
     def __init__(self) -> None:
         self.next = 0.0
         self.turn = asyncio.Lock()
+        self._pause: asyncio.Future[None] | None = None
+        self._closed = False
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until it is closed; only who has the turn may."""
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        self._pause = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._pause
+        finally:
+            timer.cancel()
+            self._pause = None
+
+    def _wake(self) -> None:
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
+
+    def close(self) -> None:
+        """Let all that wait now or later find that the client is closed."""
+        self._closed = True
+        self._wake()
 
 
 class RateLimit:
@@ -153,7 +177,7 @@ class RateLimit:
         async with clock.turn:
             wait = clock.next - loop.time()
             if wait > 0:
-                await asyncio.sleep(wait)
+                await clock.pause(wait)
             ticket = await self._limit.enter()
             clock.next = max(clock.next, loop.time() - BURST) + self._interval
             return ticket

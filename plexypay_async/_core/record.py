@@ -230,11 +230,12 @@ class CallRecord:
             outcome, told = Outcome.REJECTED, "The server did not do it."
         else:
             outcome, told = Outcome.NOT_SENT, "Nothing was sent."
+        last = self.failures[-1] if self.failures else None
+        why = "" if last is None else f" ({str(last).removeprefix(f'{self.name}: ')})"
         error = DeadlineExceededError(
-            f"{self.name}: no success within {timeout:g} s. {told}", outcome=outcome
+            f"{self.name}: no success within {timeout:g} s{why}. {told}", outcome=outcome
         )
-        if self.failures:
-            error.__cause__ = self.failures[-1]
+        error.__cause__ = last
         return error
 
     def foreign(self, error: Exception, *, sending: bool) -> PlexyPayError:

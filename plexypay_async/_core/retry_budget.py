@@ -8,6 +8,7 @@ wait for ever.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections import deque
 from collections.abc import Generator
@@ -15,6 +16,7 @@ from typing import Any
 
 import backoff
 
+from ..errors import PlexyPayError
 from ..settings import RetryPolicy
 
 __all__ = ["JobRetryBudget", "Pauses", "ProbeQueue", "RetryBudget", "TokenBucket"]
@@ -58,6 +60,8 @@ class TokenBucket:
         self.capacity = capacity
         self.tokens = capacity
         self.failures_on_end = 0
+        self.latest_failure: PlexyPayError | None = None
+        """The latest of them, where its error was told."""
 
     def take(self, tokens: int) -> bool:
         """Take tokens for a retry; False where there are not enough."""
@@ -77,9 +81,13 @@ class TokenBucket:
         """Add tokens, as far as there is room."""
         self.tokens = min(self.capacity, self.tokens + tokens)
 
-    def note_failure(self) -> None:
+    def note_failure(self, error: PlexyPayError | None = None) -> None:
         """Note a failure after which the server is to be asked again."""
         self.failures_on_end += 1
+        if error is not None:
+            # A copy has no frames: those of an attempt hold what the server sent.
+            told = self.latest_failure = copy.copy(error)
+            told.__cause__ = error.__cause__
 
 
 class RetryBudget(TokenBucket):
@@ -122,9 +130,9 @@ class JobRetryBudget(TokenBucket):
                 tokens = tokens + SUCCESS_CREDIT if healthy else int(tokens * JOB_REFUND)
             self.pay_in(tokens or SUCCESS_CREDIT)
 
-    def note_failure(self) -> None:
+    def note_failure(self, error: PlexyPayError | None = None) -> None:
         """Note a failure after which the server is to be asked again."""
-        super().note_failure()
+        super().note_failure(error)
         self._failed_at = time.monotonic()
 
 

@@ -120,6 +120,7 @@ class HTTPConnections:
         """Close the session; a connector of the caller's stays open."""
         if self._probes is not None:
             self._probes.close()
+        self.rate_clock.close()
         with contextlib.suppress(RuntimeError):
             # Its loop may be closing it at this moment.
             await self._keeper.aclose()

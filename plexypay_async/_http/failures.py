@@ -6,6 +6,8 @@ server. No cause of it shows the API key or a proxy's password.
 
 from __future__ import annotations
 
+import os
+
 import aiohttp
 
 from .._core.sending import Sending
@@ -118,6 +120,8 @@ def _too_large(told: str, status: int, request: WireRequest) -> UnreadableRespon
 def _told(error: BaseException) -> str:
     # The request that a ClientResponseError shows has the key in its headers.
     # Its message goes on with what the server sent, which may be the key again.
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return masked_card_numbers(without_userinfo(_not_connected(error)))
     text = str(error)
     if isinstance(error, aiohttp.ClientResponseError):
         text = error.message.partition(":")[0]
@@ -126,6 +130,27 @@ def _told(error: BaseException) -> str:
         text = f"[hidden]@{text.rpartition('@')[2]}"
     text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _not_connected(error: aiohttp.ClientConnectorError) -> str:
+    """Say in plain words why there is no connection: the name, the certificate, or what refused it."""
+    host = f"[{error.host}]" if ":" in error.host else error.host
+    server = host if error.port is None else f"{host}:{error.port}"
+    cause: BaseException = error.os_error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        told = getattr(cause, "verify_message", None) or next(iter(cause.args[-1:]), type(cause).__name__)
+        return f"the certificate of {server} proves nothing: {told}"
+    number, text = error.errno, error.strerror or str(cause) or type(cause).__name__
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"no address is known for {host} (DNS): {text}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"no TLS connection with {server}: {text}"
+    if number is not None and number > 0:
+        # asyncio's text names the address once more, and not what happened.
+        text = os.strerror(number)
+    proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+    return f"cannot connect to {proxy}{server}: {text}"
 
 
 def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
@@ -140,7 +165,9 @@ def _shown(error: BaseException, handled: BaseException | None) -> BaseException
     if not is_of_a_proxy and not shows_password(error, handled):
         return error
     # It is asked later whether the attempt ended in silence.
-    return TimeoutError(_told(error)) if isinstance(error, TimeoutError) else ConnectionError(_told(error))
+    told, name = _told(error), type(error).__name__
+    told = told if told.startswith(name) else f"{name}: {told}"
+    return TimeoutError(told) if isinstance(error, TimeoutError) else ConnectionError(told)
 
 
 def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:

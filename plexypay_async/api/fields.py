@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 import re
 import uuid
@@ -29,6 +30,8 @@ __all__ = [
     "OpenEnum",
     "Part",
     "Request",
+    "check_extra",
+    "own_field",
     "read_time",
     "real_time",
     "wire",
@@ -139,15 +142,15 @@ class Request:
     """The base of every request.
 
     `extra` carries fields that the library does not know: they are merged into the body (or the query)
-    under the names given, and may not repeat a field that is set.
+    under the names given. One that the request has of its own is refused there, in any letter case and with
+    or without underscores: an amount or an order's reference would be read past all of its checks.
     """
 
     extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if self.extra is not None:
-            check_json_object("extra", self.extra)
-            check_extra_identities(self.extra)
+            check_extra(self)
 
 
 @attrs.frozen
@@ -169,6 +172,38 @@ class BodyInExtra(Request):
         super().__attrs_post_init__()
         if not self.extra:
             raise ConfigurationError("extra: must not be empty: the fields of the body are given in it")
+
+
+def check_extra(request: Request) -> None:
+    """Refuse an `extra` that JSON cannot carry, that has a field of the request's own, or a bad reference."""
+    extra = request.extra
+    if extra is None:
+        return
+    check_json_object("extra", extra)
+    for key in extra:
+        if (name := own_field(type(request), key)) is not None:
+            raise ConfigurationError(f"extra[{key!r:.60}]: {name} is a field of its own: give it there")
+    check_extra_identities(extra)
+
+
+def own_field(request: type[Request], key: str) -> str | None:
+    """Return the field of a request that a key of the body or query may be read as, if there is one."""
+    kind: Any = request
+    return _own_fields(kind).get(_folded(key))
+
+
+@functools.cache
+def _own_fields(request: Any) -> Mapping[str, str]:
+    # What is given by its position is a part of the path, and no field of the body.
+    return {
+        _folded(wire_name(field)): field.name
+        for field in cast("Sequence[attrs.Attribute[Any]]", attrs.fields(request))
+        if field.kw_only and field.name != "extra" and not field.metadata.get("inside")
+    }
+
+
+def _folded(key: str) -> str:
+    return key.replace("_", "").lower()
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

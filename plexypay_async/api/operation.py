@@ -436,11 +436,15 @@ class Bulk(Composite[P, T]):
         return self if instance is None else self._method(instance, instance._caller.bind_bulk(self))  # pyright: ignore[reportPrivateUsage]
 
 
-class Wait(Composite[P, R]):
-    """A call that polls until something has come about, and returns it."""
+class Single(Composite[P, R]):
+    """A composite call that returns one result."""
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.result.__name__
+
+    def _bound(self, caller: Caller) -> Callable[..., Any]:
+        """Return the function that a client makes of it."""
+        raise NotImplementedError
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -449,27 +453,25 @@ class Wait(Composite[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_wait(self))  # pyright: ignore[reportPrivateUsage]
+        return self if instance is None else self._method(instance, self._bound(instance._caller))  # pyright: ignore[reportPrivateUsage]
 
 
-class Ensured(Composite[P, R]):
+class Wait(Single[P, R]):
+    """A call that polls until something has come about, and returns it."""
+
+    def _bound(self, caller: Caller) -> Callable[..., Any]:
+        return caller.bind_wait(self)
+
+
+class Ensured(Single[P, R]):
     """A call that performs an operation, or returns what an earlier call of it has made."""
 
     def __init__(self, operation: Operation[..., R], options: Callable[P, Any]) -> None:
         super().__init__(options, operation.answer.model)
         self.operation = operation
 
-    def _returned(self, call: Callable[..., Any]) -> str:
-        return self.result.__name__
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
-    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_ensured(self))  # pyright: ignore[reportPrivateUsage]
+    def _bound(self, caller: Caller) -> Callable[..., Any]:
+        return caller.bind_ensured(self)
 
 
 def _nothing(_: Any) -> None:

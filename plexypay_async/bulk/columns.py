@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..api.fields import read_time, real_time, wire_name
+from ..api.fields import own_field, read_time, real_time, wire_name
 from ..api.identities import identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
@@ -37,6 +37,7 @@ __all__ = [
     "BadRowError",
     "column_of",
     "is_mapping",
+    "reference_in",
     "request_of",
     "shown",
     "text",
@@ -331,6 +332,8 @@ def _column_of(name: str) -> Column | None:
     folded = stripped.lower()
     field = folded.partition(".")[0]
     key = stripped[len(field) + 1 :].strip()
+    if field == "extra" and (own := own_field(CreatePaymentLink, key)) is not None:
+        raise BadRowError(f"{shown(stripped)}: {own} is a column of its own: name it so")
     if key and f"{field}.{_ANY_KEY}" in _COLUMNS:
         return Column(field, key, _return_address if f"{field}.{key}" in SAME_COLUMN else _anything)
     return _COLUMNS.get(folded)
@@ -383,7 +386,8 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
             _take(values, column_of(name), cell)
         return _request(values)
     except BadRowError as error:
-        error.order_reference = _order_reference_in(row)
+        reference = reference_in(row)
+        error.order_reference = None if reference is None else without_marks(reference) or None
         raise
 
 
@@ -460,8 +464,9 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
         raise BadRowError(str(error)) from None
 
 
-def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+def reference_in(row: Mapping[Any, Any]) -> str | None:
+    """Return a row's order reference as it is spelt there, without white space at its ends."""
     for name, cell in row.items():
         if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
-            return without_marks(cell.strip()) or None
+            return cell.strip() or None
     return None

@@ -23,18 +23,13 @@ from .._core.record import LATE_WORK, EarlierRun
 from .._wire.messages import WireRequest, WireResponse
 from ..api.identities import StoredIdentity
 from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
-from ..errors import (
-    ConfigurationError,
-    OrderReferenceConflictError,
-    Outcome,
-    PlexyPayError,
-    UnreadableResponseError,
-)
-from .earlier_rows import EarlierRows
+from ..errors import ConfigurationError, PlexyPayError, UnreadableResponseError
+from .earlier_rows import EarlierRows, OrderReferences
 from .journal import Entry, Journal, State, digest_of
 from .spreadsheets import meant_reference
+from .unsent import REFERENCE_MISSING, differs, differs_from_journal, nothing_exists, refused, repeating
 
-__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource"]
+__all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource", "RespeltLink"]
 
 _CREATE = PaymentLinks.create
 
@@ -59,6 +54,14 @@ class EncodedLink:
     looked up, and no two rows share a link."""
 
 
+@attrs.frozen
+class RespeltLink:
+    """A request whose reference is spelt otherwise in its source; an earlier version may have sent that."""
+
+    request: CreatePaymentLink
+    spelling: str
+
+
 @attrs.define
 class Item:
     """A request that a worker has taken."""
@@ -74,9 +77,11 @@ class Item:
     link_is_sealed: bool = False
     """Whether the journal's seal proves the id: then the link is never created again."""
     claimed_anew: bool = False
-    """Whether nothing existed under its reference when this run claimed it."""
+    """Whether no other row of the job has its reference, and none of an earlier run as far as is known."""
     repeats: int | None = None
-    """The index of an earlier row of the job that has ended, and that it repeats."""
+    """The index of an earlier row of the job that it repeats: with a journal, of one that has ended."""
+    spelling: str | None = None
+    """Another spelling of its order reference, under which it is looked up first."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -104,6 +109,8 @@ class RequestSource:
         look_first: bool = False,
     ) -> None:
         self._earlier = EarlierRun(may_have_done=True) if look_first else None
+        self.references: OrderReferences | None = None
+        """The order references of the rows; None where repeats are told elsewhere."""
         self.failure: BaseException | None = None
         """What the iterable raised; the caller gets it once the requests under way are done."""
         self.ended = False
@@ -163,14 +170,22 @@ class RequestSource:
     def _fail(self, failure: BaseException) -> None:
         self.ended, self.failure = True, failure
 
-    def _item(self, request: CreatePaymentLink | EncodedLink) -> Item | None:
+    def _item(self, request: CreatePaymentLink | EncodedLink | RespeltLink) -> Item | None:
         index = self._index
         self._index += 1
         if isinstance(request, CreatePaymentLink):
-            return Item(index, request, None, self._earlier)
-        if isinstance(request, EncodedLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+            reference = request.order_reference
+            if reference is None or self.references is None:
+                return Item(index, request, None, self._earlier)
+            first = self.references.first(reference, index)
+            if first == index:
+                return Item(index, request, None, self._earlier, None, False, True)
+            return Item(index, request, result=repeating(index, request, first))
+        if isinstance(request, EncodedLink):
             only = request.is_only_one
             return Item(index, request.request, request.wire_request, self._earlier, claimed_anew=only)
+        if isinstance(request, RespeltLink):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return Item(index, request.request, None, self._earlier, spelling=request.spelling)
         told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"
         self._fail(ConfigurationError(told))
         return None
@@ -246,17 +261,24 @@ async def _anext(source: AsyncIterator[CreatePaymentLink]) -> CreatePaymentLink:
 
 
 class Intake:
-    """Gives requests out as they come, without a journal."""
+    """Gives requests out as they come, without a journal.
+
+    A row whose order reference an earlier one has is not sent: after a lost answer the look-up would find
+    the link of that one.
+    """
 
     def __init__(self, source: RequestSource) -> None:
         self._source = source
+        self._references = source.references = OrderReferences()
         self.take_now = source.next_at_hand
         self.take = source.next
         self.stop = source.stop
         self.left = source.left
 
     def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
-        """Note a row's result; return it, with those of the rows that repeat the row."""
+        """Forget the reference of a row for which nothing was made, so that it may come again."""
+        if result.error is not None and item.claimed_anew and nothing_exists(result.error):
+            self._references.forget(str(item.request.order_reference))
         return [result]
 
     @property
@@ -265,7 +287,8 @@ class Intake:
         return self._source.ended
 
     async def close(self) -> None:
-        """Write what is not written yet: nothing."""
+        """Delete what is kept of earlier rows."""
+        self._references.close()
 
 
 class JournalIntake:
@@ -294,13 +317,15 @@ class JournalIntake:
         self._failed: list[tuple[str, str]] = []
         self._older: dict[str, str] = {}
         self._earlier_rows = EarlierRows(is_first_job=True)
+        self._is_first_job = True
 
     async def begin(self) -> None:
         """Read from the journal what must be known before the first row."""
         self._older, self._earlier_rows = await self._journal.call(self._read_journal)
 
     def _read_journal(self) -> tuple[dict[str, str], EarlierRows]:
-        earlier_rows = EarlierRows(is_first_job=self._journal.is_empty())
+        self._is_first_job = self._journal.is_empty()
+        earlier_rows = EarlierRows(is_first_job=self._is_first_job)
         return self._journal.older_spellings(meant_reference), earlier_rows
 
     def _claimed(self, *changes: Any) -> tuple[list[Entry], Sequence[int | None]]:
@@ -361,12 +386,12 @@ class JournalIntake:
             later = is_late and item.link_id is None and not self._ordered
             (self._later if later else self._ready).append(item)
 
-    async def _gather(self, claimed: list[tuple[Item, str, bytes]], refused: list[Item]) -> None:
+    async def _gather(self, claimed: list[tuple[Item, str, bytes]], ended: list[Item]) -> None:
         """Read the rows of a batch: those to be claimed, and those that are refused already."""
-        while len(claimed) + len(refused) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
+        while len(claimed) + len(ended) < CLAIM_BATCH and self._repeats < CLAIM_BATCH:
             # A slow source must not hold up the rows that were put off.
             until = self._late_work_until if self._later else None
-            item = await self._source.next(wait=not claimed and not refused, until=until)
+            item = await self._source.next(wait=not claimed and not ended, until=until)
             if item is None:
                 break
             if (older := self._older.get(item.request.order_reference or "")) is not None:
@@ -375,13 +400,16 @@ class JournalIntake:
                 item.wire_request = None
             reference = item.request.order_reference
             if reference is None:
-                refused.append(_refused(item, "a job with a journal needs an order reference on every row"))
+                ended.append(_refused(item, REFERENCE_MISSING))
                 continue
             try:
                 if item.wire_request is None:
                     item.wire_request = self._codec.encode(item.request, ordered=True)
             except PlexyPayError as error:
-                refused.append(_with_error(item, error.with_traceback(None)))
+                item.result = BulkResult(
+                    index=item.index, request=item.request, error=error.with_traceback(None)
+                )
+                ended.append(item)
                 continue
             digest = digest_of(item.wire_request.body)
             open_row = self._open.get(reference)
@@ -392,7 +420,7 @@ class JournalIntake:
                 open_row.repeats.append(item)
                 self._repeats += 1
             else:
-                refused.append(_refused(item, _differs(reference, open_row.row)))
+                ended.append(_refused(item, differs(reference, open_row.row)))
 
     async def _exchange(self, claimed: list[tuple[Item, str, bytes]]) -> list[Item]:
         rows = [(item.index, reference, digest) for item, reference, digest in claimed]
@@ -400,8 +428,8 @@ class JournalIntake:
         entries, repeated = await self._write(rows)
         for (item, reference, digest), entry, earlier in zip(claimed, entries, repeated, strict=True):
             if entry.state in (State.CLAIMED, State.DONE) and entry.digest != digest:
-                refused = [item, *self._closed(reference).repeats]
-                items += [_refused(each, _differs_from_journal(reference, entry.row)) for each in refused]
+                why = differs_from_journal(reference, entry.row)
+                items += [_refused(each, why) for each in (item, *self._closed(reference).repeats)]
                 continue
             item.repeats = earlier
             self._prepare(item, entry)
@@ -521,6 +549,10 @@ class JournalIntake:
     def left(self) -> list[Item]:
         """Return what was read and not taken, once it is stopped."""
         items = [*self._ready, *self._later, *self._source.left()]
+        for item in items:
+            if not (self._is_first_job or item.claimed_anew or item.result or item.earlier):
+                # It was not looked for in the journal, which may have it from an earlier run.
+                item.earlier = EarlierRun(may_have_done=True, late_work_until=self._late_work_until)
         self._release(items)
         self._ready.clear()
         self._later.clear()
@@ -561,32 +593,6 @@ def _index(item: Item) -> int:
     return item.index
 
 
-def nothing_exists(error: PlexyPayError) -> bool:
-    """Tell whether an error says for sure that there is no link under the row's reference.
-
-    A conflict says that there is one: its row stays claimed, so that it is looked up and never sent blindly.
-    """
-    return error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and not isinstance(
-        error, (OrderReferenceConflictError, UnreadableResponseError)
-    )
-
-
 def _refused(item: Item, why: str) -> Item:
-    return _with_error(item, ConfigurationError(f"row {item.index}: {why}"))
-
-
-def _with_error(item: Item, error: PlexyPayError) -> Item:
-    item.result = BulkResult(index=item.index, request=item.request, error=error)
+    item.result = refused(item.index, item.request, why)
     return item
-
-
-def _differs(reference: str, row: int) -> str:
-    return f"the order reference {reference!r} came with other content in row {row}; nothing was sent for it"
-
-
-def _differs_from_journal(reference: str, row: int) -> str:
-    return (
-        f"the journal has the order reference {reference!r} with other content, from row {row} (counted"
-        " from 0) of an earlier run: nothing was sent for it; put the row back as it was, or give it a"
-        " reference of its own"
-    )

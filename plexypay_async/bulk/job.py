@@ -21,6 +21,7 @@ from .._core.call import Call, call_of
 from .._core.concurrency import ConcurrencyLimit, RateLimit, Unlimited
 from .._core.decision import may_be_taken
 from .._core.execution import Execution
+from .._core.record import Doubt
 from .._core.slots import loop_of_task
 from ..api.payment_links import (
     BulkResult,
@@ -42,10 +43,11 @@ from ..errors import (
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
-from .lasting import LastingFailures, copied
-from .taken import existing, is_of
+from .lasting import LastingFailures
+from .taken import existing, is_of, under_spelling
+from .unsent import not_sent
 
-__all__ = ["BulkJob", "not_sent"]
+__all__ = ["BulkJob"]
 
 T = TypeVar("T")
 
@@ -197,7 +199,7 @@ class _Run:
         if failure is None or intake is None:
             return False
         for item in intake.left():
-            result = item.result or not_sent(item.index, item.request, failure)
+            result = item.result or _not_sent(item, failure)
             self.queue.put(intake.finish(attrs.evolve(item, result=result), result))
         return await self.queue.more()
 
@@ -423,6 +425,8 @@ class _Worker:
         try:
             if item.link_id is not None and (known := await self._known(item, item.link_id)) is not None:
                 return known
+            if item.spelling is not None and (known := await self._respelt(item, item.spelling)) is not None:
+                return known
             call = self._call = call_of(
                 self._execution,
                 _CREATE,
@@ -432,7 +436,8 @@ class _Worker:
                 earlier=item.earlier,
             )
         except PlexyPayError as failure:
-            return BulkResult(index=item.index, request=item.request, error=failure.with_traceback(None))
+            error = _as_known(item, failure.with_traceback(None))
+            return BulkResult(index=item.index, request=item.request, error=error)
         try:
             link = await call.run()
         except PlexyPayError as failure:
@@ -444,13 +449,15 @@ class _Worker:
         finally:
             self._call = None
         if self._refused:
-            return not_sent(item.index, item.request, self._queue.failure)
+            return _not_sent(item, self._queue.failure)
         recovered = call.recovered
         if item.claimed_anew and item.earlier is None and isinstance(error, APIError) and may_be_taken(error):
-            # No other row of this job has the reference, as the journal shows: no two rows share a link.
+            # No other row of this job has the reference: no two rows share a link.
             link, error = await self._taken(item.request, error)
             recovered = link is not None
         self._lasting.note(error, began)
+        if error is not None and call.record.doubt is Doubt.OPEN:
+            error = _as_known(item, error)
         return BulkResult(
             index=item.index,
             request=item.request,
@@ -474,6 +481,17 @@ class _Worker:
             self._queue.fail(foreign)
             found = refusal
         return (None, found) if isinstance(found, PlexyPayError) else (found, None)
+
+    async def _respelt(self, item: Item, spelling: str) -> BulkResult | None:
+        """Return what another spelling of a row's reference has; None where there is nothing."""
+        began = self._lasting.round
+        found = await under_spelling(self._execution, item.request, spelling, self._limits)
+        if isinstance(found, PlexyPayError):
+            self._lasting.note(found, began)
+            return BulkResult(index=item.index, request=item.request, error=found)
+        if found is None:
+            return None
+        return BulkResult(index=item.index, request=item.request, link=found, recovered=True)
 
     def _cut_by(self, foreign: BaseException, item: Item) -> PlexyPayError:
         """End the job with an error that is not the library's; return the one of the row that met it."""
@@ -526,15 +544,21 @@ def _flaw_of(link: PaymentLink) -> UnreadableResponseError | None:
     return error
 
 
-def not_sent(index: int, request: CreatePaymentLink, failure: BaseException | None) -> BulkResult:
-    """Return the result of a row that was read and not sent, since its job ended before."""
-    told = type(failure).__name__
-    cause = copied(failure) if isinstance(failure, PlexyPayError) else None
-    error = PlexyPayError(
-        f"row {index}: not sent: the job ended before ({told if cause is None else f'{told}: {cause}'})",
-        outcome=Outcome.NOT_SENT,
+def _as_known(item: Item, error: PlexyPayError) -> PlexyPayError:
+    """Return a row's error; one that says that nothing happened does not speak for an earlier run."""
+    claimed = item.earlier is not None and item.earlier.may_have_done and item.earlier.late_work_until > 0
+    if not claimed or error.outcome is not Outcome.NOT_SENT:
+        return error
+    unknown = OutcomeUnknownError(
+        f"row {item.index}: an earlier run may have created it, and it was not looked for"
+        f" ({str(error).removeprefix(f'row {item.index}: ')})",
         operation=_CREATE.name,
-        order_reference=request.order_reference,
+        order_reference=item.request.order_reference,
     )
-    error.__cause__ = cause
-    return BulkResult(index=index, request=request, error=error)
+    unknown.__cause__ = error
+    return unknown
+
+
+def _not_sent(item: Item, failure: BaseException | None) -> BulkResult:
+    result = not_sent(item.index, item.request, failure)
+    return result if result.error is None else attrs.evolve(result, error=_as_known(item, result.error))

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import itertools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 import attrs
 
@@ -21,7 +20,7 @@ from .._privacy.secret import Secret
 from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError
 from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
-from .columns import BadRowError, is_mapping, request_of
+from .columns import BadRowError, is_mapping, reference_in, request_of
 from .frames import without_job_frames
 
 if TYPE_CHECKING:
@@ -178,14 +177,17 @@ def create_partition(
             of digits as a number, a float is refused as an amount; a time is an aware datetime or ISO 8601
             text with an offset. In a mapping, an order reference and a customer's id may have the marks that
             spreadsheets put around a text, ``="..."`` and a leading apostrophe; what a spreadsheet has
-            spoilt, such as ``#N/A`` and ``1.23457E+12``, is refused. The columns are those of
+            spoilt, such as ``#N/A`` and ``1.23457E+12``, is refused. A reference that is not sent as it is
+            spelt there, since it has such marks or is not in Unicode's form NFC, is first looked up as it is
+            spelt: an earlier version has sent it so. The columns are those of
             ``plexypay bulk-create``, such as ``metadata.NAME`` for a key of the metadata. Every row needs an
             `order_reference`.
         settings: `PartitionSettings`, or a mapping of its fields. An engine may log a plain mapping as it is:
             put no key into one.
         assume_unique: Create without looking up first, for references that cannot exist yet. A partition that
             is run again then meets its own links: only the server's refusal of a repeated order reference is
-            left to protect it, and such rows are reported as ``failed``.
+            left to protect it. A row that is refused so is looked up: ``recovered``, if the link has its
+            amount and currency, else ``failed``.
 
     Returns:
         A `PartitionRecord` for each row, in the order of the rows. Where no row can be created, for instance
@@ -229,13 +231,15 @@ class _Partition:
         self._first: dict[str, tuple[int, CreatePaymentLink]] = {}
         self._repeats: list[tuple[int, int]] = []
         """Rows that repeat an earlier one, each with that one."""
+        self._spellings: dict[str, str] = {}
+        """How references are spelt in their rows, where that is not as they are sent."""
         self._broken = False
         """Whether iterating over the rows has raised."""
         self._refused: list[BulkResult] = []
         """Results that may be due to an order reference that was taken meanwhile."""
 
     async def create(self, rows: Iterable[CreatePaymentLink | Mapping[str, Any]]) -> list[PartitionRecord]:
-        from .job import not_sent
+        from .unsent import not_sent
 
         async with self._settings.client() as client:
             requests = self._requests(self._read(rows))
@@ -259,11 +263,20 @@ class _Partition:
         self, client: AsyncPlexyPay, requests: Iterable[CreatePaymentLink]
     ) -> PlexyPayError | None:
         """Run a job; return the error that ended it before all rows were sent, if one did."""
+        from .intake import RespeltLink
         from .job import BulkJob
 
         execution = client._execution  # pyright: ignore[reportPrivateUsage]
         # Not the generator itself: the job would close it, and the rows left in it are still needed.
-        job = BulkJob(execution, self._settings.job(itertools.chain(requests)), look_first=self._look_first)
+        links = (
+            request
+            if (found := self._spellings.get(str(request.order_reference))) is None
+            # An earlier version may have sent it so: under the reference of today it would get a second link.
+            else RespeltLink(request, found)
+            for request in requests
+        )
+        options = self._settings.job(cast("Iterable[CreatePaymentLink]", links))
+        job = BulkJob(execution, options, look_first=self._look_first)
         try:
             async with contextlib.aclosing(job.results()) as results:
                 async for result in results:
@@ -295,6 +308,9 @@ class _Partition:
                 first, equal = self._first.setdefault(reference, (row, request))
                 if first == row:
                     self._sent.append(row)
+                    spelling = reference_in(given) if self._look_first and is_mapping(given) else None
+                    if spelling is not None and spelling != reference:
+                        self._spellings[reference] = spelling
                     yield request
                 elif equal == request:
                     self._repeats.append((row, first))

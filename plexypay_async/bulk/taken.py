@@ -1,10 +1,16 @@
-"""A row that is refused since its order reference exists: the link that has it, if that one is as the row."""
+"""A row whose order reference may exist: the link that has it, if that one is as the row.
+
+It was refused because of that, or an earlier version may have sent its reference as its source spells it.
+"""
 
 from __future__ import annotations
+
+import attrs
 
 from .._core.admission import JobLimits
 from .._core.call import call_of
 from .._core.execution import Execution
+from ..api.identities import StoredIdentity
 from ..api.payment_links import (
     CreatePaymentLink,
     PaymentLink,
@@ -13,7 +19,7 @@ from ..api.payment_links import (
 )
 from ..errors import APIError, NotFoundError, OrderReferenceConflictError, PlexyPayError
 
-__all__ = ["existing", "is_of"]
+__all__ = ["existing", "is_of", "under_spelling"]
 
 
 def is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
@@ -48,6 +54,39 @@ async def existing(
     except PlexyPayError as error:
         refusal.add_note(f"Whether a link has the order reference already could not be found out: {error}")
         return refusal
+    return _compared(found, request, refusal)
+
+
+async def under_spelling(
+    execution: Execution, request: CreatePaymentLink, spelling: str, limits: JobLimits
+) -> PaymentLink | PlexyPayError | None:
+    """Look up the link of a row under another spelling of its order reference. Nothing is sent.
+
+    Returns:
+        The link, if it has the row's amount and currency; an `OrderReferenceConflictError` if it has others,
+        or is cancelled or expired; None if there is none, as far as is known: whether the look-up can be
+        believed is seen when the row's own reference is looked up. Else the error: the row must not be sent.
+    """
+    reference = StoredIdentity(spelling)
+    look_up = call_of(
+        execution,
+        PaymentLinks.retrieve_by_order_reference,
+        RetrievePaymentLinkByOrderReference(reference),
+        job=limits,
+    )
+    try:
+        found = await look_up.run()
+    except NotFoundError:
+        return None
+    except PlexyPayError as error:
+        return error.with_traceback(None)
+    return _compared(found, attrs.evolve(request, order_reference=reference), None)
+
+
+def _compared(
+    found: PaymentLink, request: CreatePaymentLink, refusal: APIError | None
+) -> PaymentLink | OrderReferenceConflictError:
+    reference = str(request.order_reference)
     create = PaymentLinks.create
     dead = create.look_up is not None and found.status in create.look_up.dead
     if is_of(found, request) and not dead:

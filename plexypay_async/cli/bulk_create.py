@@ -65,7 +65,8 @@ verified, or the address is not the API's. Rows that were read and not sent are 
 say so; the rows after them are not in the file.
 
 Ctrl-C and SIGTERM end it within a second; with a journal they first finish what is under way, for 10
-seconds at the most, unless they come again.
+seconds at the most, unless they come again. What then has no answer is "unknown" in the results where its
+request was sent; what had only waited for its turn, or for a connection, is "failed", and says "not sent".
 
 {ENVIRONMENT.format(unless=", unless --sandbox is given")}
 exit codes:

@@ -16,8 +16,10 @@ from .._privacy.secret import Secret
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
+from .account import without_secret
 from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
+from .first_failures import FirstFailures
 from .job import CUT_OFF, BulkCreateJob
 from .progress import PlainProgress, Scale, choose_progress
 from .references import check_references
@@ -57,6 +59,10 @@ _FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
 _FINISH_TIMEOUT_WITH_JOURNAL = 10.0
 """With a journal, the job will be run again, and what is finished now needs no look-up then."""
+_HALT_TIMEOUT = 0.4
+"""Seconds for what is then still under way to tell whether it was sent."""
+_HALT_TIMEOUT_WITH_JOURNAL = 2.0
+"""A journal is to be written, too."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -100,6 +106,7 @@ class BulkRun:
     _results: Results | None = attrs.field(init=False, default=None)
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
     _write: Callable[[str], None] = attrs.field(init=False, default=tell)
+    _clear: Callable[[], None] = attrs.field(init=False, default=lambda: None)
 
     def execute(self, *, strict: bool) -> int:
         """Run, tell the sums, and return the exit code.
@@ -193,6 +200,8 @@ class BulkRun:
                 self._create(rows, scale),
                 finish=self._finish,
                 finish_timeout=_FINISH_TIMEOUT_WITH_JOURNAL if with_journal else _FINISH_TIMEOUT,
+                halt=self._halt,
+                halt_timeout=_HALT_TIMEOUT_WITH_JOURNAL if with_journal else _HALT_TIMEOUT,
                 left=self._tell_left,
             )
         except Exception as error:
@@ -205,8 +214,12 @@ class BulkRun:
             return None
 
     def _tell_left(self) -> None:
+        self._clear()
         if self._job is not None and self._job.partial_results is not None:
             tell(f"plexypay: the results until then are in {self._job.partial_results}")
+
+    def _halt(self) -> bool:
+        return self._job is not None and self._job.halt()
 
     def _finish(self, received: signal.Signals) -> bool:
         job = self._job
@@ -309,7 +322,7 @@ class BulkRun:
             shares = self._destination is not None and self._destination.path is None and sys.stdout.isatty()
             progress = PlainProgress(scale) if shares else choose_progress(scale)
             await stack.enter_async_context(progress.shown())
-            self._write = progress.write
+            self._write, self._clear = progress.write, progress.clear
             self._job = job = BulkCreateJob(
                 rows=rows,
                 tally=self._tally,
@@ -322,6 +335,7 @@ class BulkRun:
                 allow_repeats=self.allow_repeats,
                 write=progress.write,
             )
+            await stack.enter_async_context(FirstFailures(job, client, self.timeout).told())
             try:
                 await job.run(
                     client, concurrency=self.concurrency, max_rate=self.max_rate, timeout=self.timeout
@@ -366,9 +380,14 @@ class BulkRun:
                 f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"
                 f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
             )
-            if job.not_sent:
-                see = where and f": see {where}"
-                tell(f"plexypay: {job.not_sent:,} rows before that were read and not sent either{see}")
+            if job.not_sent.count:
+                see = f": see {where}" if where else f": {job.not_sent.named()}"
+                held_back = _counted(job.not_sent.count, "row before that was", "rows before that were")
+                tell(f"plexypay: {held_back} read and not sent either{see}")
+            if job.refused.count:
+                see = f": see {where}" if where else f": {job.refused.named()}"
+                held_back = _counted(job.refused.count, "row was", "rows were")
+                tell(f"plexypay: {held_back} refused for the time being, and not sent again{see}")
             if self.journal_path is not None and not os.path.exists(self.journal_path):
                 is_file = self.results_path not in (None, ON_STANDARD_OUTPUT)
                 named = ", with another name for --results" if is_file else ""
@@ -380,8 +399,12 @@ class BulkRun:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
                 tell(f"plexypay: {_AGAIN_WITHOUT if self.no_references else _AGAIN}")
+            else:
+                tell("plexypay: no row has a link by this run: the same file can be run again")
+        for line in job.reasons.told():
+            tell(f"plexypay: {without_secret(line, job.secret)}")
         if unknown:
-            which = where and f' ("unknown" in {where})'
+            which = f' ("unknown" in {where})' if where else f" ({job.unknown.named()})"
             what_to_do = (
                 "look for their order references, or in the list of links, before running them again"
                 if self.journal_path is None

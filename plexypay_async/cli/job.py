@@ -17,13 +17,23 @@ from ..api.payment_links import BulkResult, CreatePaymentLink
 from ..bulk.intake import EncodedLink
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
-from ..errors import APIError, AuthenticationError, Outcome, PermissionDeniedError, PlexyPayError
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    ConnectError,
+    DeadlineExceededError,
+    Outcome,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    PlexyPayError,
+)
 from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError
 from .report import Problems, Tally
 from .results import Results, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
+from .stopped import Reasons, RowList, attempts_before, is_cut, told_of_cut, was_refused
 
 __all__ = ["CUT_OFF", "BulkCreateJob"]
 
@@ -34,6 +44,9 @@ CUT_OFF = (
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
 """Whether they are about a row is known when another answer comes; until then they may be about the key."""
+
+_OF_NO_ANSWER = ConnectError, DeadlineExceededError, OutcomeUnknownError
+"""What says more of the server, or of the way to it, than of the row."""
 
 _ROWS_PER_TURN = 100
 """After so many rows other tasks get a turn: while bad ones are read, nothing else is awaited."""
@@ -70,8 +83,14 @@ class BulkCreateJob:
     write: Callable[[str], None]
     repeated_lines: Container[int] = ()
     allow_repeats: bool = False
-    not_sent: int = attrs.field(init=False, default=0)
-    """How many rows were read and not sent, because the job had ended."""
+    not_sent: RowList = attrs.field(init=False, factory=RowList)
+    """The rows that were read and not sent, because the job had ended."""
+    refused: RowList = attrs.field(init=False, factory=RowList)
+    """The rows that were refused for the time being, and not sent again because of that."""
+    unknown: RowList = attrs.field(init=False, factory=RowList)
+    """The rows of which it is not known whether there is a link."""
+    reasons: Reasons = attrs.field(init=False, factory=Reasons)
+    """Why rows have no link, where that is no answer about them."""
     ended_by: str | None = attrs.field(init=False, default=None)
     """Why no more rows are taken, if that is so before the input's end."""
     last_line: int = attrs.field(init=False, default=0)
@@ -80,6 +99,8 @@ class BulkCreateJob:
     """Why the results could not get their name, and where they are, if that is so."""
     handed: int = attrs.field(init=False, default=0)
     """How many rows were given to be sent; with none, no request was sent for any."""
+    _client: AsyncPlexyPay | None = attrs.field(init=False, default=None)
+    _halting: asyncio.Task[None] | None = attrs.field(init=False, default=None)
     _under_way: dict[int, Row] = attrs.field(init=False, factory=dict[int, Row])
     _stopping: asyncio.Future[None] = attrs.field(
         init=False, factory=lambda: asyncio.get_running_loop().create_future()
@@ -101,12 +122,14 @@ class BulkCreateJob:
         """Work through all rows; the arguments are those of `create_many`.
 
         When it is cancelled, the rows under way are recorded as unknown: their requests may have been sent.
+        `halt` ends it with what is known of each.
 
         Raises:
             UnusableInputError: The job cannot begin, because of its journal or its results; nothing was sent.
         """
         failure: str | None = None
         unusable = False
+        self._client = client
         try:
             async with aclosing(self._requests()) as requests:
                 results = client.payment_links.create_many(
@@ -131,6 +154,8 @@ class BulkCreateJob:
                 self._results.discard()
             elif self._results is not None:
                 await self._save(self._results)
+            if self._halting is not None:
+                await asyncio.gather(self._halting, return_exceptions=True)
         # Not raised in the handler: the other error, whose frames hold the key, would be its context.
         if failure is not None:
             raise UnusableInputError(failure)
@@ -157,6 +182,8 @@ class BulkCreateJob:
         """End the job, or return why it could not begin."""
         message = without_secret(str(error), self.secret)
         is_explained = isinstance(error, (PlexyPayError, sqlite3.Error, OSError))
+        if self._halting is not None and isinstance(error, PlexyPayError) and is_cut(error):
+            return None
         if self.journal is not None and isinstance(error, sqlite3.Error):
             message = f"journal {self.journal.path}: {message}"
         if is_explained and not self._begun:
@@ -177,6 +204,18 @@ class BulkCreateJob:
             if not self._stopping.done():
                 # The input may be a pipe that never sends another row.
                 self._stopping.set_result(None)
+
+    def halt(self) -> bool:
+        """Close the client, so that the rows under way end at once with what is known of each.
+
+        Returns:
+            Whether it had begun, so that this ends it.
+        """
+        if self._client is None:
+            return False
+        if self._halting is None:
+            self._halting = asyncio.ensure_future(self._client.close())
+        return True
 
     @property
     def under_way(self) -> int:
@@ -274,8 +313,13 @@ class BulkCreateJob:
         # The row is known by its line, which stands before the message.
         message = without_secret(str(error), self.secret).removeprefix(f"row {result.index}: ")
         shown = message if row.order_reference is None else f"order {row.order_reference}: {message}"
+        if self._halting is not None and result.link_id is None and is_cut(error):
+            self._record_cut(row, error)
+            return
+        if isinstance(error, _OF_NO_ANSWER):
+            self.reasons.note(error)
         if type(error) is PlexyPayError and error.outcome is Outcome.NOT_SENT:
-            self.not_sent += 1
+            self.not_sent.add(row.line)
         elif isinstance(error, _REFUSALS):
             self._refusals.append((row.line, shown))
         else:
@@ -299,6 +343,21 @@ class BulkCreateJob:
             error_message=message,
         )
 
+    def _record_cut(self, row: Row, error: PlexyPayError) -> None:
+        """Record a row whose call the halt has ended; its line is named at the end."""
+        outcome, message = RowOutcome.FAILED, told_of_cut(error, with_journal=self.journal is not None)
+        if error.outcome not in (Outcome.NOT_SENT, Outcome.REJECTED):
+            outcome = RowOutcome.UNKNOWN
+            message += "" if self.journal is None else _LOOKED_UP_NEXT
+        elif was_refused(error):
+            self.refused.add(row.line)
+        else:
+            self.not_sent.add(row.line)
+        if attempts := attempts_before(error):
+            self.reasons.note(attempts[-1])
+        message = without_secret(message, self.secret)
+        self._record(row, outcome, error="Interrupted", error_message=message)
+
     def _tell_refusals(self) -> None:
         """Tell the refusals of single rows: an answer of another kind has shown that the key is accepted."""
         for line, shown in self._refusals:
@@ -315,6 +374,8 @@ class BulkCreateJob:
     def _record(self, row: Row | BadRow, outcome: RowOutcome, **columns: Any) -> None:
         """Count a row, and write its line of the results with these other columns."""
         self.tally.outcomes[outcome] += 1
+        if outcome is RowOutcome.UNKNOWN:
+            self.unknown.add(row.line)
         if row.line in self.repeated_lines:
             self._settled[row.line] = outcome, columns
             for repeat in self._waiting.pop(row.line, ()):

@@ -17,12 +17,15 @@ import attrs
 from .report import Tally
 from .results import RowOutcome
 from .source import Lines
-from .terminal import printable, tell
+from .terminal import printable, tell, wrapped
 
 __all__ = ["BarProgress", "PlainProgress", "Progress", "Scale", "choose_progress"]
 
 _WIDE = 80
 """Columns of a terminal that has room for words besides the figures."""
+
+_FREE = 6
+"""Columns that the bar leaves free: a terminal shows a Ctrl-C there as ^C, on the bar's own line."""
 
 _RATE_SECONDS = 5.0
 """The shown rate is that of so many seconds, at the least."""
@@ -96,6 +99,10 @@ class Progress(abc.ABC):
         """Write a line to standard error without disturbing the display."""
         tell(text)
 
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Leave no display on the terminal: the program ends on the spot."""
+
 
 class PlainProgress(Progress):
     """One line every few seconds, for logs and pipes."""
@@ -115,6 +122,9 @@ class PlainProgress(Progress):
             parts.append(f"{fraction * 100:.0f} % of the file")
         tell(", ".join(parts))
 
+    def clear(self) -> None:
+        """Leave the lines where they are."""
+
 
 class BarProgress(Progress):
     """A bar with rows done, rows failed, the rate and the time left."""
@@ -123,12 +133,20 @@ class BarProgress(Progress):
 
     def __init__(self, scale: Scale) -> None:
         from rich.console import Console
+        from rich.constrain import Constrain
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         super().__init__(scale)
         console = Console(stderr=True)
-        self._bar = Bar(
+
+        class LeavingRoom(Bar):
+            """A bar that does not take the whole line."""
+
+            def get_renderable(self) -> Constrain:
+                return Constrain(super().get_renderable(), max(1, console.width - _FREE))
+
+        self._bar = LeavingRoom(
             *(TextColumn("creating links"),) if console.width >= _WIDE else (),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[share]}"),
@@ -139,6 +157,7 @@ class BarProgress(Progress):
             console=console,
             auto_refresh=False,
             expand=True,
+            transient=True,
         )
         self._task_id = self._bar.add_task(
             "links", total=None if scale.fraction is None else 1.0, **self._fields()
@@ -146,7 +165,7 @@ class BarProgress(Progress):
 
     @asynccontextmanager
     async def shown(self) -> AsyncGenerator[Self]:
-        """Show the bar while the block runs, and leave its last state on the terminal."""
+        """Show the bar while the block runs; what is known in the end is told without it."""
         with self._bar:
             try:
                 async with super().shown():
@@ -156,7 +175,13 @@ class BarProgress(Progress):
 
     def write(self, text: str) -> None:
         """Write a line above the bar."""
-        self._bar.console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._bar.console.print(
+            wrapped(printable(text)), markup=False, highlight=False, emoji=False, soft_wrap=True
+        )
+
+    def clear(self) -> None:
+        """Take the bar off the terminal."""
+        self._bar.stop()
 
     def refresh(self) -> None:
         """Draw the bar."""

@@ -23,22 +23,25 @@ def run_until_signal(
     *,
     finish: Callable[[signal.Signals], bool] | None = None,
     finish_timeout: float = 0.2,
+    halt: Callable[[], bool] | None = None,
+    halt_timeout: float = 0.4,
     grace: float = 0.6,
     left: Callable[[], None] | None = None,
 ) -> signal.Signals | None:
     """Run `work` on an event loop of its own and return the signal that stopped it, if one did.
 
     On SIGINT (Ctrl-C) and SIGTERM `finish` is called, if there is one, and where it returns True the work has
-    `finish_timeout` seconds to come to its end. Then, or on a second signal, it is cancelled, and may clean
-    up for `grace` seconds. If it is not done then, or on a third signal, the process is ended on the spot
-    with the exit code of the first: whoever pressed Ctrl-C does not wait for a server. `left` is called
-    before, to tell what is left behind.
+    `finish_timeout` seconds to come to its end. Then, or on a second signal, `halt` is called, if there is
+    one, and where it returns True the work has `halt_timeout` seconds to tell what is known of it. What still
+    goes on is cancelled, and may clean up for `grace` seconds. If it is not done then, or on a third signal,
+    the process is ended on the spot with the exit code of the first: whoever pressed Ctrl-C does not wait for
+    a server. `left` is called before, to clear the terminal and tell what is left behind.
 
     Raises:
         Exception: Whatever `work` raises.
     """
     try:
-        return asyncio.run(_supervise(work, finish, finish_timeout, grace, left))
+        return asyncio.run(_supervise(work, finish, finish_timeout, halt, halt_timeout, grace, left))
     except KeyboardInterrupt:
         return signal.SIGINT
 
@@ -47,6 +50,8 @@ async def _supervise(
     work: Coroutine[Any, Any, None],
     finish: Callable[[signal.Signals], bool] | None,
     finish_timeout: float,
+    halt: Callable[[], bool] | None,
+    halt_timeout: float,
     grace: float,
     left: Callable[[], None] | None,
 ) -> signal.Signals | None:
@@ -54,6 +59,13 @@ async def _supervise(
     stopped: asyncio.Future[signal.Signals] = loop.create_future()
     hurried: asyncio.Future[None] = loop.create_future()
     task = loop.create_task(work)
+
+    async def wind_up() -> None:
+        if halt is not None and not task.done() and halt():
+            await asyncio.wait({task}, timeout=halt_timeout)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=grace)
 
     def stop(received: signal.Signals) -> None:
         if not stopped.done():
@@ -74,17 +86,14 @@ async def _supervise(
                 await asyncio.wait(
                     (task, hurried), timeout=finish_timeout, return_when=asyncio.FIRST_COMPLETED
                 )
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=grace)
+            await wind_up()
             if not task.done():
                 _end_now(received, left)
             if not task.cancelled():
                 task.result()
             return received
         except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait({task}, timeout=grace)
+            await wind_up()
             raise
         finally:
             stopped.cancel()
@@ -108,9 +117,9 @@ def _handler(stop: Callable[[signal.Signals], None]) -> Generator[None]:
 
 
 def _end_now(received: signal.Signals, left: Callable[[], None] | None) -> None:
-    tell("plexypay: stopped without a clean end: some connections did not close")
     if left is not None:
         left()
+    tell("plexypay: stopped without a clean end: some connections did not close")
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code_of(received))

@@ -10,16 +10,43 @@ import contextlib
 import logging
 import os
 import sys
+import textwrap
 
 from .._privacy.printable import printable
 
-__all__ = ["drop_output", "drop_output_that_fails", "log_on_one_line", "printable", "show", "tell"]
+__all__ = ["drop_output", "drop_output_that_fails", "log_on_one_line", "printable", "show", "tell", "wrapped"]
+
+
+_NARROWEST = 20
+"""Columns below which breaking between words makes nothing easier to read."""
 
 
 def tell(text: str) -> None:
     """Write a line to standard error; a reader that went away, or a full disk, stops nothing."""
     with contextlib.suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(wrapped(printable(text)), file=sys.stderr, flush=True)
+
+
+def wrapped(text: str) -> str:
+    """Return a line for standard error; where that is a terminal, in lines that break between words.
+
+    What has no space, such as a URL, stays whole.
+    """
+    columns = 0
+    # It may be closed, or no file of the system's.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 0
+    if columns < _NARROWEST or len(text) <= columns:
+        return text
+    return textwrap.fill(
+        text,
+        columns,
+        subsequent_indent="  ",
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def show(text: str, *, flush: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Outcome
+from plexypay_async import AsyncPlexyPay, BulkResult, ConfigurationError, Journal, Outcome
+from plexypay_async._core.admission import JobAdmission
 from plexypay_sync import PlexyPay
 
-from .ledger_server import Ledger, ledger
+from .ledger_server import Ledger, ledger, never
 from .rows import QUICK, a_client, rows
 
 AT_ONCE = 2.0
@@ -83,6 +85,31 @@ async def test_a_job_ends_with_its_client(limit: str, journalled: bool, tmp_path
         check(results, running.exception(), server)
         # What was at the server when the client was closed may have been done, and is not told otherwise.
         assert any(result.link is not None for result in results)
+
+
+@pytest.mark.asyncio
+@journals
+async def test_a_job_that_waits_for_its_rate_ends_with_its_client(journalled: bool, tmp_path: Path) -> None:
+    """Its rows would wait for minutes, one after the other."""
+    results: list[BulkResult] = []
+    journal = tmp_path / "job.journal" if journalled else None
+    async with ledger() as server:
+        plexy = a_client(server, timeout=600.0)
+
+        async def job() -> None:
+            async for result in plexy.payment_links.create_many(rows(COUNT), max_rate=0.1, journal=journal):
+                results.append(result)  # noqa: PERF401 - what came before the end counts
+
+        running = asyncio.create_task(job())
+        await until(lambda: bool(results))
+        await plexy.close()
+        done, _ = await asyncio.wait({running}, timeout=AT_ONCE)
+        assert done, "it has not ended"
+        check(results, running.exception(), server)
+        assert server.creates.total() == 1
+        outcomes = [result.error.outcome for result in results if result.error is not None]
+        assert set(outcomes) == {Outcome.NOT_SENT}
+        assert len(outcomes) >= 10
 
 
 @pytest.mark.asyncio
@@ -161,3 +188,109 @@ async def test_a_job_that_waits_out_an_outage_ends_with_its_client() -> None:
         assert done, "it has not ended"
         with contextlib.suppress(ConfigurationError):
             running.result()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", [{"max_rate": 0.1}, {"concurrency": 1}], ids=["rate", "one worker"])
+async def test_rows_of_an_earlier_run_are_not_said_to_be_not_sent(
+    limit: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run is closed before it has looked for what the first one has made."""
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.3)
+    journal, count = tmp_path / "job.journal", 8
+
+    async def job(client: AsyncPlexyPay, results: list[BulkResult], **options: Any) -> None:
+        async for result in client.payment_links.create_many(rows(count), journal=journal, **options):
+            results.append(result)  # noqa: PERF401 - what came before the end counts
+
+    async with ledger() as server:
+        server.after = never
+        plexy = a_client(server, timeout=60.0)
+        running = asyncio.create_task(job(plexy, []))
+        await until(lambda: len(server.links) == count)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, AT_ONCE)
+        server.after = None
+        plexy = a_client(server, timeout=600.0)
+        results: list[BulkResult] = []
+        running = asyncio.create_task(job(plexy, results, **limit))
+        # They are claimed, and wait for their time and for their turn.
+        await asyncio.sleep(0.15)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, 2 * AT_ONCE)
+        assert len(results) == count
+        for result in results:
+            assert result.error is not None
+            assert result.error.outcome is Outcome.UNKNOWN
+            assert result.error.order_reference == result.request.order_reference
+        results = []
+        async with a_client(server) as again:
+            await asyncio.wait_for(job(again, results), 30)
+        assert all(result.recovered for result in results)
+        assert not server.twice
+
+
+@pytest.mark.asyncio
+async def test_rows_of_an_earlier_run_whose_time_ends_in_an_outage_stay_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up is never asked: the row waits for its turn to probe a server that is down."""
+    monkeypatch.setattr("plexypay_async.bulk.intake.LATE_WORK", 0.1)
+    journal = tmp_path / "job.journal"
+
+    async def job(client: AsyncPlexyPay, timeout: float = 30.0) -> list[BulkResult]:
+        made = client.payment_links.create_many(rows(4), journal=journal, timeout=timeout)
+        return [each async for each in made]
+
+    async with ledger() as server:
+        server.after = never
+        plexy = a_client(server, timeout=60.0)
+        running = asyncio.create_task(job(plexy))
+        await until(lambda: len(server.links) == 4)
+        await plexy.close()
+        with pytest.raises(ConfigurationError):
+            await asyncio.wait_for(running, AT_ONCE)
+        server.after = None
+        with monkeypatch.context() as patch:
+            patch.setattr(JobAdmission, "is_outage", lambda _: True)
+            patch.setattr(JobAdmission, "probe", never)
+            async with a_client(server) as plexy:
+                plexy._execution.budget.jobs.failures_on_end = 100
+                results = await asyncio.wait_for(job(plexy, 0.5), 20)
+        assert {None if each.error is None else each.error.outcome for each in results} == {Outcome.UNKNOWN}
+        async with a_client(server) as again:
+            results = await asyncio.wait_for(job(again), 30)
+        assert all(result.recovered for result in results)
+        assert not server.twice
+
+
+@pytest.mark.asyncio
+async def test_a_row_that_was_not_yet_claimed_may_be_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal fails before it has said what it knows of the rows that were read."""
+    journal = tmp_path / "job.journal"
+
+    async def job(client: AsyncPlexyPay, results: list[BulkResult]) -> None:
+        async for result in client.payment_links.create_many(rows(4), journal=journal):
+            results.append(result)  # noqa: PERF401 - what came before the end counts
+
+    def failing(*_: Any) -> Any:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async with ledger() as server:
+        for outcome in (Outcome.NOT_SENT, Outcome.UNKNOWN):
+            results: list[BulkResult] = []
+            async with a_client(server) as plexy:
+                with monkeypatch.context() as patch:
+                    patch.setattr(Journal, "exchange", failing)
+                    with pytest.raises(sqlite3.OperationalError):
+                        await asyncio.wait_for(job(plexy, results), 20)
+                told = {None if each.error is None else each.error.outcome for each in results}
+                assert told == {outcome}
+                assert len(results) == 4
+                # From now on there is an earlier run.
+                await asyncio.wait_for(job(plexy, []), 20)
+        assert not server.twice

@@ -198,6 +198,35 @@ def test_a_bad_object_is_told(read: Read, change: dict[str, Any], told: str) -> 
     assert str(read(TEXTS | change)).startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [
+        ("orderReference", "order_reference"),
+        ("order_reference", "order_reference"),
+        ("OrderReference", "order_reference"),
+        ("amount", "amount"),
+        ("customerId", "customer_id"),
+    ],
+)
+def test_a_field_under_its_name_on_the_wire_is_no_column_of_extra(key: str, field: str) -> None:
+    told = f"'extra.{key}': {field} is a column of its own: name it so"
+    row = {"amount": 1, "currency": "KZT", "order_reference": "ORD-1", f"extra.{key}": "ORD-2"}
+
+    with pytest.raises(UnusableInputError) as caught:
+        list(open_rows(Lines(io.BytesIO(f"amount,currency,extra.{key}\n1,KZT,X\n".encode())), "orders.csv"))
+    assert str(caught.value) == f"line 1: {told}"
+    (bad,) = open_rows(Lines(io.BytesIO(json.dumps(row).encode())), "orders.jsonl")
+    assert isinstance(bad, BadRow)
+    assert (bad.explanation, bad.order_reference) == (told, "ORD-1")
+    (record,) = create_partition([row], PartitionSettings(api_key="key", base_url="http://127.0.0.1:9"))
+    assert (record["outcome"], record["error_message"]) == ("invalid", told)
+
+    row["extra"] = {key: row.pop(f"extra.{key}")}
+    (bad,) = open_rows(Lines(io.BytesIO(json.dumps(row).encode())), "orders.jsonl")
+    assert isinstance(bad, BadRow)
+    assert bad.explanation == f"extra[{key!r}]: {field} is a field of its own: give it there"
+
+
 @pytest.mark.parametrize("name", ["metadata", "recurring", "extra"])
 def test_a_column_of_objects_is_no_column_of_csv(name: str) -> None:
     with pytest.raises(UnusableInputError, match=f"line 1: unknown column '{name}': did you mean {name}\\."):

@@ -152,14 +152,6 @@ async def test_a_link_of_another_amount_is_a_conflict(
         }
 
 
-async def test_without_a_journal_two_rows_share_no_link() -> None:
-    """They may be two rows of one file whose references a spreadsheet has made equal."""
-    async with ledger() as server, a_client(refusing(server)) as plexy:
-        first, second = await run(plexy, [row(1), row(1)], concurrency=1, ordered=True)
-    assert first.link is not None
-    assert isinstance(second.error, UnprocessableError)
-
-
 async def test_a_refusal_for_another_reason_stands(tmp_path: Path) -> None:
     async with ledger() as server, a_client(refusing(server)) as plexy:
         # A reference that is refused, and that no link has.

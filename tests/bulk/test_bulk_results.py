@@ -106,7 +106,7 @@ async def test_rows_that_fail_and_rows_that_are_bad_keep_their_place_in_order(
 
 
 async def test_a_failure_is_a_result(sandbox: Sandbox, plexy: AsyncPlexyPay) -> None:
-    sandbox.faults.add("code=5,times=2")
+    sandbox.faults.add(f"code=5,times=2,operation={CREATE}")
 
     results = await run(plexy, rows(10), concurrency=1)
 

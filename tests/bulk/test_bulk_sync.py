@@ -229,12 +229,29 @@ def test_a_generator_dropped_on_the_loops_own_thread_stops_its_job(
 
 
 def test_a_failure_is_a_result(sandbox: SandboxThread, plexy: PlexyPay) -> None:
-    sandbox.add_fault("code=5,times=2")
+    sandbox.add_fault(f"code=5,times=2,operation={CREATE}")
 
     results = list(plexy.payment_links.create_many(rows(10), concurrency=1))
 
     assert [type(result.error) for result in results[:2]] == [UnprocessableError] * 2
     assert all(result.link is not None for result in results[2:])
+
+
+def test_a_row_with_the_reference_of_an_earlier_one_is_not_sent(
+    sandbox: SandboxThread, plexy: PlexyPay
+) -> None:
+    results = list(plexy.payment_links.create_many([*rows(300), row(0)], ordered=True))
+
+    assert [result.repeats for result in results] == [None] * 300 + [0]
+    assert [result.link is None for result in results] == [False] * 300 + [True]
+    assert "row 0 of this job has the order reference 'ORD-0' already" in str(results[300].error)
+
+
+def test_a_row_whose_link_an_earlier_job_made_is_recovered(sandbox: SandboxThread, plexy: PlexyPay) -> None:
+    before, again = (list(plexy.payment_links.create_many(rows(20), ordered=True)) for _ in range(2))
+
+    assert [result.link for result in again] == [result.link for result in before]
+    assert all(result.recovered for result in again)
 
 
 def test_a_journal_keeps_what_is_done(sandbox: SandboxThread, plexy: PlexyPay, tmp_path: Path) -> None:

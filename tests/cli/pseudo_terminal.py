@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import subprocess
@@ -24,14 +25,16 @@ class Terminal:
     )
     """The command, which is given time to end cleanly on a slow machine."""
 
-    def __init__(self, arguments: Sequence[str], term: str = "xterm-256color") -> None:
+    def __init__(self, arguments: Sequence[str], term: str = "xterm-256color", columns: int = 120) -> None:
         import fcntl
         import struct
         import termios
 
         self.shown = ""
+        # A character may come in two parts, or with the echo of a key in it.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", self.PROGRAM, *arguments],
             stdin=slave,
@@ -52,7 +55,7 @@ class Terminal:
                 data = b""
             if not data:
                 break
-            self.shown += data.decode()
+            self.shown += self._decoder.decode(data)
         return self.shown
 
     def press(self, key: bytes) -> None:

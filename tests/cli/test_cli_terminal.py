@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,9 @@ from plexypay_async.cli.progress import PlainProgress, Scale
 from plexypay_async.cli.report import Tally
 from plexypay_async.cli.results import RowOutcome
 from plexypay_async.cli.source import Lines
+from plexypay_async.cli.terminal import wrapped
 from tests.cli.pseudo_terminal import Terminal, on_posix
+from tests.cli.screen import shown
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"
 
@@ -117,3 +121,95 @@ def test_scale_by_rows_and_by_bytes() -> None:
     list(lines)
     assert (by_rows.fraction, by_bytes.fraction, tally.not_created) == (1.0, 1.0, 3)
     assert Scale(tally, lines, 0, 0).fraction == 1.0
+
+
+@on_posix
+@pytest.mark.parametrize("columns", [80, 60])
+def test_messages_break_between_words_and_no_bar_stays(tmp_path: Path, columns: int) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(EXAMPLE.read_text("utf-8") + "x,KZT" + "," * 11 + "\n", "utf-8")
+    terminal = Terminal(
+        ["bulk-create", str(path), "--sandbox", "--concurrency", "50", "--fault", "latency=0.02"],
+        columns=columns,
+    )
+    under_way = shown(terminal.read(until=r"[1-9]\d*/1,001"), columns)
+    assert sum("━" in line for line in under_way.lines) == 1, "a bar takes one line"
+    screen = shown(terminal.read(), columns)
+    assert terminal.close() == 1
+    assert screen.broken == []
+    told = " ".join(line.strip() for line in screen.lines)
+    assert "'x' is not a whole number" in told
+    assert "these links were made in the sandbox of this run and have ended with it" in told
+    assert "━" not in told
+    assert "/s" not in told
+
+
+@on_posix
+@pytest.mark.parametrize("columns", [80, 60])
+def test_ctrl_c_leaves_no_bar_and_no_half_of_one(
+    columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed again and again, as people do."""
+    orders = shutil.copy(EXAMPLE, tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        monkeypatch.setenv("PLEXYPAY_API_KEY", "pr_0123456789abcdef")
+        monkeypatch.setenv("PLEXYPAY_BASE_URL", f"http://127.0.0.1:{port}")
+        terminal = Terminal(["bulk-create", str(orders)], columns=columns)
+        reason = r"no\s+link\s+yet:\s+cannot\s+connect\s+to\s+127\.0\.0\.1:\d+:\s+Connection\s+refused"
+        terminal.read(until=reason + r"[^\0]*0/1,000[^\0]*0/1,000")
+        terminal.press(b"\x03")
+        screen = shown(terminal.read(), columns)
+    assert terminal.close() == 130
+    assert screen.broken == []
+    told = " ".join(line.strip() for line in screen.lines)
+    assert told.count("no link yet") == 1
+    assert re.search(r"100 rows before that were read and not sent either: (lines 2-101|see \S+)", told)
+    assert f"100 rows met this: cannot connect to 127.0.0.1:{port}: Connection refused" in told
+    assert "not known" not in told
+    assert "━" not in told
+    assert "/1,000" not in told
+    assert "^C" not in told
+
+
+@on_posix
+def test_what_is_ended_on_the_spot_leaves_no_bar_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubborn = (
+        "import asyncio, sys\n"
+        "from plexypay_async.cli import bulk_run, main, signals\n"
+        "async def stubborn(*_, **__):\n"
+        "    while True:\n"
+        "        try:\n"
+        "            await asyncio.sleep(60)\n"
+        "        except asyncio.CancelledError:\n"
+        "            pass\n"
+        "bulk_run.BulkCreateJob.run = stubborn\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    monkeypatch.setattr(Terminal, "PROGRAM", stubborn)
+    terminal = Terminal(["bulk-create", str(EXAMPLE), "--sandbox"], columns=80)
+    terminal.read(until="0/1,000")
+    terminal.press(b"\x03")
+    text = terminal.read()
+    assert terminal.close() == 130
+    told = "\n".join(shown(text, 80).lines)
+    assert "stopped without a clean end" in told
+    assert "━" not in told
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is not shown again"
+
+
+def test_words_are_kept_whole_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "plexypay: see https://pay.example/" + "x" * 60 + " and then go on with the next row of it"
+    assert wrapped(text) == text
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.fileno", lambda: 2, raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((40, 10)))
+    lines = wrapped(text).split("\n")
+    assert "  https://pay.example/" + "x" * 60 in lines
+    assert [len(line) <= 40 for line in lines].count(False) == 1
+    assert " ".join(line.strip() for line in lines) == text
+    assert wrapped("short") == "short"

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_http", "groups"),
     (
         *("bulk.columns", "bulk.earlier_rows", "bulk.frames", "bulk.intake", "bulk.job", "bulk.lasting"),
-        *("bulk.spreadsheets", "bulk.taken"),
+        *("bulk.spreadsheets", "bulk.taken", "bulk.unsent"),
         "plexypay_sync.portal",
     ),
     ("_client", "bulk", "client", "plexypay_sync.bulk"),

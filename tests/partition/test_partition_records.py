@@ -77,14 +77,18 @@ def test_assume_unique_sends_nothing_but_creates(sandbox: ServedSandbox, setting
     assert sandbox.ask("GET", "/_sandbox/requests")["total"] == 10
 
 
-def test_assume_unique_reports_a_reference_that_exists_as_failed(
-    sandbox: ServedSandbox, settings: PartitionSettings
+@pytest.mark.parametrize(
+    ("amount", "told"), [(100, ("recovered", None)), (101, ("failed", "OrderReferenceConflictError"))]
+)
+def test_assume_unique_looks_up_a_reference_that_exists_once_it_is_refused(
+    sandbox: ServedSandbox, settings: PartitionSettings, amount: int, told: tuple[str, str | None]
 ) -> None:
-    sandbox.create("P-0", 100)
+    sandbox.create("P-0", amount)
 
     [record] = create_partition(rows(1), settings, assume_unique=True)
 
-    assert (record["outcome"], record["error"], record["error_code"]) == ("failed", "UnprocessableError", 5)
+    assert (record["outcome"], record["error"]) == told
+    assert sandbox.references() == ["P-0"]
 
 
 def test_a_link_with_another_amount_is_a_conflict_and_not_a_recovery(

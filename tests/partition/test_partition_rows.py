@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import math
+import unicodedata
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 
 from plexypay_async.bulk import PartitionSettings, create_partition
@@ -178,3 +180,72 @@ def test_the_records_of_a_real_data_frame(sandbox: ServedSandbox, settings: Part
 
     assert [record["outcome"] for record in records] == ["created"] * 3, records
     assert [record["outcome"] for record in again] == ["recovered"] * 3, again
+
+
+# --------------------------------------------------------------- references that an earlier version has sent
+
+SPELLINGS = {"'=7": "=7", '="P-7"': "P-7", unicodedata.normalize("NFD", "Зака\u0439"): "Зака\u0439"}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=ascii)
+def test_a_link_under_the_spelling_of_the_row_is_found(
+    sandbox: ServedSandbox, settings: PartitionSettings, spelling: str
+) -> None:
+    made = sandbox.create(spelling, 100)
+    row = {"amount": 100, "currency": "KZT", "order_reference": spelling}
+
+    for _ in range(2):
+        first, again = create_partition([row, row], settings)
+
+        assert (first["outcome"], first["link_id"]) == ("recovered", made)
+        assert first["order_reference"] == SPELLINGS[spelling]
+        assert (again["outcome"], again["link_id"]) == ("repeated", made)
+    assert sandbox.references() == [spelling]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=ascii)
+def test_a_link_of_another_amount_under_the_spelling_of_the_row_is_a_conflict(
+    sandbox: ServedSandbox, settings: PartitionSettings, spelling: str
+) -> None:
+    sandbox.create(spelling, 99)
+
+    (record,) = create_partition([{"amount": 100, "currency": "KZT", "order_reference": spelling}], settings)
+
+    assert (record["outcome"], record["error"]) == ("failed", "OrderReferenceConflictError")
+    assert sandbox.references() == [spelling]
+
+
+def test_only_rows_that_are_spelt_otherwise_cost_a_look_up_more(
+    sandbox: ServedSandbox, settings: PartitionSettings
+) -> None:
+    def look_ups() -> int:
+        return sandbox.count("payment_links.retrieve_by_order_reference")
+
+    links = [{"amount": 1, "currency": "KZT", "order_reference": each} for each in ("P-1", " P-2 ")]
+    create_partition(links, settings)
+    plain = look_ups()
+    create_partition(links, settings)
+    assert look_ups() == plain + 2
+
+    spelt = [{"amount": 1, "currency": "KZT", "order_reference": each} for each in SPELLINGS]
+    records = create_partition(spelt, settings)
+    assert [record["outcome"] for record in records] == ["created"] * 3
+    assert sorted(sandbox.references()) == sorted(["P-1", "P-2", *SPELLINGS.values()])
+    before = look_ups()
+    records = create_partition(spelt, settings)
+    assert [record["outcome"] for record in records] == ["recovered"] * 3
+    assert look_ups() == before + 6
+
+
+def test_where_the_spelling_cannot_be_looked_up_nothing_is_created(
+    sandbox: ServedSandbox, settings: PartitionSettings
+) -> None:
+    sandbox.add_fault("code=2,operation=payment_links.retrieve_by_order_reference")
+
+    (record,) = create_partition(
+        [{"amount": 1, "currency": "KZT", "order_reference": "'=7"}], attrs.evolve(settings, timeout=1.0)
+    )
+
+    assert record["outcome"] in ("failed", "unknown")
+    assert record["link_id"] is None
+    assert sandbox.references() == []

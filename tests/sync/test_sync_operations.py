@@ -324,14 +324,15 @@ def test_an_exception_in_the_block_closes_the_client(sandbox: ThreadedSandbox) -
         plexy.payment_links.statistics()
 
 
-def test_an_error_has_a_short_traceback(plexy: PlexyPay) -> None:
+def test_an_error_has_a_short_traceback(sandbox: ThreadedSandbox, plexy: PlexyPay) -> None:
     with pytest.raises(APIError) as caught:
         plexy.payment_links.retrieve("pl_none")
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert frames[0].filename == __file__
     assert len(frames) <= 3
+    sandbox.add_fault("code=5,operation=payment_links.list")
     with pytest.raises(APIError) as caught:
-        plexy.payment_links.list(extra={"from": "nonsense"}).first_page()
+        plexy.payment_links.list().first_page()
     assert len(traceback.extract_tb(caught.value.__traceback__)) <= 3
 
 

@@ -365,5 +365,10 @@ def test_an_idempotency_key_is_a_headers_text(value: str) -> None:
     ],
 )
 def test_extra_may_not_repeat_a_field(build: Any, operation: Any, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^extra\['{name}'\]: \w+ is a field of its own"):
+        build(extra={name: "x"})
+    # One that was put there since.
+    request = build(extra=(extra := {"other": "x"}))
+    extra[name] = "x"
     with pytest.raises(ConfigurationError, match=rf"^extra\['{name}'\]: the request has this field already"):
-        OperationCodec(operation).encode(build(extra={name: "x"}))
+        OperationCodec(operation).encode(request)

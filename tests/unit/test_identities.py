@@ -14,7 +14,9 @@ from plexypay_async import (
     AuthorizeWalletPayment,
     ConfigurationError,
     CreatePaymentLink,
+    CreatePayout,
     CreateSettlementOrder,
+    CreateSplitRequest,
     ListCustomerTransactions,
     OrderDetails,
     RefundPayment,
@@ -77,9 +79,7 @@ def test_one_reference_has_one_form() -> None:
 DOORS: dict[str, Callable[[str], Any]] = {
     "order_reference": lambda text: CreatePaymentLink(amount=1, currency="KZT", order_reference=text),
     "customer_id": lambda text: CreatePaymentLink(amount=1, currency="KZT", customer_id=text),
-    "extra['orderReference']": lambda text: CreatePaymentLink(
-        amount=1, currency="KZT", extra={"orderReference": text}
-    ),
+    "extra['orderReference']": lambda text: CreatePayout(extra={"orderReference": text}),
     "order_reference of a look-up": RetrievePaymentLinkByOrderReference,
     "order_reference of a transaction": RetrieveTransactionByOrderReference,
     "order_reference of a wait": lambda text: WaitForTransaction(order_reference=text),
@@ -93,7 +93,7 @@ DOORS: dict[str, Callable[[str], Any]] = {
     "id of a customer": RetrieveCustomer,
     "id of a customer with cards": RetrieveCustomerCardTokens,
     "id of a customer with transactions": ListCustomerTransactions,
-    "extra['orderReference'] of a refund": lambda text: RefundPayment("1", extra={"orderReference": text}),
+    "extra['customerId'] of a split request": lambda text: CreateSplitRequest(extra={"customerId": text}),
 }
 
 
@@ -117,7 +117,7 @@ def test_every_door_brings_it_into_one_form(door: str) -> None:
 
 def test_extra_is_sent_as_it_is_and_so_must_have_that_form() -> None:
     with pytest.raises(ConfigurationError, match="not in Unicode's form NFC"):
-        CreatePaymentLink(amount=1, currency="KZT", extra={"orderReference": "Зака\u0438\u0306"})
+        CreatePayout(extra={"orderReference": "Зака\u0438\u0306"})
 
 
 def test_what_the_server_has_is_asked_for_as_it_is() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import attrs
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -20,8 +22,10 @@ from plexypay_async import (
     ConfigurationError,
     CreatePaymentLink,
     ListPaymentLinks,
+    ListPayouts,
     PaymentLinkStatus,
     Recurring,
+    RefundPayment,
     RetrievePaymentLink,
     RetrievePaymentLinkByOrderReference,
     UpdatePaymentLinkExpiration,
@@ -29,6 +33,8 @@ from plexypay_async import (
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import encode_json
 from plexypay_async._wire.targets import path_of, query_of
+from plexypay_async.api.fields import check_extra, wire_name
+from plexypay_async.api.index import every_declaration
 from plexypay_async.api.payment_links import PaymentLinks
 
 CREATE = OperationCodec(PaymentLinks.create)
@@ -133,21 +139,71 @@ def test_extra_fields_go_into_the_body() -> None:
     }
 
 
-def test_extra_may_set_a_known_field_that_is_not_given() -> None:
-    assert created(extra={"metadata": {"a": 1}})["metadata"] == {"a": 1}
+def of_its_own(key: str, field: str) -> str:
+    return rf"^extra\['{key}'\]: {field} is a field of its own: give it there$"
 
 
 @pytest.mark.parametrize(
-    ("fields", "name"),
+    ("fields", "name", "field"),
     [
-        ({"extra": {"amount": 5}}, "amount"),
-        ({"extra": {"metadata": {}}, "success_url": "https://a"}, "metadata"),
-        ({"extra": {"orderReference": "B"}, "order_reference": "A"}, "orderReference"),
+        ({"extra": {"amount": 5}}, "amount", "amount"),
+        ({"extra": {"metadata": {}}, "success_url": "https://a"}, "metadata", "metadata"),
+        ({"extra": {"orderReference": "B"}, "order_reference": "A"}, "orderReference", "order_reference"),
+        ({"extra": {"orderReference": "B"}}, "orderReference", "order_reference"),
+        ({"extra": {"order_reference": "B"}}, "order_reference", "order_reference"),
+        ({"extra": {"OrderReference": "B"}}, "OrderReference", "order_reference"),
+        ({"extra": {"orderReference": None}}, "orderReference", "order_reference"),
+        ({"extra": {"CURRENCY": "USD"}}, "CURRENCY", "currency"),
+        ({"extra": {"storeId": "s1", "customerId": "c"}}, "customerId", "customer_id"),
+        ({"extra": {"metadata": {"a": 1}}}, "metadata", "metadata"),
+        ({"extra": {"expiresAt": "2099-01-01"}}, "expiresAt", "expires_at"),
     ],
 )
-def test_extra_may_not_repeat_a_field(fields: Mapping[str, Any], name: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"extra\['{name}'\]"):
+def test_extra_holds_no_field_of_its_own(fields: Mapping[str, Any], name: str, field: str) -> None:
+    with pytest.raises(ConfigurationError, match=of_its_own(name, field)):
         created(**fields)
+
+
+def test_no_request_takes_a_field_of_its_own_in_extra() -> None:
+    seen = 0
+    for declaration in every_declaration():
+        request: Any = declaration.request
+        own = {field.name: wire_name(field) for field in attrs.fields(request) if field.kw_only}
+        # What is a part of the path is given by its position, and may be in the body besides.
+        assert set(declaration.path_parameters) == {
+            field.name for field in attrs.fields(request) if not field.kw_only
+        }
+        for name, key in own.items():
+            if name == "extra" or attrs.fields_dict(request)[name].metadata.get("inside"):
+                continue
+            made = object.__new__(request)
+            object.__setattr__(made, "extra", {key: "x"})
+            with pytest.raises(ConfigurationError, match=of_its_own(re.escape(key), name)):
+                check_extra(made)
+            seen += 1
+    assert seen > 40
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "field"),
+    [
+        (lambda extra: ListPaymentLinks(extra=extra), "from", "created_from"),
+        (lambda extra: ListPayouts(extra=extra), "size", "size"),
+        (lambda extra: RefundPayment("t", extra=extra), "amount", "amount"),
+        (
+            lambda extra: UpdatePaymentLinkExpiration(
+                "pl_1", expires_at=datetime(2099, 1, 1, tzinfo=UTC), extra=extra
+            ),
+            "expiresAt",
+            "expires_at",
+        ),
+    ],
+)
+def test_it_is_refused_when_the_request_is_made(
+    build: Callable[[dict[str, Any]], Any], name: str, field: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=of_its_own(name, field)):
+        build({name: "x"})
 
 
 class Plan(enum.Enum):

@@ -49,6 +49,9 @@ class EncodedLink:
 
     request: CreatePaymentLink
     wire_request: WireRequest
+    is_only_one: bool = False
+    """Whether no other row of a job without a journal has its order reference: if that is taken, it may be
+    looked up, and no two rows share a link."""
 
 
 @attrs.frozen
@@ -179,7 +182,8 @@ class RequestSource:
                 return Item(index, request, None, self._earlier, None, False, True)
             return Item(index, request, result=repeating(index, request, first))
         if isinstance(request, EncodedLink):
-            return Item(index, request.request, request.wire_request, self._earlier)
+            only = request.is_only_one
+            return Item(index, request.request, request.wire_request, self._earlier, claimed_anew=only)
         if isinstance(request, RespeltLink):  # pyright: ignore[reportUnnecessaryIsInstance]
             return Item(index, request.request, None, self._earlier, spelling=request.spelling)
         told = f"links[{index}]: expected a CreatePaymentLink, got {type(request).__name__}"

@@ -53,6 +53,15 @@ before the first request:
   changes before the answer. --yes begins at once. Nothing is asked where standard input or standard error is
   no terminal, as in pipes and cron, of an input that is no file, or with --sandbox.
 
+results:
+  What became of each row, with the link's id and url, is written beside the input: orders.results.csv for
+  orders.csv, orders.results.jsonl for orders.jsonl. Of standard input and pipes, and with --results -, it
+  goes to standard output, and all else to standard error. Nothing is written with --sandbox alone, whose
+  links end with it. CSV has the input's separator and byte-order mark; a text that a spreadsheet would
+  calculate has apostrophes in it. Earlier results beside the input are renamed to orders.results.1.csv.
+  Running the same file again finds the links again: a row that is refused because its order reference exists
+  is looked up. With the same amount and currency it is "recovered", with its url; with others it failed.
+
 journal:
   With --journal FILE a job can be stopped, or killed, and run again: the same command goes on where it
   stopped, and creates each order reference once. Rows that are done come from the journal without a
@@ -60,8 +69,7 @@ journal:
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
   other content is refused. A journal belongs to one account and one address of the API. Results belong to
   the journal that wrote them: it knows them by their digest, so another journal replaces none of them, and
-  those that were changed since are left too, unless --overwrite is given. A row that is refused because its
-  order reference exists is looked up: with the same amount and currency it is "recovered".
+  those that were changed since are left too, unless --overwrite is given.
 
 A job ends early if no row could become a link: the key is refused, the server's certificate cannot be
 verified, or the address is not the API's. Rows that were read and not sent are "failed" in the results, and
@@ -81,11 +89,11 @@ exit codes:
 examples:
   plexypay bulk-create examples/links.csv --sandbox
   plexypay bulk-create orders.csv --check
-  plexypay bulk-create orders.csv --strict --results links.csv
+  plexypay bulk-create orders.csv --strict
   plexypay bulk-create orders.jsonl --results links.jsonl --concurrency 20
   plexypay bulk-create orders.csv --sandbox --fault code=1,rate=0.05
   plexypay bulk-create orders.csv --journal orders.journal --results links.csv
-  generate-orders | plexypay bulk-create - --results links.jsonl
+  generate-orders | plexypay bulk-create - > links.jsonl
 """
 
 
@@ -104,14 +112,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help="write what became of each row to a new .csv or .jsonl file; with --journal, what its runs have"
-        " left there is replaced. Until the run ends it is beside that, as a .part file; in .csv, a text that"
-        " a spreadsheet would calculate gets an apostrophe before it",
+        help="write what became of each row to this new .csv or .jsonl file, and not beside the input; - is"
+        " standard output. With --journal, what its runs have left there is replaced. Until the run ends, it"
+        " is beside that as a .part file",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="let --results replace those of another job, or ones that were changed since",
+        help="let --results FILE replace those of another job, or ones that were changed since",
     )
     parser.add_argument(
         "--journal",
@@ -199,8 +207,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--fault needs --sandbox")
     if arguments.base_url is not None and arguments.sandbox:
         arguments.parser.error("--base-url and --sandbox exclude each other")
-    if arguments.overwrite and arguments.results is None:
-        arguments.parser.error("--overwrite needs --results")
+    if arguments.overwrite and arguments.results in (None, "-"):
+        arguments.parser.error("--overwrite needs --results FILE")
     if arguments.resume and arguments.journal is None:
         arguments.parser.error("--resume needs --journal")
     if arguments.no_references and arguments.journal is not None:
@@ -265,7 +273,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise UnusableInputError(
             f"--resume: there is no journal {journal}: correct its name, or begin it without --resume"
         )
-    if results is None:
+    if results in (None, "-"):
         return
     for other in () if journal is None else (arguments.file, journal):
         if os.path.realpath(results) == os.path.realpath(other):

@@ -17,13 +17,14 @@ from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from .account import without_secret
+from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
 from .job import CUT_OFF, BulkCreateJob
-from .progress import Scale, choose_progress
+from .progress import PlainProgress, Scale, choose_progress
 from .references import check_references
 from .report import Problems, Tally, tell_sums
-from .results import ResultsFile, RowOutcome
+from .results import Results, RowOutcome
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Lines, Source, reading
@@ -48,6 +49,15 @@ _TWICE = "without one, running the file again makes a second link of every row"
 _NO_REFERENCES = "give --no-references if that is meant"
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
+_AGAIN = (
+    "a run of the same file again looks up each order reference that the server refuses as taken: rows whose"
+    ' link has their amount and currency are "recovered" with it, and no second link is made of them'
+)
+_AGAIN_WITHOUT = (
+    "do not run the same file again as it is: rows without an order_reference would get a second link. Remove"
+    " those that have a link first; of rows with one, the link is found"
+)
+
 _FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
 _FINISH_TIMEOUT_WITH_JOURNAL = 10.0
@@ -71,7 +81,7 @@ class BulkRun:
         most_adaptive: How many it may be at the most where it adapts.
         max_rate: Requests per second at the most, if there is such a bound.
         timeout: Seconds for one link, all its retries included.
-        results_path: Where results go, if anywhere.
+        results_path: Where results go: a file, or ``-`` for standard output; None for beside the input.
         overwrite: Whether results that are not of the journal may be replaced.
         journal_path: The journal, if there is one; it is made if it is not there.
         no_references: Whether rows may have no order reference.
@@ -99,6 +109,8 @@ class BulkRun:
     _tally: Tally = attrs.field(init=False, factory=Tally)
     _job: BulkCreateJob | None = attrs.field(init=False, default=None)
     _repeated_lines: set[int] = attrs.field(init=False, factory=set[int])
+    _destination: Destination | None = attrs.field(init=False, default=None)
+    _results: Results | None = attrs.field(init=False, default=None)
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
     _write: Callable[[str], None] = attrs.field(init=False, default=tell)
     _clear: Callable[[], None] = attrs.field(init=False, default=lambda: None)
@@ -126,6 +138,11 @@ class BulkRun:
                 row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name, major=self.major))
             lines, rows = self._open(keep_repeats=self.allow_repeats or self.journal_path is not None)
         scale = Scale(self._tally, lines, self.source.size, row_count)
+        self._destination = Destination.of(
+            self.results_path, self.source, lines.dialect, in_sandbox=self.api_key is None
+        )
+        if self._destination is not None:
+            self._destination.check()
 
         received = self._run(rows, scale)
         job = self._job
@@ -134,13 +151,14 @@ class BulkRun:
             return exit_code_of(received or signal.SIGINT)
         if received is not None:
             job.end(_stopped_by(received))
-        where = self.results_path if job.unsaved is None else job.partial_results
+        where = self._where(job)
         self._problems.tell_hidden(
             ": give --results FILE to have them all" if where is None else f": see {where}"
         )
         untold = self._tell_sums()
         if job.unsaved is not None:
             tell(f"plexypay: {job.unsaved}")
+        self._tell_results(job)
         self._tell_what_to_do(job)
         if (change := self.source.change()) is not None:
             tell(
@@ -157,13 +175,33 @@ class BulkRun:
     def _tell_sums(self) -> bool:
         """Write the closing table; tell whether that failed."""
         try:
-            tell_sums(self._tally, with_journal=self.journal_path is not None)
+            tell_sums(
+                self._tally,
+                with_journal=self.journal_path is not None,
+                to_error=self._destination is not None and self._destination.path is None,
+            )
         except OSError as error:
             drop_output_that_fails()
             created = _counted(self._tally.created, "link was", "links were")
             tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
             return True
         return False
+
+    def _where(self, job: BulkCreateJob) -> str | None:
+        """Return where the results are, if they are anywhere."""
+        if self._destination is None or not self._tally.done:
+            return None
+        return self._destination.name if job.unsaved is None else job.partial_results
+
+    def _tell_results(self, job: BulkCreateJob) -> None:
+        """Tell where results are that nobody has named a place for."""
+        destination, results = self._destination, self._results
+        if destination is None or results is None or not destination.beside or not self._tally.done:
+            return
+        if results.moved is not None:
+            tell(f"plexypay: earlier results of the name {results.path} are in {results.moved} now")
+        if job.unsaved is None:
+            tell(f"plexypay: results: {results.path}")
 
     def _run(self, rows: Iterator[Row | BadRow], scale: Scale) -> signal.Signals | None:
         """Run the job; what breaks outside of it is told with what became of the rows."""
@@ -305,14 +343,17 @@ class BulkRun:
             if self.journal_path is not None:
                 journal = stack.enter_context(Journal(self.journal_path))
             began = time.monotonic()
-            progress = await stack.enter_async_context(choose_progress(scale).shown())
+            # A bar and results on the same terminal would be written over each other.
+            shares = self._destination is not None and self._destination.path is None and sys.stdout.isatty()
+            progress = PlainProgress(scale) if shares else choose_progress(scale)
+            await stack.enter_async_context(progress.shown())
             self._write, self._clear = progress.write, progress.clear
             self._job = job = BulkCreateJob(
                 rows=rows,
                 tally=self._tally,
                 problems=self._problems,
                 journal=journal,
-                open_results=None if self.results_path is None else self._open_results,
+                open_results=None if self._destination is None else self._open_results,
                 secret=api_key,
                 in_thread=not self.source.repeatable,
                 repeated_lines=self._repeated_lines,
@@ -328,13 +369,10 @@ class BulkRun:
                 self._tally.seconds = time.monotonic() - began
                 self._is_sandbox = client.is_sandbox
 
-    def _open_results(self, *, mark: str = "", known: Container[str] | None = None) -> ResultsFile:
-        return ResultsFile(
-            str(self.results_path),
-            rewrite=self.overwrite or bool(mark),
-            known=None if self.overwrite else known,
-            mark=mark,
-        )
+    def _open_results(self, *, mark: str = "", known: Container[str] | None = None) -> Results:
+        assert self._destination is not None  # noqa: S101
+        self._results = self._destination.open(overwrite=self.overwrite, mark=mark, known=known)
+        return self._results
 
     def _client(
         self, api_key: Secret[str], base_url: str | None, max_connections: int
@@ -350,7 +388,7 @@ class BulkRun:
     def _tell_what_to_do(self, job: BulkCreateJob) -> None:
         tally = self._tally
         unknown = tally.outcomes[RowOutcome.UNKNOWN]
-        where = (self.results_path if job.unsaved is None else job.partial_results) or ""
+        where = self._where(job) or ""
         if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
@@ -376,19 +414,16 @@ class BulkRun:
                 held_back = _counted(job.refused.count, "row was", "rows were")
                 tell(f"plexypay: {held_back} refused for the time being, and not sent again{see}")
             if self.journal_path is not None and not os.path.exists(self.journal_path):
-                named = self.results_path and ", with another name for --results"
+                is_file = self.results_path not in (None, ON_STANDARD_OUTPUT)
+                named = ", with another name for --results" if is_file else ""
                 tell(
-                    f"plexypay: put the journal back, or run the same command again{named or ''}: it finds"
+                    f"plexypay: put the journal back, or run the same command again{named}: it finds"
                     " the links that exist by their order references"
                 )
             elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
-                tell(
-                    "plexypay: do not run the same file again as it is: rows without an order_reference would"
-                    " get a second link, and rows whose reference has a link would be refused. Remove the"
-                    " rows that have a link first"
-                )
+                tell(f"plexypay: {_AGAIN_WITHOUT if self.no_references else _AGAIN}")
             else:
                 tell("plexypay: no row has a link by this run: the same file can be run again")
         for line in job.reasons.told():

@@ -31,7 +31,7 @@ from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError
 from .report import Problems, Tally
-from .results import ResultsFile, RowOutcome, RowResult, as_json
+from .results import Results, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
 from .stopped import Reasons, RowList, attempts_before, is_cut, told_of_cut, was_refused
 
@@ -77,7 +77,7 @@ class BulkCreateJob:
     tally: Tally
     problems: Problems
     journal: Journal | None
-    open_results: Callable[..., ResultsFile] | None
+    open_results: Callable[..., Results] | None
     secret: Secret[str]
     in_thread: bool
     write: Callable[[str], None]
@@ -106,7 +106,7 @@ class BulkCreateJob:
         init=False, factory=lambda: asyncio.get_running_loop().create_future()
     )
     _begun: bool = attrs.field(init=False, default=False)
-    _results: ResultsFile | None = attrs.field(init=False, default=None)
+    _results: Results | None = attrs.field(init=False, default=None)
     _refusals: list[tuple[int, str]] = attrs.field(init=False, factory=list[tuple[int, str]])
     repeated: int = attrs.field(init=False, default=0)
     """How many rows repeat the order reference and the data of an earlier one."""
@@ -150,7 +150,7 @@ class BulkCreateJob:
         finally:
             self._abandon()
             self._tell_refusals()
-            if self._results is not None and (unusable or failure is not None):
+            if self._results is not None and (unusable or failure is not None or not self.tally.done):
                 self._results.discard()
             elif self._results is not None:
                 await self._save(self._results)
@@ -160,19 +160,18 @@ class BulkCreateJob:
         if failure is not None:
             raise UnusableInputError(failure)
 
-    async def _save(self, results: ResultsFile) -> None:
+    async def _save(self, results: Results) -> None:
         """Give the results their name, which the journal notes before: its next run may replace them."""
         try:
             digest = results.finish()
-            if self.journal is not None:
+            if self.journal is not None and digest is not None:
                 # Where it cannot, the job has ended because of that, and its next run asks.
                 with contextlib.suppress(PlexyPayError, sqlite3.Error):
                     await self.journal.call(self.journal.note_results, digest)
             results.publish()
         except OSError as error:
-            self.unsaved = (
-                f"cannot write {results.path}: {error.strerror}; the results are in {results.partial}"
-            )
+            where = results.partial and f"; the results are in {results.partial}"
+            self.unsaved = f"cannot write {results.path}: {error.strerror}{where or ''}"
 
     @property
     def partial_results(self) -> str | None:
@@ -251,7 +250,11 @@ class BulkCreateJob:
                             self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
                         self._under_way[self.handed] = row
                         self.handed += 1
-                        yield row.request if row.encoded is None else EncodedLink(row.request, row.encoded)
+                        if row.encoded is None:
+                            yield row.request
+                        else:
+                            # Rows that repeat its order reference are not sent where there is no journal.
+                            yield EncodedLink(row.request, row.encoded, self.journal is None)
         except OSError as error:
             self._break_off(f"cannot read the input any further: {error.strerror or error}")
         except TemporaryFolderError as error:

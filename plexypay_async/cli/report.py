@@ -69,8 +69,8 @@ class Problems:
             tell(f"and {self._hidden:,} more{where}")
 
 
-def tell_sums(tally: Tally, *, with_journal: bool) -> None:
-    """Write the closing table of a bulk job to standard output."""
+def tell_sums(tally: Tally, *, with_journal: bool, to_error: bool = False) -> None:
+    """Write the closing table of a bulk job to standard output, or to standard error."""
     outcomes = tally.outcomes
     of_journal = (("from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),)
     repeated = outcomes[RowOutcome.REPEATED]
@@ -87,6 +87,7 @@ def tell_sums(tally: Tally, *, with_journal: bool) -> None:
         ("retries", f"{tally.retries:,}"),
         ("links per second", f"{rate:,.1f}"),
         ("seconds", f"{tally.seconds:,.1f}"),
+        to_error=to_error,
     )
 
 

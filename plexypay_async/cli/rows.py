@@ -18,6 +18,7 @@ import attrs
 from .._wire.messages import WireRequest
 from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, request_of, shown, text
+from .dialect import Dialect
 from .exits import UnusableInputError
 from .source import Line, Lines
 
@@ -108,6 +109,7 @@ def open_rows(
             raise UnusableInputError(
                 f"{name} is empty: the first line must name the columns, such as amount,currency,description"
             )
+    lines.dialect = Dialect(json_lines=True)
     return _json_rows(lines, read)
 
 
@@ -146,6 +148,7 @@ def _csv_rows(
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
     delimiter = named or _delimiter(first)
+    lines.dialect = attrs.evolve(lines.dialect, delimiter=delimiter, named=named is not None)
     text = _Decoded(lines)
     # Strict, so that a quote in the wrong place is a bad row and not a cell that swallows its neighbours.
     records = csv.reader(text, delimiter=delimiter, strict=True)

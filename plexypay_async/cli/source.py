@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from typing import BinaryIO, Self, cast
 
 from .._files.sqlite_file import TemporaryFolderError
+from .dialect import Dialect
 from .exits import UnusableInputError
 
 __all__ = ["Line", "Lines", "Source", "reading"]
@@ -20,6 +21,8 @@ LONGEST_LINE = 1 << 20
 
 _COPIED_AT_ONCE = 1 << 20
 
+_OF_SYSTEM = ("/dev/stdin", "/dev/fd/", "/proc/")
+"""Names of what is open already; it has none in a folder."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNPACK = "unpack it first, such as with gunzip -c FILE | plexypay bulk-create -"
 _OTHER_FORMATS = {
@@ -53,6 +56,8 @@ class Lines(Iterator[Line]):
         """Whether the stream's end was seen."""
         self.ends_open = False
         """Whether the line that came last has no line feed at its end: the file may have been cut there."""
+        self.dialect = Dialect()
+        """How the rows are written, once the header was read."""
 
     def __next__(self) -> Line:
         if self._again:
@@ -68,6 +73,7 @@ class Lines(Iterator[Line]):
         self.ends_open = _ends_open(data)
         if self._number == 1:
             _refuse_other_formats(data)
+            self.dialect = Dialect(mark=data.startswith(_BYTE_ORDER_MARK))
             data = data.removeprefix(_BYTE_ORDER_MARK)
         if len(data) < LONGEST_LINE or data.endswith(b"\n"):
             return self._number, data
@@ -123,6 +129,8 @@ class Source:
         self.size = found.st_size - self._start if self.repeatable else None
         """Bytes; None for a pipe, whose end is not known."""
         self._path = None if path == "-" else path
+        self.file = self._path if self.repeatable and not path.startswith(_OF_SYSTEM) else None
+        """The path of a file that stands in a folder; None for standard input and pipes."""
         self._found = found if self.repeatable else None
         self._lines: Lines | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,11 @@ def results_of(path: Path) -> dict[int, dict[str, Any]]:
     return {row["line"]: row for row in map(json.loads, path.read_text().splitlines())}
 
 
+def copied(name: str, folder: Path) -> Path:
+    """Copy a file to where its results may stand beside it."""
+    return Path(shutil.copy(FILES / name, folder))
+
+
 def told_of(path: Path, error: str, line: int) -> str:
     return next(each for each in error.splitlines() if each.startswith(f"{path}:{line}: "))
 
@@ -133,8 +139,8 @@ def test_the_command(
 
 
 @each_file
-def test_strict(name: str, served: ServedSandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    expected, path = EXPECTED[name], FILES / name
+def test_strict(name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected, path = EXPECTED[name], copied(name, tmp_path)
     assert main(["bulk-create", str(path), "--strict"]) == (2 if expected.code else 0)
     error = capsys.readouterr().err
     assert served.count() == (0 if expected.code else len(expected.links))
@@ -185,7 +191,7 @@ def test_repeats_of_a_row_that_failed(served: ServedSandbox, tmp_path: Path) -> 
 def test_reconcile(
     name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expected, path, journal = EXPECTED[name], FILES / name, str(tmp_path / "a.journal")
+    expected, path, journal = EXPECTED[name], copied(name, tmp_path), str(tmp_path / "a.journal")
     main(["bulk-create", str(path), "--journal", journal])
     capsys.readouterr()
     assert main(["reconcile", str(path), "--journal", journal, "--json"]) == expected.code
@@ -225,9 +231,13 @@ def test_a_partition(name: str, served: ServedSandbox) -> None:
 @pytest.mark.parametrize("name", WITHOUT_REFERENCES)
 @pytest.mark.parametrize("more", [(), ("--strict",)], ids=str)
 def test_a_file_without_references_is_refused(
-    name: str, more: tuple[str, ...], served: ServedSandbox, capsys: pytest.CaptureFixture[str]
+    name: str,
+    more: tuple[str, ...],
+    served: ServedSandbox,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["bulk-create", str(FILES / name), *more]
+    arguments = ["bulk-create", str(copied(name, tmp_path)), *more]
     assert main(arguments) == 2
     assert served.count() == 0
     error = capsys.readouterr().err
@@ -242,7 +252,7 @@ def test_a_file_without_references_is_refused(
 def test_a_journal_needs_references(
     name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["bulk-create", str(FILES / name), "--journal", str(tmp_path / "a.journal")]
+    arguments = ["bulk-create", str(copied(name, tmp_path)), "--journal", str(tmp_path / "a.journal")]
     assert main(arguments) == 2
     assert "order_reference: a job with a journal needs one on every row" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

@@ -103,8 +103,8 @@ def test_overwrite_needs_results_and_spares_what_holds_none(
     assert mine.read_text() == "amount,currency\n"
     assert main(job.arguments()) == 0
     assert main(["bulk-create", str(job.orders), "--results", str(job.results)]) == 2
-    assert main(["bulk-create", str(job.orders), "--results", str(job.results), "--overwrite"]) == 1
-    assert outcomes(job.results) == ["failed"]
+    assert main(["bulk-create", str(job.orders), "--results", str(job.results), "--overwrite"]) == 0
+    assert outcomes(job.results) == ["recovered"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -149,12 +150,13 @@ def test_ctrl_c_leaves_no_bar_and_no_half_of_one(
     columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pressed again and again, as people do."""
+    orders = shutil.copy(EXAMPLE, tmp_path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         monkeypatch.setenv("PLEXYPAY_API_KEY", "pr_0123456789abcdef")
         monkeypatch.setenv("PLEXYPAY_BASE_URL", f"http://127.0.0.1:{port}")
-        terminal = Terminal(["bulk-create", str(EXAMPLE), "--yes"], columns=columns)
+        terminal = Terminal(["bulk-create", str(orders), "--yes"], columns=columns)
         reason = r"no\s+link\s+yet:\s+cannot\s+connect\s+to\s+127\.0\.0\.1:\d+:\s+Connection\s+refused"
         terminal.read(until=reason + r"[^\0]*0/1,000[^\0]*0/1,000")
         terminal.press(b"\x03")

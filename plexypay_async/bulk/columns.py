@@ -28,7 +28,7 @@ from ..api.identities import identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
 from ..money import Money
-from .spreadsheets import spoiled, without_marks
+from .spreadsheets import is_nothing, names_a_sum, spoiled, without_marks
 
 __all__ = [
     "COLUMNS",
@@ -44,22 +44,6 @@ __all__ = [
 
 _LARGEST_AMOUNT = 2**63 - 1
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_SUMS = frozenset(
-    (
-        "total",
-        "grand total",
-        "subtotal",
-        "sum",
-        "итог",
-        "итого",
-        "всего",
-        "сумма",
-        "жиыны",
-        "барлығы",
-        "қорытынды",
-    )
-)
-"""What stands in the last row of a table, in the languages of those who write them."""
 _HAS_TIME_OF_DAY = re.compile(r"\d[T t]\d")
 
 
@@ -158,7 +142,13 @@ def _major(value: object) -> str | int | Decimal:
 
 def _currency(value: object) -> str:
     """Read a currency: three ASCII letters in any case."""
-    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha():
+    if (
+        isinstance(value, str)
+        and len(value) == 3
+        and value.isascii()
+        and value.isalpha()
+        and not is_nothing(value)
+    ):
         return value.upper()
     raise BadRowError(f"{shown(value)} is not a currency: write three letters, such as KZT")
 
@@ -381,10 +371,17 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
     try:
         for name, cell in row.items():
             _take(values, column_of(name), cell)
-        return _request(values)
+        request = _request(values)
     except BadRowError as error:
-        error.order_reference = _order_reference_in(row)
-        raise
+        reference = _order_reference_in(row)
+        told = _sum_in(row, reference) or error
+        told.order_reference = reference
+        raise told from None
+    reference = request.order_reference
+    if (reference is None or names_a_sum(reference)) and (told := _sum_in(row, reference)) is not None:
+        told.order_reference = reference
+        raise told
+    return request
 
 
 def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
@@ -418,22 +415,18 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     values[field] = {**found, **added}
 
 
-def _refuse_sums(values: Mapping[str, Any]) -> None:
+def _sum_in(row: Mapping[Any, Any], reference: str | None) -> BadRowError | None:
     """Refuse the row below a table that has its sum: as a payment link somebody would pay all of it."""
-    for column in ("order_reference", "description", "customer_id"):
-        cell = values.get(column)
-        if (
-            isinstance(cell, str)
-            and cell.rstrip(" :.").casefold() in _SUMS
-            and (column == "order_reference" or values.get("order_reference") is None)
-        ):
-            raise BadRowError(
-                f"{shown(cell)}: this is the sum of a table, and no order: remove the row", column
+    for name, cell in row.items():
+        column = name.strip().lower() if isinstance(name, str) else ""
+        if (reference is None or column == "order_reference") and isinstance(cell, str) and names_a_sum(cell):
+            return BadRowError(
+                f"{shown(cell.strip())}: this is the sum of a table, and no order: remove the row", column
             )
+    return None
 
 
 def _request(values: dict[str, Any]) -> CreatePaymentLink:
-    _refuse_sums(values)
     major = values.pop(_AMOUNT_MAJOR.name, None)
     if major is not None:
         if "amount" in values:

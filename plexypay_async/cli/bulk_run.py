@@ -132,7 +132,7 @@ class BulkRun:
             return exit_code_of(received)
         if not self._tally.done and job.ended_by is None:
             return Exit.UNUSABLE
-        ended_early = job.ended_by is not None or change is not None
+        ended_early = job.ended_by is not None or change is not None or job.may_be_part
         incomplete = self._tally.not_created or ended_early or (job.repeated and not self.allow_repeats)
         return Exit.INCOMPLETE if incomplete or job.unsaved is not None or untold else Exit.OK
 

@@ -87,6 +87,8 @@ class BulkCreateJob:
     _begun: bool = attrs.field(init=False, default=False)
     _results: ResultsFile | None = attrs.field(init=False, default=None)
     _refusals: list[tuple[int, str]] = attrs.field(init=False, factory=list[tuple[int, str]])
+    may_be_part: bool = attrs.field(init=False, default=False)
+    """Whether the last row was sent although a cell that matters may be cut off in it."""
     repeated: int = attrs.field(init=False, default=0)
     """How many rows repeat the order reference and the data of an earlier one."""
     _settled: dict[int, tuple[RowOutcome, dict[str, Any]]] = attrs.field(
@@ -210,6 +212,7 @@ class BulkCreateJob:
                     else:
                         if row.ends_open:
                             self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
+                            self.may_be_part = row.may_be_part
                         self._under_way[self.handed] = row
                         self.handed += 1
                         yield row.request if row.encoded is None else EncodedLink(row.request, row.encoded)

@@ -39,6 +39,8 @@ class Row:
     """The request as it goes out, where it was needed to compare rows."""
     ends_open: bool = False
     """Whether it is the last of a CSV file whose last line has no line feed: it may have been cut there."""
+    may_be_part: bool = False
+    """Whether a cut there may have left a part of a cell that names the order, its amount or its time."""
     repeats: int | None = None
     """The line of an earlier row with the same order reference and the same data, if there is one."""
 
@@ -150,7 +152,18 @@ def _csv_rows(
     columns = _header_columns(header, number)
     if without_references is not None and _REFERENCE not in columns:
         raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
-    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter))
+    cells_of = partial(_cells_by_column, columns, delimiter)
+    return _rows_below_header(lines, text, records, cells_of, partial(_may_be_part, columns))
+
+
+def _may_be_part(columns: list[str], cells: list[str], line: bytes | None) -> bool:
+    """Tell whether the end of a file without a line feed may be within a cell that matters.
+
+    A double quote that closes the cell shows its end, and so does a currency's third letter. A description
+    is for people, who see it.
+    """
+    is_shown = (line or b"").endswith(b'"') or len(cells) > len(columns)
+    return not is_shown and columns[-1] not in ("currency", "description")
 
 
 def _rows_below_header(
@@ -158,6 +171,7 @@ def _rows_below_header(
     text: _Decoded,
     records: Iterator[list[str]],
     cells_of: Callable[[list[str]], dict[str, str]],
+    may_be_part: Callable[[list[str], bytes | None], bool],
 ) -> Iterator[Row | BadRow]:
     while True:
         taken = text.taken = []
@@ -172,7 +186,9 @@ def _rows_below_header(
             continue
         if any(cell and not cell.isspace() for cell in cells):
             row = _row(taken[0][0], cells, cells_of)
-            yield attrs.evolve(row, ends_open=True) if isinstance(row, Row) and lines.ends_open else row
+            if isinstance(row, Row) and lines.ends_open:
+                row = attrs.evolve(row, ends_open=True, may_be_part=may_be_part(cells, taken[-1][1]))
+            yield row
 
 
 def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:

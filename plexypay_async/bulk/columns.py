@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..api.fields import read_time, real_time, wire_name
-from ..api.identities import identity_of
+from ..api.identities import folded_identity, identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
 from ..money import Money
@@ -87,7 +87,8 @@ def text(value: object) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise BadRowError(f"{shown(value)} is not UTF-8 text: save the file as UTF-8") from None
+            readable = value.encode(errors="replace").decode()
+            raise BadRowError(f"{shown(readable)} is not UTF-8 text: save the file as UTF-8") from None
     return value
 
 
@@ -150,7 +151,8 @@ def _currency(value: object) -> str:
         and not is_nothing(value)
     ):
         return value.upper()
-    raise BadRowError(f"{shown(value)} is not a currency: write three letters, such as KZT")
+    letters = "three letters" if not isinstance(value, str) or value.isascii() else "three Latin letters"
+    raise BadRowError(f"{shown(value)} is not a currency: write {letters}, such as KZT")
 
 
 def _moment(value: object) -> datetime:
@@ -310,10 +312,17 @@ def column_of(name: object, *, of_text: bool = False) -> Column:
     """
     found = _column_of(name) if isinstance(name, str) else None
     if found is None or (of_text and found.key is None and found.field in _WITH_KEYS):
-        near = get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(COLUMNS)}"
-        raise BadRowError(f"unknown column {shown(name)}: {hint}")
+        raise BadRowError(f"unknown column {shown(name)}: {_hint(str(name))}")
     return found
+
+
+def _hint(name: str) -> str:
+    """Return what to write instead of an unknown column's name."""
+    seen = folded_identity(name).lower()
+    if seen in COLUMNS and seen != name.strip().lower():
+        return f"it has a character that nobody sees: type {seen} anew"
+    near = _OF_OTHERS.get(seen) or next(iter(get_close_matches(seen, COLUMNS, n=1, cutoff=0.5)), None)
+    return f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
 
 
 def _column_of(name: str) -> Column | None:
@@ -342,6 +351,31 @@ _AMOUNT_MAJOR = Column("amount_major", None, _major)
 _COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
 _COLUMNS[_AMOUNT_MAJOR.name] = _AMOUNT_MAJOR
 _WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
+
+_OF_OTHERS = {
+    **dict.fromkeys(
+        (
+            "order",
+            "orderid",
+            "order id",
+            "order_id",
+            "invoice",
+            "номер",
+            "номер заказа",
+            "заказ",
+            "счет",
+            "счёт",
+        ),
+        "order_reference",
+    ),
+    # People write their amounts in major units.
+    **dict.fromkeys(("price", "sum", "total", "сумма", "сумма заказа", "итого", "цена"), "amount_major"),
+    **dict.fromkeys(("валюта",), "currency"),
+    **dict.fromkeys(
+        ("lineitem name", "product", "название", "наименование", "описание", "товар"), "description"
+    ),
+}
+"""What other programs call the columns, in lower case."""
 
 COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
 """The names of the columns whose cells can be text, as messages and the documentation have them."""
@@ -454,7 +488,9 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
 
 
 def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+    """Return the reference of a row that is refused; None where it cannot even be written down."""
     for name, cell in row.items():
         if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
-            return without_marks(cell.strip()) or None
+            is_text = cell.isascii() or cell.encode(errors="replace").decode() == cell
+            return (without_marks(cell.strip()) or None) if is_text else None
     return None

@@ -30,7 +30,8 @@ _SUM = re.compile(
     "(?:(?:grand |sub)?total|sum|сумма|всего|итого|(?:общий|промежуточный) итог|итоги?|общая сумма"
     "|барлығы|жиыны|(?:жалпы |аралық )?қорытынды|жалпы сома|жалпы)[ :.=]*"
     "|(?:итого|общий итог|қорытынды|барлығы|жиыны)[ :,.(].*"
-    "|(?:(?:grand |sub)?total|всего)(?: *[:(,].*| (?:of|for|amount|due|sum|к|по|за|на|в) .*| (?:amount|due|sum))"
+    "|(?:(?:grand |sub)?total|всего)(?: *[:(,].*| (?:of|for|amount|due|sum|к|по|за|на|в) .*)"
+    "|(?:grand |sub)?total (?:amount|due|sum)"
 )
 """What stands below a table beside its sum, in lower case."""
 
@@ -70,12 +71,12 @@ def spoiled(text: str) -> str | None:
         return f"is a number that a spreadsheet has shortened, and no reference: {_AGAIN}"
     if "\ufffd" in text:
         return "has U+FFFD, which stands for a letter that was lost: export again, as UTF-8"
-    if text.count('"') % 2:
-        return "has one double quote without another: remove it, or close the quotes around the cell"
+    if text[0] in '"“' or text.count('"') % 2:
+        return "has a double quote that does not go around the cell: remove it, and a space before it"
     if _HTML.search(text) is not None:
         return "has a letter as web pages write it: export plain text, as UTF-8"
     if _QUOTED_PRINTABLE.search(text) is not None:
-        return "has letters as mail transmits them: save the attachment from the mail program, not the mail's source"
+        return "has letters as mail transmits them: save the attachment from the mail program"
     return None
 
 

@@ -41,6 +41,11 @@ MOST_ADAPTIVE = 100
 
 _TWICE = "without one, running the file again makes a second link of every row"
 _NO_REFERENCES = "give --no-references if that is meant"
+_NO_ROW = "write the orders below the header"
+_REPEATS = (
+    "repeats line {}, its order reference and its data: remove it, give it a reference of its own, or give"
+    " --allow-repeats if the repeat is meant"
+)
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
 _FINISH_TIMEOUT = 0.2
@@ -213,7 +218,7 @@ class BulkRun:
         with reading(self.source.name):
             wrong = self._read_all(summary, keep_repeats=True)
         if not summary.rows:
-            raise UnusableInputError(f"there is no row in {self.source.name}")
+            raise UnusableInputError(f"there is no row in {self.source.name}: {_NO_ROW}")
         summary.tell()
         if (change := self.source.change()) is not None:
             tell(f"plexypay: {change}: what came later was not read")
@@ -243,7 +248,7 @@ class BulkRun:
                 wrong += 1
                 self._problems.add(row.line, told)
             elif isinstance(row, Row) and row.repeats is not None and not self.allow_repeats:
-                self._problems.add(row.line, f"repeats line {row.repeats}, its order reference and its data")
+                self._problems.add(row.line, _REPEATS.format(row.repeats))
         self._problems.tell_hidden("")
         return wrong
 
@@ -357,7 +362,7 @@ class BulkRun:
                 f" is a link: {what_to_do}"
             )
         if not tally.done and job.ended_by is None:
-            tell(f"plexypay: there is no row in {self.source.name}: nothing was sent")
+            tell(f"plexypay: there is no row in {self.source.name}: nothing was sent; {_NO_ROW}")
 
 
 def _counted(number: int, one: str, more: str) -> str:

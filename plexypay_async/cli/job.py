@@ -28,8 +28,8 @@ from .rows import BadRow, Row
 __all__ = ["CUT_OFF", "BulkCreateJob"]
 
 CUT_OFF = (
-    "the last line has no line feed at its end: if the file was cut there, this row is not whole; end the"
-    " file with a line feed"
+    "the last line has no line feed at its end: if the file was cut there, this row is not whole; look"
+    " whether its last cell is, and end the file with a line feed"
 )
 
 _REFUSALS = AuthenticationError, PermissionDeniedError

@@ -53,6 +53,8 @@ class _Row:
     reference: str | None
     """The reference that a link of this row may have; None where there must be no link."""
     truth: Truth
+    written: str | None = None
+    """The reference as JSON's escapes may have kept it, where it is another."""
 
 
 @attrs.define
@@ -270,7 +272,16 @@ def _amounts_are_none(draft: _Draft) -> None:
 def _currencies_change(draft: _Draft) -> None:
     for row in draft.some():
         row.cells["currency"] = draft.chances.choice(
-            (row.cells["currency"].lower(), row.cells["currency"].title(), "₸", "тенге", "$", "", "398", "КZТ")
+            (
+                row.cells["currency"].lower(),
+                row.cells["currency"].title(),
+                "₸",
+                "тенге",
+                "$",
+                "",
+                "398",
+                "КZТ",
+            )
         )
 
 
@@ -375,7 +386,7 @@ def _line_ends_change(draft: _Draft) -> None:
     how = draft.chances.choice(("\r", "\r\r\n", "\n\n", "\u2028", "\v", "", "some", "some lost"))
     if how.startswith("some"):
         places = [found.start() for found in re.finditer("\n", draft.text)]
-        for place in draft.chances.sample(places, draft.chances.randint(1, len(places))):
+        for place in draft.chances.sample(places, draft.chances.randint(min(1, len(places)), len(places))):
             draft.text = draft.text[:place] + "\r" * (how == "some") + draft.text[place + 1 :]
     else:
         draft.text = re.sub("\r?\n", how, draft.text)
@@ -401,7 +412,9 @@ def _an_export_is_joined(draft: _Draft) -> None:
 
 def _a_gateway_adds_lines(draft: _Draft) -> None:
     before = draft.chances.choice(("", "Выписка за июль\n", "From: shop@example.com\n\n", "sep=;\n", "\n\n"))
-    after = draft.chances.choice(("", "-- \nSent from my phone\n", "Подпись: Иванова А.\n", "\x1a", "\0\0\0\0"))
+    after = draft.chances.choice(
+        ("", "-- \nSent from my phone\n", "Подпись: Иванова А.\n", "\x1a", "\0\0\0\0")
+    )
     draft.text = before + draft.text + after
 
 
@@ -458,6 +471,7 @@ def _in_another_encoding(draft: _Draft) -> bytes:
     for row in draft.rows:
         if row.reference is not None and not encoding.startswith("utf"):
             # A question mark may have been one.
+            row.written = row.reference
             row.reference = folded(row.reference.encode(encoding, "replace").decode(encoding))
     return draft.text.encode(encoding, "replace")
 
@@ -497,6 +511,16 @@ _OF_TEXT: tuple[Callable[[_Draft], None], ...] = (
     _html_is_escaped,
     _a_shell_sorts,
 )
+_TEAR_ROWS = frozenset(
+    each.__name__.strip("_")
+    for each in (
+        _quotes_are_broken,
+        _all_quotes_go,
+        _quotes_become_smart,
+        _line_ends_change,
+        _an_editor_wraps_lines,
+    )
+)
 _ENCODINGS = ("cp1251", "utf-16", "utf-16-le", "utf-16-be", "cp866", "utf-8-sig")
 
 
@@ -506,7 +530,10 @@ _ENCODINGS = ("cp1251", "utf-16", "utf-16-le", "utf-16-be", "cp866", "utf-8-sig"
 def _table(rows: Sequence[Sequence[str]], draft: _Draft) -> str:
     written = io.StringIO()
     writer = csv.writer(
-        written, delimiter=draft.delimiter, lineterminator=draft.line_end, quoting=draft.quoting  # type: ignore[arg-type]
+        written,
+        delimiter=draft.delimiter,
+        lineterminator=draft.line_end,
+        quoting=draft.quoting,  # type: ignore[arg-type]
     )
     writer.writerows(rows)
     return written.getvalue()
@@ -571,7 +598,9 @@ def _write(draft: _Draft) -> None:
     cells = [[row.cells.get(name, "") for name in columns] + [""] * more for row in draft.rows]
     draft.text = _table([header, *cells], draft)
     mark = 3 * draft.mark
-    draft.row_ends = [mark + len(_table([header, *cells[:n]], draft).encode()) for n in range(1, len(cells) + 1)]
+    draft.row_ends = [
+        mark + len(_table([header, *cells[:n]], draft).encode()) for n in range(1, len(cells) + 1)
+    ]
     if draft.chances.random() < 0.1:
         draft.text = f"sep={draft.delimiter}{draft.line_end}{draft.text}"
         draft.row_ends.clear()
@@ -600,13 +629,17 @@ def _finished(draft: _Draft, seed: int, *, is_json: bool) -> DamagedFile:
     for row in draft.rows:
         if row.reference is not None:
             truth[row.reference].add(row.truth)
+        if row.written is not None:
+            truth[row.written].add(row.truth)
     return DamagedFile(
         name=f"orders-{seed}.{'jsonl' if is_json else 'csv'}",
         data=data,
         truth=dict(truth),
-        needed=frozenset(truth) if draft.needed is None else frozenset(draft.needed),
+        needed=frozenset(truth) - {row.written for row in draft.rows}
+        if draft.needed is None
+        else frozenset(draft.needed),
         rows=None if draft.is_cut else len(draft.rows),
         appended=draft.appended,
-        rows_are_torn="an_editor_wraps_lines" in done,
+        rows_are_torn=not _TEAR_ROWS.isdisjoint(done),
         damages=tuple(done),
     )

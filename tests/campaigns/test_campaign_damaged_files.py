@@ -1,4 +1,16 @@
-"""Files of invoices, damaged at random, against a server that counts: none becomes a wrong link in silence."""
+"""Files of invoices, damaged at random, against a server that counts: no wrong link with exit code 0.
+
+What no reader can know is left out of the damages, or is a truth of its own:
+
+- a digit of an amount replaced by another, digits of a reference in the place of the amount, and a text in
+  the place of a reference: each is as good a cell as the true one;
+- a reference's leading zeros, its digits after the fifteenth and its letters that an encoding does not have
+  (``?`` stands there): what is left is a reference like any other. Where two orders have become one by that,
+  it is told;
+- rows that are gone with their lines: a file cut exactly at a line's end. A file that is cut elsewhere has a
+  last line that is no row, or one whose last cell may be a part: that gives exit code 1, unless that cell
+  is a description, or is shown to be whole by a closing quote or a currency's third letter.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +56,7 @@ def run(
     allow_repeats = chances.random() < 0.15
     arguments += ["--allow-repeats"] * allow_repeats
     arguments += ["--strict"] * (chances.random() < 0.2)
-    with_journal = chances.random() < 0.4
+    with_journal = chances.random() < 0.3
     if with_journal:
         arguments += ["--journal", str(folder / f"{seed}.journal")]
     server.at_first_create = None
@@ -53,11 +65,13 @@ def run(
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
         code = main(arguments)
-        if with_journal:
-            assert main(arguments) in (code, 1)
+        again = code
+        if with_journal and chances.random() < 0.4:
+            again = main(arguments)
     links = server.links.get(account, [])
     context = f"seed {seed}, {file.damages}, {arguments[2:]}, code {code}:\n{told.getvalue()}\n{file.data!r}"
 
+    assert again in (code, 1) or file.appended, f"run again: {again}, {context}"
     made = Counter(folded(link["orderReference"]) for link in links)
     assert max(made.values(), default=1) == 1, f"an order has two links: {context}"
     if code == 0 or not (file.rows_are_torn or file.rows is None):

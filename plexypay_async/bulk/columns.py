@@ -97,6 +97,10 @@ def _identity(value: object) -> str | None:
     found = without_marks(text(value))
     if not found:
         return None
+    if found[0] == "=" == text(value)[0]:
+        raise BadRowError(
+            f"{shown(found)} begins with = as a formula does: write the text alone, or an apostrophe before it"
+        )
     if (told := spoiled(found)) is not None:
         raise BadRowError(f"{shown(found)} {told}")
     try:
@@ -408,13 +412,13 @@ def request_of(row: Mapping[Any, Any]) -> CreatePaymentLink:
         request = _request(values)
     except BadRowError as error:
         reference = _order_reference_in(row)
-        told = _sum_in(row, reference) or error
-        told.order_reference = reference
-        raise told from None
+        refusal = _sum_in(row, reference) or error
+        refusal.order_reference = reference
+        raise refusal from None
     reference = request.order_reference
-    if (reference is None or names_a_sum(reference)) and (told := _sum_in(row, reference)) is not None:
-        told.order_reference = reference
-        raise told
+    if (reference is None or names_a_sum(reference)) and (found := _sum_in(row, reference)) is not None:
+        found.order_reference = reference
+        raise found
     return request
 
 

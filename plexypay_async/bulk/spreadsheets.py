@@ -22,7 +22,8 @@ _NOTHING = frozenset({"NAN", "NONE", "NULL", "NAT", "<NA>"})
 _SHORTENED = re.compile(r"[-+]?\d+(?:[.,]\d+E\+?\d+|E\+\d+)")
 """A number with an exponent. Without a fraction and a sign, such as ``1E5``, it may be a reference."""
 
-_HTML = re.compile(r"&#\d+;|&#[Xx][0-9A-Fa-f]+;|&(?:amp|quot|apos|lt|gt|nbsp);")
+_HTML = re.compile(r"&#\d{2,}|&#[Xx][0-9A-Fa-f]{2,}|&(?:amp|quot|apos|lt|gt|nbsp)(?:;|$)")
+"""The semicolon may have ended the cell."""
 _QUOTED_PRINTABLE = re.compile("=[89A-F][0-9A-F]=[89A-F][0-9A-F]|=3D")
 """Letters that are not ASCII, of two bytes and more, as mail writes them."""
 

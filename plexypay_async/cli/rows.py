@@ -279,6 +279,10 @@ def _header_columns(header: list[str], number: int) -> list[str]:
     for position, cell in enumerate(header, 1):
         if not cell.strip():
             raise UnusableInputError(f"line {number}: column {position} has no name: name it or remove it")
+        if "\n" in cell or "\r" in cell:
+            raise UnusableInputError(
+                f"line {number}: the name of column {position} goes over the end of the line: close its double quote"
+            )
         try:
             text(cell)
         except BadRowError as error:

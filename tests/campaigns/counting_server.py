@@ -29,7 +29,7 @@ class CountingServer:
     def __init__(self) -> None:
         self.links: dict[str, list[dict[str, Any]]] = {}
         """In the order in which they were made."""
-        self.at_first_create: Callable[[], None] | None = None
+        self.at_first_create: Callable[[], object] | None = None
         """Called once, when the next create has arrived."""
         self._serves = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="counting-server", daemon=True)

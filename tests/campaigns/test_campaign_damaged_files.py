@@ -28,7 +28,8 @@ from plexypay_async.cli import main
 from plexypay_async.cli.progress import PlainProgress
 
 from .counting_server import CountingServer
-from .damaged_files import DamagedFile, damaged_file, folded
+from .damaged_files import DamagedFile, damaged_file
+from .true_invoices import folded
 
 FILES = 5000
 PARTS = 4

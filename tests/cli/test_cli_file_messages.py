@@ -18,7 +18,8 @@ from tests.cli.file_outcomes import EXPECTED, FILES, REFUSED, WITHOUT_REFERENCES
 
 _WHAT_TO_DO = re.compile(
     "(?:[:;] )(?=(?:write|remove|save|export|give|keep|correct|separate|close|end|unpack|format|widen|name it"
-    "|type|put|shorten|add|look|for JSON, write|did you mean|the first line must name|every row needs)(?![a-z]))"
+    "|type|put|shorten|add|look|for JSON, write|did you mean|the first line must name|every row needs)"
+    "(?![a-z]))"
 )
 _OF_WHOLE_ROWS = (
     "has [0-9]+ cells? for [0-9]+ columns, "
@@ -35,8 +36,9 @@ _OF_WHOLE_ROWS = (
 _OF_WHOLE_FILES = "the input is |[^ ]+ is empty|there is no row in "
 """What no line is to blame for."""
 _OF_HEADERS = (
-    "unknown column '|the column [a-z]+ is given twice|[a-z_]+ and [a-z_]+ are the same|column [0-9]+ has no name"
-    "|the header cannot be read|a JSON object stands on several lines|no (?:column )?order_reference"
+    "unknown column '|the column [a-z]+ is given twice|[a-z_]+ and [a-z_]+ are the same"
+    "|column [0-9]+ has no name|the name of column [0-9]+ goes over|the header cannot be read|a JSON object stands on several lines"
+    "|no (?:column )?order_reference"
 )
 
 

@@ -51,7 +51,9 @@ def rows_in_library(name: str) -> list[dict[str, Any]]:
                 rows.append(found)
         return rows
     return list(
-        csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text.splitlines()[0] else ",")
+        csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ","
+        )
     )
 
 

@@ -94,15 +94,16 @@ def text(value: object) -> str:
 
 def _identity(value: object) -> str | None:
     """Read what names an order or a customer, as spreadsheets write it; None where nothing is left of it."""
-    found = without_marks(text(value))
+    written = text(value)
+    found = without_marks(written)
     if not found:
         return None
-    if found[0] == "=" == text(value)[0]:
-        raise BadRowError(
-            f"{shown(found)} begins with = as a formula does: write the text alone, or an apostrophe before it"
-        )
     if (told := spoiled(found)) is not None:
         raise BadRowError(f"{shown(found)} {told}")
+    if written[0] == found[0] == "=":
+        raise BadRowError(
+            f"{shown(found)} is a formula: write what it shows, or an apostrophe before it if it is none"
+        )
     try:
         return identity_of("cell", found)
     except ConfigurationError as error:

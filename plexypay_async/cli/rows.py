@@ -281,7 +281,7 @@ def _header_columns(header: list[str], number: int) -> list[str]:
             raise UnusableInputError(f"line {number}: column {position} has no name: name it or remove it")
         if "\n" in cell or "\r" in cell:
             raise UnusableInputError(
-                f"line {number}: the name of column {position} goes over the end of the line: close its double quote"
+                f"line {number}: the name of column {position} does not end in its line: close its quote"
             )
         try:
             text(cell)

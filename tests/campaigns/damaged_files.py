@@ -112,7 +112,7 @@ def _a_gateway_adds_lines(draft: Draft) -> None:
     after = draft.chances.choice(
         ("", "-- \nSent from my phone\n", "Подпись: Иванова А.\n", "\x1a", "\0\0\0\0")
     )
-    draft.text = before + draft.text + after
+    draft.text = before + draft.text.removesuffix("\n") + "\n" + after
 
 
 def _an_editor_wraps_lines(draft: Draft) -> None:
@@ -168,7 +168,8 @@ def _in_another_encoding(draft: Draft) -> bytes:
     for row in draft.rows:
         if row.reference is not None and not encoding.startswith("utf"):
             # A question mark may have been one.
-            row.written = row.reference
+            cell = row.cells["order_reference"].encode(encoding, "replace").decode(encoding)
+            row.others = {row.reference, folded(cell)}
             row.reference = folded(row.reference.encode(encoding, "replace").decode(encoding))
     return draft.text.encode(encoding, "replace")
 
@@ -306,13 +307,13 @@ def _finished(draft: Draft, seed: int, *, is_json: bool) -> DamagedFile:
     for row in draft.rows:
         if row.reference is not None:
             truth[row.reference].add(row.truth)
-        if row.written is not None:
-            truth[row.written].add(row.truth)
+        for other in row.others:
+            truth[other].add(row.truth)
     return DamagedFile(
         name=f"orders-{seed}.{'jsonl' if is_json else 'csv'}",
         data=data,
         truth=dict(truth),
-        needed=frozenset(truth) - {row.written for row in draft.rows}
+        needed=frozenset(truth) - {other for row in draft.rows for other in row.others}
         if draft.needed is None
         else frozenset(draft.needed),
         rows=None if draft.is_cut else len(draft.rows),

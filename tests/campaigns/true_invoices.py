@@ -26,8 +26,8 @@ class Row:
     reference: str | None
     """The reference that a link of this row may have; None where there must be no link."""
     truth: Truth
-    written: str | None = None
-    """The reference as JSON's escapes may have kept it, where it is another."""
+    others: set[str] = attrs.Factory(set[str])
+    """What else its reference may be, where an encoding has changed it and JSON's escapes perhaps have not."""
 
 
 @attrs.define
@@ -176,7 +176,7 @@ def _letters_are_decomposed(draft: Draft) -> None:
 
 
 def _text_is_marked(draft: Draft) -> None:
-    mark = draft.chances.choice(('="{}"', "'{}", " {} ", "{}\u00a0", "\u3000{}"))
+    mark = draft.chances.choice(('="{}"', "'{}", " {} ", "{}\u00a0"))
     for row in draft.some():
         row.cells["order_reference"] = mark.format(row.cells["order_reference"])
 

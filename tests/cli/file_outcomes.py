@@ -111,9 +111,18 @@ EXPECTED = {
             "NA": "600 KZT",
         }
     ),
+    "dragged_below_an_error.csv": Expected(
+        links={"INV-2": "150000 KZT"},
+        bad={
+            2: AMOUNT,
+            3: "column order_reference: is the same as in line 2, and the rest of the row is not",
+        },
+        more_in_library={"INV-1": "2200000 KZT"},
+        same_in_library=False,
+    ),
     "formula_left.csv": Expected(
         links={"=INV-2": "150000 KZT", "INV-3": "100 KZT"},
-        bad={2: "column order_reference: '=INV-1' begins with = as a formula does: write the text alone"},
+        bad={2: "column order_reference: '=INV-1' is a formula: write what it shows, or an apostrophe"},
     ),
     "web_letters.csv": Expected(
         links={"INV-3": "300 KZT"},
@@ -319,7 +328,7 @@ REFUSED = {
     "excel_workbook.csv": "the input is an Excel workbook, or another ZIP file: save the sheet as CSV UTF-8",
     "header_alone.csv": "there is no row in header_alone.csv",
     "header_missing.csv": f"line 1: unknown column 'INV-1': *{FIRST_LINE}",
-    "header_quote_open.csv": "line 1: the name of column 4 goes over the end of the line: close its double quote",
+    "header_quote_open.csv": "line 1: the name of column 4 does not end in its line: close its quote",
     "header_russian.csv": "line 1: unknown column 'Номер заказа': did you mean order_reference?",
     "header_twice.csv": "line 1: the column amount is given twice: keep one",
     "header_two_amounts.csv": "line 1: amount and amount_major are the same, given twice: keep one",

@@ -37,7 +37,8 @@ _OF_WHOLE_FILES = "the input is |[^ ]+ is empty|there is no row in "
 """What no line is to blame for."""
 _OF_HEADERS = (
     "unknown column '|the column [a-z]+ is given twice|[a-z_]+ and [a-z_]+ are the same"
-    "|column [0-9]+ has no name|the name of column [0-9]+ goes over|the header cannot be read|a JSON object stands on several lines"
+    "|column [0-9]+ has no name|the name of column [0-9]+ does not end|the header cannot be read"
+    "|a JSON object stands on several lines"
     "|no (?:column )?order_reference"
 )
 

@@ -171,6 +171,7 @@ def _in_another_encoding(draft: Draft) -> bytes:
             cell = row.cells["order_reference"].encode(encoding, "replace").decode(encoding)
             row.others = {row.reference, folded(cell)}
             row.reference = folded(row.reference.encode(encoding, "replace").decode(encoding))
+            row.others.discard(row.reference)
     return draft.text.encode(encoding, "replace")
 
 

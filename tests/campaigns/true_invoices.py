@@ -27,7 +27,7 @@ class Row:
     """The reference that a link of this row may have; None where there must be no link."""
     truth: Truth
     others: set[str] = attrs.Factory(set[str])
-    """What else its reference may be, where an encoding has changed it and JSON's escapes perhaps have not."""
+    """What else its reference may be, where an encoding has changed it and JSON's escapes may not have."""
 
 
 @attrs.define

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from .true_invoices import OF_CELLS, Draft, Truth, folded, true_table
+from .true_invoices import OF_CELLS, Draft, Truth, read_back, true_table
 
 __all__ = ["DamagedFile", "damaged_file"]
 
@@ -167,10 +167,8 @@ def _in_another_encoding(draft: Draft) -> bytes:
     draft.damages.append(encoding)
     for row in draft.rows:
         if row.reference is not None and not encoding.startswith("utf"):
-            # A question mark may have been one.
-            cell = row.cells["order_reference"].encode(encoding, "replace").decode(encoding)
-            row.others = {row.reference, folded(cell)}
-            row.reference = folded(row.reference.encode(encoding, "replace").decode(encoding))
+            row.others = {row.reference}
+            row.reference = read_back(row.cells["order_reference"], encoding)
             row.others.discard(row.reference)
     return draft.text.encode(encoding, "replace")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["OF_CELLS", "Draft", "Row", "Truth", "folded", "true_table"]
+__all__ = ["OF_CELLS", "Draft", "Row", "Truth", "folded", "read_back", "true_table"]
 
 Truth = tuple[int, str]
 """An amount in minor units, and its currency."""
@@ -18,6 +18,14 @@ Truth = tuple[int, str]
 def folded(reference: str) -> str:
     """Return a reference as two are compared: in Unicode's form NFC, without white space at its ends."""
     return unicodedata.normalize("NFC", reference.strip())
+
+
+def read_back(cell: str, encoding: str) -> str:
+    """Return the reference that is left of a cell in an encoding; a question mark in it may have been one."""
+    text = folded(cell.encode(encoding, "replace").decode(encoding))
+    if text.startswith('="'):
+        text = text[2:].removesuffix('"')
+    return folded(text.removeprefix("'"))
 
 
 @attrs.define
@@ -309,11 +317,8 @@ def _texts_go_through_another_encoding(draft: Draft) -> None:
                 continue
             row.cells[name] = text.encode("cp1251", "replace").decode(reading, "replace")
             if name == "order_reference" and row.reference is not None:
-                # A question mark may have been one: of two that have become one, it shows.
                 lost = "\ufffd" in row.cells[name]
-                row.reference = (
-                    None if lost else folded(row.reference.encode("cp1251", "replace").decode("cp1251"))
-                )
+                row.reference = None if lost else read_back(text, "cp1251")
 
 
 OF_CELLS: tuple[Callable[[Draft], None], ...] = (

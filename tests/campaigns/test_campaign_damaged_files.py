@@ -91,6 +91,7 @@ def run(
     return code
 
 
+# At least a fifth of the files must end with exit code 0: to refuse them all would prove nothing.
 def run_all(
     seeds: range, server: CountingServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Counter[int]:
@@ -101,7 +102,7 @@ def test_a_hundred_and_fifty_damaged_files(
     server: CountingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = run_all(range(IN_ORDINARY_TESTS), server, tmp_path, monkeypatch)
-    assert codes[0] >= IN_ORDINARY_TESTS // 4
+    assert codes[0] >= IN_ORDINARY_TESTS // 5
 
 
 @pytest.mark.campaign
@@ -112,4 +113,4 @@ def test_five_thousand_damaged_files(
     size = FILES // PARTS
     codes = run_all(range(part * size, (part + 1) * size), server, tmp_path, monkeypatch)
     print(f"{size} files, exit codes {dict(codes)}")
-    assert codes[0] >= size // 4
+    assert codes[0] >= size // 5

@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..api.fields import own_field, read_time, real_time, wire_name
-from ..api.identities import identity_of
+from ..api.identities import folded_identity, identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
 from .amounts import advice, minor_units
-from .spreadsheets import spoiled, without_marks
+from .spreadsheets import is_nothing, names_a_sum, spoiled, without_marks
 
 __all__ = [
     "COLUMNS",
@@ -45,22 +45,6 @@ __all__ = [
 
 _LARGEST_AMOUNT = 2**63 - 1
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_SUMS = frozenset(
-    (
-        "total",
-        "grand total",
-        "subtotal",
-        "sum",
-        "итог",
-        "итого",
-        "всего",
-        "сумма",
-        "жиыны",
-        "барлығы",
-        "қорытынды",
-    )
-)
-"""What stands in the last row of a table, in the languages of those who write them."""
 _HAS_TIME_OF_DAY = re.compile(r"\d[T t]\d")
 
 
@@ -104,17 +88,23 @@ def text(value: object) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise BadRowError(f"{shown(value)} is not UTF-8 text: save the file as UTF-8") from None
+            readable = value.encode(errors="replace").decode()
+            raise BadRowError(f"{shown(readable)} is not UTF-8 text: save the file as UTF-8") from None
     return value
 
 
 def _identity(value: object) -> str | None:
     """Read what names an order or a customer, as spreadsheets write it; None where nothing is left of it."""
-    found = without_marks(text(value))
+    written = text(value)
+    found = without_marks(written)
     if not found:
         return None
     if (told := spoiled(found)) is not None:
         raise BadRowError(f"{shown(found)} {told}")
+    if written[0] == found[0] == "=":
+        raise BadRowError(
+            f"{shown(found)} is a formula: write what it shows, or an apostrophe before it if it is none"
+        )
     try:
         return identity_of("cell", found)
     except ConfigurationError as error:
@@ -167,9 +157,16 @@ def _major(column: str, value: object) -> _Major:
 
 def _currency(value: object) -> str:
     """Read a currency: three ASCII letters in any case."""
-    if isinstance(value, str) and len(value) == 3 and value.isascii() and value.isalpha():
+    if (
+        isinstance(value, str)
+        and len(value) == 3
+        and value.isascii()
+        and value.isalpha()
+        and not is_nothing(value)
+    ):
         return value.upper()
-    raise BadRowError(f"{shown(value)} is not a currency: write three letters, such as KZT")
+    letters = "three letters" if not isinstance(value, str) or value.isascii() else "three Latin letters"
+    raise BadRowError(f"{shown(value)} is not a currency: write {letters}, such as KZT")
 
 
 def _moment(value: object) -> datetime:
@@ -329,10 +326,17 @@ def column_of(name: object, *, of_text: bool = False) -> Column:
     """
     found = _column_of(name) if isinstance(name, str) else None
     if found is None or (of_text and found.key is None and found.field in _WITH_KEYS):
-        near = get_close_matches(str(name).strip().lower(), COLUMNS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(COLUMNS)}"
-        raise BadRowError(f"unknown column {shown(name)}: {hint}")
+        raise BadRowError(f"unknown column {shown(name)}: {_hint(str(name))}")
     return found
+
+
+def _hint(name: str) -> str:
+    """Return what to write instead of an unknown column's name."""
+    seen = folded_identity(name).lower()
+    if seen in COLUMNS and seen != name.strip().lower():
+        return f"it has a character that nobody sees: type {seen} anew"
+    near = _OF_OTHERS.get(seen) or next(iter(get_close_matches(seen, COLUMNS, n=1, cutoff=0.5)), None)
+    return f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
 
 
 def _column_of(name: str) -> Column | None:
@@ -365,6 +369,31 @@ _AMOUNT_AS_MAJOR = attrs.evolve(_AMOUNT_MAJOR, read=functools.partial(_major, "a
 _COLUMNS = {column.name: column for field in _FIELDS for column in _columns_of(field)}
 _COLUMNS[_AMOUNT_MAJOR.name] = _AMOUNT_MAJOR
 _WITH_KEYS = {column.field for column in _COLUMNS.values() if column.key is not None}
+
+_OF_OTHERS = {
+    **dict.fromkeys(
+        (
+            "order",
+            "orderid",
+            "order id",
+            "order_id",
+            "invoice",
+            "номер",
+            "номер заказа",
+            "заказ",
+            "счет",
+            "счёт",
+        ),
+        "order_reference",
+    ),
+    # People write their amounts in major units.
+    **dict.fromkeys(("price", "sum", "total", "сумма", "сумма заказа", "итого", "цена"), "amount_major"),
+    **dict.fromkeys(("валюта",), "currency"),
+    **dict.fromkeys(
+        ("lineitem name", "product", "название", "наименование", "описание", "товар"), "description"
+    ),
+}
+"""What other programs call the columns, in lower case."""
 
 COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
 """The names of the columns whose cells can be text, as messages and the documentation have them."""
@@ -399,13 +428,19 @@ def request_of(
         for name, cell in row.items():
             column = column_of(name)
             _take(values, _AMOUNT_AS_MAJOR if major and column.field == "amount" else column, cell)
-        return _request(values)
+        request = _request(values)
     except BadRowError as error:
-        reference = reference_in(row)
-        error.order_reference = None if reference is None else without_marks(reference) or None
-        if error.column == "amount" and not major:
+        reference = _order_reference_in(row)
+        refusal = _sum_in(row, reference) or error
+        refusal.order_reference = reference
+        if refusal is error and error.column == "amount" and not major:
             _advise(error, row, option)
-        raise
+        raise refusal from None
+    reference = request.order_reference
+    if (reference is None or names_a_sum(reference)) and (found := _sum_in(row, reference)) is not None:
+        found.order_reference = reference
+        raise found
+    return request
 
 
 def _advise(error: BadRowError, row: Mapping[Any, Any], option: str) -> None:
@@ -447,22 +482,18 @@ def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
     values[field] = {**found, **added}
 
 
-def _refuse_sums(values: Mapping[str, Any]) -> None:
+def _sum_in(row: Mapping[Any, Any], reference: str | None) -> BadRowError | None:
     """Refuse the row below a table that has its sum: as a payment link somebody would pay all of it."""
-    for column in ("order_reference", "description", "customer_id"):
-        cell = values.get(column)
-        if (
-            isinstance(cell, str)
-            and cell.rstrip(" :.").casefold() in _SUMS
-            and (column == "order_reference" or values.get("order_reference") is None)
-        ):
-            raise BadRowError(
-                f"{shown(cell)}: this is the sum of a table, and no order: remove the row", column
+    for name, cell in row.items():
+        column = name.strip().lower() if isinstance(name, str) else ""
+        if (reference is None or column == "order_reference") and isinstance(cell, str) and names_a_sum(cell):
+            return BadRowError(
+                f"{shown(cell.strip())}: this is the sum of a table, and no order: remove the row", column
             )
+    return None
 
 
 def _request(values: dict[str, Any]) -> CreatePaymentLink:
-    _refuse_sums(values)
     major: _Major | None = values.pop(_AMOUNT_MAJOR.name, None)
     if major is not None:
         if "amount" in values:
@@ -495,6 +526,14 @@ def reference_in(row: Mapping[Any, Any]) -> str | None:
         if isinstance(name, str) and name.strip().lower() == "order_reference" and isinstance(cell, str):
             return cell.strip() or None
     return None
+
+
+def _order_reference_in(row: Mapping[Any, Any]) -> str | None:
+    """Return the reference of a row that is refused; None where it cannot even be written down."""
+    cell = reference_in(row)
+    if cell is None or not (cell.isascii() or cell.encode(errors="replace").decode() == cell):
+        return None
+    return without_marks(cell) or None
 
 
 def _cell_in(row: Mapping[Any, Any], column: str) -> Any:

@@ -10,7 +10,7 @@ import re
 
 from ..api.identities import folded_identity
 
-__all__ = ["meant_reference", "spoiled", "with_marks", "without_marks"]
+__all__ = ["is_nothing", "meant_reference", "names_a_sum", "spoiled", "with_marks", "without_marks"]
 
 _QUOTED_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _ERROR = re.compile(
@@ -21,6 +21,20 @@ _TOO_NARROW = re.compile("#+")
 _NOTHING = frozenset({"NAN", "NONE", "NULL", "NAT", "<NA>"})
 _SHORTENED = re.compile(r"[-+]?\d+(?:[.,]\d+E\+?\d+|E\+\d+)")
 """A number with an exponent. Without a fraction and a sign, such as ``1E5``, it may be a reference."""
+
+_HTML = re.compile(r"&#\d{2,}|&#[Xx][0-9A-Fa-f]{2,}|&(?:amp|quot|apos|lt|gt|nbsp)(?:;|$)")
+"""The semicolon may have ended the cell."""
+_QUOTED_PRINTABLE = re.compile("=[89A-F][0-9A-F]=[89A-F][0-9A-F]|=3D")
+"""Letters that are not ASCII, of two bytes and more, as mail writes them."""
+
+_SUM = re.compile(
+    "(?:(?:grand |sub)?total|sum|сумма|всего|итого|(?:общий|промежуточный) итог|итоги?|общая сумма"
+    "|барлығы|жиыны|(?:жалпы |аралық )?қорытынды|жалпы сома|жалпы)[ :.=]*"
+    "|(?:итого|общий итог|қорытынды|барлығы|жиыны)[ :,.(].*"
+    "|(?:(?:grand |sub)?total|всего)(?: *[:(,].*| (?:of|for|amount|due|sum|к|по|за|на|в) .*)"
+    "|(?:grand |sub)?total (?:amount|due|sum)"
+)
+"""What stands below a table beside its sum, in lower case."""
 
 _CALCULATED = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 """What begins a formula, in the width of East Asian letters too."""
@@ -80,4 +94,22 @@ def spoiled(text: str) -> str | None:
         return f"is what programs write for an empty cell: write the order's reference, {_AGAIN}"
     if _SHORTENED.fullmatch(folded) is not None:
         return f"is a number that a spreadsheet has shortened, and no reference: {_AGAIN}"
+    if "\ufffd" in text:
+        return "has U+FFFD, which stands for a letter that was lost: export again, as UTF-8"
+    if text[0] in '"“' or text.count('"') % 2:
+        return "has a double quote that does not go around the cell: remove it, and a space before it"
+    if _HTML.search(text) is not None:
+        return "has a letter as web pages write it: export plain text, as UTF-8"
+    if _QUOTED_PRINTABLE.search(text) is not None:
+        return "has letters as mail transmits them: save the attachment from the mail program"
     return None
+
+
+def is_nothing(text: str) -> bool:
+    """Tell whether a text is what programs write for an empty cell, such as ``nan``."""
+    return text.upper() in _NOTHING
+
+
+def names_a_sum(text: str) -> bool:
+    """Tell whether a cell says that its row is the sum of a table: ``Total:``, ``ИТОГО``, ``Барлығы``."""
+    return _SUM.fullmatch(" ".join(text.split()).casefold()) is not None

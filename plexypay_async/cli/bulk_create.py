@@ -82,7 +82,7 @@ request was sent; what had only waited for its turn, or for a connection, is "fa
 {ENVIRONMENT.format(unless=", unless --sandbox is given")}
 exit codes:
   0    every row became a link
-  1    some did not (bad rows and unknown outcomes count), or rows repeat others
+  1    some did not (bad rows and unknown outcomes count), rows repeat others, or the last may be cut
   2    the input or the arguments cannot be used; no request was sent
   130  stopped by Ctrl-C (143: by SIGTERM)
 

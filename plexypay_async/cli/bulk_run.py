@@ -47,6 +47,11 @@ _SHOWN_BEFORE = 5
 
 _TWICE = "without one, running the file again makes a second link of every row"
 _NO_REFERENCES = "give --no-references if that is meant"
+_NO_ROW = "write the orders below the header"
+_REPEATS = (
+    "repeats line {}, its order reference and its data: remove it, give it a reference of its own, or give"
+    " --allow-repeats if the repeat is meant"
+)
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
 _AGAIN = (
@@ -168,7 +173,7 @@ class BulkRun:
             return exit_code_of(received)
         if not self._tally.done and job.ended_by is None:
             return Exit.UNUSABLE
-        ended_early = job.ended_by is not None or change is not None
+        ended_early = job.ended_by is not None or change is not None or job.may_be_part
         incomplete = self._tally.not_created or ended_early or (job.repeated and not self.allow_repeats)
         return Exit.INCOMPLETE if incomplete or job.unsaved is not None or untold else Exit.OK
 
@@ -280,7 +285,7 @@ class BulkRun:
         with reading(self.source.name):
             wrong = self._read_all(summary, keep_repeats=True)
         if not summary.rows:
-            raise UnusableInputError(f"there is no row in {self.source.name}")
+            raise UnusableInputError(f"there is no row in {self.source.name}: {_NO_ROW}")
         summary.tell()
         if (change := self.source.change()) is not None:
             tell(f"plexypay: {change}: what came later was not read")
@@ -317,7 +322,7 @@ class BulkRun:
                 wrong += 1
                 problems.add(row.line, told)
             elif isinstance(row, Row) and row.repeats is not None and not self.allow_repeats:
-                problems.add(row.line, f"repeats line {row.repeats}, its order reference and its data")
+                problems.add(row.line, _REPEATS.format(row.repeats))
         problems.tell_hidden("")
         return wrong
 
@@ -440,7 +445,7 @@ class BulkRun:
                 f" is a link: {what_to_do}"
             )
         if not tally.done and job.ended_by is None:
-            tell(f"plexypay: there is no row in {self.source.name}: nothing was sent")
+            tell(f"plexypay: there is no row in {self.source.name}: nothing was sent; {_NO_ROW}")
 
 
 def _counted(number: int, one: str, more: str) -> str:

@@ -38,8 +38,8 @@ from .stopped import Reasons, RowList, attempts_before, is_cut, told_of_cut, was
 __all__ = ["CUT_OFF", "BulkCreateJob"]
 
 CUT_OFF = (
-    "the last line has no line feed at its end: if the file was cut there, this row is not whole; end the"
-    " file with a line feed"
+    "the last line has no line feed at its end: if the file was cut there, this row is not whole; look"
+    " whether its last cell is, and end the file with a line feed"
 )
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
@@ -108,6 +108,8 @@ class BulkCreateJob:
     _begun: bool = attrs.field(init=False, default=False)
     _results: Results | None = attrs.field(init=False, default=None)
     _refusals: list[tuple[int, str]] = attrs.field(init=False, factory=list[tuple[int, str]])
+    may_be_part: bool = attrs.field(init=False, default=False)
+    """Whether the last row was sent although a cell that matters may be cut off in it."""
     repeated: int = attrs.field(init=False, default=0)
     """How many rows repeat the order reference and the data of an earlier one."""
     _settled: dict[int, tuple[RowOutcome, dict[str, Any]]] = attrs.field(
@@ -248,6 +250,7 @@ class BulkCreateJob:
                     else:
                         if row.ends_open:
                             self.write(f"plexypay: warning: line {row.line}: {CUT_OFF}")
+                            self.may_be_part = row.may_be_part
                         self._under_way[self.handed] = row
                         self.handed += 1
                         if row.encoded is None:

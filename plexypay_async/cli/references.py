@@ -21,6 +21,8 @@ from .rows import BadRow, Row
 __all__ = ["check_references"]
 
 _COLUMN = "order_reference"
+_OF_BAD_ROW = b""
+"""In the place of a digest: no row has the same content."""
 _SCHEMA = "CREATE TABLE seen (reference TEXT PRIMARY KEY, line INTEGER, digest BLOB) WITHOUT ROWID"
 
 
@@ -29,7 +31,8 @@ def check_references(
 ) -> Iterator[Row | BadRow]:
     """Yield the rows as a job takes them, with their encoded requests.
 
-    A row that repeats an order reference with other content is a bad row.
+    A row that repeats an order reference with other content is a bad row, and so is one that repeats a bad
+    row's.
 
     Args:
         rows: The input's rows.
@@ -41,6 +44,9 @@ def check_references(
     with temporary_database(_SCHEMA) as database:
         for row in rows:
             if isinstance(row, BadRow):
+                if row.order_reference is not None:
+                    # Which of the rows with its reference is the order's, nobody knows.
+                    _first(database, row.order_reference, row.line, _OF_BAD_ROW)
                 yield row
             elif row.order_reference is not None:
                 checked = _checked(database, codec, row, row.order_reference)

@@ -21,12 +21,17 @@ from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, reques
 from .dialect import Dialect
 from .exits import UnusableInputError
 from .source import Line, Lines
+from .torn_rows import may_be_part, row_within
 
 __all__ = ["BadRow", "Row", "open_rows"]
 
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
 _REFERENCE = "order_reference"
+_SWALLOWED = (
+    "this row ends in line {last}, since a double quote is closed there, and what is quoted from line"
+    " {within} on looks like a row of its own: close the quote in the line where it is opened"
+)
 
 T = TypeVar("T")
 _Reader = Callable[[Mapping[str, Any]], CreatePaymentLink]
@@ -42,6 +47,8 @@ class Row:
     """The request as it goes out, where it was needed to compare rows."""
     ends_open: bool = False
     """Whether it is the last of a CSV file whose last line has no line feed: it may have been cut there."""
+    may_be_part: bool = False
+    """Whether a cut there may have left a part of a cell that names the order, its amount or its time."""
     repeats: int | None = None
     """The line of an earlier row with the same order reference and the same data, if there is one."""
 
@@ -155,20 +162,24 @@ def _csv_rows(
     try:
         header = next(records)
     except (csv.Error, BadRowError) as error:
-        raise UnusableInputError(f"line {number}: the header cannot be read: {error}") from None
+        raise UnusableInputError(
+            f"line {number}: the header cannot be read: {_quoting_reason(error)}"
+        ) from None
     columns = _header_columns(header, number)
     if without_references is not None and _REFERENCE not in columns:
         raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
-    return _rows_below_header(lines, text, records, partial(_cells_by_column, columns, delimiter), read)
+    return _rows_below_header(lines, text, records, columns, delimiter, read)
 
 
 def _rows_below_header(
     lines: Lines,
     text: _Decoded,
     records: Iterator[list[str]],
-    cells_of: Callable[[list[str]], dict[str, str]],
+    columns: list[str],
+    delimiter: str,
     read: _Reader,
 ) -> Iterator[Row | BadRow]:
+    cells_of = partial(_cells_by_column, columns, delimiter)
     while True:
         taken = text.taken = []
         try:
@@ -180,9 +191,21 @@ def _rows_below_header(
             lines.put_back(taken[1:])
             yield BadRow(taken[0][0], None, _quoting_reason(error))
             continue
-        if any(cell and not cell.isspace() for cell in cells):
+        if len(taken) > 1 and (below := row_within(columns, delimiter, cells)) is not None:
+            yield BadRow(taken[0][0], None, _SWALLOWED.format(within=taken[0][0] + below, last=taken[-1][0]))
+        elif any(cell and not cell.isspace() for cell in cells):
             row = _row(taken[0][0], cells, cells_of, read)
-            yield attrs.evolve(row, ends_open=True) if isinstance(row, Row) and lines.ends_open else row
+            if isinstance(row, BadRow) and _is_header(cells, columns):
+                row = BadRow(row.line, None, "is the header once more: remove the line")
+            elif isinstance(row, Row) and lines.ends_open:
+                row = attrs.evolve(row, ends_open=True, may_be_part=may_be_part(columns, cells, taken[-1][1]))
+            yield row
+
+
+def _is_header(cells: list[str], columns: list[str]) -> bool:
+    """Tell whether cells are the columns' names once more, as where files were joined."""
+    names = [cell.strip("\ufeff ").lower() for cell in cells[: len(columns)]]
+    return names == [column.lower() for column in columns]
 
 
 def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:
@@ -193,14 +216,16 @@ def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> di
         elif any(cell != cell.lstrip() and cell.lstrip().startswith('"') for cell in cells):
             raise BadRowError("a space stands before a double quote: remove it, so that the cell is quoted")
         else:
+            more = next(cell for cell in cells[len(columns) :] if cell.strip())
             raise BadRowError(
-                f"has {len(cells)} cells for {len(columns)} columns: "
-                f'put a cell that holds "{delimiter}" in double quotes'
+                f"has {len(cells)} cells for {len(columns)} columns, {shown(more)} is in none of them: put"
+                f' a cell that holds "{delimiter}" in double quotes, or remove the cells that are too many'
             )
     if len(cells) < len(columns):
+        count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         raise BadRowError(
-            f"has {len(cells)} cells for {len(columns)} columns, "
-            f"{columns[len(cells)]} is the first that is missing: write every cell, an empty one too"
+            f"has {count} for {len(columns)} columns, {columns[len(cells)]} is the first that is missing:"
+            " write every cell, an empty one too, or remove the line if it is no order"
         )
     return dict(zip(columns, cells, strict=True))
 
@@ -227,7 +252,10 @@ def _refuse_other_formats(header: bytes, number: int) -> None:
     if beginning.startswith(b"["):
         hint = "for JSON, write one object per line (JSON Lines), not one array"
     elif b"\r" in beginning:
-        hint = "end lines with a line feed, not with a carriage return alone"
+        hint = (
+            "end lines with a line feed, not with a carriage return alone, as old Macs do: save the file"
+            " as CSV UTF-8"
+        )
     else:
         return
     raise UnusableInputError(f"line {number}: the header cannot be read: {hint}")
@@ -261,6 +289,10 @@ def _header_columns(header: list[str], number: int) -> list[str]:
     for position, cell in enumerate(header, 1):
         if not cell.strip():
             raise UnusableInputError(f"line {number}: column {position} has no name: name it or remove it")
+        if "\n" in cell or "\r" in cell:
+            raise UnusableInputError(
+                f"line {number}: the name of column {position} does not end in its line: close its quote"
+            )
         try:
             text(cell)
         except BadRowError as error:
@@ -296,6 +328,10 @@ def _header_column(cell: str, number: int) -> str:
             reason = (
                 f"unknown column {shown(name)}: separate the columns with commas or semicolons, not {other}"
             )
+        elif "the columns are" in reason:
+            reason = (
+                f"{reason}; the first line must name the columns: rename them, and remove lines above them"
+            )
         raise UnusableInputError(f"line {number}: {reason}") from None
 
 
@@ -330,11 +366,15 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
         if "\\u" in line:
             json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise BadRowError(f"is not JSON ({error.msg} at character {error.pos + 1})") from None
+        raise BadRowError(
+            f"is not JSON ({error.msg} at character {error.pos + 1}): write one whole object on each line"
+        ) from None
     except UnicodeEncodeError:
         raise BadRowError("holds half of a surrogate pair: write whole characters") from None
     except (ValueError, RecursionError):
-        raise BadRowError("is not usable JSON: a number is too long or it is nested too deep") from None
+        raise BadRowError(
+            "is not usable JSON, a number is too long or it is nested too deep: shorten it"
+        ) from None
     if not isinstance(found, dict):
         raise BadRowError("is not a JSON object: write one object per line")
     row = cast("dict[str, Any]", found)

@@ -35,6 +35,7 @@ _OTHER_FORMATS = {
     b"\xfd7zXZ": "is compressed (xz): unpack it first",
     b"(\xb5/\xfd": "is compressed (zstd): unpack it first",
     b"PAR1": "is a Parquet file: export it as CSV, or read it in Python with create_partition",
+    b"<": "is a web page, or another XML file: export the table as CSV UTF-8",
     b"%PDF": "is a PDF: export the table as CSV UTF-8",
 }
 """What the first bytes of files tell that are neither CSV nor JSON Lines."""

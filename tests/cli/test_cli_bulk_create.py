@@ -487,7 +487,7 @@ def test_a_file_that_may_have_been_cut_is_warned_of_and_refused_if_strict(
 ) -> None:
     path = tmp_path / "orders.csv"
     path.write_text("order_reference,currency,amount\ngr-1,KZT,2200000\ngr-2,KZT,22")
-    assert main(["bulk-create", str(path), "--sandbox"]) == 0
+    assert main(["bulk-create", str(path), "--sandbox"]) == 1
     told = capsys.readouterr().err
     assert "warning: line 3: the last line has no line feed at its end: if the file was cut there" in told
     assert main(["bulk-create", str(path), "--sandbox", "--strict"]) == 2

@@ -1,7 +1,8 @@
 """Files as people's tools write them: which links they make, which rows are refused, with which exit code.
 
-Each file of `tests/files` goes through every door: the command, with and without a journal, `reconcile`, and
-`create_partition`. No two rows may share a link in silence, and no order may get two.
+Each file of `tests/files` goes through every door: the command, with and without a journal, with
+``--strict`` and ``--check``, `reconcile`, `create_many` and `create_partition`. No two rows may share a link
+in silence, no order may get two, and no link may have another amount than the file.
 """
 
 from __future__ import annotations
@@ -10,92 +11,62 @@ import csv
 import io
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
 
+from plexypay_async import CreatePaymentLink, PlexyPayError
 from plexypay_async.bulk import create_partition
 from plexypay_async.cli import main
+from plexypay_sync import PlexyPay
 from tests.cli.conftest import KEY
+from tests.cli.file_outcomes import EXPECTED, FILES, REFUSED, WITHOUT_REFERENCES, Expected
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
 
-FILES = Path(__file__).parents[1] / "files"
-SHORTENED = "is a number that a spreadsheet has shortened, and no reference: format the column as text"
-ERROR = "is a spreadsheet's error and no reference: correct the formula, format the column as text and export"
-NOTHING = "is what programs write for an empty cell"
-
-
-@attrs.frozen(kw_only=True)
-class Expected:
-    """What comes of a file."""
-
-    links: list[str]
-    """The order references of the links that are made."""
-    bad: dict[int, str] = attrs.Factory(dict[int, str])
-    """The lines of bad rows, with a part of what is said of each."""
-    repeats: dict[int, int] = attrs.Factory(dict[int, int])
-    """The lines of rows that repeat another, with that one's line."""
-
-    @property
-    def code(self) -> int:
-        return 1 if self.bad or self.repeats else 0
-
-
-EXPECTED = {
-    "excel_en_shortened.csv": Expected(
-        links=["INV-6"], bad={2: SHORTENED, 3: SHORTENED, 4: SHORTENED, 5: f"'#N/A' {ERROR}", 6: ERROR}
-    ),
-    "excel_ru_shortened.csv": Expected(
-        links=["СЧ-3"], bad={2: f"'1,23457E+12' {SHORTENED}", 3: SHORTENED, 4: f"'9E+15' {SHORTENED}"}
-    ),
-    "excel_ru_errors.csv": Expected(links=["СЧ-1"], bad=dict.fromkeys(range(2, 9), ERROR)),
-    "excel_en_errors.csv": Expected(
-        links=["INV-1"], bad={**dict.fromkeys(range(2, 10), ERROR), 10: "in a column that is too narrow"}
-    ),
-    "libreoffice_errors.csv": Expected(links=["INV-1"], bad={2: ERROR, 3: ERROR}),
-    "pandas_missing.csv": Expected(
-        links=["INV-1"], bad={**dict.fromkeys(range(2, 7), NOTHING), 7: f"'1.23457e+12' {SHORTENED}"}
-    ),
-    "nine_spellings.csv": Expected(
-        links=["INV-1"],
-        bad={
-            3: "column order_reference: has U+200B ZERO WIDTH SPACE at character 4; remove it",
-            4: "has U+FEFF ZERO WIDTH NO-BREAK SPACE at character 1; remove it",
-            5: "has U+00AD SOFT HYPHEN at character 4; remove it",
-            6: "has U+200E LEFT-TO-RIGHT MARK at character 1; remove it",
-            7: "has U+0000 NULL at character 6; remove it",
-            8: "has U+000A LINE FEED at character 4; remove it",
-        },
-        repeats={10: 2, 11: 2, 12: 2},
-    ),
-    "excel_marks.csv": Expected(links=["00017", "00018", "00019"]),
-    "results_marks.csv": Expected(links=["-INV-1", "=2+3", "@shop"]),
-    "repeated_rows.csv": Expected(links=["A", "B"], repeats={4: 2, 5: 2}),
-    "lost_last_digits.csv": Expected(links=["1234567890123450000", "1234567890123460000"], repeats={3: 2}),
-    "summary_row.csv": Expected(links=["INV-1", "INV-2"], bad={4: "column order_reference: is empty"}),
-    "macos_letters.csv": Expected(links=["Заказ-йод", "Ұлттық-й"], repeats={3: 2}),
-    "spaces_at_ends.csv": Expected(links=["INV-1", "INV-2", "INV-3"]),
-    "accounting_no_break_space.csv": Expected(
-        links=["Счёт № 16"], bad={2: "has U+00A0 NO-BREAK SPACE at character 7; write a common space"}
-    ),
-    "like_numbers.csv": Expected(links=["#17", "0017", "12E-34", "1E5", "5e9f", "NA"]),
-}
-WITHOUT_REFERENCES = ["no_references.csv", "no_references.jsonl"]
 each_file = pytest.mark.parametrize("name", EXPECTED)
+each_refused_file = pytest.mark.parametrize("name", REFUSED)
 a_repeating_file = pytest.mark.parametrize("name", [name for name in EXPECTED if EXPECTED[name].repeats])
+
+
+def copied(name: str, folder: Path) -> Path:
+    """Return a copy of a file: what a command writes beside its input is written beside that."""
+    return Path(shutil.copy(FILES / name, folder / name))
+
+
+def rows_in_library(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file as a caller of the library reads them."""
+    text = (FILES / name).read_bytes().decode("utf-8-sig", "replace")
+    if name.endswith(".jsonl"):
+        rows: list[dict[str, Any]] = []
+        for line in text.splitlines():
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                rows.append(found)
+        return rows
+    return list(
+        csv.DictReader(
+            io.StringIO(text, newline=""), delimiter=";" if ";" in text.partition("\n")[0] else ","
+        )
+    )
+
+
+def links_of(served: ServedSandbox) -> dict[str, str]:
+    """Return what each link is for, by its order reference; no reference has two links."""
+    found = served.ask("GET", "/payment-links?page=1&size=100")["data"]
+    links = {link["orderReference"]: f"{link['amount']} {link['currency']}" for link in found}
+    assert len(links) == len(found), found
+    return links
 
 
 def results_of(path: Path) -> dict[int, dict[str, Any]]:
     return {row["line"]: row for row in map(json.loads, path.read_text().splitlines())}
-
-
-def copied(name: str, folder: Path) -> Path:
-    """Copy a file to where its results may stand beside it."""
-    return Path(shutil.copy(FILES / name, folder))
 
 
 def told_of(path: Path, error: str, line: int) -> str:
@@ -103,7 +74,9 @@ def told_of(path: Path, error: str, line: int) -> str:
 
 
 def test_every_file_is_expected() -> None:
-    assert sorted([*EXPECTED, *WITHOUT_REFERENCES]) == sorted(path.name for path in FILES.glob("[!.]*"))
+    assert sorted([*EXPECTED, *REFUSED, *WITHOUT_REFERENCES]) == sorted(
+        path.name for path in FILES.glob("[!.]*")
+    )
 
 
 @each_file
@@ -111,18 +84,21 @@ def test_every_file_is_expected() -> None:
 def test_the_command(
     name: str, journal: bool, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expected, path, results = EXPECTED[name], FILES / name, tmp_path / "results.jsonl"
+    expected, path, results = EXPECTED[name], copied(name, tmp_path), tmp_path / "results.jsonl"
     arguments = ["bulk-create", str(path), "--results", str(results)]
     if journal:
         arguments += ["--journal", str(tmp_path / "a.journal")]
     assert main(arguments) == expected.code
     error = capsys.readouterr().err
-    assert served.references() == expected.links
-    assert served.count() == len(expected.links)
+    assert links_of(served) == expected.links
+    assert served.count() == len(expected.links) + len(expected.failed)
     rows = results_of(results)
     for line, part in expected.bad.items():
         assert part in told_of(path, error, line)
         assert rows[line]["outcome"] == "invalid"
+    for line, part in expected.failed.items():
+        assert part in told_of(path, error, line)
+        assert rows[line]["outcome"] == "failed"
     for line, first in expected.repeats.items():
         assert f"in line {first}" in told_of(path, error, line)
         assert rows[line]["outcome"] == ("repeated" if journal else "invalid")
@@ -134,18 +110,65 @@ def test_the_command(
         count < 2
         or f"plexypay: {count} rows repeat an earlier row, its order reference and its data" in error
     )
+    assert (f"warning: line {expected.ends_open}: the last line has no line feed" in error) == (
+        expected.ends_open is not None
+    )
     created = [row["order_reference"] for row in rows.values() if row["outcome"] == "created"]
-    assert sorted(created) == expected.links
+    assert sorted(created) == list(expected.links)
 
 
 @each_file
 def test_strict(name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected, path = EXPECTED[name], copied(name, tmp_path)
-    assert main(["bulk-create", str(path), "--strict"]) == (2 if expected.code else 0)
+    refused = expected.code_of_check
+    assert main(["bulk-create", str(path), "--strict"]) == (2 if refused else 0)
     error = capsys.readouterr().err
-    assert served.count() == (0 if expected.code else len(expected.links))
+    assert links_of(served) == ({} if refused else expected.links)
+    assert refused == 0 or served.count() == 0
     for line in (*expected.bad, *expected.repeats):
         assert told_of(path, error, line)
+
+
+@each_file
+def test_a_look_at_it(
+    name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected, path = EXPECTED[name], copied(name, tmp_path)
+    assert main(["bulk-create", str(path), "--check"]) == expected.code_of_check
+    assert served.count() == 0
+    told = capsys.readouterr()
+    for line, part in expected.bad.items():
+        assert part in told_of(path, told.err, line)
+    for line, first in expected.repeats.items():
+        assert f"repeats line {first}" in told_of(path, told.err, line)
+    figures = dict(line.rsplit("  ", 1) for line in told.out.splitlines() if "  " in line)
+    found = {name.strip(): int(figure) for name, figure in figures.items() if figure.strip().isdecimal()}
+    assert found["bad rows"] == len(expected.bad)
+    assert found["repeated rows"] == len(expected.repeats)
+    rows = len(expected.links) + len(expected.bad) + len(expected.repeats) + len(expected.failed)
+    assert found["rows"] == rows
+
+
+@each_refused_file
+@pytest.mark.parametrize("more", [(), ("--strict",), ("--check",), ("--journal", "a.journal")], ids=str)
+def test_a_file_that_is_refused(
+    name: str,
+    more: tuple[str, ...],
+    served: ServedSandbox,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied(name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["bulk-create", name, *more]) == 2
+    error = capsys.readouterr().err
+    for part in REFUSED[name].split("*"):
+        assert part in error
+    assert served.count() == 0
+    if "--journal" in more:
+        # What ends before it begins leaves no journal, or an empty one.
+        assert main(["reconcile", name, *more]) == (0 if Path("a.journal").exists() else 2)
 
 
 @a_repeating_file
@@ -179,7 +202,8 @@ def test_repeats_that_are_meant(
 def test_repeats_of_a_row_that_failed(served: ServedSandbox, tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     served.misbehave("status=422,code=5,times=1,operation=payment_links.create")
-    arguments = ["bulk-create", str(FILES / "repeated_rows.csv"), "--allow-repeats", "--concurrency", "1"]
+    arguments = ["bulk-create", str(copied("repeated_rows.csv", tmp_path)), "--allow-repeats"]
+    arguments += ["--concurrency", "1"]
     assert main([*arguments, "--results", str(results)]) == 1
     served.behave()
     rows = results_of(results)
@@ -194,35 +218,88 @@ def test_reconcile(
     expected, path, journal = EXPECTED[name], copied(name, tmp_path), str(tmp_path / "a.journal")
     main(["bulk-create", str(path), "--journal", journal])
     capsys.readouterr()
-    assert main(["reconcile", str(path), "--journal", journal, "--json"]) == expected.code
+    code = 1 if expected.bad or expected.repeats or expected.failed else 0
+    assert main(["reconcile", str(path), "--journal", journal, "--json"]) == code
     *findings, summary = map(json.loads, capsys.readouterr().out.splitlines())
     found = {(finding["kind"], finding["line"]) for finding in findings}
-    assert found == {("invalid", line) for line in expected.bad} | {
-        ("repeated", line) for line in expected.repeats
+    assert found == {
+        *(("invalid", line) for line in expected.bad),
+        *(("repeated", line) for line in expected.repeats),
+        *(("no-link", line) for line in expected.failed),
     }
     assert summary["rows"] == len(expected.links) + len(found)
     assert summary["repeated_rows"] == summary["findings"]["repeated"] == len(expected.repeats)
     allowed = main(["reconcile", str(path), "--journal", journal, "--allow-repeats"])
-    assert allowed == (1 if expected.bad else 0)
+    assert allowed == (1 if expected.bad or expected.failed else 0)
+
+
+# ------------------------------------------------------------------------------------------- the library
 
 
 @each_file
 def test_a_partition(name: str, served: ServedSandbox) -> None:
     expected = EXPECTED[name]
-    text = (FILES / name).read_bytes().decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in text else ","))
-    records = create_partition(rows, {"api_key": KEY, "base_url": served.base_url})
-    assert served.references() == expected.links
-    counted = [record["outcome"] for record in records]
-    assert (counted.count("created"), counted.count("repeated"), counted.count("invalid")) == (
-        len(expected.links),
+    records = create_partition(rows_in_library(name), {"api_key": KEY, "base_url": served.base_url})
+    links = links_of(served)
+    counted = Counter(record["outcome"] for record in records)
+    assert counted["created"] == len(links)
+    ids = [record["link_id"] for record in records if record["outcome"] == "created"]
+    assert len(set(ids)) == len(ids)
+    if not expected.same_in_library:
+        # What `csv` makes of a torn file is not the file; no link of it is wrong, for all that.
+        assert_known(links, expected)
+        return
+    assert links == expected.links
+    assert (counted["repeated"], counted["invalid"], counted["failed"]) == (
         len(expected.repeats),
         len(expected.bad),
+        len(expected.failed),
     )
     told = [record["error_message"] for record in records if record["outcome"] == "invalid"]
     for message, part in zip(told, expected.bad.values(), strict=True):
         assert message is not None
         assert part in message
+
+
+def assert_known(links: dict[str, str], expected: Expected) -> None:
+    assert links.items() <= {**expected.links, **expected.more_in_library}.items()
+
+
+def asked_by_a_caller(row: dict[str, Any]) -> CreatePaymentLink | None:
+    """Return what a caller makes of a row, who knows nothing of what spreadsheets do."""
+    row = {name.lower(): cell for name, cell in row.items() if name is not None}
+    try:
+        return CreatePaymentLink(
+            amount=int(row["amount"]),
+            currency=row["currency"],
+            order_reference=row["order_reference"],
+            description=row.get("description") or None,
+        )
+    except (KeyError, TypeError, ValueError, PlexyPayError):
+        return None
+
+
+@pytest.mark.parametrize("name", [*EXPECTED, *REFUSED])
+@pytest.mark.parametrize("journal", [False, True])
+def test_create_many(name: str, journal: bool, served: ServedSandbox, tmp_path: Path) -> None:
+    requests = [link for row in rows_in_library(name) if (link := asked_by_a_caller(row)) is not None]
+    with PlexyPay(KEY, base_url=served.base_url) as plexy:
+        where = tmp_path / "a.journal" if journal else None
+        results = list(plexy.payment_links.create_many(requests, journal=where))
+    assert sorted(result.index for result in results) == list(range(len(requests)))
+    # Whatever the references are: each link is for one row, or it is said that rows share it.
+    own = [result.link_id for result in results if result.link is not None and result.repeats is None]
+    assert len(set(own)) == len(own)
+    assert len(links_of(served)) == len(own)
+    for result in results:
+        assert (result.link is None) == (result.error is not None)
+        if result.link is not None:
+            assert (result.link.amount, result.link.currency) == (
+                result.request.amount,
+                result.request.currency,
+            )
+            if result.repeats is not None:
+                assert result.link.id == next(r.link_id for r in results if r.index == result.repeats)
 
 
 # --------------------------------------------------------------------------------- files without references

@@ -42,7 +42,12 @@ class Terminal:
             stderr=slave,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0),
-            env={**os.environ, "TERM": term, "PYTHONIOENCODING": "utf-8"},
+            # Their place is the terminal itself.
+            env={
+                **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
+                "TERM": term,
+                "PYTHONIOENCODING": "utf-8",
+            },
         )
         os.close(slave)
 

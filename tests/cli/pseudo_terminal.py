@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -24,6 +26,9 @@ class Terminal:
         "sys.exit(main(sys.argv[1:]))\n"
     )
     """The command, which is given time to end cleanly on a slow machine."""
+
+    LONGEST = 120
+    """How many seconds one `read` may take."""
 
     def __init__(self, arguments: Sequence[str], term: str = "xterm-256color", columns: int = 120) -> None:
         import fcntl
@@ -52,8 +57,16 @@ class Terminal:
         os.close(slave)
 
     def read(self, until: str | None = None) -> str:
-        """Return everything shown, to its end or until this pattern is there."""
+        """Return everything shown, to its end or until this pattern is there.
+
+        A command that waits for an answer that nobody gives is ended, and fails the test with what it showed.
+        """
+        end = time.monotonic() + self.LONGEST
         while until is None or not re.search(until, self.shown):
+            if not select.select([self._master], [], [], max(0, end - time.monotonic()))[0]:
+                self.process.kill()
+                self.process.wait()
+                pytest.fail(f"nothing more was shown for up to {self.LONGEST} s:\n{self.shown}")
             try:
                 data = os.read(self._master, 65536)
             except OSError:  # Linux says so when the last writer is gone

@@ -307,7 +307,7 @@ def test_a_reader_that_goes_away_loses_no_result(tmp_path: Path, served: ServedS
 def test_a_terminal_is_sent_no_control_characters(tmp_path: Path, served: ServedSandbox) -> None:
     path = tmp_path / "orders.csv"
     path.write_text(ROWS.replace("KZT,B", 'KZT,"B\rforged\x1b[2J"'))
-    terminal = Terminal(["bulk-create", str(path), "--results", "-"])
+    terminal = Terminal(["bulk-create", str(path), "--results", "-", "--yes"])
     shown = terminal.read()
     assert terminal.close() == 1
     assert "2,A,created,pl_" in shown

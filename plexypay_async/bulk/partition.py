@@ -208,8 +208,10 @@ def create_partition(
     try:
         _check_rows(rows)
         major = _is_major(amounts)
-        partition = _Partition(PartitionSettings.of(settings), look_first=not assume_unique, major=major)
-        return _run(partition.create(rows))
+        # Under no name: a traceback would show the settings and the rows in it.
+        return _run(
+            _Partition(PartitionSettings.of(settings), look_first=not assume_unique, major=major).create(rows)
+        )
     except BaseException as error:  # noqa: BLE001 - raised below
         failure = without_job_frames(error, of_caller=not isinstance(error, PlexyPayError))
     # A traceback that shows local variables would show rows, and the key of a mapping.

@@ -138,7 +138,28 @@ class Job:
             "amount,currency,order_reference\n" + "".join(f"5,KZT,{reference}\n" for reference in REFERENCES)
         )
         self.options = ["--journal", str(self.journal)] if journalled else []
-        self.error = ""
+        self.told = folder / "told"
+        self.told.write_bytes(b"")
+
+    @property
+    def error(self) -> str:
+        """What it has said until now."""
+        return self.told.read_text()
+
+    def has_begun(self) -> bool:
+        """Tell whether its results are there, which is before its first request."""
+        return any(self.folder.glob("results.csv*.part"))
+
+    def since_it_began(self, seconds: float) -> Callable[[], bool]:
+        """Return what tells whether so much time has gone by since it began."""
+        began: list[float] = []
+
+        def is_over() -> bool:
+            if not began and self.has_begun():
+                began.append(time.monotonic())
+            return bool(began) and time.monotonic() - began[0] > seconds
+
+        return is_over
 
     async def run(
         self,
@@ -149,24 +170,29 @@ class Job:
     ) -> tuple[int, dict[str, dict[str, str]]]:
         """Run it, and stop it when that is so; return its exit code and its results by order reference."""
         results = self.folder / "results.csv"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM),
-            *("bulk-create", str(self.file), "--results", str(results), *self.options, *options),
-            env={"PLEXYPAY_API_KEY": KEY, "PLEXYPAY_BASE_URL": base_url, "PYTHONPATH": ":".join(sys.path)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        with self.told.open("wb") as told:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM),
+                *("bulk-create", str(self.file), "--results", str(results), *self.options, *options),
+                env={
+                    "PLEXYPAY_API_KEY": KEY,
+                    "PLEXYPAY_BASE_URL": base_url,
+                    "PYTHONPATH": ":".join(sys.path),
+                },
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=told,
+            )
         async with asyncio.timeout(60):
             if received is not None:
                 while not when():
-                    assert process.returncode is None, await process.communicate()
+                    assert process.returncode is None, self.error
                     await asyncio.sleep(0.01)
                 # What was to come besides has come.
                 await asyncio.sleep(0.2)
                 process.send_signal(received)
             began = time.monotonic()
-            _, error = await process.communicate()
-        self.took, self.error = time.monotonic() - began, error.decode()
+            await process.wait()
+        self.took = time.monotonic() - began
         assert "Traceback" not in self.error
         with results.open(encoding="utf-8", newline="") as file:
             return int(process.returncode or 0), {row["order_reference"]: row for row in csv.DictReader(file)}
@@ -286,8 +312,7 @@ async def test_rows_whose_connection_hangs_were_not_sent(tmp_path: Path, journal
             filling.setblocking(False)
             filling.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        began = time.monotonic()
-        code, results = await job.run(url, *FOUR, when=lambda: time.monotonic() - began > 1.0)
+        code, results = await job.run(url, *FOUR, when=job.since_it_began(1.0))
     check_not_sent(job, code, results, "not sent: the job was stopped before")
 
 
@@ -320,9 +345,8 @@ async def test_rows_that_were_refused_a_connection_were_not_sent(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     job = Job(tmp_path, journalled=journalled)
-    began = time.monotonic()
     code, results = await job.run(
-        f"http://127.0.0.1:{port}", received=received, when=lambda: time.monotonic() - began > 1.2
+        f"http://127.0.0.1:{port}", received=received, when=lambda: "no link yet" in job.error
     )
     reason = f"cannot connect to 127.0.0.1:{port}: Connection refused"
     told = f"not sent: the job was stopped before; the attempt before ended so: {reason}"
@@ -339,7 +363,9 @@ async def test_after_a_recovery_nothing_more_is_said(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     job = Job(tmp_path, journalled=False)
     running = asyncio.create_task(job.run(f"http://127.0.0.1:{port}", received=None))
-    await asyncio.sleep(2)
+    while "no link yet" not in job.error:
+        assert not running.done()
+        await asyncio.sleep(0.01)
     server = Orders(None, port)
     async with server.serving():
         code, results = await running

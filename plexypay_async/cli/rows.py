@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -30,8 +31,11 @@ _TOO_LONG = "the line is longer than 1 MiB"
 _REFERENCE = "order_reference"
 _SWALLOWED = (
     "this row ends in line {last}, since a double quote is closed there, and what is quoted from line"
-    " {within} on looks like a row of its own: close the quote in the line where it is opened"
+    " {within} on looks like a row of its own: close the quote in the line where it is opened, or write a text"
+    " of several lines as one"
 )
+
+_DECIMALS = re.compile(r"\s*[0-9]{2}\s*")
 
 T = TypeVar("T")
 _Reader = Callable[[Mapping[str, Any]], CreatePaymentLink]
@@ -168,18 +172,24 @@ def _csv_rows(
     columns = _header_columns(header, number)
     if without_references is not None and _REFERENCE not in columns:
         raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
-    return _rows_below_header(lines, text, records, columns, delimiter, read)
+    return _rows_below_header(lines, text, records, _Header(columns, len(header), delimiter), read)
+
+
+@attrs.frozen
+class _Header:
+    """The columns of a CSV file."""
+
+    columns: list[str]
+    width: int
+    """How many cells it has, empty ones at its end among them."""
+    delimiter: str
 
 
 def _rows_below_header(
-    lines: Lines,
-    text: _Decoded,
-    records: Iterator[list[str]],
-    columns: list[str],
-    delimiter: str,
-    read: _Reader,
+    lines: Lines, text: _Decoded, records: Iterator[list[str]], header: _Header, read: _Reader
 ) -> Iterator[Row | BadRow]:
-    cells_of = partial(_cells_by_column, columns, delimiter)
+    columns = header.columns
+    cells_of = partial(_cells_by_column, header)
     while True:
         taken = text.taken = []
         try:
@@ -191,7 +201,7 @@ def _rows_below_header(
             lines.put_back(taken[1:])
             yield BadRow(taken[0][0], None, _quoting_reason(error))
             continue
-        if len(taken) > 1 and (below := row_within(columns, delimiter, cells)) is not None:
+        if len(taken) > 1 and (below := _row_within(header, taken)) is not None:
             yield BadRow(taken[0][0], None, _SWALLOWED.format(within=taken[0][0] + below, last=taken[-1][0]))
         elif any(cell and not cell.isspace() for cell in cells):
             row = _row(taken[0][0], cells, cells_of, read)
@@ -202,21 +212,33 @@ def _rows_below_header(
             yield row
 
 
+def _row_within(header: _Header, taken: list[Line]) -> int | None:
+    lines = [data or b"" for _, data in taken]
+    return row_within(header.columns, header.width, header.delimiter, lines)
+
+
 def _is_header(cells: list[str], columns: list[str]) -> bool:
     """Tell whether cells are the columns' names once more, as where files were joined."""
     names = [cell.strip("\ufeff ").lower() for cell in cells[: len(columns)]]
     return names == [column.lower() for column in columns]
 
 
-def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> dict[str, str]:
+def _cells_by_column(header: _Header, cells: list[str]) -> dict[str, str]:
+    columns, delimiter = header.columns, header.delimiter
     if len(cells) > len(columns):
-        if not any(cell.strip() for cell in cells[len(columns) :]):
-            # A spreadsheet writes columns that were emptied, too.
+        more = next((cell for cell in cells[len(columns) :] if cell.strip()), None)
+        if more is None and len(cells) <= header.width:
+            # A spreadsheet writes columns that were emptied, in its header too.
             cells = cells[: len(columns)]
+        elif more is None:
+            raise BadRowError(
+                f"has {len(cells)} cells for {header.width} columns, and nothing stands in the last: put a cell"
+                f' that holds "{delimiter}", as an amount may, in double quotes, or end the line as the header'
+                " ends"
+            )
         elif any(cell != cell.lstrip() and cell.lstrip().startswith('"') for cell in cells):
             raise BadRowError("a space stands before a double quote: remove it, so that the cell is quoted")
         else:
-            more = next(cell for cell in cells[len(columns) :] if cell.strip())
             raise BadRowError(
                 f"has {len(cells)} cells for {len(columns)} columns, {shown(more)} is in none of them: put"
                 f' a cell that holds "{delimiter}" in double quotes, or remove the cells that are too many'
@@ -227,7 +249,21 @@ def _cells_by_column(columns: list[str], delimiter: str, cells: list[str]) -> di
             f"has {count} for {len(columns)} columns, {columns[len(cells)]} is the first that is missing:"
             " write every cell, an empty one too, or remove the line if it is no order"
         )
+    _refuse_decimals(columns, delimiter, cells)
     return dict(zip(columns, cells, strict=True))
+
+
+def _refuse_decimals(columns: list[str], delimiter: str, cells: list[str]) -> None:
+    """Refuse two digits as the description behind an amount: a comma before decimals may separate the two."""
+    if delimiter != "," or "description" not in columns[1:]:
+        return
+    place = columns.index("description")
+    if columns[place - 1] in ("amount", "amount_major") and _DECIMALS.fullmatch(cells[place]):
+        amount = f"{cells[place - 1].strip()},{cells[place].strip()}"
+        raise BadRowError(
+            f"{shown(amount)} may be two cells or one: write the amount with a point, or in double quotes; a"
+            " description of two digits needs a word"
+        )
 
 
 def _quoting_reason(error: Exception) -> str:

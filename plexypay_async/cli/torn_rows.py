@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 __all__ = ["may_be_part", "row_within"]
+
+_LONGEST_AMOUNT = 40
 
 
 def may_be_part(columns: Sequence[str], cells: Sequence[str], line: bytes | None) -> bool:
@@ -22,41 +24,50 @@ def may_be_part(columns: Sequence[str], cells: Sequence[str], line: bytes | None
     return not is_shown and columns[-1] not in ("currency", "description")
 
 
-def row_within(columns: Sequence[str], delimiter: str, cells: Sequence[str]) -> int | None:
-    """Return how many lines below a row's first another row stands within one of its cells, if one does.
+def row_within(columns: Sequence[str], width: int, delimiter: str, lines: Sequence[bytes]) -> int | None:
+    """Return how many lines below a row's first another row begins in it, if one does.
 
     With two double quotes missing, all that stands between two others is one cell to a reader of CSV: rows,
-    too. They are known by an amount and a currency in their places.
+    too. A row has one amount and one currency: where two of its lines have an amount in its place, and two a
+    currency in its place, it is more than one.
 
     Args:
         columns: The columns of the file.
+        width: How many cells its header has, empty ones at its end among them.
         delimiter: What separates its cells.
-        cells: Those of the row.
+        lines: Those of the row, as they stand in the file.
     """
     amount = next((n for n, column in enumerate(columns) if column in ("amount", "amount_major")), None)
     if amount is None or "currency" not in columns:
         return None
-    places = amount, columns.index("currency")
-    above = 0
-    for cell in cells:
-        *lines, last = cell.split("\n")
-        for n, line in enumerate(lines):
-            # The beginning of a cell may be the end of a row, and its end the beginning of one.
-            if _has_both(line, delimiter, places, len(columns)) or (
-                n > 0 and _has_both(line, delimiter, places)
-            ):
-                return above + n
-        if lines and _has_both(last, delimiter, places):
-            return above + len(lines)
-        above += len(lines)
-    return None
+    currency = columns.index("currency")
+    with_amount: list[int] = []
+    currencies = 0
+    for number, line in enumerate(lines):
+        cells = [_bare(cell) for cell in line.decode("utf-8", "replace").split(delimiter)]
+        # What comes before a place may be a text with separators in it, and so may what comes behind it.
+        if any(_is_amount(cell) for cell in _in_place(cells, amount, width)):
+            with_amount.append(number)
+        currencies += any(_is_currency(cell) for cell in _in_place(cells, currency, width))
+    return with_amount[1] if len(with_amount) > 1 and currencies > 1 else None
 
 
-def _has_both(line: str, delimiter: str, places: tuple[int, int], width: int | None = None) -> bool:
-    """Tell whether an amount and a currency stand in a line, counted from its end where there is a width."""
-    cells = [cell.strip(' "\r\xa0') for cell in line.split(delimiter)]
-    moved = 0 if width is None else len(cells) - width
-    if not all(0 <= place + moved < len(cells) for place in places):
-        return False
-    amount, currency = (cells[place + moved] for place in places)
-    return amount[-1:].isdigit() and len(currency) == 3 and currency.isascii() and currency.isalpha()
+def _in_place(cells: Sequence[str], place: int, width: int) -> Iterator[str]:
+    """Yield the cells that stand in a place, counted from the beginning of a line and from its end."""
+    yield from cells[place : place + 1]
+    from_end = place - width + len(cells)
+    if from_end >= 0:
+        yield cells[from_end]
+
+
+def _bare(cell: str) -> str:
+    return cell.strip().strip('"').strip()
+
+
+def _is_amount(cell: str) -> bool:
+    """Tell whether an amount may stand in a cell, in any form in which one is read."""
+    return len(cell) <= _LONGEST_AMOUNT and any(character.isdigit() for character in cell)
+
+
+def _is_currency(cell: str) -> bool:
+    return len(cell) == 3 and cell.isascii() and cell.isalpha()

@@ -20,9 +20,9 @@ from plexypay_async.cli.rows import BadRow, Row, open_rows
 from plexypay_async.cli.source import LONGEST_LINE, Lines, Source
 
 
-def read(content: str | bytes, name: str = "orders.csv") -> list[Row | BadRow]:
+def read(content: str | bytes, name: str = "orders.csv", *, major: bool = False) -> list[Row | BadRow]:
     data = content.encode() if isinstance(content, str) else content
-    return list(open_rows(Lines(io.BytesIO(data)), name))
+    return list(open_rows(Lines(io.BytesIO(data)), name, major=major))
 
 
 def request(content: str | bytes, name: str = "orders.csv") -> CreatePaymentLink:
@@ -430,10 +430,28 @@ def test_a_first_line_may_name_the_separator(mark: str, name: str, delimiter: st
 
 
 def test_columns_that_were_emptied_are_dropped() -> None:
-    rows = read("amount,currency,,\n100,KZT,,\n200,KZT,, \n300,KZT\n400,KZT,,more\n500,KZT,,,,,\n")
-    assert [row.request.amount for row in rows if isinstance(row, Row)] == [100, 200, 300, 500]
-    (bad,) = [row for row in rows if isinstance(row, BadRow)]
-    assert (bad.line, bad.reason[:36]) == (5, "has 4 cells for 2 columns, 'more' is")
+    rows = read("amount,currency,,\n100,KZT,,\n200,KZT,, \n300,KZT\n400,KZT,,more\n500,KZT,,,\n")
+    assert [row.request.amount for row in rows if isinstance(row, Row)] == [100, 200, 300]
+    more, wider = [row for row in rows if isinstance(row, BadRow)]
+    assert (more.line, more.reason[:36]) == (5, "has 4 cells for 2 columns, 'more' is")
+    assert (wider.line, wider.reason[:53]) == (6, "has 5 cells for 4 columns, and nothing stands in the ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "order_reference,currency,amount,description\nINV-0,KZT,29461,50,\n",
+        "order_reference,currency,amount,description\nINV-0,KZT,1 000,00,\n",
+        "currency,amount,order_reference,description\nKZT,90230,50,INV-0,\n",
+        "order_reference,currency,amount,description\nINV-0,KZT,29461,50\n",
+        'order_reference,currency,amount,description\nINV-1,KZT,67 922,50",\n',
+    ],
+)
+@pytest.mark.parametrize("major", [False, True])
+def test_decimals_behind_a_separator_are_no_cell_of_their_own(content: str, major: bool) -> None:
+    (bad,) = read(content, major=major)
+    assert isinstance(bad, BadRow)
+    assert "double quotes" in bad.reason
 
 
 def test_a_space_before_a_quoted_cell_is_named() -> None:

@@ -14,7 +14,7 @@ HEADER = "order_reference,amount,currency,description\n"
 
 def rows_of(content: str, folder: Path) -> list[Row | BadRow]:
     path = folder / "orders.csv"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with Source(str(path)) as source:
         return list(open_rows(source.lines(), source.name))
 
@@ -28,8 +28,18 @@ def rows_of(content: str, folder: Path) -> list[Row | BadRow]:
         # The end of the first row and the beginning of the second: B would get the first's amount.
         ('amount,currency,description,order_reference\n1,KZT,"Tour,A\n2,KZT,Room",B\n', 3),
         # The first row's own end stands in its cell, and the rest of the second follows.
-        ('description,order_reference,amount,currency\n"Tour,A,1,KZT\nRoom",B,2,KZT\n', 2),
+        ('description,order_reference,amount,currency\n"Tour,A,1,KZT\nRoom",B,2,KZT\n', 3),
         ('amount_major;currency;description;order_reference\n1,50;KZT;"Tour;A\n2,50;KZT;Room";B\n', 3),
+        # The header is wider than its columns.
+        ('order_reference;description;amount;currency;\nA;"Tour;1;KZT;\nB;Room";2;KZT;\n', 3),
+        ('order_reference,amount,currency,description,,\nA,1,KZT,"Tour,,\nB,2,KZT,Room",,\n', 3),
+        # The cell is between the amount and the currency, so that neither line of it has both.
+        ('order_reference,amount,description,currency\nA,1,"Tour,KZT\nB,2,Room",KZT\n', 3),
+        ('currency;description;amount;order_reference\nKZT;"Tour;1;A\nKZT;Room";2;B\n', 3),
+        # Whatever form the amount has, and with a row of several lines.
+        ('order_reference;description;amount_major;currency\nA;"Tour;1 KZT;KZT\nB;Room";2 \u20b8;KZT\n', 3),
+        ('order_reference,description,amount,currency\nA,"Tour,1\u202f,KZT\nB,Room",2\u202f,KZT\n', 3),
+        ('order_reference,amount,description,currency\nA,1,"Tour\nor so,KZT\nB,2,Room",KZT\n', 4),
     ],
 )
 def test_a_row_within_a_cell_is_told(content: str, line: int, tmp_path: Path) -> None:

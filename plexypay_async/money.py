@@ -66,16 +66,21 @@ class Money:
                 the currency; or the currency is not one of ISO 4217 with minor units.
         """
         exponent = _exponent(currency)
-        number = _number(amount)
+        number = _number(amount, in_capitals(currency), exponent)
         if number.adjusted() > _LONGEST:
-            raise ConfigurationError("amount: larger than any amount the API can hold")
+            raise ConfigurationError(
+                f"amount: {_shown(amount)} is larger than any amount the API can hold: look whether it is one"
+            )
         if number <= 0:
-            raise ConfigurationError(f"amount: must be positive, got {_shown(amount)}")
+            raise ConfigurationError(
+                f"amount: must be positive, got {_shown(amount)}: give what is to be paid, and leave out what"
+                " costs nothing"
+            )
         units = number.scaleb(exponent, _EXACT)
         if units != units.to_integral_value(context=_EXACT):
             raise ConfigurationError(
-                f"amount: {_shown(amount)} has more decimals than {in_capitals(currency)},"
-                f" which has {exponent}"
+                f"amount: {_shown(amount)} has more decimals than {in_capitals(currency)}, which has"
+                f" {exponent}: write no more, for nothing is rounded"
             )
         return cls(int(units), currency)
 
@@ -113,9 +118,9 @@ def _shown(amount: str | Decimal | int) -> str:
     return shown(amount, _LONGEST)
 
 
-def _number(amount: object) -> Decimal:
+def _number(amount: object, currency: str, exponent: int) -> Decimal:
     if isinstance(amount, str):
-        return _read(amount)
+        return _read(amount, currency, exponent)
     if isinstance(amount, bool) or not isinstance(amount, (int, Decimal)):
         told = ", which may have been rounded already" if isinstance(amount, float) else ""
         raise ConfigurationError(
@@ -129,8 +134,8 @@ def _number(amount: object) -> Decimal:
     return amount
 
 
-def _read(written: str) -> Decimal:
-    """Read an amount as it is written in one of the usual ways."""
+def _read(written: str, currency: str, exponent: int) -> Decimal:
+    """Read an amount of a currency with so many decimals as it is written in one of the usual ways."""
     text = written.strip()
     if not text or len(text) > _LONGEST:
         raise _no_amount(written[:_LONGEST])
@@ -143,12 +148,23 @@ def _read(written: str) -> Decimal:
         digits = whole.replace(grouped["mark"], "")
     if not digits.isascii() or (mark and not (decimals.isascii() and decimals.isdecimal())):
         raise _no_amount(text)
-    if mark and whole.isdecimal() and len(decimals) == 3 and len(whole) <= 3 and not whole.startswith("0"):
-        raise ConfigurationError(
-            f"amount: {text!r} can be {whole}{decimals} or {whole}.{decimals}: write {whole}{decimals}, or"
-            f" {whole}.{decimals.rstrip('0') or '0'}"
-        )
+    # Only a single zero says that what follows is no group of thousands.
+    if mark and whole.isdecimal() and len(decimals) == 3 and len(whole) <= 3 and whole != "0":
+        raise _ambiguous(text, whole, decimals, currency, exponent)
     return Decimal(f"{digits}.{decimals}" if mark else digits)
+
+
+def _ambiguous(text: str, whole: str, decimals: str, currency: str, exponent: int) -> ConfigurationError:
+    """Return the error of what has one mark and three digits behind it, with how to write either reading."""
+    thousands = f"{whole}{decimals}".lstrip("0") or "0"
+    units = f"{whole.lstrip('0') or '0'}.{decimals}"
+    needed = decimals.rstrip("0")
+    told = f"amount: {text!r} can be {thousands} or {units}"
+    if len(needed) > exponent:
+        return ConfigurationError(f"{told}, and {currency} has {exponent} decimals: write {thousands}")
+    # With three decimals it would be refused again.
+    plain = f"{units}0" if len(needed) == len(decimals) else f"{units[: -len(decimals)]}{needed or '0'}"
+    return ConfigurationError(f"{told}: write {thousands}, or {plain}")
 
 
 def _no_amount(text: str) -> ConfigurationError:

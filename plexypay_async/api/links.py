@@ -6,6 +6,7 @@ Evidence: as `payment_links` says of each call. Amounts are integers of **minor*
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -60,6 +61,8 @@ class PaymentLinkStatus(OpenEnum):
     CANCELLED = "cancelled"
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+"""A whole one, of a page or of an app (``myapp://paid``)."""
 _ENDED = (PaymentLinkStatus.PAID, PaymentLinkStatus.EXPIRED, PaymentLinkStatus.CANCELLED)
 
 
@@ -105,6 +108,9 @@ class Recurring:
 
 def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
     check_text(name, value)
+    if _ADDRESS.fullmatch(value) is None:
+        # Not shown: there may be a secret in its query.
+        raise ConfigurationError(f"{name}: expected a whole address, such as https://shop.example/paid")
     if metadata is not None and (key := name.replace("_url", "Url")) in metadata:
         raise ConfigurationError(f"{name}: metadata has {key!r} too; give it once")
 
@@ -143,8 +149,8 @@ class CreatePaymentLink(Request):
         The new `PaymentLink`.
 
     Raises:
-        ConfigurationError: A value is of the wrong kind, or a reference has a character that is not seen;
-            nothing was sent.
+        ConfigurationError: A value is of the wrong kind, a reference has a character that is not seen, or an
+            address to return to is not a whole one; nothing was sent.
         UnprocessableError: The server refused the data, for example a reference that is taken.
         OrderReferenceConflictError: After a lost answer, the reference was found on a link with another
             amount or currency, or on one that is cancelled or expired. A link that fits is returned, even

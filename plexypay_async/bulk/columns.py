@@ -116,6 +116,10 @@ def _whole(value: Any, of: str = "", example: str = "") -> int:
     if isinstance(value, str):
         if value.isascii() and value.isdecimal() and len(value) <= 30:
             return int(value)
+    elif isinstance(value, Decimal):
+        # With decimals, such as 22000.00, it may be in major units.
+        if value.is_finite() and value.as_tuple().exponent == 0:
+            return int(value)
     elif not isinstance(value, bool):
         try:
             return operator.index(value)
@@ -246,6 +250,9 @@ def _is_missing(value: Any) -> bool:
     try:
         # Only NaN and NaT differ from themselves.
         return bool(value != value)
+    except ArithmeticError:
+        # A signalling NaN is none to be compared.
+        return True
     except (TypeError, ValueError):
         # The comparison of pandas' NA is NA, which is neither true nor false; an array's is many.
         return type(value).__name__ == "NAType"
@@ -303,7 +310,7 @@ def _reader_of(field: attrs.Attribute[Any]) -> Callable[[Any], Any]:
 
 def _columns_of(field: attrs.Attribute[Any]) -> Iterator[Column]:
     if Mapping in _types_of(field):
-        yield Column(field.name, None, _object)
+        yield Column(field.name, None, functools.partial(_read_keys, field.name))
         yield Column(field.name, _ANY_KEY, _anything)
     elif (kind := _class_of(field)) is not None:
         yield Column(field.name, None, functools.partial(_read_object, field.name, kind))
@@ -349,6 +356,19 @@ def _column_of(name: str) -> Column | None:
     if key and f"{field}.{_ANY_KEY}" in _COLUMNS:
         return Column(field, key, _return_address if f"{field}.{key}" in SAME_COLUMN else _anything)
     return _COLUMNS.get(folded)
+
+
+def _read_keys(field: str, value: Any) -> Mapping[Any, Any]:
+    """Read an object with any keys; what one of them says for a column of its own is read as that column."""
+    given = _object(value)
+    for key, cell in given.items():
+        if f"{field}.{key}" in SAME_COLUMN and cell is not None:
+            try:
+                _return_address(cell)
+            except BadRowError as error:
+                error.column = f"{field}.{key}"
+                raise
+    return given
 
 
 def _read_object(field: str, kind: type[Any], value: Any) -> Any:

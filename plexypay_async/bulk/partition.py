@@ -249,6 +249,8 @@ class _Partition:
         self._first: dict[str, tuple[int, CreatePaymentLink]] = {}
         self._repeats: list[tuple[int, int]] = []
         """Rows that repeat an earlier one, each with that one."""
+        self._bad: dict[str, int] = {}
+        """Order references of bad rows, each with the first."""
         self._spellings: dict[str, str] = {}
         """How references are spelt in their rows, where that is not as they are sent."""
         self._broken = False
@@ -323,6 +325,9 @@ class _Partition:
                 reference = request.order_reference
                 if reference is None:
                     raise BadRowError("is empty: every row of a partition needs one", "order_reference")
+                if reference in self._bad:
+                    # Which of the rows with its reference is the order's, nobody knows.
+                    raise _refused(reference, f"is also that of row {self._bad[reference]}, which is bad")
                 first, equal = self._first.setdefault(reference, (row, request))
                 if first == row:
                     self._sent.append(row)
@@ -333,12 +338,10 @@ class _Partition:
                 elif equal == request:
                     self._repeats.append((row, first))
                 else:
-                    refused = BadRowError(
-                        f"{reference!r} came with other content in row {first}", "order_reference"
-                    )
-                    refused.order_reference = reference
-                    raise refused
+                    raise _refused(reference, f"came with other content in row {first}")
             except BadRowError as error:
+                if error.order_reference is not None and error.order_reference not in self._first:
+                    self._bad.setdefault(error.order_reference, row)
                 invalid = ConfigurationError(str(error))
                 self._records[row] = _record(row, error.order_reference, "invalid", error=invalid)
 
@@ -355,6 +358,12 @@ class _Partition:
             lost = error is not None and error.outcome in (Outcome.UNKNOWN, Outcome.DONE)
             record = _record(row, reference, "unknown" if lost else "failed", error=error)
         self._records[row] = record
+
+
+def _refused(reference: str, why: str) -> BadRowError:
+    refused = BadRowError(f"{reference!r} {why}", "order_reference")
+    refused.order_reference = reference
+    return refused
 
 
 def _record(

@@ -15,11 +15,13 @@ __all__ = ["is_nothing", "meant_reference", "names_a_sum", "spoiled", "with_mark
 _QUOTED_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _ERROR = re.compile(
     r"#[^\W\d_][\w/]*[!?]"  # #REF!, #NAME?, #DIV/0!, and as other languages write them: #ССЫЛКА!, #ИМЯ?
-    r"|#N/A(?: N/A)?|#Н/Д|#GETTING_DATA|ERR:\d{3}"
+    r"|#N/A(?: N/A)?|N/A|#NV|#Н/Д|Н/Д|#GETTING_DATA|(?:ERR|FEHLER|ОШИБКА|ҚАТЕ):\d{3}"
 )
 _TOO_NARROW = re.compile("#+")
-_NOTHING = frozenset({"NAN", "NONE", "NULL", "NAT", "<NA>"})
-_SHORTENED = re.compile(r"[-+]?\d+(?:[.,]\d+E\+?\d+|E\+\d+)")
+_NOTHING = frozenset(
+    {"NAN", "NONE", "NULL", "NAT", "<NA>", "(NULL)", "<NULL>", "[NULL]", "\\N", "NIL", "UNDEFINED"}
+)
+_SHORTENED = re.compile(r"[-+]?\d+(?:[.,]\d+[EЕ][-+]?\d+|[EЕ]\+\d+)")
 """A number with an exponent. Without a fraction and a sign, such as ``1E5``, it may be a reference."""
 
 _HTML = re.compile(r"&#\d{2,}|&#[Xx][0-9A-Fa-f]{2,}|&(?:amp|quot|apos|lt|gt|nbsp)(?:;|$)")

@@ -20,7 +20,7 @@ from .account import without_secret
 from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
-from .job import CUT_OFF, BulkCreateJob
+from .job import BulkCreateJob
 from .progress import PlainProgress, Scale, choose_progress
 from .references import check_references
 from .report import Problems, Tally, tell_sums
@@ -30,6 +30,7 @@ from .signals import run_until_signal
 from .source import Lines, Source, reading
 from .summary import FileSummary
 from .terminal import drop_output_that_fails, tell
+from .torn_rows import CUT_OFF
 
 if TYPE_CHECKING:
     from ..sandbox import Fault
@@ -301,15 +302,25 @@ class BulkRun:
     def _check(self) -> FileSummary:
         """Tell all bad rows, and return the summary if none is bad."""
         summary = FileSummary(self.major)
-        if wrong := self._read_all(summary, keep_repeats=self.allow_repeats):
+        if wrong := self._read_all(summary, keep_repeats=self.allow_repeats, strict=True):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
                 " created"
             )
         return summary
 
-    def _read_all(self, summary: FileSummary, *, keep_repeats: bool, problems: Problems | None = None) -> int:
-        """Read all rows, and tell what is wrong with them; return of how many rows something is."""
+    def _read_all(
+        self,
+        summary: FileSummary,
+        *,
+        keep_repeats: bool,
+        problems: Problems | None = None,
+        strict: bool = False,
+    ) -> int:
+        """Read all rows, and tell what is wrong with them; return of how many rows something is.
+
+        A last line that may be cut counts if it is `strict`, or what a cut may have left matters.
+        """
         _, rows = self._open(keep_repeats=keep_repeats)
         if sys.stderr.isatty():
             tell("checking all rows ...")
@@ -317,11 +328,13 @@ class BulkRun:
         problems = problems or self._problems
         for row in self._noted(rows):
             summary.add(row)
-            told = row.explanation if isinstance(row, BadRow) else CUT_OFF if row.ends_open else None
-            if told is not None:
+            if isinstance(row, BadRow):
                 wrong += 1
-                problems.add(row.line, told)
-            elif isinstance(row, Row) and row.repeats is not None and not self.allow_repeats:
+                problems.add(row.line, row.explanation)
+            elif row.ends_open:
+                wrong += strict or row.may_be_part
+                problems.add(row.line, CUT_OFF)
+            elif row.repeats is not None and not self.allow_repeats:
                 problems.add(row.line, _REPEATS.format(row.repeats))
         problems.tell_hidden("")
         return wrong

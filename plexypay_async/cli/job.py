@@ -34,13 +34,9 @@ from .report import Problems, Tally
 from .results import Results, RowOutcome, RowResult, as_json
 from .rows import BadRow, Row
 from .stopped import Reasons, RowList, attempts_before, is_cut, told_of_cut, was_refused
+from .torn_rows import CUT_OFF
 
-__all__ = ["CUT_OFF", "BulkCreateJob"]
-
-CUT_OFF = (
-    "the last line has no line feed at its end: if the file was cut there, this row is not whole; look"
-    " whether its last cell is, and end the file with a line feed"
-)
+__all__ = ["BulkCreateJob"]
 
 _REFUSALS = AuthenticationError, PermissionDeniedError
 """Whether they are about a row is known when another answer comes; until then they may be about the key."""

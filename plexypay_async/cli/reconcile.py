@@ -37,13 +37,13 @@ that a job is using is refused; so run this when the job has ended.
 output:
   One line for each finding, then a table of sums. With --json one object per line: for each finding "kind",
   "line", "order_reference", "detail", "amounts" and "links" (id, status, amount, currency); at last one
-  of kind "summary" with the sums, and in "sandbox" whether the account is one of a sandbox. What is not known
-  is null or empty.
+  of kind "summary" with the sums, in "sandbox" whether the account is one of a sandbox, and in "whole" false
+  where the file may have been cut, or has changed. What is not known is null or empty.
 
 {ENVIRONMENT.format(unless="")}
 exit codes:
   0  nothing to report
-  1  something is reported
+  1  something is reported, or the file may have been cut, or has changed while it was read
   2  the input, the journal or the account cannot be used
 
 examples:

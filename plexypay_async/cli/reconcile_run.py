@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -27,10 +28,11 @@ from .exits import Exit, UnusableInputError, exit_code_of
 from .reconciliation import Finding, FindingKind, Reconciliation
 from .references import check_references
 from .report import tell_table
-from .rows import open_rows
+from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Source, reading
 from .terminal import drop_output, show, tell
+from .torn_rows import CUT_OFF
 
 __all__ = ["ReconcileRun"]
 
@@ -70,6 +72,8 @@ class ReconcileRun:
     allow_repeats: bool = False
     major: bool = False
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
+    _is_whole: bool = attrs.field(init=False, default=True)
+    """Whether nothing shows that rows of the input may be missing, or the last may be a part of one."""
 
     def execute(self) -> int:
         """Compare, report, and return the exit code.
@@ -82,12 +86,23 @@ class ReconcileRun:
         ) as reconciliation:
             with reading(self.source.name):
                 rows = open_rows(self.source.lines(), self.source.name, major=self.major)
-                reconciliation.add_rows(check_references(rows, required=_NEEDED))
+                reconciliation.add_rows(self._looked_at(check_references(rows, required=_NEEDED)))
+            if (change := self.source.change()) is not None:
+                tell(f"plexypay: {change}: what came later was not compared")
+                self._is_whole = False
             received = run_until_signal(self._read_account(reconciliation))
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
                 return exit_code_of(received)
             return self._report(reconciliation)
+
+    def _looked_at(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """Yield the rows, and tell of a last one that may be cut."""
+        for row in rows:
+            if isinstance(row, Row) and row.ends_open:
+                tell(f"plexypay: warning: line {row.line}: {CUT_OFF}")
+                self._is_whole = not row.may_be_part
+            yield row
 
     async def _read_account(self, reconciliation: Reconciliation) -> None:
         """Add the journal's rows and the account's links."""
@@ -154,7 +169,13 @@ class ReconcileRun:
             sums = reconciliation.sums()
             if self.as_json:
                 findings = {kind.value: counts[kind] for kind in FindingKind}
-                summary = {"kind": "summary", "sandbox": self._is_sandbox, **sums, "findings": findings}
+                summary = {
+                    "kind": "summary",
+                    "sandbox": self._is_sandbox,
+                    "whole": self._is_whole,
+                    **sums,
+                    "findings": findings,
+                }
                 show(printable_json(summary))
             else:
                 tell_table(
@@ -168,7 +189,7 @@ class ReconcileRun:
             sys.stdout.flush()
         except BrokenPipeError:
             drop_output()
-        return Exit.INCOMPLETE if counts else Exit.OK
+        return Exit.INCOMPLETE if counts or not self._is_whole else Exit.OK
 
     def _as_line(self, finding: Finding) -> str:
         place = self.source.name if finding.line is None else f"{self.source.name}:{finding.line}"

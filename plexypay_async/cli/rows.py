@@ -31,8 +31,8 @@ _TOO_LONG = "the line is longer than 1 MiB"
 _REFERENCE = "order_reference"
 _SWALLOWED = (
     "this row ends in line {last}, since a double quote is closed there, and what is quoted from line"
-    " {within} on looks like a row of its own: close the quote in the line where it is opened, or write a text"
-    " of several lines as one"
+    " {within} on looks like a row of its own: close the quote in the line where it is opened, or write a"
+    " text of several lines as one"
 )
 
 _DECIMALS = re.compile(r"\s*[0-9]{2}\s*")
@@ -232,9 +232,9 @@ def _cells_by_column(header: _Header, cells: list[str]) -> dict[str, str]:
             cells = cells[: len(columns)]
         elif more is None:
             raise BadRowError(
-                f"has {len(cells)} cells for {header.width} columns, and nothing stands in the last: put a cell"
-                f' that holds "{delimiter}", as an amount may, in double quotes, or end the line as the header'
-                " ends"
+                f"has {len(cells)} cells for {header.width} columns, and nothing stands in the last: put a"
+                f' cell that holds "{delimiter}", as an amount may, in double quotes, or end the line as the'
+                " header ends"
             )
         elif any(cell != cell.lstrip() and cell.lstrip().startswith('"') for cell in cells):
             raise BadRowError("a space stands before a double quote: remove it, so that the cell is quoted")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-__all__ = ["may_be_part", "row_within"]
+__all__ = ["CUT_OFF", "may_be_part", "row_within"]
+
+CUT_OFF = (
+    "the last line has no line feed at its end: if the file was cut there, this row is not whole; look"
+    " whether its last cell is, and end the file with a line feed"
+)
 
 _LONGEST_AMOUNT = 40
 

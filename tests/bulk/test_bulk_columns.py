@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ import pytest
 from plexypay_async import CreatePaymentLink
 from plexypay_async.api.payment_links import CreateManyPaymentLinks, Recurring
 from plexypay_async.bulk import PartitionSettings, create_partition
-from plexypay_async.bulk.columns import COLUMNS
+from plexypay_async.bulk.columns import COLUMNS, BadRowError, request_of
 from plexypay_async.cli import main
 from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.rows import BadRow, Row, open_rows
@@ -312,3 +313,23 @@ def test_a_file_names_one_column_of_amounts() -> None:
         from_csv({"amount": "5", "amount_major": "5", "currency": "KZT"})
     with pytest.raises(UnusableInputError, match="no column amount"):
         from_csv({"currency": "KZT"})
+
+
+@pytest.mark.parametrize("key", ["successUrl", "failureUrl", "cancelUrl", "callbackUrl"])
+@pytest.mark.parametrize("address", ["ftp://x", "javascript:1", "", "not an address", 5])
+def test_an_address_in_an_object_is_read_as_in_its_column(key: str, address: Any) -> None:
+    row = {"amount": 5, "currency": "KZT", "metadata": {"mine": "a", key: address}}
+    with pytest.raises(BadRowError) as caught:
+        request_of(row)
+    assert caught.value.column == f"metadata.{key}"
+    row["metadata"] = {"mine": "a", key: "https://shop.example/paid", "other": None}
+    assert request_of(row).metadata == row["metadata"]
+
+
+def test_whole_decimals_are_minor_units_and_others_may_be_major_ones() -> None:
+    row = {"currency": "KZT", "order_reference": "A"}
+    assert request_of({**row, "amount": Decimal(22000)}).amount == 22000
+    for amount in ("22000.00", "2.2E+4", "NaN", "sNaN", "Infinity"):
+        with pytest.raises(BadRowError) as caught:
+            request_of({**row, "amount": Decimal(amount)})
+        assert caught.value.column == "amount"

@@ -55,6 +55,9 @@ def test_beside_a_reference_a_sum_is_a_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        *((text, "is a number that a spreadsheet") for text in ("1.23457\u0415+12", "1,2E-05", "9\u0435+15")),
+        *((text, "is a spreadsheet's error") for text in ("N/A", "#NV", "Ошибка:502", "Қате:502", "err:508")),
+        *((text, "is what programs write") for text in ("\\N", "(null)", "<null>", "undefined", "None")),
         ("\ufffd\ufffd-1", "has U+FFFD, which stands for a letter that was lost"),
         ('INV"1', "has a double quote that does not go around the cell"),
         ('"INV-1"', "has a double quote that does not go around the cell"),
@@ -87,6 +90,10 @@ def test_a_reference_that_was_changed_on_its_way_is_refused(text: str, told: str
         'ТОО "Ромашка" 5',
         "INV-1?",
         "#17",
+        "7E-12",
+        "1E5",
+        "Ошибка:5",
+        "NA",
     ],
 )
 def test_a_reference_that_may_be_one_is_taken(text: str) -> None:

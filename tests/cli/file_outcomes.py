@@ -54,7 +54,7 @@ class Expected:
     @property
     def code_of_check(self) -> int:
         """The exit code of a look at it before anything is sent."""
-        return 1 if self.bad or self.repeats or self.ends_open else 0
+        return 1 if self.bad or self.repeats or self.may_be_part else 0
 
 
 EXPECTED = {

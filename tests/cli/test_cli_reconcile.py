@@ -184,6 +184,47 @@ def kept(id: str, amount: int = 1) -> dict[str, Any]:
     return {"id": id, "amount": amount, "currency": "KZT"}
 
 
+def test_a_file_that_may_be_cut_is_told(
+    files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.orders.write_text("order_reference,currency,amount\nA,KZT,100\nB,KZT,22")
+    assert files.create() == 1
+    capsys.readouterr()
+    assert files.reconcile("--json") == 1
+    captured = capsys.readouterr()
+    assert "warning: line 3: the last line has no line feed at its end" in captured.err
+    summary = json.loads(captured.out)
+    assert (summary["whole"], set(summary["findings"].values())) == (False, {0})
+    # Of what is for people alone the warning is enough.
+    files.orders.write_text("order_reference,currency,amount,description\nA,KZT,100,\nB,KZT,22,To")
+    files.journal.unlink()
+    assert files.create() == 0
+    capsys.readouterr()
+    assert files.reconcile() == 0
+    assert "warning: line 3" in capsys.readouterr().err
+
+
+def test_a_file_that_changes_is_told(
+    files: Files,
+    served: ServedSandbox,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files.write("1,KZT,A")
+    assert files.create() == 0
+    capsys.readouterr()
+    add_rows = Reconciliation.add_rows
+
+    def add_and_go_on(self: Reconciliation, rows: Any) -> None:
+        add_rows(self, rows)
+        with files.orders.open("a") as file:
+            file.write("2,KZT,B\n")
+
+    monkeypatch.setattr(Reconciliation, "add_rows", add_and_go_on)
+    assert files.reconcile() == 1
+    assert "bytes when it was opened, and has 48 now: what came later was not" in capsys.readouterr().err
+
+
 def test_two_links_active_ones_first() -> None:
     findings = compare(
         "1,KZT,A\n1,KZT,B\n",

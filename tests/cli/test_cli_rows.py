@@ -298,7 +298,7 @@ def test_json_lines_accept_digits_as_text_and_null_as_not_given() -> None:
         ('{"amount": 5, "Amount": 6, "currency": "KZT"}', "amount", "is given twice"),
         ('{"amount": 5, "currency": "KZT", "metadata.a": 1, "metadata": {"a": 2}}', "metadata.a", "twice"),
         (
-            '{"amount": 5, "currency": "KZT", "success_url": "http://u", "metadata": {"successUrl": "v"}}',
+            '{"amount": 5, "currency": "KZT", "success_url": "http://u", "metadata": {"successUrl": "http://v"}}',
             None,
             "give it once",
         ),

@@ -160,6 +160,21 @@ def test_a_bad_row_is_reported_and_not_sent(
     assert sandbox.ask("GET", "/_sandbox/requests")["total"] == 0
 
 
+def test_a_row_with_the_reference_of_a_bad_row_above_it_is_bad_too(settings: PartitionSettings) -> None:
+    rows: list[dict[str, Any]] = [
+        {"order_reference": "A", "amount": "x", "currency": "KZT"},
+        {"order_reference": "A", "amount": 5, "currency": "KZT"},
+        {"order_reference": "B", "amount": 5, "currency": "KZT"},
+        {"order_reference": "B", "amount": "x", "currency": "KZT"},
+        {"order_reference": "B", "amount": 5, "currency": "KZT"},
+    ]
+    records = create_partition(rows, settings)
+    outcomes = [record["outcome"] for record in records]
+    assert outcomes == ["invalid", "invalid", "created", "invalid", "repeated"]
+    assert records[1]["error_message"] == "column order_reference: 'A' is also that of row 0, which is bad"
+    assert records[1]["order_reference"] == "A"
+
+
 @pytest.mark.parametrize("row", [None, "amount", ["amount", 5], 5])
 def test_what_is_no_row_is_reported_as_one_bad_row(settings: PartitionSettings, row: Any) -> None:
     [record] = create_partition([row], settings)

@@ -76,6 +76,31 @@ def test_what_is_refused(written: Any, told: str) -> None:
         Money.major(written, "KZT")
 
 
+@pytest.mark.parametrize(
+    ("written", "currency", "told"),
+    [
+        ("1,000", "KZT", "can be 1000 or 1.000: write 1000, or 1.0"),
+        ("1.505", "KWD", "can be 1505 or 1.505: write 1505, or 1.5050"),
+        ("220.505", "KZT", "can be 220505 or 220.505, and KZT has 2 decimals: write 220505"),
+        ("1,500", "JPY", "can be 1500 or 1.500, and JPY has 0 decimals: write 1500"),
+        # Zeros before it do not tell what the mark stands for.
+        ("001,500", "KZT", "can be 1500 or 1.500: write 1500, or 1.5"),
+        ("010.000", "RUB", "can be 10000 or 10.000: write 10000, or 10.0"),
+        ("00,500", "KZT", "can be 500 or 0.500: write 500, or 0.5"),
+    ],
+)
+def test_both_readings_are_told_as_they_can_be_written(written: str, currency: str, told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Money.major(written, currency)
+    assert str(caught.value) == f"amount: {written!r} {told}"
+    for advised in told.partition("write ")[2].split(", or "):
+        assert Money.major(advised, currency).amount > 0
+
+
+def test_behind_a_single_zero_there_are_decimals() -> None:
+    assert Money.major("0,500", "KZT").amount == 50
+
+
 @pytest.mark.parametrize("currency", ["XAU", "ZZZ", "XXX", "K1", "", 5, None])
 def test_a_currency_whose_minor_units_nobody_knows(currency: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^currency: "):

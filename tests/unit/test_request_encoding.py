@@ -356,3 +356,21 @@ def test_a_query(values: Mapping[str, Any], query: str) -> None:
 def test_what_a_query_cannot_carry_is_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError):
         query_of({"name": value})
+
+
+@pytest.mark.parametrize("name", ["success_url", "failure_url", "cancel_url", "callback_url"])
+def test_an_address_to_return_to_is_a_whole_one(name: str) -> None:
+    for address in (
+        "",
+        "shop.example",
+        "/paid",
+        "javascript:alert(1)",
+        "https://",
+        "https://a b",
+        " https://a",
+    ):
+        with pytest.raises(ConfigurationError, match=f"^{name}: "):
+            CreatePaymentLink(amount=1, currency="KZT", **dict[str, Any]({name: address}))
+    for address in ("https://shop.example/paid?order=1", "myapp://paid", "HTTP://localhost:8000"):
+        made = CreatePaymentLink(amount=1, currency="KZT", **dict[str, Any]({name: address}))
+        assert getattr(made, name) == address

@@ -56,6 +56,18 @@ def _quotes_are_broken(draft: Draft) -> None:
         draft.text = draft.text[:place] + '"' + draft.text[place:]
 
 
+def _a_cell_runs_on(draft: Draft) -> None:
+    """The quote that ends a cell is lost, and the one that begins another in a line below."""
+    lines = draft.text.split("\n")
+    quoted = [number for number, line in enumerate(lines) if line.count('"') == 2]
+    if len(quoted) < 2:
+        return
+    first, last = sorted(draft.chances.sample(quoted, 2))
+    lines[first] = "".join(lines[first].rpartition('"')[::2])
+    lines[last] = lines[last].replace('"', "", 1)
+    draft.text = "\n".join(lines)
+
+
 def _all_quotes_go(draft: Draft) -> None:
     draft.text = draft.text.replace('"', "")
 
@@ -176,6 +188,8 @@ def _in_another_encoding(draft: Draft) -> bytes:
 _OF_TEXT: tuple[Callable[[Draft], None], ...] = (
     _quotes_are_broken,
     _quotes_are_broken,
+    _a_cell_runs_on,
+    _a_cell_runs_on,
     _all_quotes_go,
     _quotes_become_smart,
     _spaces_stand_before_cells,
@@ -192,6 +206,7 @@ _TEAR_ROWS = frozenset(
     each.__name__.strip("_")
     for each in (
         _quotes_are_broken,
+        _a_cell_runs_on,
         _all_quotes_go,
         _quotes_become_smart,
         _line_ends_change,
@@ -278,12 +293,30 @@ def _write(draft: Draft) -> None:
     draft.row_ends = [
         mark + len(_table([header, *cells[:n]], draft).encode()) for n in range(1, len(cells) + 1)
     ]
+    if draft.chances.random() < 0.06:
+        _decimals_become_cells(draft, [header, *cells])
     if draft.chances.random() < 0.1:
         draft.text = f"sep={draft.delimiter}{draft.line_end}{draft.text}"
         draft.row_ends.clear()
     if draft.chances.random() < 0.1:
         draft.text = draft.text.removesuffix(draft.line_end)
         draft.damages.append("no line end at the end")
+
+
+def _decimals_become_cells(draft: Draft, table: list[list[str]]) -> None:
+    """Amounts with a comma before their decimals are not quoted, and cells at the end may be left out."""
+    place = draft.columns.index("amount")
+    for row, cells in zip(draft.rows, table[1:], strict=True):
+        if draft.chances.random() < 0.7:
+            cells[place] += "\x01"
+            row.reference = None
+            if not cells[-1] and draft.chances.random() < 0.5:
+                del cells[-1]
+    draft.text = _table(table, draft).replace(
+        "\x01", f"{draft.delimiter}{draft.chances.choice(('50', '00', '5'))}"
+    )
+    draft.row_ends.clear()
+    draft.damages.append("decimals become cells")
 
 
 def _finished(draft: Draft, seed: int, *, is_json: bool) -> DamagedFile:

@@ -306,11 +306,13 @@ def _write(draft: Draft) -> None:
 def _decimals_become_cells(draft: Draft, table: list[list[str]]) -> None:
     """Amounts with a comma before their decimals are not quoted, and cells at the end may be left out."""
     place = draft.columns.index("amount")
+    behind = draft.columns[place + 1 : place + 2]
+    may_go = behind not in (["order_reference"], ["customer_id"], ["metadata.branch"])
     for row, cells in zip(draft.rows, table[1:], strict=True):
         if draft.chances.random() < 0.7:
             cells[place] += "\x01"
             row.reference = None
-            if not cells[-1] and draft.chances.random() < 0.5:
+            if not cells[-1] and draft.chances.random() < 0.5 and may_go:
                 del cells[-1]
     draft.text = _table(table, draft).replace(
         "\x01", f"{draft.delimiter}{draft.chances.choice(('50', '00', '5'))}"

@@ -7,6 +7,8 @@ What no reader can know is left out of the damages, or is a truth of its own:
 - a reference's leading zeros, its digits after the fifteenth and its letters that an encoding does not have
   (``?`` stands there): what is left is a reference like any other. Where two orders have become one by that,
   it is told;
+- decimals that have become the cell of a reference or of metadata behind the amount, in a row that has lost
+  another cell: its cells are as many as they should be;
 - rows that are gone with their lines: a file cut exactly at a line's end. A file that is cut elsewhere has a
   last line that is no row, or one whose last cell may be a part: that gives exit code 1, unless that cell
   is a description, or is shown to be whole by a closing quote or a currency's third letter.

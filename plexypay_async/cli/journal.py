@@ -17,7 +17,8 @@ file is there. purge removes that for good, also from the file's unused parts an
 
 what is kept:
   of a row that is done    its order reference and number, a digest of its content, its link's id, and when
-  of a failed row          the same without a link; the server's reason is removed, whatever --older-than says
+  of a failed row          the same; the id is that of another order's link with its reference, if one has it.
+                           The server's reason is removed, whatever --older-than says
   of a row that is not settled   everything, which is no more than that: the next run has to look it up
 
 The same job can still be run with the journal. A row that was purged is retrieved by its link's id, which

@@ -175,7 +175,9 @@ class BulkRun:
             return Exit.UNUSABLE
         ended_early = job.ended_by is not None or change is not None or job.may_be_part
         incomplete = self._tally.not_created or ended_early or (job.repeated and not self.allow_repeats)
-        return Exit.INCOMPLETE if incomplete or job.unsaved is not None or untold else Exit.OK
+        # With results in a file, sums that could not be shown are no failure.
+        is_lost = job.unsaved is not None or (untold and self._destination is None)
+        return Exit.INCOMPLETE if incomplete or is_lost else Exit.OK
 
     def _tell_sums(self) -> bool:
         """Write the closing table; tell whether that failed."""

@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..bulk.journal import Journal, State
     from ..errors import ConfigurationError
     from .report import tell_table
+    from .terminal import STANDARD_OUTPUT, drop_output_that_fails, tell
 
     try:
         with Journal(arguments.file) as journal:
@@ -79,9 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UnusableInputError(str(error)) from None
     except sqlite3.Error as error:
         raise UnusableInputError(f"journal {arguments.file}: {error}") from None
-    tell_table(
-        ("rows", f"{sum(counts.values()):,}"),
-        ("  of them done", f"{counts.get(State.DONE, 0):,}"),
-        ("purged now", f"{purged:,}"),
-    )
+    # What is done is done: that it cannot be shown does not undo it.
+    try:
+        tell_table(
+            ("rows", f"{sum(counts.values()):,}"),
+            ("  of them done", f"{counts.get(State.DONE, 0):,}"),
+            ("purged now", f"{purged:,}"),
+        )
+    except OSError as error:
+        drop_output_that_fails()
+        tell(f"plexypay: cannot write to {STANDARD_OUTPUT}: {error.strerror}; {purged:,} rows were purged")
     return Exit.OK

@@ -18,13 +18,13 @@ from .._files.private_files import make_private, open_private
 from .._privacy.printable import printable_json
 from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
+from .terminal import STANDARD_OUTPUT, require_output
 
-__all__ = ["STANDARD_OUTPUT", "Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
-
-STANDARD_OUTPUT = "standard output"
+__all__ = ["Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
 
 _ENDINGS = (".csv", ".jsonl")
 _ANOTHER_NAME = "give another name"
+_TO_A_FILE = ": give --results FILE"
 
 
 class RowOutcome(enum.StrEnum):
@@ -176,10 +176,9 @@ class Results:
         Raises:
             UnusableInputError: It is closed, or cannot be written.
         """
-        if sys.__stdout__ is None:
-            raise UnusableInputError(f"{STANDARD_OUTPUT} is closed: give --results FILE")
+        require_output("results", _TO_A_FILE)
         # Not the interpreter's own, whose encoding may be another, and which a bar on the terminal takes.
-        file = _text(sys.__stdout__.fileno(), closefd=False)
+        file = _text((sys.__stdout__ or sys.stdout).fileno(), closefd=False)
         if file.isatty():
             dialect = attrs.evolve(dialect, kept="")
         try:

@@ -402,7 +402,8 @@ def test_output_to_a_full_disk(job: Job, served: ServedSandbox) -> None:
             )
 
     ended = run("stdout", *job.arguments())
-    assert ended.returncode == 1
+    # The links are in the results.
+    assert ended.returncode == 0
     assert "cannot write to standard output: No space left on device; 3 links were created" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert outcomes(job.results) == ["created"] * 3

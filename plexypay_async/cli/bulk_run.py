@@ -163,6 +163,8 @@ class BulkRun:
         untold = self._tell_sums()
         if job.unsaved is not None:
             tell(f"plexypay: {job.unsaved}")
+            if job.partial_results is None and job.ended_by is None:
+                tell(f"plexypay: {self._how_to_find_links()}")
         self._tell_results(job)
         self._tell_what_to_do(job)
         if (change := self.source.change()) is not None:
@@ -193,6 +195,12 @@ class BulkRun:
             tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
             return True
         return False
+
+    def _how_to_find_links(self) -> str:
+        """Return what the user can do to have the links that were made."""
+        if self.journal_path is not None:
+            return "run the same command again: its results have the links, and none is made twice"
+        return _AGAIN_WITHOUT if self.no_references else _AGAIN
 
     def _where(self, job: BulkCreateJob) -> str | None:
         """Return where the results are, if they are anywhere."""
@@ -430,7 +438,7 @@ class BulkRun:
             elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
-                tell(f"plexypay: {_AGAIN_WITHOUT if self.no_references else _AGAIN}")
+                tell(f"plexypay: {self._how_to_find_links()}")
             else:
                 tell("plexypay: no row has a link by this run: the same file can be run again")
         for line in job.reasons.told():

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import itertools
 import os
+import shutil
 import sys
 from collections.abc import Container
 from typing import TextIO
@@ -263,6 +264,7 @@ class ResultsFile(Results):
         mark: str = "",
         advice: str = _ANOTHER_NAME,
     ) -> None:
+        self._lost = False
         self._set_aside = False
         if not set_aside:
             check_results_path(path, rewrite=rewrite, known=known, advice=advice)
@@ -280,6 +282,7 @@ class ResultsFile(Results):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._partial)
             file = _text(open_private(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+            self._made = os.fstat(file.fileno())
         except FileExistsError:
             raise UnusableInputError(
                 f"{self._partial} exists: it holds the results of a run that was killed, or is under way."
@@ -298,12 +301,18 @@ class ResultsFile(Results):
             raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
 
     @property
-    def partial(self) -> str:
-        """Where they are until they are whole."""
-        return self._partial
+    def partial(self) -> str | None:
+        """Where they are until they are whole; None once that was removed, or replaced by another file."""
+        try:
+            is_there = os.path.samestat(os.lstat(self._partial), self._made)
+        except OSError:
+            is_there = False
+        return self._partial if is_there and not self._lost else None
 
     def finish(self) -> str:
         """End the writing, and return the digest of what is in the file; it is durable then.
+
+        What was removed meanwhile is written anew.
 
         Raises:
             OSError: It cannot be written.
@@ -313,9 +322,36 @@ class ResultsFile(Results):
                 self._file.flush()
                 os.fsync(self._file.fileno())
             finally:
+                # Before it is closed, since nothing has its content then.
+                self._lost = self.partial is None and not self._written_anew()
                 self._file.close()
+        self._check_place()
         with open(self._partial, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _written_anew(self) -> bool:
+        """Write what is in the open file, which lost its name, into a new one; tell whether that worked."""
+        made = False
+        try:
+            with open(open_private(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL), "wb") as copy:
+                made = True
+                with open(os.dup(self._file.fileno()), "rb") as whole:
+                    whole.seek(0)
+                    shutil.copyfileobj(whole, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+                self._made = os.fstat(copy.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                if made:
+                    os.unlink(self._partial)
+            return False
+        return True
+
+    def _check_place(self) -> None:
+        if self.partial is None:
+            told = f"{self._partial} was removed or replaced while the job ran"
+            raise FileNotFoundError(errno.ENOENT, told, self._partial)
 
     def publish(self) -> None:
         """Give the file its name.
@@ -323,6 +359,7 @@ class ResultsFile(Results):
         Raises:
             OSError: It cannot have it, or another program has written a file of that name meanwhile.
         """
+        self._check_place()
         if _stamp(self.path) != self._before:
             raise FileExistsError(errno.EEXIST, "another program has written it meanwhile", self.path)
         if self._set_aside:
@@ -331,9 +368,11 @@ class ResultsFile(Results):
 
     def discard(self) -> None:
         """Leave no trace of it: nothing has happened."""
+        is_there = self.partial is not None
         super().discard()
         with contextlib.suppress(OSError):
-            os.unlink(self._partial)
+            if is_there:
+                os.unlink(self._partial)
 
 
 def _text(file: int, *, closefd: bool = True) -> TextIO:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of, system_error
+from .open_files import require_open_files, too_many_open_files
 from .terminal import (
     drop_errors_that_fail,
     drop_output,
@@ -48,7 +49,7 @@ exit codes:
 """
 
 
-def _print(text: str) -> None:
+def _write(text: str) -> None:
     """Write a text to standard output; that nobody reads it is no failure."""
     try:
         write_output(text)
@@ -62,7 +63,7 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        _print(f"plexypay {version('plexypay')}\n")
+        _write(f"plexypay {version('plexypay')}\n")
         parser.exit()
 
 
@@ -84,10 +85,16 @@ class _Parser(argparse.ArgumentParser):
             hints += f"; did you mean {near[0]} for {name}?" if near else ""
         self.error(f"unrecognized arguments: {' '.join(arguments)}{hints}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # The arguments of a command come here for its name, and again for themselves.
+        if not arg_string and action.nargs != argparse.PARSER and action.type is None:
+            raise argparse.ArgumentError(action, "it is empty: perhaps a variable of the shell is not set")
+        return super()._get_value(action, arg_string)
+
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; that it cannot be written is not passed over."""
         if file is None:
-            _print(self.format_help())
+            _write(self.format_help())
         else:
             super().print_help(file)
 
@@ -155,12 +162,13 @@ def _run(argv: Sequence[str] | None) -> int:
         if importlib.util.find_spec("rich") is None:
             tell(_MISSING_EXTRA)
             return Exit.UNUSABLE
+        require_open_files()
         return int(arguments.run(arguments))
     except UnusableInputError as error:
         tell(f"plexypay: {error}")
         return Exit.UNUSABLE
     except Exception as error:
-        told = system_error(error)
+        told = too_many_open_files(error) or system_error(error)
         if told is None:
             raise
         failed = drop_output_that_fails()

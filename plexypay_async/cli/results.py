@@ -289,7 +289,9 @@ class ResultsFile(Results):
                 " Links may be in it that nothing else tells of: give it another name first"
             ) from None
         except OSError as error:
-            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
+            folder = os.path.dirname(path)
+            why = f"there is no folder {folder}" if folder and not os.path.isdir(folder) else error.strerror
+            raise UnusableInputError(f"cannot write {path}: {why}{_or(advice)}") from None
         if not path.lower().endswith(".csv"):
             dialect = Dialect(json_lines=True)
         elif dialect is None or dialect.json_lines:
@@ -298,7 +300,7 @@ class ResultsFile(Results):
             super().__init__(file, path, dialect)
         except OSError as error:
             self.discard()
-            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
+            raise UnusableInputError(f"cannot write {path}: {error.strerror}{_or(advice)}") from None
 
     @property
     def partial(self) -> str | None:

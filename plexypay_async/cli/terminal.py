@@ -150,9 +150,7 @@ def write_output(text: str, *, flush: bool = True) -> None:
         LostOutputError: It cannot be written for another reason, such as a full disk.
     """
     try:
-        sys.stdout.write(text)
-        if flush:
-            sys.stdout.flush()
+        print(text, end="", flush=flush)
     except BrokenPipeError:
         raise
     except OSError as error:

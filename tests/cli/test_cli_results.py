@@ -59,6 +59,7 @@ def test_every_line_is_there_before_the_file_is_closed(tmp_path: Path, ending: s
     path = tmp_path / f"results.{ending}"
     with closing(ResultsFile(str(path))) as results:
         results.write(CREATED)
+        assert results.partial is not None
         assert "pl_1" in Path(results.partial).read_text("utf-8")
         assert not path.exists()
     assert "pl_1" in path.read_text("utf-8")

@@ -21,6 +21,7 @@ from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
 from .job import CUT_OFF, BulkCreateJob
+from .open_files import too_many_open_files
 from .progress import PlainProgress, Scale, choose_progress
 from .references import check_references
 from .report import Problems, Tally, tell_sums
@@ -231,7 +232,7 @@ class BulkRun:
                 left=self._tell_left,
             )
         except Exception as error:
-            told, job = system_error(error), self._job
+            told, job = too_many_open_files(error) or system_error(error), self._job
             if told is None:
                 raise
             if job is None or not job.handed:

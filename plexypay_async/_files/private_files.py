@@ -105,8 +105,12 @@ def checked_path(name: str, path: str | os.PathLike[str]) -> Path:
     """Return a path that a file can have.
 
     Raises:
-        ConfigurationError: It has a NUL in it or a character that the file system cannot hold, or is no path.
+        ConfigurationError: It is empty or no path, or has a NUL in it or a character that the file system
+            cannot hold.
     """
+    if isinstance(path, str) and not path:
+        # As a path it would be the folder that the process is in.
+        raise ConfigurationError(f"{name}: the path is empty")
     try:
         checked = Path(path)
         usable = b"\0" not in os.fsencode(checked)
@@ -174,7 +178,12 @@ def make_private_database(path: str | os.PathLike[str]) -> None:
 
 def _check_opened(connection: sqlite3.Connection, name: str, before: os.stat_result) -> None:
     # SQLite follows links to a name, which it tells, and opens that without following another.
-    opened = next(file for _, of, file in connection.execute("PRAGMA database_list") if of == "main")
+    # Its name need not be UTF-8.
+    connection.text_factory = os.fsdecode
+    try:
+        opened = next(file for _, of, file in connection.execute("PRAGMA database_list") if of == "main")
+    finally:
+        connection.text_factory = str
     after = _look(name)
     if not os.path.samestat(before, after):
         raise OSError(errno.EAGAIN, _SWAPPED, name)

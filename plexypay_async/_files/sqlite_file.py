@@ -62,6 +62,8 @@ class SQLiteFile:
         try:
             return connect(self.path, make=make, isolation_level=None, **options)
         except (OSError, sqlite3.Error) as error:
+            if isinstance(error, FileNotFoundError) and not os.path.isdir(os.path.dirname(self.path) or "."):
+                raise self.error("there is no such folder") from None
             raise self.error(getattr(error, "strerror", error)) from None
 
     def check_or_make(self, connection: sqlite3.Connection) -> None:

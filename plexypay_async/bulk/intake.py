@@ -14,20 +14,30 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
+from operator import attrgetter
 from typing import Any
 
 import attrs
 
 from .._core.execution import Execution
 from .._core.record import LATE_WORK, EarlierRun
-from .._wire.messages import WireRequest, WireResponse
+from .._wire.messages import WireRequest
 from ..api.identities import StoredIdentity
-from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLink, PaymentLinks
+from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from ..errors import ConfigurationError, PlexyPayError, UnreadableResponseError
 from .earlier_rows import EarlierRows, OrderReferences
 from .journal import Entry, Journal, State, digest_of
 from .spreadsheets import meant_reference
-from .unsent import REFERENCE_MISSING, differs, differs_from_journal, nothing_exists, refused, repeating
+from .taken import kept_link
+from .unsent import (
+    REFERENCE_MISSING,
+    differs,
+    differs_from_journal,
+    holder_in,
+    made_nothing,
+    refused,
+    repeating,
+)
 
 __all__ = ["EncodedLink", "Intake", "Item", "JournalIntake", "RequestSource", "RespeltLink"]
 
@@ -82,6 +92,8 @@ class Item:
     """The index of an earlier row of the job that it repeats: with a journal, of one that has ended."""
     spelling: str | None = None
     """Another spelling of its order reference, under which it is looked up first."""
+    holder: str | None = None
+    """The id of another order's link that had its reference in an earlier run: it is looked up first."""
     result: BulkResult | None = None
     """Its result, where it needs no request."""
 
@@ -277,7 +289,7 @@ class Intake:
 
     def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Forget the reference of a row for which nothing was made, so that it may come again."""
-        if result.error is not None and item.claimed_anew and nothing_exists(result.error):
+        if result.error is not None and item.claimed_anew and made_nothing(result.error):
             self._references.forget(str(item.request.order_reference))
         return [result]
 
@@ -314,7 +326,7 @@ class JournalIntake:
         self._failure: Exception | None = None
         self._stopped = False
         self._done: list[tuple[str, str, Any]] = []
-        self._failed: list[tuple[str, str]] = []
+        self._failed: list[tuple[str, str, str | None]] = []
         self._older: dict[str, str] = {}
         self._earlier_rows = EarlierRows(is_first_job=True)
         self._is_first_job = True
@@ -441,9 +453,9 @@ class JournalIntake:
         item.claimed_anew = entry.state in (None, State.FAILED)
         if item.claimed_anew:
             if entry.state is State.FAILED:
-                item.earlier = EarlierRun(may_have_done=False)
+                item.earlier, item.holder = EarlierRun(may_have_done=False), entry.link
             return
-        link = self._kept(entry, item.request)
+        link = None if entry.answer is None else kept_link(self._codec, entry.answer, item.request)
         if link is not None:
             item.result = BulkResult(
                 index=item.index, request=item.request, link=link, recovered=True, from_journal=True
@@ -486,18 +498,6 @@ class JournalIntake:
         self._fewer_repeats.set()
         return row
 
-    def _kept(self, entry: Entry, request: CreatePaymentLink) -> PaymentLink | None:
-        if entry.answer is None:
-            return None
-        try:
-            link = self._codec.decode(WireResponse(200, entry.answer))
-        except PlexyPayError:
-            # It could not be read as a whole, or was kept by a version that read answers in another way.
-            return None
-        # Of an answer that cannot be right, such as one with a negative amount, the id is believed alone.
-        is_asked = _CREATE.asked(request) == _CREATE.named(link) or _CREATE.misfit(request, link) is None
-        return link if is_asked else None
-
     def finish(self, item: Item, result: BulkResult) -> list[BulkResult]:
         """Note a row's result for the journal; return it, with those of the rows that repeat the row."""
         reference = item.request.order_reference
@@ -516,8 +516,9 @@ class JournalIntake:
                 # It exists, and is never created again; the next run retrieves it.
                 if not item.link_is_sealed:
                     self._done.append((reference, result.link_id, result.error.raw))
-            elif result.error is not None and nothing_exists(result.error):
-                self._failed.append((reference, f"{type(result.error).__name__}: {result.error}"))
+            elif (error := result.error) is not None and made_nothing(error):
+                told = f"{type(error).__name__}: {error}"
+                self._failed.append((reference, told, holder_in(error) or item.holder))
             if self._flush is None:
                 self._flush = asyncio.get_running_loop().create_task(self._write_soon())
         first = item.repeats
@@ -563,7 +564,7 @@ class JournalIntake:
         for item in items:
             reference = item.request.order_reference
             if item.claimed_anew and item.result is None and reference is not None:
-                self._failed.append((reference, "not sent: the job had ended"))
+                self._failed.append((reference, "not sent: the job had ended", item.holder))
 
     async def close(self) -> None:
         """Write what is not written yet."""
@@ -589,8 +590,7 @@ class _Open:
     repeats: list[Item] = attrs.Factory(list["Item"])
 
 
-def _index(item: Item) -> int:
-    return item.index
+_index = attrgetter("index")
 
 
 def _refused(item: Item, why: str) -> Item:

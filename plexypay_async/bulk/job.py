@@ -45,7 +45,7 @@ from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures
 from .taken import existing, is_of, under_spelling
-from .unsent import not_sent
+from .unsent import made_nothing, not_looked_up, not_sent
 
 __all__ = ["BulkJob"]
 
@@ -427,6 +427,8 @@ class _Worker:
                 return known
             if item.spelling is not None and (known := await self._respelt(item, item.spelling)) is not None:
                 return known
+            if item.holder is not None and (known := await self._of_holder(item)) is not None:
+                return known
             call = self._call = call_of(
                 self._execution,
                 _CREATE,
@@ -492,6 +494,14 @@ class _Worker:
         if found is None:
             return None
         return BulkResult(index=item.index, request=item.request, link=found, recovered=True)
+
+    async def _of_holder(self, item: Item) -> BulkResult | None:
+        """Return what the reference of a row has that was another order's; None where it is free now."""
+        known = await self._respelt(item, str(item.request.order_reference))
+        if known is None or known.error is None or made_nothing(known.error):
+            return known
+        # No request that creates it was sent.
+        return not_looked_up(item.index, item.request, known.error)
 
     def _cut_by(self, foreign: BaseException, item: Item) -> PlexyPayError:
         """End the job with an error that is not the library's; return the one of the row that met it."""

@@ -98,7 +98,7 @@ class Entry:
     answer: bytes | None = None
     """The answer to a row that is done; None unless the journal's seal proves it."""
     link: str | None = None
-    """The id of the link of a row that is done."""
+    """The id of the link of a row that is done; of a failed one, that of the link that has its reference."""
     sealed: bool = False
     """Whether the seal proves that this link is the row's."""
 
@@ -389,7 +389,7 @@ class Journal:
     def exchange(
         self,
         done: Iterable[tuple[str, str, Any]],
-        failed: Iterable[tuple[str, str]],
+        failed: Iterable[tuple[str, str, str | None]],
         claims: Iterable[tuple[int, str, bytes]],
     ) -> list[Entry]:
         """Record results and claim the next rows, durably and in one transaction.
@@ -397,7 +397,8 @@ class Journal:
         Args:
             done: (reference, link's id, decoded answer or None) of rows whose link exists; an answer that is
                 too large or too odd to be kept leaves the id alone.
-            failed: (reference, reason) of rows for which nothing was created.
+            failed: (reference, reason, id of another order's link that has the reference, or None) of rows
+                for which nothing was created.
             claims: (row, reference, digest) of rows about to be sent.
 
         Returns:
@@ -409,9 +410,9 @@ class Journal:
             for reference, link, answer in done:
                 self._keep(connection, reference, link, answer)
             connection.executemany(
-                "UPDATE links SET state = ?, error = ?, answer = NULL, link = NULL, hash = NULL, seal = NULL"
+                "UPDATE links SET state = ?, error = ?, answer = NULL, link = ?, hash = NULL, seal = NULL"
                 " WHERE reference = ?",
-                [(State.FAILED, _shown(reason), reference) for reference, reason in failed],
+                [(State.FAILED, _shown(reason), link, reference) for reference, reason, link in failed],
             )
             entries = [self._claim(connection, *claim) for claim in claims]
         # Before a row is sent: a claim in a file without a name protects nothing.
@@ -452,7 +453,7 @@ class Journal:
                 "UPDATE links SET state = ?, row = ?, digest = ?, error = NULL WHERE reference = ?",
                 (State.CLAIMED, row, digest, reference),
             )
-            return Entry(State.FAILED, first_row, first_digest)
+            return Entry(State.FAILED, first_row, first_digest, link=link)
         if state != State.DONE:
             return Entry(State.CLAIMED, first_row, first_digest)
         kept = Kept.found(reference, first_digest, link, answer_hash, answer)
@@ -519,7 +520,8 @@ class Journal:
         rows = self._open.execute("SELECT reference, state, answer, link FROM links ORDER BY id")
         for reference, state, answer, link in rows:
             found = decoded(answer)
-            yield reference, State(state), found if found is not None or link is None else {"id": link}
+            is_kept = found is None and link is not None and state == State.DONE
+            yield reference, State(state), {"id": link} if is_kept else found
 
     def is_empty(self) -> bool:
         """Tell whether no row was ever claimed in it."""
@@ -534,7 +536,7 @@ class Journal:
             meant: Returns what a reference means; most mean what they are.
         """
         connection, found = self._open, dict[str, str]()
-        known = "SELECT state FROM links WHERE reference = ? AND state <> ?"
+        known = "SELECT state FROM links WHERE reference = ? AND (state <> ? OR link IS NOT NULL)"
         unusual = connection.execute(
             "SELECT reference FROM links WHERE reference GLOB '*[^ -~]*' OR reference GLOB ' *'"
             " OR reference GLOB '* ' OR reference GLOB '''*' OR reference GLOB '=*'"

@@ -10,6 +10,8 @@ import attrs
 from .._core.admission import JobLimits
 from .._core.call import call_of
 from .._core.execution import Execution
+from .._wire.codec import OperationCodec
+from .._wire.messages import WireResponse
 from ..api.identities import StoredIdentity
 from ..api.payment_links import (
     CreatePaymentLink,
@@ -19,7 +21,7 @@ from ..api.payment_links import (
 )
 from ..errors import APIError, NotFoundError, OrderReferenceConflictError, PlexyPayError
 
-__all__ = ["existing", "is_of", "under_spelling"]
+__all__ = ["existing", "is_of", "kept_link", "under_spelling"]
 
 
 def is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
@@ -29,6 +31,21 @@ def is_of(link: PaymentLink, request: CreatePaymentLink) -> bool:
         request.amount,
         request.currency,
     )
+
+
+def kept_link(
+    codec: OperationCodec[PaymentLink], answer: bytes, request: CreatePaymentLink
+) -> PaymentLink | None:
+    """Return the link of an answer that a journal has kept for a row; None where its id alone is believed."""
+    create = PaymentLinks.create
+    try:
+        link = codec.decode(WireResponse(200, answer))
+    except PlexyPayError:
+        # It could not be read as a whole, or was kept by a version that read answers in another way.
+        return None
+    # It may be one that cannot be right, such as one with a negative amount.
+    is_asked = create.asked(request) == create.named(link) or create.misfit(request, link) is None
+    return link if is_asked else None
 
 
 async def existing(
@@ -97,5 +114,6 @@ def _compared(
         operation=create.name,
         order_reference=reference,
     )
+    conflict.link_id, conflict.link_url = found.id, found.url
     conflict.__cause__ = refusal
     return conflict

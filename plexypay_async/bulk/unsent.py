@@ -19,8 +19,10 @@ __all__ = [
     "REFERENCE_MISSING",
     "differs",
     "differs_from_journal",
+    "holder_in",
+    "made_nothing",
+    "not_looked_up",
     "not_sent",
-    "nothing_exists",
     "refused",
     "repeating",
 ]
@@ -30,14 +32,18 @@ _CREATE = PaymentLinks.create
 REFERENCE_MISSING = "a job with a journal needs an order reference on every row"
 
 
-def nothing_exists(error: PlexyPayError) -> bool:
-    """Tell whether an error says for sure that there is no link under the row's reference.
+def made_nothing(error: PlexyPayError) -> bool:
+    """Tell whether an error says for sure that nothing was made for the row, so that it may be corrected.
 
-    A conflict says that there is one: its row stays claimed, so that it is looked up and never sent blindly.
+    A conflict that is not in doubt does: the link that has the reference was there before.
     """
-    return error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and not isinstance(
-        error, (OrderReferenceConflictError, UnreadableResponseError)
-    )
+    is_sure = error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED)
+    return is_sure and not isinstance(error, UnreadableResponseError)
+
+
+def holder_in(error: PlexyPayError) -> str | None:
+    """Return the id of another order's link that has the row's reference, where an error tells one."""
+    return error.link_id if isinstance(error, OrderReferenceConflictError) else None
 
 
 def refused(index: int, request: CreatePaymentLink, why: str) -> BulkResult:
@@ -58,6 +64,19 @@ def repeating(index: int, request: CreatePaymentLink, first: int) -> BulkResult:
         order_reference=request.order_reference,
     )
     return BulkResult(index=index, request=request, error=error, repeats=first)
+
+
+def not_looked_up(index: int, request: CreatePaymentLink, failure: PlexyPayError) -> BulkResult:
+    """Return the result of a row whose reference another order's link has, where that could not be read."""
+    error = PlexyPayError(
+        f"row {index}: not sent: another order's link had the order reference {request.order_reference!r},"
+        f" and it could not be looked up ({failure})",
+        outcome=Outcome.NOT_SENT,
+        operation=_CREATE.name,
+        order_reference=request.order_reference,
+    )
+    error.__cause__ = failure
+    return BulkResult(index=index, request=request, error=error)
 
 
 def differs(reference: str, row: int) -> str:

@@ -10,6 +10,7 @@ from .arguments import add_amounts, digits, number_argument
 from .exits import UnusableInputError
 from .open_files import allow_open_files
 from .sandbox import parse_faults
+from .terminal import require_output
 
 __all__ = ["SUMMARY", "configure"]
 
@@ -225,6 +226,8 @@ def run(arguments: argparse.Namespace) -> int:
     from .source import Source
 
     api_key, most = None, MOST_ADAPTIVE
+    if arguments.check:
+        require_output("what the file holds")
     if not arguments.check:
         _check_paths(arguments)
         if not arguments.sandbox:

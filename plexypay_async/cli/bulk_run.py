@@ -21,6 +21,7 @@ from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
 from .job import BulkCreateJob
+from .open_files import too_many_open_files
 from .progress import PlainProgress, Scale, choose_progress
 from .references import check_references
 from .report import Problems, Tally, tell_sums
@@ -164,6 +165,8 @@ class BulkRun:
         untold = self._tell_sums()
         if job.unsaved is not None:
             tell(f"plexypay: {job.unsaved}")
+            if job.partial_results is None and job.ended_by is None:
+                tell(f"plexypay: {self._how_to_find_links()}")
         self._tell_results(job)
         self._tell_what_to_do(job)
         if (change := self.source.change()) is not None:
@@ -176,7 +179,9 @@ class BulkRun:
             return Exit.UNUSABLE
         ended_early = job.ended_by is not None or change is not None or job.may_be_part
         incomplete = self._tally.not_created or ended_early or (job.repeated and not self.allow_repeats)
-        return Exit.INCOMPLETE if incomplete or job.unsaved is not None or untold else Exit.OK
+        # With results in a file, sums that could not be shown are no failure.
+        is_lost = job.unsaved is not None or (untold and self._destination is None)
+        return Exit.INCOMPLETE if incomplete or is_lost else Exit.OK
 
     def _tell_sums(self) -> bool:
         """Write the closing table; tell whether that failed."""
@@ -192,6 +197,12 @@ class BulkRun:
             tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
             return True
         return False
+
+    def _how_to_find_links(self) -> str:
+        """Return what the user can do to have the links that were made."""
+        if self.journal_path is not None:
+            return "run the same command again: its results have the links, and none is made twice"
+        return _AGAIN_WITHOUT if self.no_references else _AGAIN
 
     def _where(self, job: BulkCreateJob) -> str | None:
         """Return where the results are, if they are anywhere."""
@@ -222,7 +233,7 @@ class BulkRun:
                 left=self._tell_left,
             )
         except Exception as error:
-            told, job = system_error(error), self._job
+            told, job = too_many_open_files(error) or system_error(error), self._job
             if told is None:
                 raise
             if job is None or not job.handed:
@@ -441,7 +452,7 @@ class BulkRun:
             elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:
-                tell(f"plexypay: {_AGAIN_WITHOUT if self.no_references else _AGAIN}")
+                tell(f"plexypay: {self._how_to_find_links()}")
             else:
                 tell("plexypay: no row has a link by this run: the same file can be run again")
         for line in job.reasons.told():

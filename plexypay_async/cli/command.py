@@ -11,11 +11,23 @@ import importlib.util
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import bulk_create, journal, listen, reconcile, sandbox
-from .exits import Exit, UnusableInputError, exit_code_of, system_error
-from .terminal import drop_output_that_fails, printable, show, tell
+from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of, system_error
+from .open_files import require_open_files, too_many_open_files
+from .terminal import (
+    drop_errors_that_fail,
+    drop_output,
+    drop_output_that_fails,
+    open_streams,
+    printable,
+    tell,
+    write_output,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["build_parser", "main"]
 
@@ -37,13 +49,21 @@ exit codes:
 """
 
 
+def _write(text: str) -> None:
+    """Write a text to standard output; that nobody reads it is no failure."""
+    try:
+        write_output(text)
+    except BrokenPipeError:
+        drop_output()
+
+
 class _ShowVersion(argparse.Action):
     """Print the installed version; it is looked up only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        show(f"plexypay {version('plexypay')}")
+        _write(f"plexypay {version('plexypay')}\n")
         parser.exit()
 
 
@@ -64,6 +84,19 @@ class _Parser(argparse.ArgumentParser):
             near = get_close_matches(name, known, n=1)
             hints += f"; did you mean {near[0]} for {name}?" if near else ""
         self.error(f"unrecognized arguments: {' '.join(arguments)}{hints}")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # The arguments of a command come here for its name, and again for themselves.
+        if not arg_string and action.nargs != argparse.PARSER and action.type is None:
+            raise argparse.ArgumentError(action, "it is empty: perhaps a variable of the shell is not set")
+        return super()._get_value(action, arg_string)
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; that it cannot be written is not passed over."""
+        if file is None:
+            _write(self.format_help())
+        else:
+            super().print_help(file)
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -100,6 +133,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
     """
+    open_streams()
+    try:
+        code = _run(argv)
+    except SystemExit:
+        # --help or --version, or arguments that cannot be used.
+        _tell_lost_output()
+        raise
+    else:
+        _tell_lost_output()
+        return code
+    finally:
+        drop_errors_that_fail()
+
+
+def _tell_lost_output() -> None:
+    """Tell, before Python does at exit, that standard output cannot be written; no reader is no failure."""
+    failed = drop_output_that_fails()
+    if failed is not None and not isinstance(failed, BrokenPipeError):
+        tell(f"plexypay: {LostOutputError(failed.errno, failed.strerror)}")
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments, unknown = build_parser().parse_known_args(argv)
         if unknown:
@@ -107,15 +162,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         if importlib.util.find_spec("rich") is None:
             tell(_MISSING_EXTRA)
             return Exit.UNUSABLE
+        require_open_files()
         return int(arguments.run(arguments))
     except UnusableInputError as error:
         tell(f"plexypay: {error}")
         return Exit.UNUSABLE
     except Exception as error:
-        told = system_error(error)
+        told = too_many_open_files(error) or system_error(error)
         if told is None:
             raise
-        drop_output_that_fails()
+        failed = drop_output_that_fails()
+        if failed is not None and isinstance(error, OSError) and error.errno == failed.errno:
+            told = str(LostOutputError(failed.errno, failed.strerror))
         tell(f"plexypay: {told}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:

@@ -9,8 +9,9 @@ import attrs
 
 from .dialect import Dialect
 from .exits import UnusableInputError
-from .results import STANDARD_OUTPUT, Results, ResultsFile
+from .results import Results, ResultsFile
 from .source import Source
+from .terminal import STANDARD_OUTPUT, require_output
 
 __all__ = ["ON_STANDARD_OUTPUT", "Destination"]
 
@@ -60,11 +61,13 @@ class Destination:
         return STANDARD_OUTPUT if self.path is None else self.path
 
     def check(self) -> None:
-        """Refuse a folder of the input in which nothing can be written.
+        """Refuse a folder of the input in which nothing can be written, and a standard output that is closed.
 
         Raises:
             UnusableInputError: It is one.
         """
+        if self.path is None:
+            require_output("results", f": {_ADVICE}")
         if self.beside and self.path is not None:
             folder = os.path.dirname(self.path) or os.curdir
             if not os.access(folder, os.W_OK | os.X_OK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import signal
 
-__all__ = ["Exit", "UnusableInputError", "exit_code_of", "system_error"]
+__all__ = ["Exit", "LostOutputError", "UnusableInputError", "exit_code_of", "system_error"]
 
 
 class Exit(enum.IntEnum):
@@ -23,6 +23,13 @@ class UnusableInputError(Exception):
     """What the user gave cannot be used. The message says what to change; no request was sent."""
 
 
+class LostOutputError(OSError):
+    """Standard output cannot be written, such as on a full disk."""
+
+    def __str__(self) -> str:
+        return f"cannot write to standard output: {self.strerror}"
+
+
 def exit_code_of(received: signal.Signals) -> int:
     """Return the exit code that shells give to a program stopped by this signal."""
     return 128 + received.value
@@ -30,6 +37,8 @@ def exit_code_of(received: signal.Signals) -> int:
 
 def system_error(error: Exception) -> str | None:
     """Return what a user can do something about, such as a full disk; None for a mistake in the program."""
+    if isinstance(error, LostOutputError):
+        return str(error)
     if isinstance(error, OSError):
         told = error.strerror or str(error) or type(error).__name__
         return f"{error.filename}: {told}" if error.filename else told

@@ -17,7 +17,8 @@ file is there. purge removes that for good, also from the file's unused parts an
 
 what is kept:
   of a row that is done    its order reference and number, a digest of its content, its link's id, and when
-  of a failed row          the same without a link; the server's reason is removed, whatever --older-than says
+  of a failed row          the same; the id is that of another order's link with its reference, if one has it.
+                           The server's reason is removed, whatever --older-than says
   of a row that is not settled   everything, which is no more than that: the next run has to look it up
 
 The same job can still be run with the journal. A row that was purged is retrieved by its link's id, which
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..bulk.journal import Journal, State
     from ..errors import ConfigurationError
     from .report import tell_table
+    from .terminal import STANDARD_OUTPUT, drop_output_that_fails, tell
 
     try:
         with Journal(arguments.file) as journal:
@@ -78,9 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UnusableInputError(str(error)) from None
     except sqlite3.Error as error:
         raise UnusableInputError(f"journal {arguments.file}: {error}") from None
-    tell_table(
-        ("rows", f"{sum(counts.values()):,}"),
-        ("  of them done", f"{counts.get(State.DONE, 0):,}"),
-        ("purged now", f"{purged:,}"),
-    )
+    # What is done is done: that it cannot be shown does not undo it.
+    try:
+        tell_table(
+            ("rows", f"{sum(counts.values()):,}"),
+            ("  of them done", f"{counts.get(State.DONE, 0):,}"),
+            ("purged now", f"{purged:,}"),
+        )
+    except OSError as error:
+        drop_output_that_fails()
+        tell(f"plexypay: cannot write to {STANDARD_OUTPUT}: {error.strerror}; {purged:,} rows were purged")
     return Exit.OK

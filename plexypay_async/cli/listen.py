@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .arguments import add_address, opening_address
 from .exits import Exit, UnusableInputError
+from .terminal import require_output
 
 if TYPE_CHECKING:
     from ..webhooks import WebhookReceiver
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from .listening import listen
     from .signals import run_until_signal
 
+    require_output("the events")
     receiver = _receiver(arguments)
     if isinstance(receiver, str):
         raise UnusableInputError(receiver)

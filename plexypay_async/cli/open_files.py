@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+
 from .exits import UnusableInputError
 from .terminal import tell
 
-__all__ = ["allow_open_files"]
+__all__ = ["allow_open_files", "require_open_files", "too_many_open_files"]
 
+_LIMIT = "the limit of open files (ulimit -n)"
 _OTHER_OPEN_FILES = 64
 """Files that the process has open besides its connections, at the most."""
+_FEWEST = 16
+"""Files without which no command can work: the streams, the journal, the results, modules as they load."""
 _MESSAGE_END = "raise it with ulimit -n in the shell, or its hard limit in the system's settings"
 
 
@@ -29,7 +34,7 @@ def allow_open_files(concurrency: int | None, *, adaptive: int, per_link: int = 
     if allowed is None or allowed >= needed:
         return links
     fitting = (allowed - _OTHER_OPEN_FILES) // per_link
-    limit = f"the limit of open files (ulimit -n) is {allowed:,}"
+    limit = f"{_LIMIT} is {allowed:,}"
     if concurrency is None:
         fitting = max(fitting, 1)
         tell(f"plexypay: {limit}: no more than {_links(fitting)} under way at a time")
@@ -38,6 +43,26 @@ def allow_open_files(concurrency: int | None, *, adaptive: int, per_link: int = 
     raise UnusableInputError(
         f"--concurrency {concurrency} needs {needed:,} open files, and {limit}: {_MESSAGE_END}{less}"
     )
+
+
+def require_open_files() -> None:
+    """Raise the limit of open files to what any command needs.
+
+    Raises:
+        UnusableInputError: It cannot be raised so far.
+    """
+    allowed = _raise_limit(_FEWEST)
+    if allowed is not None and allowed < _FEWEST:
+        raise UnusableInputError(
+            f"{_LIMIT} is {allowed:,}, and no command can do with fewer than {_FEWEST}: {_MESSAGE_END}"
+        )
+
+
+def too_many_open_files(error: Exception) -> str | None:
+    """Return what to do about an error that the limit has caused; None for any other."""
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return f"too many open files: {_LIMIT} is too low: {_MESSAGE_END}"
+    return None
 
 
 def _raise_limit(needed: int) -> int | None:

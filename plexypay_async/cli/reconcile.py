@@ -8,6 +8,7 @@ import os
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts
 from .exits import UnusableInputError
+from .terminal import require_output
 
 __all__ = ["SUMMARY", "configure"]
 
@@ -85,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     from .reconcile_run import ReconcileRun
     from .source import Source
 
+    require_output("what differs")
     if not os.path.exists(arguments.journal):
         raise UnusableInputError(f"there is no journal {arguments.journal}")
     api_key = api_key_from_environment()

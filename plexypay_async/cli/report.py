@@ -9,7 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from .results import RowOutcome
-from .terminal import drop_output, printable, show, tell
+from .terminal import drop_output, output_is_closed, printable, show, tell, write_output
 
 __all__ = ["Problems", "Tally", "tell_sums", "tell_table"]
 
@@ -92,7 +92,11 @@ def tell_sums(tally: Tally, *, with_journal: bool, to_error: bool = False) -> No
 
 
 def tell_table(*rows: tuple[str, str], to_error: bool = False) -> None:
-    """Write names and figures to standard output: with lines on a terminal, else plain aligned text."""
+    """Write names and figures to standard output: with lines on a terminal, else plain aligned text.
+
+    Where that is closed, they go to standard error.
+    """
+    to_error = to_error or output_is_closed()
     try:
         if (sys.stderr if to_error else sys.stdout).isatty():
             from rich.console import Console
@@ -109,6 +113,6 @@ def tell_table(*rows: tuple[str, str], to_error: bool = False) -> None:
             width = max(len(value) for _, value in rows)
             for name, value in rows:
                 (tell if to_error else show)(f"{name:<{names}}  {value:>{width}}")
-        sys.stdout.flush()
+        write_output("")
     except BrokenPipeError:
         drop_output()

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import itertools
 import os
+import shutil
 import sys
 from collections.abc import Container
 from typing import TextIO
@@ -18,13 +19,13 @@ from .._files.private_files import make_private, open_private
 from .._privacy.printable import printable_json
 from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
+from .terminal import STANDARD_OUTPUT, require_output
 
-__all__ = ["STANDARD_OUTPUT", "Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
-
-STANDARD_OUTPUT = "standard output"
+__all__ = ["Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
 
 _ENDINGS = (".csv", ".jsonl")
 _ANOTHER_NAME = "give another name"
+_TO_A_FILE = ": give --results FILE"
 
 
 class RowOutcome(enum.StrEnum):
@@ -176,10 +177,9 @@ class Results:
         Raises:
             UnusableInputError: It is closed, or cannot be written.
         """
-        if sys.__stdout__ is None:
-            raise UnusableInputError(f"{STANDARD_OUTPUT} is closed: give --results FILE")
+        require_output("results", _TO_A_FILE)
         # Not the interpreter's own, whose encoding may be another, and which a bar on the terminal takes.
-        file = _text(sys.__stdout__.fileno(), closefd=False)
+        file = _text((sys.__stdout__ or sys.stdout).fileno(), closefd=False)
         if file.isatty():
             dialect = attrs.evolve(dialect, kept="")
         try:
@@ -264,6 +264,7 @@ class ResultsFile(Results):
         mark: str = "",
         advice: str = _ANOTHER_NAME,
     ) -> None:
+        self._lost = False
         self._set_aside = False
         if not set_aside:
             check_results_path(path, rewrite=rewrite, known=known, advice=advice)
@@ -281,13 +282,16 @@ class ResultsFile(Results):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._partial)
             file = _text(open_private(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+            self._made = os.fstat(file.fileno())
         except FileExistsError:
             raise UnusableInputError(
                 f"{self._partial} exists: it holds the results of a run that was killed, or is under way."
                 " Links may be in it that nothing else tells of: give it another name first"
             ) from None
         except OSError as error:
-            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
+            folder = os.path.dirname(path)
+            why = f"there is no folder {folder}" if folder and not os.path.isdir(folder) else error.strerror
+            raise UnusableInputError(f"cannot write {path}: {why}{_or(advice)}") from None
         if not path.lower().endswith(".csv"):
             dialect = Dialect(json_lines=True)
         elif dialect is None or dialect.json_lines:
@@ -296,15 +300,21 @@ class ResultsFile(Results):
             super().__init__(file, path, dialect)
         except OSError as error:
             self.discard()
-            raise UnusableInputError(f"cannot write {self._partial}: {error.strerror}{_or(advice)}") from None
+            raise UnusableInputError(f"cannot write {path}: {error.strerror}{_or(advice)}") from None
 
     @property
-    def partial(self) -> str:
-        """Where they are until they are whole."""
-        return self._partial
+    def partial(self) -> str | None:
+        """Where they are until they are whole; None once that was removed, or replaced by another file."""
+        try:
+            is_there = os.path.samestat(os.lstat(self._partial), self._made)
+        except OSError:
+            is_there = False
+        return self._partial if is_there and not self._lost else None
 
     def finish(self) -> str:
         """End the writing, and return the digest of what is in the file; it is durable then.
+
+        What was removed meanwhile is written anew.
 
         Raises:
             OSError: It cannot be written.
@@ -314,9 +324,36 @@ class ResultsFile(Results):
                 self._file.flush()
                 os.fsync(self._file.fileno())
             finally:
+                # Before it is closed, since nothing has its content then.
+                self._lost = self.partial is None and not self._written_anew()
                 self._file.close()
+        self._check_place()
         with open(self._partial, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _written_anew(self) -> bool:
+        """Write what is in the open file, which lost its name, into a new one; tell whether that worked."""
+        made = False
+        try:
+            with open(open_private(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL), "wb") as copy:
+                made = True
+                with open(os.dup(self._file.fileno()), "rb") as whole:
+                    whole.seek(0)
+                    shutil.copyfileobj(whole, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+                self._made = os.fstat(copy.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                if made:
+                    os.unlink(self._partial)
+            return False
+        return True
+
+    def _check_place(self) -> None:
+        if self.partial is None:
+            told = f"{self._partial} was removed or replaced while the job ran"
+            raise FileNotFoundError(errno.ENOENT, told, self._partial)
 
     def publish(self) -> None:
         """Give the file its name.
@@ -324,6 +361,7 @@ class ResultsFile(Results):
         Raises:
             OSError: It cannot have it, or another program has written a file of that name meanwhile.
         """
+        self._check_place()
         if _stamp(self.path) != self._before:
             raise FileExistsError(errno.EEXIST, "another program has written it meanwhile", self.path)
         if self._set_aside:
@@ -332,9 +370,11 @@ class ResultsFile(Results):
 
     def discard(self) -> None:
         """Leave no trace of it: nothing has happened."""
+        is_there = self.partial is not None
         super().discard()
         with contextlib.suppress(OSError):
-            os.unlink(self._partial)
+            if is_there:
+                os.unlink(self._partial)
 
 
 def _text(file: int, *, closefd: bool = True) -> TextIO:

@@ -167,7 +167,7 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     import asyncio
 
     from ..sandbox.site import is_loopback
-    from .terminal import log_on_one_line, tell
+    from .terminal import STANDARD_OUTPUT, drop_output_that_fails, log_on_one_line, output_is_closed, tell
 
     log_on_one_line("aiohttp.server")
     # What is printed may end up in the logs of a container; there, a key that was given is known already.
@@ -178,18 +178,27 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
                 f"plexypay: --host {given.host}: others can reach this sandbox, by plain HTTP;"
                 " whoever has its admin token steers it"
             )
-        print(f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:")
-        print(f"export PLEXYPAY_BASE_URL={sandbox.base_url}")
-        _export("PLEXYPAY_API_KEY", sandbox.api_key, "--api-key" if is_exposed and given.api_key else None)
+        of_key = "--api-key" if is_exposed and given.api_key else None
         of_webhooks = "--webhook-token" if given.webhook_token else "--api-key" if given.api_key else None
-        _export("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token, of_webhooks if is_exposed else None)
+        lines = [
+            f"Plexy Pay sandbox on {sandbox.base_url}; stop it with Ctrl-C. For your program:",
+            f"export PLEXYPAY_BASE_URL={sandbox.base_url}",
+            _export("PLEXYPAY_API_KEY", sandbox.api_key, of_key),
+            _export("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token, of_webhooks if is_exposed else None),
+        ]
         if sandbox.admin_token is not None:
-            _export(
-                "PLEXYPAY_SANDBOX_TOKEN", sandbox.admin_token, "--admin-token" if given.admin_token else None
-            )
-        sys.stdout.flush()
+            of_token = "--admin-token" if given.admin_token else None
+            lines.append(_export("PLEXYPAY_SANDBOX_TOKEN", sandbox.admin_token, of_token))
+        try:
+            # Where standard output is closed, they are as good on standard error.
+            print(*lines, sep="\n", file=sys.stderr if output_is_closed() else sys.stdout, flush=True)
+        except OSError as error:
+            drop_output_that_fails()
+            raise UnusableInputError(
+                f"cannot write the sandbox's address to {STANDARD_OUTPUT}: {error.strerror}"
+            ) from None
         await asyncio.Event().wait()
 
 
-def _export(variable: str, text: str, given_by: str | None) -> None:
-    print(f"export {variable}={text}" if given_by is None else f"# {variable} is what {given_by} says")
+def _export(variable: str, text: str, given_by: str | None) -> str:
+    return f"export {variable}={text}" if given_by is None else f"# {variable} is what {given_by} says"

@@ -120,6 +120,7 @@ def _end_now(received: signal.Signals, left: Callable[[], None] | None) -> None:
     if left is not None:
         left()
     tell("plexypay: stopped without a clean end: some connections did not close")
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(exit_code_of(received))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -115,6 +116,8 @@ class Source:
     def __init__(self, path: str) -> None:
         self.name = "stdin" if path == "-" else path
         """What messages call the input."""
+        if path == "-" and sys.__stdin__ is None:
+            raise UnusableInputError("cannot read stdin: it is closed")
         try:
             # A reader of its own on descriptor 0: the interpreter's own stdin object cannot be left blocked
             # in a thread when the process ends.

@@ -11,23 +11,70 @@ import logging
 import os
 import sys
 import textwrap
+from typing import TextIO
 
 from .._privacy.printable import printable
+from .exits import LostOutputError, UnusableInputError
 
 __all__ = [
+    "STANDARD_OUTPUT",
     "ask",
+    "drop_errors_that_fail",
     "drop_output",
     "drop_output_that_fails",
     "log_on_one_line",
+    "open_streams",
+    "output_is_closed",
     "printable",
+    "require_output",
     "show",
     "tell",
     "wrapped",
+    "write_output",
 ]
 
 
+STANDARD_OUTPUT = "standard output"
+
+_STANDARD_ERROR = 2
+
 _NARROWEST = 20
 """Columns below which breaking between words makes nothing easier to read."""
+
+
+def open_streams() -> None:
+    """Put the null device in the place of standard streams that the process was started without.
+
+    Else Python has None for them, and the next file that is opened, such as a journal, has their descriptor.
+    """
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(descriptor)
+    # The descriptors stay open: whoever uses them by their numbers must find no other file there.
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", _STANDARD_ERROR, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def output_is_closed() -> bool:
+    """Tell whether the process was started without a standard output."""
+    return sys.__stdout__ is None
+
+
+def require_output(what: str, advice: str = "") -> None:
+    """Refuse a standard output that is closed, where the command is of no use without it.
+
+    Args:
+        what: What would go there.
+        advice: What else the user can do.
+
+    Raises:
+        UnusableInputError: It is closed.
+    """
+    if output_is_closed():
+        raise UnusableInputError(f"{STANDARD_OUTPUT} is closed, and {what} would go there{advice}")
 
 
 def tell(text: str) -> None:
@@ -89,23 +136,65 @@ def show(text: str, *, flush: bool = False) -> None:
     """Write a line to standard output.
 
     Raises:
-        OSError: Nobody reads it any more, or a disk is full; see `drop_output`.
+        BrokenPipeError: Nobody reads it any more; see `drop_output`.
+        LostOutputError: It cannot be written for another reason, such as a full disk.
     """
-    print(printable(text), flush=flush)
+    write_output(f"{printable(text)}\n", flush=flush)
+
+
+def write_output(text: str, *, flush: bool = True) -> None:
+    """Write a text as it is to standard output.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more; see `drop_output`.
+        LostOutputError: It cannot be written for another reason, such as a full disk.
+    """
+    try:
+        print(text, end="", flush=flush)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LostOutputError(error.errno, error.strerror) from None
 
 
 def drop_output() -> None:
     """Write no more to standard output: nobody reads it, and Python would complain of that at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop(sys.stdout)
 
 
-def drop_output_that_fails() -> None:
-    """Write no more to standard output where that fails: what is left there would fail once more at exit."""
+def drop_output_that_fails() -> OSError | None:
+    """Write no more to standard output where that fails: what is left there would fail once more at exit.
+
+    Returns:
+        How it failed, if the system said so.
+    """
+    return _drop_what_fails(sys.stdout)
+
+
+def drop_errors_that_fail() -> None:
+    """Write no more to standard error where that fails: at exit, that would be an exit code of its own."""
+    _drop_what_fails(sys.stderr)
+
+
+def _drop_what_fails(stream: TextIO) -> OSError | None:
+    failure: OSError | None = None
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
+        stream.flush()
+    except (OSError, ValueError) as error:
+        failure = error if isinstance(error, OSError) else None
         with contextlib.suppress(OSError, ValueError):
-            drop_output()
+            _drop(stream)
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    return failure
+
+
+def _drop(stream: TextIO) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, stream.fileno())
+    finally:
+        os.close(null)
 
 
 def log_on_one_line(name: str) -> None:

@@ -43,6 +43,8 @@ class Ledger:
         """Called with the reference before the work; answers with code 1 instead if it returns False."""
         self.after: Hook | None = None
         """Called after the work; the connection is closed without an answer if it returns False."""
+        self.found_instead: tuple[int, str] | None = None
+        """The status and the text that every look-up is answered with, if that is not what it finds."""
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())
@@ -64,6 +66,9 @@ class Ledger:
     async def look_up(self, request: web.Request) -> web.StreamResponse:
         reference = request.match_info["reference"]
         self.look_ups[reference] += 1
+        if self.found_instead is not None:
+            status, text = self.found_instead
+            return web.Response(status=status, text=text)
         made = self.links.get(reference)
         return _answer(made[0]) if made else _error(4, 404)
 

@@ -145,10 +145,10 @@ async def test_a_link_of_another_amount_is_a_conflict(
     assert told in str(second.error)
     with Journal(path) as journal:
         journal.open()
-        # Never sent blindly: the next run looks it up first.
+        # Nothing was made for it, so it may be corrected; the next run looks it up first.
         assert {reference: state for reference, state, _ in journal.links()} == {
             "ORD-0": State.DONE,
-            "ORD-1": State.CLAIMED,
+            "ORD-1": State.FAILED,
         }
 
 

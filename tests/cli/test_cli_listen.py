@@ -347,7 +347,7 @@ def test_without_a_token_it_does_not_listen(
         )
 
 
-@pytest.mark.parametrize("token", ["", "Bearer secret-abc", "tökén-abc"])
+@pytest.mark.parametrize("token", ["Bearer secret-abc", "tökén-abc"])
 def test_a_token_that_cannot_be_one(token: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", "--port", "0", "--token", token]) == 2
     told = capsys.readouterr().err

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from plexypay_async.cli import journal, main
 from plexypay_async.cli.exits import UnusableInputError
-from plexypay_async.cli.open_files import allow_open_files
+from plexypay_async.cli.open_files import allow_open_files, require_open_files
 
 if sys.platform != "win32":
     import resource
@@ -19,9 +22,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a limit o
 EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"
 
 
-def run(limits: tuple[int, int], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    limits: tuple[int, int], *arguments: str, command: Sequence[str] = ("bulk-create", str(EXAMPLE))
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "bulk-create", str(EXAMPLE), *arguments],
+        [sys.executable, "-W", "error", "-m", "plexypay_async.cli", *command, *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -101,3 +106,45 @@ def test_a_limit_that_cannot_be_raised(
         UnusableInputError, match=r"needs 114 open files, .* is 100: .* --concurrency 36 or less"
     ):
         allow_open_files(50, adaptive=100)
+
+
+@pytest.mark.parametrize("limit", [5, 7, 15])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bulk-create", str(EXAMPLE), "--sandbox"],
+        ["bulk-create", str(EXAMPLE), "--journal", "no-such-folder/journal"],
+        ["reconcile", str(EXAMPLE), "--journal", str(EXAMPLE)],
+        ["journal", "purge", str(EXAMPLE)],
+        ["sandbox", "--port", "0"],
+        ["listen", "--port", "0", "--token", "whk_0123456789abcdef"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:1]),
+)
+def test_a_limit_below_what_any_command_needs_is_named(arguments: list[str], limit: int) -> None:
+    done = run((limit, limit), command=arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"plexypay: the limit of open files (ulimit -n) is {limit}, and no command can do with fewer than 16:"
+        " raise it with ulimit -n in the shell, or its hard limit in the system's settings\n"
+    )
+
+
+def test_it_is_raised_where_it_can_be(limits: list[tuple[int, int]]) -> None:
+    limits.append((7, 64))
+    require_open_files()
+    assert limits == [(7, 64), (16, 64)]
+
+
+def test_a_limit_that_is_met_later_is_named_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files", "a_module.py")
+
+    monkeypatch.setattr(journal, "run", fails)
+    assert main(["journal", "purge", "orders.journal"]) == 2
+    assert capsys.readouterr().err == (
+        "plexypay: too many open files: the limit of open files (ulimit -n) is too low: raise it with"
+        " ulimit -n in the shell, or its hard limit in the system's settings\n"
+    )

@@ -102,7 +102,9 @@ async def test_everything_that_can_be_reported(
         references = ("A", "B", "D", "CLAIMED", "LOST")
         journal.exchange([], [], [(index, name, b"") for index, name in enumerate(references)])
         journal.exchange(
-            [(name, made[name]["id"], made[name]) for name in ("A", "B", "D")], [("LOST", "refused")], []
+            [(name, made[name]["id"], made[name]) for name in ("A", "B", "D")],
+            [("LOST", "refused", None)],
+            [],
         )
     files.write("1,KZT,A", "2,KZT,B", "3,KZT,LOST", "6,KZT,CLAIMED", "8,KZT,NEW", "0,KZT,BAD", "9,KZT,")
     command = [sys.executable, "-W", "error", "-m", "plexypay_async.cli", "reconcile", str(files.orders)]

@@ -349,6 +349,27 @@ def test_another_amount_or_currency_is_a_conflict(
     assert served.references() == ["A", "B"]
 
 
+def test_a_conflict_can_be_corrected_under_a_journal(
+    orders: Path, served: ServedSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_journal = ["--journal", str(orders.with_suffix(".journal"))]
+    assert main(["bulk-create", str(orders)]) == 0
+    urls = [row["url"] for row in table(orders.with_name("orders.results.csv"))]
+    orders.write_text(ROWS.replace("1,KZT,A", "9,KZT,A"))
+    assert main(["bulk-create", str(orders), *with_journal]) == 1
+    assert outcomes(orders.with_name("orders.results.csv")) == ["failed", "recovered"]
+    orders.write_text(ROWS)
+    assert main(["reconcile", str(orders), *with_journal]) == 0
+    assert main(["bulk-create", str(orders), *with_journal]) == 0
+    rows = table(orders.with_name("orders.results.csv"))
+    assert [row["outcome"] for row in rows] == ["recovered", "journal"]
+    assert [row["url"] for row in rows] == urls
+    assert main(["reconcile", str(orders), *with_journal]) == 0
+    assert served.references() == ["A", "B"]
+    # A and B of the first run, and of the second; none of the last one.
+    assert served.count() == 4
+
+
 def test_repeats_that_are_meant_have_the_found_link(orders: Path, served: ServedSandbox) -> None:
     orders.write_text(ROWS + "1,KZT,A\n")
     for outcome in ("created", "recovered"):

@@ -303,4 +303,4 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert main(["sandbox", "--port", "0", "--database", str(path)]) == 2
     assert "is not an SQLite database" in capsys.readouterr().err
     assert main(["sandbox", "--port", "0", "--database", str(tmp_path / "no" / "links.sqlite")]) == 2
-    assert "no/links.sqlite: No such file or directory" in capsys.readouterr().err
+    assert "no/links.sqlite: there is no such folder" in capsys.readouterr().err

@@ -340,9 +340,7 @@ def test_a_file_that_breaks_while_it_is_reconciled(job: Job, served: ServedSandb
     assert f"cannot read {job.orders} to its end: Input/output error" in told.stderr
 
 
-@pytest.mark.parametrize(
-    "raised", [OSError(24, "Too many open files"), sqlite3.DatabaseError("is malformed")]
-)
+@pytest.mark.parametrize("raised", [OSError(5, "Input/output error"), sqlite3.DatabaseError("is malformed")])
 def test_what_breaks_elsewhere_is_one_line(
     job: Job,
     served: ServedSandbox,
@@ -402,7 +400,8 @@ def test_output_to_a_full_disk(job: Job, served: ServedSandbox) -> None:
             )
 
     ended = run("stdout", *job.arguments())
-    assert ended.returncode == 1
+    # The links are in the results.
+    assert ended.returncode == 0
     assert "cannot write to standard output: No space left on device; 3 links were created" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert outcomes(job.results) == ["created"] * 3

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import re
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 from . import bulk_create, journal, listen, reconcile, sandbox
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
-from .terminal import drop_output_that_fails, printable, show, tell
+from .parser import Parser
+from .terminal import drop_output_that_fails, show, tell
 
 __all__ = ["build_parser", "main"]
 
@@ -47,31 +46,9 @@ class _ShowVersion(argparse.Action):
         parser.exit()
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose help keeps its lines, and whose errors, which quote the arguments, are printable.
-
-    An option is written out: its beginning alone may be that of another one tomorrow.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def unknown(self, arguments: Sequence[str]) -> NoReturn:
-        """End with the error of arguments that the command does not have."""
-        known = re.findall(r"--[a-z][a-z-]*", self.format_help())
-        hints = ""
-        for name in (argument.partition("=")[0] for argument in arguments if argument.startswith("--")):
-            near = get_close_matches(name, known, n=1)
-            hints += f"; did you mean {near[0]} for {name}?" if near else ""
-        self.error(f"unrecognized arguments: {' '.join(arguments)}{hints}")
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the chosen command is in `run` of its result."""
-    parser = _Parser(
+    parser = Parser(
         prog="plexypay",
         description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
         epilog=_EXAMPLES,
@@ -86,7 +63,6 @@ def build_parser() -> argparse.ArgumentParser:
         ("listen", listen),
     ):
         subparser = commands.add_parser(name, help=command.SUMMARY)
-        subparser.set_defaults(parser=subparser)
         command.configure(subparser)
     return parser
 
@@ -101,9 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: After ``--help`` and ``--version`` (0), and for arguments that cannot be used (2).
     """
     try:
-        arguments, unknown = build_parser().parse_known_args(argv)
-        if unknown:
-            arguments.parser.unknown(unknown)
+        arguments = build_parser().parse_args(argv)
         if importlib.util.find_spec("rich") is None:
             tell(_MISSING_EXTRA)
             return Exit.UNUSABLE

@@ -114,6 +114,8 @@ def check_base_url(base_url: Any) -> str:
     """Refuse what is no base URL, and plain http to anywhere but this machine."""
     if not isinstance(base_url, str):
         raise ConfigurationError(f"base_url: expected a string, got {type(base_url).__name__}")
+    if not base_url.strip():
+        raise ConfigurationError(f"base_url: must not be empty; without it, {BASE_URL_VARIABLE} is asked")
     try:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port

@@ -245,7 +245,8 @@ class CreateOrRetrievePaymentLink(CreatePaymentLink):
         extra: Further fields of the body, under their wire names.
 
     Returns:
-        The `PaymentLink`, with this amount and currency; its `status` may be ``completed``.
+        The `PaymentLink`, with this amount and currency; its `status` may be ``paid``
+        (`PaymentLinkStatus.PAID`), so look at it before the customer is sent to its `url`.
 
     Raises:
         ConfigurationError: A value is of the wrong kind, or there is no order reference; nothing was sent.

@@ -87,6 +87,12 @@ exit codes:
   2    the input or the arguments cannot be used; no request was sent
   130  stopped by Ctrl-C (143: by SIGTERM)
 
+exit codes of --check:
+  0    every row could be sent
+  1    some could not, or repeat others (unless --allow-repeats is given), the last line has no line feed, so
+       that its last cell may be cut, or the file changed meanwhile
+  2    the input or the arguments cannot be used, or there is no row
+
 examples:
   plexypay bulk-create examples/links.csv --sandbox
   plexypay bulk-create orders.csv --check
@@ -191,7 +197,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=600.0,
         help="for one link, all its retries included (default: 600)",
     )
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run)
 
 
 def _is_above_0(number: float) -> bool:

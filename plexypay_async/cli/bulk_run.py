@@ -64,6 +64,8 @@ _AGAIN_WITHOUT = (
     "do not run the same file again as it is: rows without an order_reference would get a second link. Remove"
     " those that have a link first; of rows with one, the link is found"
 )
+_LOOK_FOR_THEM = "look for those without an order_reference in the list of links"
+_BEFORE_RUNNING = " before running them again; of those with one, the link is found then"
 
 _FINISH_TIMEOUT = 0.2
 """Seconds for what is under way after a signal: whoever presses Ctrl-C waits for a second at the most."""
@@ -256,8 +258,10 @@ class BulkRun:
         job.end(_stopped_by(received))
         if self.journal_path is not None and job.under_way:
             self._write(
-                f"plexypay: {_stopped_by(received)}: finishing the {job.under_way:,} under way, for"
-                f" {_FINISH_TIMEOUT_WITH_JOURNAL:.0f} seconds at the most; once more ends it at once"
+                f"plexypay: {_stopped_by(received)}:"
+                f" {_counted(job.under_way, 'row was taken and is', 'rows were taken and are')} not done: the"
+                f" job goes on with them for {_FINISH_TIMEOUT_WITH_JOURNAL:.0f} seconds at the most;"
+                " once more ends it at once"
             )
         return True
 
@@ -459,17 +463,21 @@ class BulkRun:
             tell(f"plexypay: {without_secret(line, job.secret)}")
         if unknown:
             which = f' ("unknown" in {where})' if where else f" ({job.unknown.named()})"
-            what_to_do = (
-                "look for their order references, or in the list of links, before running them again"
-                if self.journal_path is None
-                else "run the same command again, it looks for their order references first"
-            )
             tell(
                 f"plexypay: of {_counted(unknown, 'row', 'rows')}{which} it is not known whether there"
-                f" is a link: {what_to_do}"
+                f" is a link{self._told_of_unknown(job)}"
             )
         if not tally.done and job.ended_by is None:
             tell(f"plexypay: there is no row in {self.source.name}: nothing was sent; {_NO_ROW}")
+
+    def _told_of_unknown(self, job: BulkCreateJob) -> str:
+        """Return what to do about rows of which it is not known whether they have a link."""
+        if self.journal_path is not None:
+            return ": run the same command again, it looks for their order references first"
+        if self.no_references:
+            return f": {_LOOK_FOR_THEM}" + ("" if job.ended_by is not None else _BEFORE_RUNNING)
+        # What has ended a job is told with what to do about all of its rows.
+        return "" if job.ended_by is not None else f": {_AGAIN}"
 
 
 def _counted(number: int, one: str, more: str) -> str:

@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import re
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from . import bulk_create, journal, listen, reconcile, sandbox
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of, system_error
 from .open_files import require_open_files, too_many_open_files
+from .parser import Parser
 from .terminal import (
     drop_errors_that_fail,
-    drop_output,
     drop_output_that_fails,
     open_streams,
-    printable,
     tell,
-    write_output,
+    write_to_any_reader,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 __all__ = ["build_parser", "main"]
 
@@ -49,62 +43,19 @@ exit codes:
 """
 
 
-def _write(text: str) -> None:
-    """Write a text to standard output; that nobody reads it is no failure."""
-    try:
-        write_output(text)
-    except BrokenPipeError:
-        drop_output()
-
-
 class _ShowVersion(argparse.Action):
     """Print the installed version; it is looked up only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        _write(f"plexypay {version('plexypay')}\n")
+        write_to_any_reader(f"plexypay {version('plexypay')}\n")
         parser.exit()
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose help keeps its lines, and whose errors, which quote the arguments, are printable.
-
-    An option is written out: its beginning alone may be that of another one tomorrow.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def unknown(self, arguments: Sequence[str]) -> NoReturn:
-        """End with the error of arguments that the command does not have."""
-        known = re.findall(r"--[a-z][a-z-]*", self.format_help())
-        hints = ""
-        for name in (argument.partition("=")[0] for argument in arguments if argument.startswith("--")):
-            near = get_close_matches(name, known, n=1)
-            hints += f"; did you mean {near[0]} for {name}?" if near else ""
-        self.error(f"unrecognized arguments: {' '.join(arguments)}{hints}")
-
-    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        # The arguments of a command come here for its name, and again for themselves.
-        if not arg_string and action.nargs != argparse.PARSER and action.type is None:
-            raise argparse.ArgumentError(action, "it is empty: perhaps a variable of the shell is not set")
-        return super()._get_value(action, arg_string)
-
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Print the help; that it cannot be written is not passed over."""
-        if file is None:
-            _write(self.format_help())
-        else:
-            super().print_help(file)
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the chosen command is in `run` of its result."""
-    parser = _Parser(
+    parser = Parser(
         prog="plexypay",
         description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
         epilog=_EXAMPLES,
@@ -119,7 +70,6 @@ def build_parser() -> argparse.ArgumentParser:
         ("listen", listen),
     ):
         subparser = commands.add_parser(name, help=command.SUMMARY)
-        subparser.set_defaults(parser=subparser)
         command.configure(subparser)
     return parser
 
@@ -156,9 +106,7 @@ def _tell_lost_output() -> None:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        arguments, unknown = build_parser().parse_known_args(argv)
-        if unknown:
-            arguments.parser.unknown(unknown)
+        arguments = build_parser().parse_args(argv)
         if importlib.util.find_spec("rich") is None:
             tell(_MISSING_EXTRA)
             return Exit.UNUSABLE

@@ -21,7 +21,7 @@ def allow_open_files(concurrency: int | None, *, adaptive: int, per_link: int = 
     """Raise the limit of open files as far as a job needs it; return how many links may be under way.
 
     Args:
-        concurrency: Links under way at a time, where the user has said how many.
+        concurrency: Links under way at a time, where the user has said how many. One always may be.
         adaptive: How many it may be where not; where they do not fit, fewer are, which is told.
         per_link: Connections that this process has open for a link.
 
@@ -33,15 +33,18 @@ def allow_open_files(concurrency: int | None, *, adaptive: int, per_link: int = 
     allowed = _raise_limit(needed)
     if allowed is None or allowed >= needed:
         return links
-    fitting = (allowed - _OTHER_OPEN_FILES) // per_link
+    # So many other files are seldom open: whatever the limit is, one link at a time is tried.
+    fitting = max((allowed - _OTHER_OPEN_FILES) // per_link, 1)
+    if links <= fitting:
+        return links
     limit = f"{_LIMIT} is {allowed:,}"
     if concurrency is None:
-        fitting = max(fitting, 1)
         tell(f"plexypay: {limit}: no more than {_links(fitting)} under way at a time")
         return fitting
-    less = f", or give --concurrency {fitting} or less" if fitting > 0 else ""
+    less = str(fitting) if fitting == 1 else f"{fitting} or less"
     raise UnusableInputError(
-        f"--concurrency {concurrency} needs {needed:,} open files, and {limit}: {_MESSAGE_END}{less}"
+        f"--concurrency {concurrency} needs {needed:,} open files, and {limit}: {_MESSAGE_END}, or give"
+        f" --concurrency {less}"
     )
 
 

@@ -43,7 +43,7 @@ class RowOutcome(enum.StrEnum):
     FAILED = "failed"
     """There is no link."""
     UNKNOWN = "unknown"
-    """There may be a link, or there is one without a known URL: look for it before running the row again."""
+    """There may be a link, or there is one without a known URL; without a reference, look for it."""
     INVALID = "invalid"
     """The row was bad and not sent."""
 

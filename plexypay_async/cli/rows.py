@@ -19,7 +19,7 @@ import attrs
 from .._wire.messages import WireRequest
 from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, request_of, shown, text
-from .dialect import Dialect
+from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
 from .source import Line, Lines
 from .torn_rows import may_be_part, row_within
@@ -158,6 +158,8 @@ def _csv_rows(
 ) -> Iterator[Row | BadRow]:
     """Read the header, whose first line and its number are given, and return what reads the rows."""
     _refuse_other_formats(first, number)
+    if named is not None:
+        _refuse_other_separator(first, number, named)
     delimiter = named or _delimiter(first)
     lines.dialect = attrs.evolve(lines.dialect, delimiter=delimiter, named=named is not None)
     text = _Decoded(lines)
@@ -308,6 +310,20 @@ def _named_delimiter(line: bytes, number: int) -> str | None:
             f"line {number}: sep={shown(delimiter)} names no separator: write a comma or a semicolon"
         )
     return delimiter
+
+
+def _refuse_other_separator(header: bytes, number: int, named: str) -> None:
+    """Refuse a header that has another separator than the one that a line ``sep=`` above it names."""
+    unquoted = b"".join(header.split(b'"')[::2]).decode("utf-8", "replace")
+    found = max((mark for mark in DELIMITERS if mark != named), key=unquoted.count)
+    # Two columns are required, so a header of one cell is none.
+    if found in unquoted and not unquoted.strip().rstrip(named).count(named):
+        told, meant = ("a tab" if mark == "\t" else f'"{mark}"' for mark in (found, named))
+        remove = ", or remove it" if found in ",;" else ""
+        raise UnusableInputError(
+            f"line {number}: the header is separated by {told}, and the line sep= above it names {meant}:"
+            f" write the header's separator in that line{remove}"
+        )
 
 
 def _delimiter(header: bytes) -> str:

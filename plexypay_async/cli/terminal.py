@@ -31,6 +31,7 @@ __all__ = [
     "tell",
     "wrapped",
     "write_output",
+    "write_to_any_reader",
 ]
 
 
@@ -155,6 +156,14 @@ def write_output(text: str, *, flush: bool = True) -> None:
         raise
     except OSError as error:
         raise LostOutputError(error.errno, error.strerror) from None
+
+
+def write_to_any_reader(text: str) -> None:
+    """Write a text to standard output; that nobody reads it is no failure."""
+    try:
+        write_output(text)
+    except BrokenPipeError:
+        drop_output()
 
 
 def drop_output() -> None:

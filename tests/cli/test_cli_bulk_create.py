@@ -451,7 +451,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     [
         (
             ["--jornal", "x.journal"],
-            "unrecognized arguments: --jornal x.journal; did you mean --journal for --jornal?",
+            "unrecognized arguments: --jornal; did you mean --journal for --jornal?",
         ),
         (["--jornal=x"], "did you mean --journal for --jornal?"),
         (["--result", "x.csv"], "did you mean --results for --result?"),

@@ -185,7 +185,23 @@ def test_the_advice_names_the_rows_that_are_unknown(
     assert main(["bulk-create", str(path), *arguments]) == 1
     told = capsys.readouterr().err
     named = f'("unknown" in {results})' if results.exists() else "(lines 2-3)"
-    assert f"plexypay: of 2 rows {named} it is not known whether there is a link: look for" in told
+    assert f"plexypay: of 2 rows {named} it is not known whether there is a link: a run of the" in told
+    assert "a run of the same file again looks up each order reference" in told
+    assert "before running" not in told
+
+
+@pytest.mark.parametrize("column", ["", ",order_reference"])
+def test_the_advice_for_rows_without_a_reference_is_to_look_for_them(
+    column: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "orders.csv"
+    cell = "," if column else ""
+    path.write_text(f"amount,currency{column}\n" + f"5,KZT{cell}\n" * 5)
+    arguments = ["--sandbox", "--timeout", "1", "--concurrency", "1", "--fault", "hang=true,times=2"]
+    assert main(["bulk-create", str(path), "--no-references", *arguments]) == 1
+    told = capsys.readouterr().err
+    assert "not known whether there is a link: look for those without an order_reference in the list" in told
+    assert "the same file again" not in told
 
 
 def test_a_reason_is_the_root_of_what_was_met() -> None:

@@ -190,9 +190,12 @@ def test_with_a_journal_what_is_under_way_is_finished(
     created = served.count()
     assert 64 <= created < count
     assert outcomes(results) == ["created"] * created
-    under_way = re.search(r"finishing the (\d+) under way, for 30 seconds at the most", error)
-    assert under_way is not None
-    assert 1 <= int(under_way[1]) <= 64
+    taken = re.search(
+        r"(\d+) rows? (?:was|were) taken and (?:is|are) not done: the job goes on with them for 30 seconds",
+        error,
+    )
+    assert taken is not None
+    assert 1 <= int(taken[1]) <= 64
     assert f"{created} links were created, and the rows after line {created + 1} were not attempted" in error
     assert "run the same command again: it goes on where it stopped" in error
     assert "second link" not in error
@@ -215,7 +218,7 @@ def test_a_second_signal_does_not_wait(
         wait_until_created(process, results, 3)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert "finishing the" in next_line(process.stderr)
+        assert "the job goes on with them for" in next_line(process.stderr)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.3)
         sent = time.monotonic()
@@ -250,6 +253,7 @@ def test_what_does_not_end_is_left_to_the_next_run(tmp_path: Path, served: Serve
     found = outcomes(tmp_path / "results.csv")
     assert set(found) == {"unknown", "failed"}
     assert found.count("unknown") == 8
+    assert f": {len(found)} rows were taken and are not done: the job goes on with them for 0 sec" in error
     assert f"{found.count('failed')} rows before that were read and not sent either" in error
 
 

@@ -87,10 +87,22 @@ def test_how_many_links_fit(
     assert limits[-1] == (soft, limit[1])
 
 
-def test_a_limit_in_which_no_link_fits(limits: list[tuple[int, int]]) -> None:
-    limits.append((64, 64))
-    with pytest.raises(UnusableInputError, match=r"ulimit -n\) is 64: raise it with .* settings$"):
-        allow_open_files(5, adaptive=100)
+@pytest.mark.parametrize(("limit", "most"), [(12, "1"), (64, "1"), (65, "1"), (66, "2 or less")])
+def test_one_link_fits_into_any_limit(limits: list[tuple[int, int]], limit: int, most: str) -> None:
+    limits.append((limit, limit))
+    for links in range(1, int(most[0]) + 1):
+        assert allow_open_files(links, adaptive=100) == links
+    with pytest.raises(
+        UnusableInputError,
+        match=rf"ulimit -n\) is {limit}: raise it with .* settings, or give --concurrency {most}$",
+    ):
+        allow_open_files(int(most[0]) + 1, adaptive=100)
+
+
+@pytest.mark.parametrize("limit", [32, 64])
+def test_one_link_at_a_time_can_be_made_under_a_low_limit(limit: int) -> None:
+    done = run((limit, limit), "--sandbox", "--concurrency", "1")
+    assert (done.returncode, "ulimit" in done.stderr) == (0, False)
 
 
 def test_a_limit_that_cannot_be_raised(

@@ -272,6 +272,10 @@ async def test_rows_are_what_the_server_proves(
             assert "4 rows met this" in job.error
         assert ("it is not known whether there is a link" in job.error) == bool(counts["unknown"])
         if not journalled:
+            # The advice is told once, and nothing else speaks against it.
+            advice = "a run of the same file again looks up each order reference"
+            assert job.error.count(advice) == bool(counts["unknown"] or counts["created"])
+            assert "before running" not in job.error
             return
         with Journal(job.journal) as journal:
             journal.open()
@@ -287,6 +291,20 @@ async def test_rows_are_what_the_server_proves(
     assert (code, len(results)) == (0, COUNT)
     assert sorted(again.links) == sorted(REFERENCES)
     assert {len(made) for made in again.links.values()} == {1}
+
+
+async def test_a_stopped_job_without_references_has_one_advice(tmp_path: Path) -> None:
+    job = Job(tmp_path, journalled=False)
+    async with Orders("before the work").serving() as server:
+        url = f"http://127.0.0.1:{server.port}"
+        code, results = await job.run(
+            url, *FOUR, "--no-references", when=lambda: server.received.total() >= 4
+        )
+    assert (code, Counter(row["outcome"] for row in results.values())["unknown"]) == (143, 4)
+    assert job.error.count("do not run the same file again as it is") == 1
+    assert "whether there is a link: look for those without an order_reference in the list" in job.error
+    assert "before running" not in job.error
+    assert "no second link" not in job.error
 
 
 @pytest.mark.parametrize("journalled", [False, True], ids=["plain", "journal"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import pickle
+import re
 import types
 import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import attrs
@@ -31,6 +33,7 @@ from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse, read_json, seconds_to_wait
 from plexypay_async.api.fields import Model, OpenEnum, wire_name
 from plexypay_async.api.index import every_declaration
+from plexypay_async.api.links import PaymentLinkStatus
 from plexypay_async.api.operation import Listing, Operation
 from plexypay_async.api.replay import Replay
 from plexypay_async.pagination import PageBody
@@ -432,3 +435,15 @@ def test_a_retry_after_is_never_negative_nor_raises(header: str) -> None:
     seconds = seconds_to_wait(header)
 
     assert seconds is None or seconds >= 0
+
+
+def test_every_status_that_a_docstring_promises_is_one() -> None:
+    """A caller who compares with another text would take a paid link for an unpaid one."""
+    root = Path(__file__).parents[2]
+    named = [
+        status
+        for path in root.glob("plexypay_*/**/*.py")
+        for status in re.findall(r"`status` may be\s+``(\w+)``", path.read_text("utf-8"))
+    ]
+    assert named
+    assert set(named) <= {status.value for status in PaymentLinkStatus}

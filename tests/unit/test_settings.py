@@ -106,7 +106,8 @@ def test_base_urls(given: str, kept: str) -> None:
     [
         (5, "expected a string"),
         (b"https://api.plexypay.com", "expected a string"),
-        ("", "expected https://HOST"),
+        ("", "base_url: must not be empty; without it, PLEXYPAY_BASE_URL is asked"),
+        (" \n", "base_url: must not be empty"),
         ("api.plexypay.com", "expected https://HOST"),
         ("https://", "expected https://HOST"),
         ("https:///v1", "expected https://HOST"),

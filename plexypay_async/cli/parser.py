@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from .help_text import HelpFormatter
 from .terminal import printable, write_to_any_reader
@@ -33,7 +33,9 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(parser=self)
         self._given: list[str] = []
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it takes all that they do
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
         """Read arguments; those that the parser does not have are its own error, not that of its caller."""
         self._given = list(sys.argv[1:] if args is None else args)
         try:
@@ -101,8 +103,9 @@ class Parser(argparse.ArgumentParser):
 
     def _commands(self) -> Iterator[Parser]:
         for action in self._actions:
-            if isinstance(action.choices, dict):
-                yield from action.choices.values()
+            choices = cast("Any", action.choices)
+            if isinstance(choices, dict):
+                yield from cast("dict[str, Parser]", choices).values()
 
     def _below(self) -> Iterator[Parser]:
         for command in self._commands():

@@ -348,7 +348,7 @@ class BulkRun:
                 problems.add(row.line, row.explanation)
             elif row.ends_open:
                 wrong += strict or row.may_be_part
-                problems.add(row.line, CUT_OFF)
+                problems.add(row.line, CUT_OFF if strict else f"warning: {CUT_OFF}")
             elif row.repeats is not None and not self.allow_repeats:
                 problems.add(row.line, _REPEATS.format(row.repeats))
         problems.tell_hidden("")

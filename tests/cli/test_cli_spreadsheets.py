@@ -143,10 +143,11 @@ def test_of_a_text_that_no_results_have_the_first_apostrophe_is_taken_off(text: 
 @pytest.mark.parametrize("part", [";", '"', " ", "; ", "'", ";'", ";=", ";'=", '";', "\n", ' "'])
 def test_a_long_cell_takes_no_long_time(part: str) -> None:
     text = "'" + part * (400_000 // len(part)) + "x"
-    began = time.perf_counter()
+    began = time.process_time()
     with_marks(text)
     without_marks(text)
-    assert time.perf_counter() - began < 2
+    # It takes a second at the most; a pattern that looked from each place to the end would take minutes.
+    assert time.process_time() - began < 20
 
 
 def test_references_that_differ_by_an_inner_apostrophe_have_links_of_their_own(

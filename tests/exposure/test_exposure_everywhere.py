@@ -256,13 +256,16 @@ def test_a_partition_whose_key_raises_hides_every_row(kind: type[BaseException])
 
 @contextmanager
 def _interrupted(kind: type[BaseException], after: float) -> Iterator[None]:
-    """Let a signal's handler raise in the main thread."""
+    """Let a signal's handler raise in the main thread.
+
+    The event loop logs what is raised within a callback: then the signal comes again.
+    """
 
     def handle(*_: object) -> None:
         raise kind("a signal came")
 
     before = signal.signal(signal.SIGALRM, handle)
-    signal.setitimer(signal.ITIMER_REAL, after)
+    signal.setitimer(signal.ITIMER_REAL, after, 1.0)
     try:
         yield
     finally:

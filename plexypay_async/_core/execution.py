@@ -10,9 +10,10 @@ from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import PlexyPayError
 from ..settings import Settings
-from .admission import Limits
+from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
 from .deadlines import Deadlines
+from .gate import Gate
 from .recovery import Recovery
 from .retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .sending import Sending
@@ -37,6 +38,10 @@ class Connections(Protocol):
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
         """Return the queue of bulk jobs for the client's one retry budget."""
+        ...
+
+    def gate(self, budget: RetryBudget) -> Gate:
+        """Return the gate of single calls, for the client's one retry budget."""
         ...
 
     async def send(
@@ -95,7 +100,7 @@ class Execution:
         self.transport = transport
         self.budget = budget
         self.recovery = Recovery() if recovery is None else recovery
-        self.limits = Limits(budget, settings.timeout, settings.retry.max_attempts)
+        self.limits = SingleLimits(settings, budget, transport)
         """What bounds single calls."""
         self.options = transport.options(settings)
         """What the settings mean to the transport."""

@@ -49,10 +49,10 @@ class RetryPolicy:
     The pauses double from `base` seconds up to `cap`, each with full jitter: eight attempts pause 26 s on
     average and 52 s at most. Whether a failure may be repeated at all is the operation's replay class.
 
-    Where everything that a client sends has failed on end (five times, and as often as it has requests under
-    way), its single calls stop asking: two a second go out as probes, and the first answer that shows that
-    the server works, a 404 too, lets the others go on. Bulk jobs always wait so, by what their own requests
-    have met.
+    Where everything that a client sends has failed for a second (five times on end, and as often as it has
+    requests under way; at once where it was fifty), its single calls stop asking: two a second go out as
+    probes, and the first answer that shows that the server works, a 404 too, lets the others go on. Bulk jobs
+    always wait so, by what their own requests have met.
 
     Args:
         max_attempts: How often the operation itself is sent; 1 never repeats it. Look-ups after a lost answer

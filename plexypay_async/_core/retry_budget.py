@@ -28,6 +28,9 @@ PROBE_INTERVAL = 0.5
 """Seconds between two probes: at most two a second."""
 OUTAGE_AFTER = 5
 """So many failures on end, and twice as many as there are calls under way, mean that nothing works."""
+OUTAGE_LASTS, MANY = 1.0, 50
+"""To single calls they mean it after so many seconds, or at once where there are so many: a call alone may
+have spent its attempts in milliseconds, if it was told to pause no longer."""
 JOB_SHARE = 3
 """A client's bulk jobs have a third of the tokens that its single calls have."""
 JOB_REFUND = 0.6
@@ -153,7 +156,7 @@ class RetryBudget(TokenBucket):
 
     def _worked(self, tokens: int) -> None:
         lasted = self.failures_on_end >= OUTAGE_AFTER and (
-            time.monotonic() - self._failing_since >= PROBE_INTERVAL
+            time.monotonic() - self._failing_since >= OUTAGE_LASTS
         )
         super().give(tokens)
         if self.holding:
@@ -191,10 +194,11 @@ class RetryBudget(TokenBucket):
         """
         if self.failures_on_end < max(OUTAGE_AFTER, under_way):
             return False
-        if not self._is_stale(time.monotonic()):
-            return True
-        self.failures_on_end = 0
-        return False
+        now = time.monotonic()
+        if self._is_stale(now):
+            self.failures_on_end = 0
+            return False
+        return self.failures_on_end >= MANY or now - self._failing_since >= OUTAGE_LASTS
 
     def until_probe(self) -> float:
         """Return the seconds until the next probe may go out: half a second after the one before."""

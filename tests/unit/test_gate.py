@@ -180,6 +180,7 @@ async def test_a_turn_that_is_cancelled_is_the_next_ones(scene: Scene) -> None:
     # It has its turn, and is cancelled before it knows.
     timer._run()
     scene.waiting[0].cancel()
+    await turns()
     await scene.clock.move()
     assert scene.waiting[0].cancelled()
     assert scene.waiting[1].done()

@@ -49,8 +49,8 @@ class RetryPolicy:
     The pauses double from `base` seconds up to `cap`, each with full jitter: eight attempts pause 26 s on
     average and 52 s at most. Whether a failure may be repeated at all is the operation's replay class.
 
-    Where everything that a client sends has failed for a second (five times on end, and as often as it has
-    requests under way; at once where it was fifty), its single calls stop asking: two a second go out as
+    Where everything that a client sends has failed for two seconds, five times on end and as often as it has
+    requests under way (or fifty times, however soon), its single calls stop asking: two a second go out as
     probes, and the first answer that shows that the server works, a 404 too, lets the others go on. Bulk jobs
     always wait so, by what their own requests have met.
 

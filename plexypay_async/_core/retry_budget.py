@@ -28,9 +28,9 @@ PROBE_INTERVAL = 0.5
 """Seconds between two probes: at most two a second."""
 OUTAGE_AFTER = 5
 """So many failures on end, and twice as many as there are calls under way, mean that nothing works."""
-OUTAGE_LASTS, MANY = 1.0, 50
+OUTAGE_LASTS, MANY = 2.0, 50
 """To single calls they mean it after so many seconds, or at once where there are so many: a call alone may
-have spent its attempts in milliseconds, if it was told to pause no longer."""
+spend its attempts in a moment, if it was told to make short pauses."""
 JOB_SHARE = 3
 """A client's bulk jobs have a third of the tokens that its single calls have."""
 JOB_REFUND = 0.6

@@ -34,8 +34,10 @@ from .scripted import (
     LINKS,
     NOT_FOUND,
     SHORT,
+    Answer,
     Script,
-    Step,
+    fitting,
+    link,
     scripted,
 )
 
@@ -121,14 +123,13 @@ async def test_one_attempt_is_one_attempt_in_an_outage_too() -> None:
 
 
 @pytest.mark.usefixtures("soon")
-@pytest.mark.parametrize("answer", [FOUND, NOT_FOUND])
-async def test_any_answer_that_shows_that_the_server_works_ends_it(answer: Step) -> None:
+@pytest.mark.parametrize("answer", [Answer(200, link()), NOT_FOUND])
+async def test_any_answer_that_shows_that_the_server_works_ends_it(answer: Answer) -> None:
     async with in_outage() as (plexy, script, waiting):
         others = [asyncio.create_task(create(plexy, f"ORD-{number}")) for number in range(60)]
         await asyncio.sleep(0.05)
         assert plexy.failing is not None
-        script.on("GET *", answer)
-        script.on(POST, CREATED)
+        script.on("*", lambda seen: fitting(CREATED, seen) if seen.method == "POST" else answer)
         assert all(isinstance(link, PaymentLink) for link in await asyncio.gather(*others))
         await asyncio.gather(waiting, return_exceptions=True)
         assert plexy.failing is None

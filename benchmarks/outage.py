@@ -1,7 +1,6 @@
 """Single creates through an outage: what is lost, what the server has to bear, and how soon all is well again.
 
-``python -m benchmarks.outage KIND SECONDS [CALLERS] [READ_TIMEOUT]`` measures once, with so many callers in a
-loop; ``python -m benchmarks.outage blip KIND SECONDS [CALLS]`` with so many creates at once.
+`benchmarks.suite.outage` has the cases.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections import Counter
 from plexypay_async import AsyncPlexyPay, Outcome, PlexyPayError
 
 from .cases import Figures
-from .outage_server import Outages, Report, served
+from .outage_server import Outages, Report
 
 LATENCY = 0.2
 WARM_UP, AFTERWARDS = 3.0, 5.0
@@ -66,13 +65,21 @@ async def blip(url: str, outages: Outages, kind: str, seconds: float, calls: int
         began = time.perf_counter()
         await asyncio.gather(*(tally.create(plexy) for _ in range(calls)))
         taken = time.perf_counter() - began
-    return figures(outages.report(), tally, "blip") | {"seconds": taken}
+    # By this clock, for the server may have ended it before it was asked for all of them.
+    return figures(outages.report(), tally) | {"after": max(0.0, taken - seconds)}
 
 
 async def outage(
-    url: str, outages: Outages, kind: str, seconds: float, callers: int, read_timeout: float = 30.0
+    url: str,
+    outages: Outages,
+    kind: str,
+    seconds: float,
+    callers: int,
+    read_timeout: float = 30.0,
+    around: tuple[float, float] = (WARM_UP, AFTERWARDS),
 ) -> Figures:
     """Let so many callers create one link after the other, through an outage and a little longer."""
+    warm_up, afterwards = around
     tally, ended = Tally(), False
 
     async def caller() -> None:
@@ -81,60 +88,43 @@ async def outage(
 
     async with client(url, read_timeout) as plexy:
         tasks = [asyncio.create_task(caller()) for _ in range(callers)]
-        await asyncio.sleep(WARM_UP)
+        await asyncio.sleep(warm_up)
         await asyncio.to_thread(outages.begin, kind, seconds)
-        await asyncio.sleep(seconds + AFTERWARDS)
+        await asyncio.sleep(seconds + afterwards)
         ended = True
         await asyncio.gather(*tasks)
-    return figures(outages.report(), tally, "outage")
+    report = outages.report()
+    since = min(2.0, warm_up / 2)
+    rate = sum(report.began - since <= at < report.began for at in report.arrived) / since
+    return figures(report, tally) | {
+        "rate": rate,
+        "after": full_after(report.arrived, report.ended, rate, afterwards),
+    }
 
 
-def figures(report: Report, tally: Tally, shape: str) -> Figures:
+def figures(report: Report, tally: Tally) -> Figures:
     """Return what a run has come to."""
     began, ended = report.began, report.ended
     lost = sum(tally.lost.values())
     if lost:
         print(dict(tally.lost), file=sys.stderr)
-    found: Figures = {
+    held = [at for at in report.arrived if began + ONSET <= at < ended]
+    # In any second that begins with a request.
+    most = max((bisect.bisect_left(held, at + 1) - number for number, at in enumerate(held)), default=0)
+    return {
+        "done": tally.done,
         "lost": lost,
         "unknown": tally.unknown,
         "twice": report.twice,
-        "done": tally.done,
         "onset": sum(began <= at < began + ONSET for at in report.arrived),
+        "most": most,
     }
-    held = [at for at in report.arrived if began + ONSET <= at < ended]
-    if ended - began > ONSET:
-        # The most in any second that begins with a request.
-        found["most"] = max(
-            (bisect.bisect_left(held, at + 1) - number for number, at in enumerate(held)), default=0
-        )
-    if shape == "outage":
-        before = sum(began - 2 <= at < began for at in report.arrived) / 2
-        found |= {"before": before, "full_after": full_after(report.arrived, ended, before)}
-    return found
 
 
-def full_after(arrived: list[float], ended: float, rate: float) -> float:
+def full_after(arrived: list[float], ended: float, rate: float, afterwards: float) -> float:
     """Return the seconds after which half a second has all of the rate; those that were looked at if none."""
     bins = Counter(int((at - ended) / BIN) for at in arrived if at >= ended)
-    most = int(AFTERWARDS / BIN) - WINDOW
-    for first in range(most):
+    for first in range(int(afterwards / BIN) - WINDOW):
         if sum(bins[first + number] for number in range(WINDOW)) >= FULL * rate * BIN * WINDOW:
             return first * BIN
-    return AFTERWARDS
-
-
-def measured(shape: str, kind: str, seconds: float, calls: int, read_timeout: float = 30.0) -> Figures:
-    """Measure once, against a server in a process of its own."""
-    with served(LATENCY) as (url, outages):
-        if shape == "blip":
-            return asyncio.run(blip(url, outages, kind, seconds, calls))
-        return asyncio.run(outage(url, outages, kind, seconds, calls, read_timeout))
-
-
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    shape = given.pop(0) if given[0] == "blip" else "outage"
-    kind, seconds = given[0], float(given[1])
-    calls = int(given[2]) if len(given) > 2 else 500
-    print(shape, kind, measured(shape, kind, seconds, calls, *map(float, given[3:])))
+    return afterwards

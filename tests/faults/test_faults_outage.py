@@ -295,4 +295,4 @@ async def test_half_a_minute_loses_none_and_costs_the_server_little(kind: str) -
         found = await outage(url, outages, kind, 30.0, 500)
     assert found["lost"] == found["unknown"] == found["twice"] == 0
     assert found["most"] <= 10
-    assert found["full_after"] <= 2.0
+    assert found["after"] <= 2.0

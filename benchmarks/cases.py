@@ -15,17 +15,8 @@ Figures: TypeAlias = dict[str, float]
 """What one run has shown, by name."""
 
 NAMES = (
-    "create",
-    "sync",
-    "listing",
-    "bulk",
-    "million",
-    "capacity",
-    "faults",
-    "outage",
-    "codec",
-    "layers",
-    "imports",
+    *("create", "sync", "listing", "bulk", "million", "capacity", "faults", "outage"),
+    *("codec", "layers", "imports"),
 )
 """The benchmarks, in the order in which they run; each is a module of `benchmarks.suite`."""
 

@@ -1,4 +1,4 @@
-"""Single creates through an outage: what is lost, what the server has to bear, and how soon all is well again.
+"""Single creates through an outage: what is lost, what the server has to bear, how soon all is well again.
 
 `benchmarks.suite.outage` has the cases.
 """

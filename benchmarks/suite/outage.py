@@ -31,9 +31,9 @@ def blip_name(kind: str, seconds: float) -> str:
     return f"500 at once, {seconds:g} s of {kind}"
 
 
-def outage_name(kind: str) -> str:
+def outage_name(kind: str, seconds: float = 30.0) -> str:
     """Return the name of the case of an outage."""
-    return f"500 in a loop, 30 s of {kind}"
+    return f"500 in a loop, {seconds:g} s of {kind}"
 
 
 def cases(scale: Scale) -> list[Case]:
@@ -53,7 +53,7 @@ def cases(scale: Scale) -> list[Case]:
     ]
     outages = [
         Case(
-            outage_name(kind),
+            outage_name(kind, seconds),
             (Contender(OURS),),
             {"shape": "outage", "kind": kind, "seconds": seconds, "calls": calls, "around": around},
             behaviour=None,

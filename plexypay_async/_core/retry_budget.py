@@ -192,7 +192,7 @@ class RetryBudget(TokenBucket):
         Args:
             under_way: How many requests are.
         """
-        if self.failures_on_end < max(OUTAGE_AFTER, under_way):
+        if self.failures_on_end < max(OUTAGE_AFTER, min(under_way, MANY)):
             return False
         now = time.monotonic()
         if self._is_stale(now):

@@ -226,8 +226,17 @@ async def test_a_few_failures_mean_an_outage_when_they_have_lasted(scene: Scene)
 
 
 async def test_fewer_failures_than_requests_under_way_mean_none(scene: Scene) -> None:
-    scene.slots.free -= 60
-    scene.fail(59)
+    scene.slots.free -= 30
+    scene.fail(29)
+    scene.clock.now += OUTAGE_LASTS
+    assert not scene.gate.is_shut()
+    scene.fail(1)
+    assert scene.gate.is_shut()
+
+
+async def test_many_failures_mean_one_at_once_however_many_are_under_way(scene: Scene) -> None:
+    scene.slots.free -= 100
+    scene.fail(MANY - 1)
     assert not scene.gate.is_shut()
     scene.fail(1)
     assert scene.gate.is_shut()

@@ -593,6 +593,8 @@ class Call(Generic[R]):
             log.debug("%s: attempt %d failed (%s); pausing %.3f s", record.name, record.sent, error, wait)
             await asyncio.sleep(wait)
         elif retry_after is not None:
+            if self._now() + wait >= self._watch.deadline and not admission.gives_back:
+                raise record.final(record.last(error))
             await asyncio.sleep(wait)
         if admission.is_outage():
             await self._outlast(error, is_paid=is_paid, is_repeat=is_repeat)

@@ -87,6 +87,10 @@ class Gate:
         """Let some of those that wait go on: the server has answered."""
         self._admit(FIRST if ends_outage else FOR_EACH)
 
+    def abandon(self) -> None:
+        """Be no gate at which anybody waits: its event loop is another process's."""
+        self._budget.holding.discard(self)
+
     def close(self) -> None:
         """Stop the timer, and let all that wait now or later find that the client is closed."""
         self._closed = True

@@ -146,6 +146,11 @@ class HTTPConnections:
             self.loop.is_closed() or self._session.closed or (self._given is not None and self._given.closed)
         )
 
+    def leave_gate(self) -> None:
+        """Let nobody look after those that wait at the gate: a fork has left them to the parent."""
+        if self._gate is not None:
+            self._gate.abandon()
+
     def forget(self) -> None:
         """Leave the session, whose loop is closed, to the garbage collector."""
         self.loop.set_exception_handler(_ignore)

@@ -322,3 +322,13 @@ async def test_a_calm_budget_is_left_alone(scene: Scene) -> None:
     assert not budget.is_calm
     budget.give(0)
     assert (budget.is_calm, budget.failures_on_end) == (True, 0)
+
+
+async def test_after_a_fork_nobody_waits_at_the_parents_gate(scene: Scene) -> None:
+    scene.fail()
+    await scene.calls(1)
+    scene.gate.abandon()
+    scene.budget.give(0)
+    assert scene.budget.is_calm
+    scene.gate.close()
+    await turns()

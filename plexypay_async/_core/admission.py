@@ -10,19 +10,17 @@ operation may be broken where links are made.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
 from .concurrency import ConcurrencyLimit
 from .decision import is_trouble
 from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
-from .slots import running_loop
 
 if TYPE_CHECKING:
     from .._wire.messages import WireResponse
     from ..errors import PlexyPayError
     from ..settings import Settings
-    from .execution import Transport
     from .gate import Gate
     from .retry_budget import RetryBudget
 
@@ -46,27 +44,16 @@ class SingleLimits(Limits):
     Args:
         settings: The client's.
         budget: The client's retry budget.
-        transport: Where the gate of the running event loop is found.
+        gate: Returns the gate of the running event loop; raises `ConfigurationError` if the client is closed.
     """
 
     budget: RetryBudget
 
-    def __init__(self, settings: Settings, budget: RetryBudget, transport: Transport) -> None:
+    def __init__(self, settings: Settings, budget: RetryBudget, gate: Callable[[], Gate]) -> None:
         super().__init__(budget, settings.timeout, settings.retry.max_attempts)
         self.waits = settings.retry.outage == "wait"
         """Whether a call waits for the end of an outage, and for the retry budget; else it fails at once."""
-        self._transport = transport
-
-    def gate(self) -> Gate:
-        """Return the gate of the running event loop.
-
-        Raises:
-            ConfigurationError: The client is closed.
-        """
-        connections = self._transport.opened(running_loop())
-        if connections is None:
-            raise ConfigurationError("this client is closed")
-        return connections.gate(self.budget)
+        self.gate = gate
 
 
 class JobLimits(Limits):

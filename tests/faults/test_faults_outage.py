@@ -192,6 +192,15 @@ async def test_the_deadline_of_a_call_that_was_refused_leaves_it_undone() -> Non
 
 
 @pytest.mark.usefixtures("one_probe")
+async def test_those_that_wait_for_a_connection_are_not_sent_into_it() -> None:
+    async with scripted({"*": CODE_1}, timeout=2.0, max_connections=1) as (plexy, script):
+        errors = await asyncio.gather(*(failure(create(plexy, f"ORD-{number}")) for number in range(30)))
+        assert script.count() <= 8
+    assert {type(error) for error in errors} == {DeadlineExceededError}
+    assert sum(error.outcome is Outcome.NOT_SENT for error in errors) >= 22
+
+
+@pytest.mark.usefixtures("one_probe")
 async def test_closing_the_client_ends_those_that_wait() -> None:
     async with in_outage() as (plexy, script, waiting):
         new = asyncio.create_task(create(plexy))

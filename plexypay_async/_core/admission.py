@@ -98,8 +98,6 @@ class SingleAdmission:
     """Whether it has waited for its next request, or its probe, and need not do so again."""
     _debt = 0
 
-    limits: SingleLimits
-
     def __init__(self, limits: SingleLimits) -> None:
         self.limits = limits
 

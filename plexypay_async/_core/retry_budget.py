@@ -129,7 +129,7 @@ class RetryBudget(TokenBucket):
         """The gates at which calls wait."""
         self.next_probe = 0.0
         """The time before which no gate lets another probe out."""
-        self._refilled_at = self._failing_since = self._tested_at = 0.0
+        self._refilled_at = self._failing_since = self._tested_at = time.monotonic()
 
     def take(self, tokens: int) -> bool:
         """Take tokens for a retry; False where there are not enough."""

@@ -36,6 +36,7 @@ from .scripted import (
     SHORT,
     Answer,
     Script,
+    code,
     fitting,
     link,
     scripted,
@@ -112,6 +113,16 @@ async def test_a_look_up_outlasts_as_many(outage: Any) -> None:
     async with scripted(routes, retry=attrs.evolve(SHORT, outage=outage)) as (plexy, script):
         assert isinstance(await create(plexy), PaymentLink)
         assert script.counts == {POST: 1, f"GET {BY_REFERENCE}/ORD-1": FOR_LONG + 1}
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_wait_past_the_deadline_is_given_up_at_once_in_an_outage_too() -> None:
+    for_long = code(1, 503, Retry_After="60")
+    async with scripted({"*": [*[CODE_1] * 5, for_long]}) as (plexy, script):
+        error = await failure(retrieve(plexy))
+        assert isinstance(error, ServiceUnavailableError)
+        assert error.retry_after == 60.0
+        assert script.count() == 6
 
 
 @pytest.mark.usefixtures("soon")

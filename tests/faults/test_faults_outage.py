@@ -28,6 +28,7 @@ from plexypay_async._core.gate import Gate
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
+    CODE_2,
     CREATED,
     DROP,
     FOUND,
@@ -36,9 +37,12 @@ from .scripted import (
     SHORT,
     Answer,
     Script,
+    Seen,
+    Step,
     code,
     fitting,
     link,
+    page,
     scripted,
 )
 
@@ -164,6 +168,21 @@ async def test_one_broken_operation_holds_no_other_up(monkeypatch: pytest.Monkey
         assert {type(call.result()) for call in broken} == {ServiceUnavailableError}
     assert made
     assert waits == []
+
+
+@pytest.mark.usefixtures("soon")
+async def test_look_ups_that_are_answered_show_that_the_server_works() -> None:
+    """Creates alone fail, so their attempts count as ever."""
+
+    def look_up(seen: Seen) -> Step:
+        return Answer(200, link("KNOWN")) if seen.path.endswith("/KNOWN") else NOT_FOUND
+
+    routes = {POST: CODE_2, LOOK_UPS: look_up, f"GET {LINKS}": page(link("KNOWN"))}
+    async with scripted(routes, timeout=20.0) as (plexy, script):
+        for number in range(2):
+            error = await failure(create(plexy, f"ORD-{number}"))
+            assert not isinstance(error, DeadlineExceededError)
+        assert script.count(POST) == 2 * SHORT.max_attempts
 
 
 # --------------------------------------------------------------------------------------- what is said then

@@ -298,12 +298,14 @@ async def test_the_first_success_ends_it_where_none_waits() -> None:
 
 
 @pytest.mark.usefixtures("soon")
-async def test_waiting_for_a_transaction_outlasts_it() -> None:
+async def test_waiting_for_a_transaction_outlasts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Most of its questions come between two probes.
+    monkeypatch.setattr("plexypay_async._core.retry_budget.PROBE_INTERVAL", 0.3)
     paid = {"id": "tx_1", "status": "charged", "amount": 1, "currency": "KZT"}
     async with scripted({"*": CODE_1}, retry=AT_ONCE) as (plexy, script):
         await failure(retrieve(plexy))
         waiting = asyncio.create_task(plexy.transactions.wait(id="tx_1", timeout=20.0, interval=0.01))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         script.on("*", attrs.evolve(FOUND, body=paid))
         assert (await waiting).id == "tx_1"
 

@@ -234,11 +234,12 @@ async def test_an_honest_refusal_gives_back_what_a_success_does(answer: Any) -> 
 
 
 @pytest.mark.usefixtures("_no_refill")
-async def test_a_refusal_by_a_server_that_does_not_work_gives_nothing_back() -> None:
+@pytest.mark.parametrize("answer", [CODE_1, Answer(502, b"<html>"), Answer(503, b"<html>")])
+async def test_a_refusal_by_a_server_that_does_not_work_gives_nothing_back(answer: Answer) -> None:
     policy = RetryPolicy(max_attempts=2, base=0.002, cap=0.01, outage="fail")
-    async with scripted({"*": CODE_1}, max_connections=2, retry=policy) as (plexy, script):
+    async with scripted({"*": answer}, max_connections=2, retry=policy) as (plexy, script):
         for _ in range(4):
-            with pytest.raises(ServiceUnavailableError):
+            with pytest.raises(APIError):
                 await retrieve(plexy)
         assert plexy.failing is not None
         # Ten tokens are two retries.

@@ -13,7 +13,6 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from .._foreign import bare
 from .._privacy.hiding import without_own_frames
-from .._privacy.printable import log
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from .._wire.named_link import check_proof, flawed
 from ..api.operation import Declaration, Operation
@@ -38,10 +37,10 @@ from .deadlines import Watch
 from .decision import Decision, Next, decide, is_own_word, may_repeat, shows_work
 from .execution import Connections, Execution
 from .fallback import found_otherwise
+from .patience import Patience
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt, EarlierRun
 from .recovery import confirmed
-from .retry_budget import Pauses
 from .sending import Sending
 from .slots import running_loop
 
@@ -78,16 +77,13 @@ class Call(Generic[R]):
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
-    _uncounted = 0
-    """How many attempts have failed in an outage."""
-    _waits_for_end = False
-    """Whether it waits for the end of an outage."""
     _short: R | None = None
     """What a success tells that has not all of its fields, while the rest of them is read."""
     _earlier: EarlierRun | None = None
     _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
-    _pauses: Pauses | None = None
+    _patience: Patience | None = None
+    """Its waits, from the first failure on."""
 
     def __init__(
         self,
@@ -202,7 +198,7 @@ class Call(Generic[R]):
             if closed:
                 failed = record.final(ConfigurationError("this client is closed"))
             elif expired:
-                outage = self._admission.limits.budget.latest_failure if self._waits_for_end else None
+                outage = None if self._patience is None else self._patience.outage
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
             else:
                 # Cancelled by the caller.
@@ -246,7 +242,7 @@ class Call(Generic[R]):
         admission, watch, replay = self._admission, self._watch, self.record.replay
         if admission.limits.budget.failures_on_end and admission.is_outage():
             admission.give_place()
-            await self._outlast()
+            await self._waits.outlast()
         if self._earlier is not None and self._earlier.may_have_done:
             found = await self._found_first(self._earlier)
             if found is not None:
@@ -316,7 +312,7 @@ class Call(Generic[R]):
         await slots.wait()
         while self._admission.is_held_back():
             slots.give()
-            await self._outlast()
+            await self._waits.outlast()
             await slots.wait_if_none()
 
     def _value_of(self, answer: WireResponse, sending: Sending) -> R | PlexyPayError:
@@ -452,20 +448,14 @@ class Call(Generic[R]):
 
     async def _on_repeat(self, decision: Decision) -> R | _Again:
         """Send it again after a pause."""
-        if self._is_spent():
+        if self._waits.is_spent():
             raise self._refused(decision.error)
-        await self._pause(decision.error, is_repeat=True)
+        await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
     def counts(self) -> bool:
         """Tell whether an attempt that has just failed counts: in an outage it was a probe, and does not."""
-        return self.max_attempts == 1 or not self._admission.is_outage()
-
-    def _is_spent(self) -> bool:
-        """Tell whether the operation was sent as often as it may be."""
-        if not self.counts():
-            self._uncounted += 1
-        return self.record.sent - self._uncounted >= self.max_attempts
+        return self._waits.counts()
 
     async def _on_look_up(self, decision: Decision) -> R | _Again:
         """Look for what may have been made, and send it again where it is not there."""
@@ -475,10 +465,10 @@ class Call(Generic[R]):
             return self._recovered(found)
         if isinstance(error, APIError) and not decision.may_have_done:
             record.was_refused(error)
-        if not may_repeat(error, record.replay, record.settings.retry) or self._is_spent():
+        if not may_repeat(error, record.replay, record.settings.retry) or self._waits.is_spent():
             raise record.final(error)
         # The look-up was answered after a pause of its own, so the repeat follows at once.
-        await self._pay(error)
+        await self._waits.pay(error)
         return AGAIN
 
     async def _on_confirm(self, decision: Decision) -> R | _Again:
@@ -505,9 +495,9 @@ class Call(Generic[R]):
                 error.outcome = Outcome.UNKNOWN if error.outcome is Outcome.DONE else Outcome.REJECTED
                 error.add_note("Reading it has shown it in a state that it never leaves.")
                 raise record.final(error)
-        if not decision.may_have_done or self._is_spent():
+        if not decision.may_have_done or self._waits.is_spent():
             raise record.final(decision.error)
-        await self._pause(decision.error, is_repeat=True)
+        await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
     def _refused(
@@ -566,72 +556,13 @@ class Call(Generic[R]):
             PlexyPayError: The wait would pass the deadline: the last error.
         """
         # What has become of a call's work is worth any request; a read of its own is one as any other.
-        await self._pause(error, is_repeat=self.record.reads)
+        await self._waits.pause(error, is_repeat=self.record.reads)
 
-    async def _pause(self, error: PlexyPayError, *, is_repeat: bool) -> None:
-        """Wait before the next request, as long as the backoff or the server says, and pay for a repeat.
-
-        Raises:
-            PlexyPayError: The wait would pass the deadline, or the policy is not to wait: the last error.
-        """
-        admission, record = self._admission, self.record
-        if self.execution.transport.closed:
-            raise ConfigurationError("this client is closed")
-        admission.failed(error)
-        retry_after: float | None = getattr(error, "retry_after", None)
-        self._pauses = self._pauses or Pauses(self.execution.settings.retry)
-        wait = self._pauses.next(retry_after)
-        is_paid = not (is_repeat or admission.gives_back)
-        if not admission.is_outage():
-            if self._now() + wait >= self._watch.deadline:
-                raise record.final(record.last(error))
-            if not is_paid:
-                is_paid = True
-                if await self._pay(error) and not retry_after:
-                    # The queue for the budget was the pause.
-                    return
-            log.debug("%s: attempt %d failed (%s); pausing %.3f s", record.name, record.sent, error, wait)
-            await asyncio.sleep(wait)
-        elif retry_after is not None:
-            if self._now() + wait >= self._watch.deadline and not admission.gives_back:
-                raise record.final(record.last(error))
-            await asyncio.sleep(wait)
-        if admission.is_outage():
-            await self._outlast(error, is_paid=is_paid, is_repeat=is_repeat)
-
-    async def _outlast(
-        self, error: PlexyPayError | None = None, *, is_paid: bool = True, is_repeat: bool = True
-    ) -> None:
-        """Wait until a request may go out as a probe, or the outage is over.
-
-        Args:
-            error: What the attempt before has met, if there was one.
-            is_paid: Whether the request costs no more tokens.
-            is_repeat: Whether it does what the call is for; else it finds out what the call has done.
-
-        Raises:
-            PlexyPayError: The policy is not to wait.
-        """
-        admission, record = self._admission, self.record
-        cost = 0 if is_paid else admission.cost_of(after_silence=_was_silent(error))
-        must_wait = not is_repeat or (record.doubt is Doubt.OPEN and not record.reads)
-        self._waits_for_end = True
-        if not await admission.probe(cost=cost, is_new=error is None, must_wait=must_wait):
-            raise record.held_back(admission.limits.budget.latest_failure)
-        self._waits_for_end = False
-
-    async def _pay(self, error: PlexyPayError) -> bool:
-        """Pay for a repeat; tell whether that took a wait."""
-        must_wait = self.record.doubt is Doubt.OPEN and not self.record.reads
-        waited = await self._admission.pay(after_silence=_was_silent(error), must_wait=must_wait)
-        if waited is None:
-            log.debug("%s: the retry budget is spent", self.record.name)
-            raise self.record.final(self.record.last(error))
-        return waited
-
-
-def _was_silent(error: PlexyPayError | None) -> bool:
-    return error is not None and isinstance(error.__cause__, TimeoutError)
+    @property
+    def _waits(self) -> Patience:
+        if self._patience is None:
+            self._patience = Patience(self.execution.transport, self._admission, self.record, self._watch)
+        return self._patience
 
 
 def call_of(

@@ -31,7 +31,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr("plexypay_async._core.call.asyncio.sleep", noted)
     # Those that wait for the end of an outage have no pause of their own.
-    monkeypatch.setattr("plexypay_async._core.retry_budget.MANY", math.inf)
+    monkeypatch.setattr("plexypay_async._core.retry_budget.OUTAGE_AFTER", math.inf)
     return asked
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cases import Result
-from .suite import capacity, create, imports, listing, million, sync
+from .suite import capacity, create, imports, listing, million, outage, sync
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -176,6 +176,23 @@ def other_bars() -> list[Bar]:
     ]
 
 
+def outage_bars() -> list[Bar]:
+    """Return the bars of single calls in a blip and in an outage."""
+    bars: list[Bar] = []
+    blips = [outage.blip_name(kind, blip) for kind in outage.BLIP_KINDS for blip in outage.BLIPS]
+    outages = [outage.outage_name(kind) for kind in outage.OUTAGE_KINDS]
+    for case in (*blips, *outages):
+        for figure, name, most in (("lost", "calls lost", 0), ("twice", "links made twice", 0)):
+            bars.append(Bar(f"{case}: {name}", Ref("outage", outage.OURS, figure, case), at_most=most))
+    for case in outages:
+        for figure, name, most in (
+            ("most", "requests in any second after the first", 10),
+            ("after", "seconds until the full rate after it", 2),
+        ):
+            bars.append(Bar(f"{case}: {name}", Ref("outage", outage.OURS, figure, case), at_most=most))
+    return bars
+
+
 def held_at_500(found: Found) -> Verdict:
     """Return whether the rate at 500 calls at once is that at 100, by itself or as aiohttp's is."""
     text, bound = (
@@ -199,6 +216,6 @@ def held_at_500(found: Found) -> Verdict:
 def verdicts(results: Sequence[Result]) -> list[Verdict]:
     """Return a verdict on each bar of the benchmarks that were run."""
     found = Found(results)
-    bars = [bar for bar in (*create_bars(), *other_bars()) if found.has(bar.of.benchmark)]
+    bars = [bar for bar in (*create_bars(), *other_bars(), *outage_bars()) if found.has(bar.of.benchmark)]
     told = [found.verdict(bar) for bar in bars]
     return [*told, held_at_500(found)] if found.has("create") else told

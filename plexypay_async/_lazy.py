@@ -18,8 +18,8 @@ SHARED = {
         "errors": (
             "APIError AuthenticationError ConfigurationError ConnectError DeadlineExceededError "
             "InvalidRequestError NotFoundError OrderReferenceConflictError Outcome "
-            "OutcomeUnknownError PermissionDeniedError PlexyPayError RateLimitedError RefusedError "
-            "ServiceUnavailableError SomethingWentWrongError UnprocessableError "
+            "OutageError OutcomeUnknownError PermissionDeniedError PlexyPayError RateLimitedError "
+            "RefusedError ServiceUnavailableError SomethingWentWrongError UnprocessableError "
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
             "WebhookNotMarkedError WebhookPayloadError"
         ),

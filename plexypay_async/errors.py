@@ -22,6 +22,7 @@ __all__ = [
     "InvalidRequestError",
     "NotFoundError",
     "OrderReferenceConflictError",
+    "OutageError",
     "Outcome",
     "OutcomeUnknownError",
     "PermissionDeniedError",
@@ -144,8 +145,21 @@ class ConnectError(PlexyPayError):
     default_outcome = Outcome.NOT_SENT
 
 
+class OutageError(PlexyPayError):
+    """Everything that the client sends fails, and its `RetryPolicy` is not to wait: nothing was sent.
+
+    `__cause__` is the latest failure, which may be of another call.
+    """
+
+    default_outcome = Outcome.NOT_SENT
+
+
 class DeadlineExceededError(PlexyPayError, TimeoutError):
-    """The call's own `timeout` ran out, over all of its attempts and pauses."""
+    """The call's own `timeout` ran out, over all of its attempts and pauses.
+
+    `__cause__` is the last attempt's error; that of another call where this one waited for the end of an
+    outage and sent nothing.
+    """
 
     default_outcome = Outcome.UNKNOWN
 

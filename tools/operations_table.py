@@ -98,6 +98,35 @@ The replay class says what the library does on its own, within the call's `timeo
   protects, but an error of the call says `UNKNOWN`. A bulk job waits so long before it calls a row
   failed.
 - `RetryPolicy(codes=..., money_codes=...)` changes which codes are repeated.
+
+## In an outage
+
+While everything that a client sends fails, its single calls stop asking. It is an outage when at least
+five requests have failed on end for two seconds, and as many as are under way, or fifty however soon; any
+answer that shows that the server works, to any operation, ends it, a 404 or a 422 too. Failures ten
+seconds old count no more.
+
+- Two requests a second go out as probes. The other calls wait, each within its own `timeout`, the
+  look-ups of lost answers among them. When a probe is answered, ten of those that wait go out, and two
+  more for each answer after that.
+- An attempt that fails in an outage is none of `max_attempts`. With `max_attempts=1` a call that has
+  failed is not repeated, as ever.
+- A call whose time ends meanwhile raises `DeadlineExceededError`: `NOT_SENT` where nothing of it was
+  sent, with the latest failure of the client's other calls as its cause. `client.failing` tells it
+  sooner.
+- `RetryPolicy(outage="fail")` waits for nothing: a call that would be repeated raises its last error at
+  once, and a new one `OutageError`, whose outcome is `NOT_SENT`; two new ones a second go out as probes.
+  Only a call with a lost answer waits for what its look-up says. Who merely wants an answer sooner gives
+  less `timeout`.
+- Bulk jobs wait and probe in the same way, by what their own requests have met: a job that asks for too
+  much does not hold single calls up, nor does a single operation that is broken hold up a job.
+
+Apart from outages a budget bounds how often a client repeats: a repeat costs 5 tokens of it, after a
+time-out 10. A success, and any answer that shows that the server works, gives back what the call's last
+repeat took, or 1, and 50 come back each second. A client of 100 connections has 3,500, so 700 repeats at
+once and in the long run as many as it has successes, and ten a second besides. A call that finds it empty
+waits for its turn within its `timeout`, or raises its last error under `outage="fail"`. Look-ups of lost
+answers cost nothing and are never refused.
 """
 
 

@@ -1,13 +1,16 @@
 """When a call's requests may go out: at once for a single call, as the job's limits allow in a bulk job.
 
-The two differ in four things. A bulk job's call waits for a place under its concurrency limit, and gives it
-back after each request. It waits for the retry budget, where a single call raises its last error. In an
-outage it sends nothing but a probe. And its deadline alone bounds its attempts, since a job has the time.
+Both send nothing but probes in an outage, and wait for the retry budget where it is empty. They differ in
+three things. A bulk job's call waits for a place under its concurrency limit, and gives it back after each
+request. Its deadline alone bounds its attempts, since a job has the time. And what the one kind has seen fail
+is not held against the other: a job may storm a server that serves a call now and then well, and a call's
+operation may be broken where links are made.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .concurrency import ConcurrencyLimit
@@ -18,9 +21,10 @@ if TYPE_CHECKING:
     from .._wire.messages import WireResponse
     from ..errors import PlexyPayError
     from ..settings import Settings
+    from .gate import Gate
     from .retry_budget import RetryBudget
 
-__all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission"]
+__all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission", "SingleLimits"]
 
 
 class Limits:
@@ -32,6 +36,24 @@ class Limits:
         """Seconds that a whole call gets."""
         self.max_attempts = max_attempts
         """How often its operation is sent, and each of its look-ups asked."""
+
+
+class SingleLimits(Limits):
+    """What the single calls of one client share.
+
+    Args:
+        settings: The client's.
+        budget: The client's retry budget.
+        gate: Returns the gate of the running event loop; raises `ConfigurationError` if the client is closed.
+    """
+
+    budget: RetryBudget
+
+    def __init__(self, settings: Settings, budget: RetryBudget, gate: Callable[[], Gate]) -> None:
+        super().__init__(budget, settings.timeout, settings.retry.max_attempts)
+        self.waits = settings.retry.outage == "wait"
+        """Whether a call waits for the end of an outage, and for the retry budget; else it fails at once."""
+        self.gate = gate
 
 
 class JobLimits(Limits):
@@ -62,7 +84,7 @@ class JobLimits(Limits):
 
 
 class SingleAdmission:
-    """Lets the requests of a single call out at once, as long as the retry budget pays for its repeats."""
+    """Lets the requests of a single call out at once, unless nothing works, or a repeat must be paid for."""
 
     ticket: int | None = 1
     """Its place for the next request, as the concurrency limit names it; None where it must take one."""
@@ -72,9 +94,11 @@ class SingleAdmission:
     """Whether it is counted among the calls under way, until it ends."""
     waits_for_proof = False
     """Whether the call waits, within its deadline, until a look-up can prove what became of its work."""
+    has_turn = False
+    """Whether it has waited for its next request, or its probe, and need not do so again."""
     _debt = 0
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: SingleLimits) -> None:
         self.limits = limits
 
     def end(self) -> None:
@@ -90,23 +114,71 @@ class SingleAdmission:
     def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
         """Give the place back after a request that ended so; None where nothing was sent."""
 
+    def failed(self, error: PlexyPayError) -> None:
+        """Note a failure after which the server is to be asked again."""
+        self.has_turn = False
+        self.limits.budget.note_failure(error)
+
     def is_outage(self) -> bool:
         """Tell whether nothing but a probe should be sent."""
-        return False
+        budget = self.limits.budget
+        # As a rule too little has failed to ask the gate.
+        return bool(budget.failures_on_end) and self.limits.gate().is_shut()
 
-    async def probe(self) -> None:
-        """Wait until a request may go out as a probe of a server that is down."""
+    def is_held_back(self) -> bool:
+        """Tell whether a request that was about to go out must not: the server has failed in the meantime."""
+        return bool(self.limits.budget.failures_on_end) and not self.has_turn and self.is_outage()
 
-    async def pay(self, *, after_silence: bool) -> bool | None:
-        """Pay for a repeat; tell whether that took a wait, or None where the budget is spent.
+    async def probe(self, *, cost: int = 0, is_new: bool = True, must_wait: bool = False) -> bool:
+        """Wait until a request may go out: as a probe of a server that is down, or once it works again.
 
-        Silence is what an overloaded server gives, so asking again after it costs more.
+        Args:
+            cost: What `cost_of` says of it, where it is a repeat that is not paid for.
+            is_new: Whether the call has met no failure just now: only such ones probe where none is to wait.
+            must_wait: Whether it waits although the policy is to fail at once.
+
+        Returns:
+            False where it may not go out, and the call is to fail.
         """
-        cost = TIMEOUT_COST if after_silence else RETRY_COST
+        limits = self.limits
+        gate = limits.gate()
+        if limits.waits or must_wait:
+            paid = await gate.wait(min(cost, limits.budget.capacity))
+            if cost:
+                self._debt = paid
+        elif not (is_new and gate.may_probe()):
+            return False
+        self.has_turn = True
+        return True
+
+    @staticmethod
+    def cost_of(*, after_silence: bool) -> int:
+        """Return what a repeat costs: more after silence, which is what an overloaded server gives."""
+        return TIMEOUT_COST if after_silence else RETRY_COST
+
+    def _pay_now(self, *, after_silence: bool) -> bool:
+        """Pay for a repeat; False where there are too few tokens."""
         # A small client's whole budget pays for one.
         budget = self.limits.budget
-        self._debt = min(cost, budget.capacity)
-        return False if budget.take(self._debt) else None
+        self._debt = min(self.cost_of(after_silence=after_silence), budget.capacity)
+        return budget.take(self._debt)
+
+    async def pay(self, *, after_silence: bool, must_wait: bool = False) -> bool | None:
+        """Pay for a repeat; tell whether that took a wait, or None where the call is to fail.
+
+        Args:
+            after_silence: Whether the failure before it was a time-out.
+            must_wait: Whether it waits although the policy is to fail at once.
+        """
+        if self._pay_now(after_silence=after_silence):
+            return False
+        limits = self.limits
+        if not (limits.waits or must_wait):
+            self._debt = 0
+            return None
+        self._debt = await limits.gate().wait(self._debt)
+        self.has_turn = True
+        return True
 
     def succeeded(self) -> None:
         """Note a success: it gives back what the call's last repeat has paid."""
@@ -114,6 +186,11 @@ class SingleAdmission:
 
     def refused(self) -> None:
         """Note an answer that is no success and yet shows that the server works."""
+        self.limits.budget.give(self._debt)
+
+    def was_told(self) -> None:
+        """Note that the server has answered a look-up, while the call itself goes on."""
+        self.limits.budget.give(0)
 
 
 class JobAdmission(SingleAdmission):
@@ -124,7 +201,7 @@ class JobAdmission(SingleAdmission):
     waits_for_proof = True
     _probing = False
 
-    limits: JobLimits
+    limits: JobLimits  # type: ignore[assignment]
 
     def __init__(self, limits: JobLimits) -> None:
         self.limits = limits
@@ -165,14 +242,19 @@ class JobAdmission(SingleAdmission):
         """Tell whether so much has failed on end that nothing but a probe should be sent."""
         return self.limits.probes.is_outage(self.limits.calls)
 
-    async def probe(self) -> None:
+    def is_held_back(self) -> bool:
+        """Tell that it goes out: a job has few requests beyond its places."""
+        return False
+
+    async def probe(self, *, cost: int = 0, is_new: bool = True, must_wait: bool = False) -> bool:
         """Wait until a request may go out as a probe of a server that is down."""
         self._probing = await self.limits.probes.wait(0)
+        return True
 
-    async def pay(self, *, after_silence: bool) -> bool:
+    async def pay(self, *, after_silence: bool, must_wait: bool = False) -> bool:
         """Pay for a repeat, or wait for the budget; tell whether that took a wait."""
         self._probing = False
-        if await super().pay(after_silence=after_silence) is False:
+        if self._pay_now(after_silence=after_silence):
             return False
         self._probing = await self.limits.probes.wait(self._debt)
         if self._probing:
@@ -196,3 +278,6 @@ class JobAdmission(SingleAdmission):
     def refused(self) -> None:
         """Note that the server works: the next in the queue may go on, and a probe pays tokens in."""
         self.limits.probes.answered(probe=self._probing)
+
+    def was_told(self) -> None:
+        """Note nothing yet: a row's end says whether links are made."""

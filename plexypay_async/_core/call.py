@@ -13,7 +13,6 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from .._foreign import bare
 from .._privacy.hiding import without_own_frames
-from .._privacy.printable import log
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from .._wire.named_link import check_proof, flawed
 from ..api.operation import Declaration, Operation
@@ -35,13 +34,13 @@ from ..errors import (
 )
 from .admission import JobAdmission, JobLimits, SingleAdmission
 from .deadlines import Watch
-from .decision import Decision, Next, decide, is_own_word, may_repeat
+from .decision import Decision, Next, decide, is_own_word, may_repeat, shows_work
 from .execution import Connections, Execution
 from .fallback import found_otherwise
+from .patience import Patience
 from .reads import MOST_MISFITS
 from .record import CallRecord, Doubt, EarlierRun
 from .recovery import confirmed
-from .retry_budget import Pauses
 from .sending import Sending
 from .slots import running_loop
 
@@ -83,7 +82,8 @@ class Call(Generic[R]):
     _earlier: EarlierRun | None = None
     _misfit: Callable[[R], str | None] | None = None
     _sending: Sending | None = None
-    _pauses: Pauses | None = None
+    _patience: Patience | None = None
+    """Its waits, from the first failure on."""
 
     def __init__(
         self,
@@ -198,7 +198,8 @@ class Call(Generic[R]):
             if closed:
                 failed = record.final(ConfigurationError("this client is closed"))
             elif expired:
-                failed = record.too_late(self._admission.limits.timeout, sending=sending)
+                outage = None if self._patience is None else self._patience.outage
+                failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
             else:
                 # Cancelled by the caller.
                 error.__traceback__ = error.__context__ = None
@@ -241,7 +242,7 @@ class Call(Generic[R]):
         admission, watch, replay = self._admission, self._watch, self.record.replay
         if admission.limits.budget.failures_on_end and admission.is_outage():
             admission.give_place()
-            await admission.probe()
+            await self._waits.outlast()
         if self._earlier is not None and self._earlier.may_have_done:
             found = await self._found_first(self._earlier)
             if found is not None:
@@ -293,7 +294,7 @@ class Call(Generic[R]):
         if slots.free:
             slots.free -= 1
         else:
-            await slots.wait()
+            await self._wait_for_slot()
         ended: WireResponse | PlexyPayError | None = None
         try:
             result = ended = await connections.send(wire_request, self.execution.options, sending)
@@ -305,6 +306,15 @@ class Call(Generic[R]):
             raise result
         return result
 
+    async def _wait_for_slot(self) -> None:
+        """Wait for a slot; where nothing works by then, only as a probe."""
+        slots = self._connections.slots
+        await slots.wait()
+        while self._admission.is_held_back():
+            slots.give()
+            await self._waits.outlast()
+            await slots.wait_if_none()
+
     def _value_of(self, answer: WireResponse, sending: Sending) -> R | PlexyPayError:
         """Return what a whole 2xx says, or the error of one that does not say that this work was done."""
         record = self.record
@@ -312,6 +322,7 @@ class Call(Generic[R]):
             value = self._decoder.decode(answer)
         except RefusedError as refused:
             sending.drop_connection()
+            self._admission.refused()
             # What is refused now may have been done by an attempt before.
             raise record.final(refused) from None
         except UnreadableResponseError as error:
@@ -437,10 +448,14 @@ class Call(Generic[R]):
 
     async def _on_repeat(self, decision: Decision) -> R | _Again:
         """Send it again after a pause."""
-        if self.record.sent >= self.max_attempts:
+        if self._waits.is_spent():
             raise self._refused(decision.error)
-        await self.pause(decision.error)
+        await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
+
+    def counts(self) -> bool:
+        """Tell whether an attempt that has just failed counts: in an outage it was a probe, and does not."""
+        return self._waits.counts()
 
     async def _on_look_up(self, decision: Decision) -> R | _Again:
         """Look for what may have been made, and send it again where it is not there."""
@@ -450,10 +465,10 @@ class Call(Generic[R]):
             return self._recovered(found)
         if isinstance(error, APIError) and not decision.may_have_done:
             record.was_refused(error)
-        if not may_repeat(error, record.replay, record.settings.retry) or record.sent >= self.max_attempts:
+        if not may_repeat(error, record.replay, record.settings.retry) or self._waits.is_spent():
             raise record.final(error)
         # The look-up was answered after a pause of its own, so the repeat follows at once.
-        await self._pay(error)
+        await self._waits.pay(error)
         return AGAIN
 
     async def _on_confirm(self, decision: Decision) -> R | _Again:
@@ -480,9 +495,9 @@ class Call(Generic[R]):
                 error.outcome = Outcome.UNKNOWN if error.outcome is Outcome.DONE else Outcome.REJECTED
                 error.add_note("Reading it has shown it in a state that it never leaves.")
                 raise record.final(error)
-        if not decision.may_have_done or record.sent >= self.max_attempts:
+        if not decision.may_have_done or self._waits.is_spent():
             raise record.final(decision.error)
-        await self.pause(decision.error)
+        await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
     def _refused(
@@ -490,8 +505,9 @@ class Call(Generic[R]):
     ) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
         refused: RefusedError | None = None
-        if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
+        if isinstance(error, APIError) and shows_work(error, self.record.settings.retry):
             self._admission.refused()
+        if isinstance(error, APIError) and error.outcome is Outcome.REJECTED:
             self.record.was_refused(error)
             if error.declines and error.status not in _OF_NO_REQUEST and isinstance(result, WireResponse):
                 refused = self._decoder.refusal(result)
@@ -529,40 +545,24 @@ class Call(Generic[R]):
 
     # ---------------------------------------------------------------------------------- before a repeat
 
+    def was_told(self) -> None:
+        """Note that the server has answered a read, and so works."""
+        self._admission.was_told()
+
     async def pause(self, error: PlexyPayError) -> None:
-        """Wait before the next request, as long as the backoff or the server says, and pay for it.
+        """Wait before the next read.
 
         Raises:
-            PlexyPayError: The wait would pass the deadline, or the retry budget is spent: the last error.
+            PlexyPayError: The wait would pass the deadline: the last error.
         """
-        admission, record = self._admission, self.record
-        if self.execution.transport.closed:
-            raise ConfigurationError("this client is closed")
-        admission.limits.budget.note_failure(error)
-        retry_after: float | None = getattr(error, "retry_after", None)
-        self._pauses = self._pauses or Pauses(self.execution.settings.retry)
-        wait = self._pauses.next(retry_after)
-        if not admission.is_outage():
-            if self._now() + wait >= self._watch.deadline:
-                raise record.final(record.last(error))
-            waited = await self._pay(error)
-            if waited and not retry_after:
-                # The queue for the budget was the pause.
-                return
-            log.debug("%s: attempt %d failed (%s); pausing %.3f s", record.name, record.sent, error, wait)
-            await asyncio.sleep(wait)
-        elif retry_after is not None:
-            await asyncio.sleep(wait)
-        if admission.is_outage():
-            await admission.probe()
+        # What has become of a call's work is worth any request; a read of its own is one as any other.
+        await self._waits.pause(error, is_repeat=self.record.reads)
 
-    async def _pay(self, error: PlexyPayError) -> bool:
-        """Pay for a repeat; tell whether that took a wait, as it may in a bulk job alone."""
-        waited = await self._admission.pay(after_silence=isinstance(error.__cause__, TimeoutError))
-        if waited is None:
-            log.debug("%s: the retry budget is spent", self.record.name)
-            raise self.record.final(self.record.last(error))
-        return waited
+    @property
+    def _waits(self) -> Patience:
+        if self._patience is None:
+            self._patience = Patience(self.execution.transport, self._admission, self.record, self._watch)
+        return self._patience
 
 
 def call_of(

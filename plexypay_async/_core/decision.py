@@ -41,6 +41,7 @@ __all__ = [
     "is_trouble",
     "may_be_taken",
     "may_repeat",
+    "shows_work",
 ]
 
 
@@ -69,7 +70,7 @@ NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429
 """Statuses that by their meaning are given before any work: nothing was done, whoever answers with them."""
 PASSING = frozenset((408, 425, 499))
 """Statuses of something in between that ran out of time: as good as no answer."""
-OVERLOADED = 503
+SERVER_ERROR, OVERLOADED = 500, 503
 ORDER_REFERENCE_TAKEN = 1153
 """The 2023 docs' code for an order reference that exists."""
 
@@ -199,6 +200,11 @@ def is_passing(error: APIError, policy: RetryPolicy) -> bool:
     """Tell whether a read that was answered so may be answered otherwise later."""
     passing = error.status in PASSING and not is_of_the_api(error)
     return passing or isinstance(error, RateLimitedError) or retry_code(error) in policy.codes
+
+
+def shows_work(error: APIError, policy: RetryPolicy) -> bool:
+    """Tell whether an answer that is no success shows that the server works, such as an honest 404."""
+    return error.status < SERVER_ERROR and not (is_passing(error, policy) or error.status in PASSING)
 
 
 def retry_code(error: APIError) -> int | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
-from ..errors import PlexyPayError
+from ..errors import ConfigurationError, PlexyPayError
 from ..settings import Settings
-from .admission import Limits
+from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
 from .deadlines import Deadlines
+from .gate import Gate
 from .recovery import Recovery
 from .retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .sending import Sending
-from .slots import Slots
+from .slots import Slots, running_loop
 
 if TYPE_CHECKING:
     from .._wire.codec import ListingCodec, OperationCodec
@@ -37,6 +39,10 @@ class Connections(Protocol):
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
         """Return the queue of bulk jobs for the client's one retry budget."""
+        ...
+
+    def gate(self, budget: RetryBudget) -> Gate:
+        """Return the gate of single calls, for the client's one retry budget."""
         ...
 
     async def send(
@@ -81,6 +87,18 @@ class Transport(Protocol):
         ...
 
 
+def _gate(transport: Transport, budget: RetryBudget) -> Gate:
+    """Return the gate of the running event loop.
+
+    Raises:
+        ConfigurationError: The client is closed.
+    """
+    connections = transport.opened(running_loop())
+    if connections is None:
+        raise ConfigurationError("this client is closed")
+    return connections.gate(budget)
+
+
 class Execution:
     """What the calls of one client share: with derived clients its transport, and options of its own."""
 
@@ -95,7 +113,7 @@ class Execution:
         self.transport = transport
         self.budget = budget
         self.recovery = Recovery() if recovery is None else recovery
-        self.limits = Limits(budget, settings.timeout, settings.retry.max_attempts)
+        self.limits = SingleLimits(settings, budget, functools.partial(_gate, transport, budget))
         """What bounds single calls."""
         self.options = transport.options(settings)
         """What the settings mean to the transport."""

@@ -22,6 +22,7 @@ from ..errors import (
     ConnectError,
     DeadlineExceededError,
     NotFoundError,
+    OutageError,
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
@@ -42,6 +43,7 @@ LONGEST = 15
 PASSING = (
     ConnectError,
     DeadlineExceededError,
+    OutageError,
     OutcomeUnknownError,
     RateLimitedError,
     ServiceUnavailableError,

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from .._wire.api_errors import error_of
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from ..errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
-from .decision import is_passing
+from .decision import is_passing, shows_work
 from .record import CallRecord
 from .sending import Sending
 
@@ -21,7 +21,7 @@ MOST_MISFITS = 2
 
 
 class Reader(Protocol):
-    """The call on whose behalf something is read: its deadline and its retry budget bound the reads."""
+    """The call on whose behalf something is read: its deadline bounds the reads."""
 
     record: CallRecord
 
@@ -38,8 +38,16 @@ class Reader(Protocol):
         """Send a request once."""
         ...
 
+    def counts(self) -> bool:
+        """Tell whether an attempt that has just failed counts: in an outage it was a probe, and does not."""
+        ...
+
+    def was_told(self) -> None:
+        """Note that the server has answered, and so works."""
+        ...
+
     async def pause(self, error: PlexyPayError) -> None:
-        """Wait before the next request, and pay for it."""
+        """Wait before the next read."""
         ...
 
 
@@ -62,24 +70,25 @@ async def read(
     Raises:
         APIError: The answer was no success, and asking again would not change it.
         UnreadableResponseError: The answer does not decode.
-        PlexyPayError: The deadline, the budget or the client's policy ended the asking.
+        PlexyPayError: The deadline or the client's policy ended the asking.
     """
     record, misfits, asked = reader.record, 0, 0
     while True:
         sending = reader.attempt()
         sending.new = sending.look = misfits > 0
         result = await reader.send(wire_request, sending)
-        asked += 1
         if isinstance(result, WireResponse) and result.is_success and result.complete:
             answer = _answered(decoder, result, misfit, unread, last=misfits >= MOST_MISFITS)
             if not isinstance(answer, PlexyPayError):
+                reader.was_told()
                 return answer
             sending.drop_connection()
             misfits += 1
             error: PlexyPayError = answer
         else:
-            error = _failed(decoder.name, result, record, sending)
+            error = _failed(decoder.name, result, reader, sending)
             sending.distrust()
+        asked += reader.counts()
         if asked >= reader.max_attempts:
             raise record.final(record.last(error))
         await reader.pause(error)
@@ -109,13 +118,14 @@ def _answered(
 
 
 def _failed(
-    name: str, result: WireResponse | PlexyPayError, record: CallRecord, sending: Sending
+    name: str, result: WireResponse | PlexyPayError, reader: Reader, sending: Sending
 ) -> PlexyPayError:
     """Return the error after which the question is asked again.
 
     Raises:
         PlexyPayError: Asking again would not change it.
     """
+    record = reader.record
     if isinstance(result, PlexyPayError):
         if isinstance(result, UnreadableResponseError):
             raise result
@@ -130,5 +140,7 @@ def _failed(
     if not is_passing(error, record.settings.retry):
         # It names no request, and a proxy may send it again as the answer to another.
         sending.drop_connection()
+        if shows_work(error, record.settings.retry):
+            reader.was_told()
         raise error
     return error

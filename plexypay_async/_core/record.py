@@ -19,6 +19,7 @@ from ..errors import (
     APIError,
     ConfigurationError,
     DeadlineExceededError,
+    OutageError,
     Outcome,
     OutcomeUnknownError,
     PlexyPayError,
@@ -217,12 +218,15 @@ class CallRecord:
         unknown.__cause__ = error
         return unknown
 
-    def too_late(self, timeout: float, *, sending: bool) -> DeadlineExceededError:
+    def too_late(
+        self, timeout: float, *, sending: bool, outage: PlexyPayError | None = None
+    ) -> DeadlineExceededError:
         """Return the error of a call whose time is over.
 
         Args:
             timeout: Its time in seconds.
             sending: Whether that cut a request of which bytes may have left.
+            outage: The latest failure of the client's calls, where it waited for the end of an outage.
         """
         if self.doubt is Doubt.OPEN or sending:
             outcome, told = Outcome.UNKNOWN, self._advice()
@@ -232,10 +236,25 @@ class CallRecord:
             outcome, told = Outcome.NOT_SENT, "Nothing was sent."
         last = self.failures[-1] if self.failures else None
         why = "" if last is None else f" ({str(last).removeprefix(f'{self.name}: ')})"
+        if last is None and outage is not None:
+            last, why = outage, f", for the server fails all that it is sent (the latest: {outage})"
         error = DeadlineExceededError(
             f"{self.name}: no success within {timeout:g} s{why}. {told}", outcome=outcome
         )
         error.__cause__ = last
+        return error
+
+    def held_back(self, outage: PlexyPayError | None) -> PlexyPayError:
+        """Return the error of a call that does not wait for the end of an outage.
+
+        Args:
+            outage: The latest failure of the client's calls.
+        """
+        if self.failures:
+            return self.final(self.failures[-1])
+        why = "" if outage is None else f" (the latest: {outage})"
+        error = OutageError(f"{self.name}: the server fails all that it is sent{why}. Nothing was sent.")
+        error.__cause__ = outage
         return error
 
     def foreign(self, error: Exception, *, sending: bool) -> PlexyPayError:

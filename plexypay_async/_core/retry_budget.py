@@ -1,8 +1,8 @@
 """The retry budget, which keeps an outage from becoming a storm of repeated requests.
 
-A single call whose retry finds the budget empty raises its last error. A bulk job waits instead, and lets one
-retry at a time through as a probe; without it, jobs that wait for the tokens that only a success gives would
-wait for ever.
+It bounds the rate of the repeats. Whoever finds it empty waits: a single call at the gate, for the tokens
+that come back with time and with each success; a bulk job's in a queue that lets one retry at a time through
+as a probe, since to its bucket only a success gives tokens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import time
 from collections import deque
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Protocol
 
 import backoff
 
@@ -28,12 +28,19 @@ PROBE_INTERVAL = 0.5
 """Seconds between two probes: at most two a second."""
 OUTAGE_AFTER = 5
 """So many failures on end, and twice as many as there are calls under way, mean that nothing works."""
+OUTAGE_LASTS, MANY = 2.0, 50
+"""To single calls they mean it after so many seconds, or at once where there are so many: a call alone may
+spend its attempts in a moment, if it was told to make short pauses."""
 JOB_SHARE = 3
 """A client's bulk jobs have a third of the tokens that its single calls have."""
 JOB_REFUND = 0.6
 """The share of a retry's tokens that a success in a bulk job gives back while other requests fail."""
 HEALTHY_AFTER = 1.0
 """Seconds without a failure that mean that a server takes what it is sent."""
+REFILL = 50
+"""Tokens a second that come back to the single calls by themselves: ten retries."""
+STALE_AFTER = 10.0
+"""Seconds after which a failure says nothing any more of what works now."""
 
 
 class Pauses:
@@ -90,19 +97,122 @@ class TokenBucket:
             told.__cause__ = error.__cause__
 
 
+class Holding(Protocol):
+    """A gate at which calls wait."""
+
+    loop: asyncio.AbstractEventLoop
+    """The event loop of its calls."""
+
+    def answered(self, *, ends_outage: bool) -> None:
+        """Let some of them go on: the server has answered."""
+        ...
+
+
 class RetryBudget(TokenBucket):
     """A client's budget for retries: a bucket for its single calls, and one for its bulk jobs.
 
-    A retry takes 5 tokens, one after a time-out 10; a success gives back what its last retry took, or 1.
-    While most calls succeed it stays full; when all fail it empties, and calls then raise their last error
-    instead of asking again.
+    A retry takes 5 tokens, one after a time-out 10. A success, and any answer that shows that the server
+    works, gives back what the call's last retry took, or 1; and 50 come back each second. So in the long run
+    a client repeats as often as it succeeds and ten times a second besides, whatever its calls meet.
+
+    What is known of an outage is here too, for the client's gates on all of its event loops.
     """
 
     def __init__(self, max_attempts: int, max_connections: int) -> None:
-        # Even a client that never repeats a call needs tokens to look up what a lost answer has done.
+        # Even a client that never repeats a call has a gate that counts in tokens.
         super().__init__(RETRY_COST * max(1, max_attempts - 1) * max_connections)
         self.jobs = JobRetryBudget(max(TIMEOUT_COST, self.capacity // JOB_SHARE))
         """Apart: a job that storms a server does not cost the single calls beside it their retries."""
+        self.is_calm = True
+        """Whether it is full, nothing has failed since the last success, and no call waits at a gate."""
+        self.holding: set[Holding] = set()
+        """The gates at which calls wait."""
+        self.next_probe = 0.0
+        """The time before which no gate lets another probe out."""
+        self._refilled_at = self._failing_since = self._tested_at = time.monotonic()
+
+    def take(self, tokens: int) -> bool:
+        """Take tokens for a retry; False where there are not enough."""
+        now = time.monotonic()
+        if self.tokens < self.capacity:
+            come = int((now - self._refilled_at) * REFILL)
+            if come < 0:
+                # The clock was set back.
+                self._refilled_at = now
+            elif come:
+                self._refilled_at += come / REFILL
+                self.pay_in(come)
+        if self.tokens >= self.capacity:
+            self._refilled_at = now
+        if tokens:
+            self.is_calm = False
+        return super().take(tokens)
+
+    def give(self, tokens: int) -> None:
+        """Give tokens back after an answer that shows that the server works, and let waiting calls go on."""
+        # As a rule there is nothing to do.
+        if not self.is_calm:
+            self._worked(tokens)
+
+    def _worked(self, tokens: int) -> None:
+        lasted = self.failures_on_end >= OUTAGE_AFTER and (
+            time.monotonic() - self._failing_since >= OUTAGE_LASTS
+        )
+        super().give(tokens)
+        if self.holding:
+            here = asyncio.get_running_loop()
+            for gate in list(self.holding):
+                # One on another loop sees it at its next turn.
+                if gate.loop is here:
+                    gate.answered(ends_outage=lasted)
+                elif gate.loop.is_closed():
+                    self.holding.discard(gate)
+        self.is_calm = self.tokens >= self.capacity and not self.holding
+
+    def hold(self, gate: Holding) -> None:
+        """Note that calls wait at a gate."""
+        self.holding.add(gate)
+        self.is_calm = False
+
+    def note_failure(self, error: PlexyPayError | None = None) -> None:
+        """Note a failure after which the server is to be asked again."""
+        self.is_calm = False
+        now = time.monotonic()
+        if not self.failures_on_end or self._is_stale(now):
+            self.failures_on_end, self._failing_since = 0, now
+        self._tested_at = now
+        super().note_failure(error)
+
+    def _is_stale(self, now: float) -> bool:
+        return not 0 <= now - self._tested_at <= STALE_AFTER
+
+    def is_outage(self, under_way: int) -> bool:
+        """Tell whether so much has failed on end, and so lately, that nothing but a probe should be sent.
+
+        Args:
+            under_way: How many requests are.
+        """
+        if self.failures_on_end < max(OUTAGE_AFTER, min(under_way, MANY)):
+            return False
+        now = time.monotonic()
+        if self._is_stale(now):
+            self.failures_on_end = 0
+            return False
+        return self.failures_on_end >= MANY or now - self._failing_since >= OUTAGE_LASTS
+
+    def until_probe(self) -> float:
+        """Return the seconds until the next probe may go out: half a second after the one before."""
+        # A clock that was set must not hold it back for longer.
+        return min(PROBE_INTERVAL, max(0.0, self.next_probe - time.monotonic()))
+
+    def may_probe(self) -> bool:
+        """Take the turn of the next probe; False where it is too early for one."""
+        if self.until_probe() > 0:
+            return False
+        # While probes go out, what they test is no old news, however long their answers take.
+        self._tested_at = now = time.monotonic()
+        self.next_probe = now + PROBE_INTERVAL
+        return True
 
 
 class JobRetryBudget(TokenBucket):

@@ -49,13 +49,19 @@ class Slots:
     Whoever finds `free` above zero takes one from it; else `wait` returns with one. `give` gives it back.
     """
 
-    __slots__ = ("_loop", "_waiting", "free")
+    __slots__ = ("_count", "_loop", "_waiting", "free")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
         self._loop = loop
+        self._count = count
         self.free = count
         """How many nobody has; above zero only while nobody waits."""
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def taken(self) -> int:
+        """How many somebody has."""
+        return self._count - self.free
 
     async def wait(self) -> None:
         """Wait for a slot, which is then the caller's."""
@@ -68,6 +74,13 @@ class Slots:
                 # It was given at the moment of the cancellation.
                 self.give()
             raise
+
+    async def wait_if_none(self) -> None:
+        """Take a slot, after a wait where none is free."""
+        if self.free:
+            self.free -= 1
+        else:
+            await self.wait()
 
     def give(self) -> None:
         """Give a slot to the one that has waited longest, or back."""

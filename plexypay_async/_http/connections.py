@@ -21,7 +21,8 @@ from yarl import URL
 
 from .._core.concurrency import AdaptiveLimit, RateClock
 from .._core.deadlines import Deadlines
-from .._core.retry_budget import JobRetryBudget, ProbeQueue
+from .._core.gate import Gate
+from .._core.retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .._core.sending import Sending
 from .._core.slots import Slots
 from .._privacy.secret import Secret
@@ -92,6 +93,7 @@ class HTTPConnections:
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
+        self._gate: Gate | None = None
         self.heard_at = loop.time()
         """When a request was last sent that was answered: the loop has read all connections since then."""
         self.is_sandbox: bool | None = None
@@ -111,6 +113,12 @@ class HTTPConnections:
             self._probes = ProbeQueue(budget, self.loop)
         return self._probes
 
+    def gate(self, budget: RetryBudget) -> Gate:
+        """Return the gate of single calls, for the client's one retry budget."""
+        if self._gate is None:
+            self._gate = Gate(budget, self.slots, self.loop)
+        return self._gate
+
     async def open(self) -> None:
         """Tie the session to the life of its loop."""
         # Started, the generator is known to the loop, which closes it when it shuts down.
@@ -120,6 +128,8 @@ class HTTPConnections:
         """Close the session; a connector of the caller's stays open."""
         if self._probes is not None:
             self._probes.close()
+        if self._gate is not None:
+            self._gate.close()
         self.rate_clock.close()
         with contextlib.suppress(RuntimeError):
             # Its loop may be closing it at this moment.
@@ -135,6 +145,11 @@ class HTTPConnections:
         return (
             self.loop.is_closed() or self._session.closed or (self._given is not None and self._given.closed)
         )
+
+    def leave_gate(self) -> None:
+        """Let nobody look after those that wait at the gate: a fork has left them to the parent."""
+        if self._gate is not None:
+            self._gate.abandon()
 
     def forget(self) -> None:
         """Leave the session, whose loop is closed, to the garbage collector."""

@@ -170,6 +170,8 @@ class HTTPTransport:
         """Forget every connection without closing it, and return them: a fork has left them to the parent."""
         dropped = list(self._by_loop.values())
         self._by_loop.clear()
+        for connections in dropped:
+            connections.leave_gate()
         return dropped
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
+import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay, BulkResult, RetryPolicy, ServiceUnavailableError
@@ -175,9 +176,12 @@ async def test_an_outage_that_outlasts_the_rows_time_fails_them_with_their_outco
     assert all(result.link is None for result in results)
 
 
-async def test_a_single_call_still_fails_when_the_budget_is_spent(sandbox: Sandbox) -> None:
+async def test_a_single_call_fails_when_the_budget_is_spent_where_it_is_not_to_wait(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async._core.retry_budget.REFILL", 0)
     sandbox.faults.add("code=1")
-    async with a_client(sandbox, retry=QUICK) as plexy:
+    async with a_client(sandbox, retry=attrs.evolve(QUICK, outage="fail")) as plexy:
         plexy._execution.budget.tokens = 0
         with pytest.raises(ServiceUnavailableError):
             await plexy.payment_links.create(amount=1, currency="KZT", order_reference="ORD-1")

@@ -27,6 +27,7 @@ from plexypay_async import (
     InvalidRequestError,
     NotFoundError,
     OrderReferenceConflictError,
+    OutageError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
@@ -41,6 +42,7 @@ from plexypay_async import (
     WebhookNotMarkedError,
     WebhookPayloadError,
 )
+from plexypay_async._core.retry_budget import MANY
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.direct_payments import Address, BrowserDetails, CustomerDetails, OrderDetails
 from plexypay_async.bulk.journal import Journal
@@ -283,6 +285,15 @@ def _delivered(token: str, body: bytes) -> None:
     receiver.receive({"Authorization": f"Bearer {token}", "Cookie": API_KEY}, body)
 
 
+def _in_an_outage(plexy: Any) -> Any:
+    """Make a call on a client that knows that nothing works, and has just probed it."""
+    budget = plexy._execution.budget
+    for _ in range(MANY):
+        budget.note_failure(ServiceUnavailableError("down"))
+    budget.may_probe()
+    return CALLS["create"](plexy)
+
+
 def provocations(folder: Path) -> list[Provocation]:
     """Return every provocation that is not an answer to an ordinary call."""
     retrieve, create = CALLS["retrieve"], CALLS["create"]
@@ -301,6 +312,7 @@ def provocations(folder: Path) -> list[Provocation]:
             {"*": SILENCE},
             {"timeout": 0.05, "read_timeout": 5.0},
         ),
+        Provocation("an outage", _in_an_outage, OutageError, options={"retry": RetryPolicy(outage="fail")}),
         Provocation("a deadline in the body", retrieve, None, {"*": Parts(FOUND, 4, 0.02, 2)}),
         Provocation(
             "a conflict",

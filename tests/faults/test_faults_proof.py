@@ -292,12 +292,19 @@ async def test_a_create_whose_client_is_closed_at_its_repeat_stays_unknown() -> 
         await asyncio.gather(*closing)
 
 
-async def test_a_create_whose_budget_is_spent_stays_unknown() -> None:
+@pytest.mark.parametrize("outage", ["wait", "fail"])
+async def test_a_create_that_waits_for_the_budget_in_vain_stays_unknown(
+    outage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plexypay_async._core.retry_budget.REFILL", 0)
     late = LateServer([CODE_1], work_after=1)
-    async with late.client(max_connections=1) as (plexy, script):
+    retry = attrs.evolve(SHORT, outage=outage)
+    async with late.client(max_connections=1, timeout=0.5, retry=retry) as (plexy, script):
+        plexy._execution.budget.tokens = 0
         error = await failure(create(plexy))
+        assert isinstance(error, DeadlineExceededError)
         assert error.outcome is Outcome.UNKNOWN
-        assert script.count(POST) < SHORT.max_attempts
+        assert script.count(POST) == 1
 
 
 async def test_a_create_whose_key_fails_at_its_repeat_stays_unknown() -> None:

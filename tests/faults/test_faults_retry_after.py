@@ -13,6 +13,8 @@ import pytest
 from plexypay_async import (
     APIError,
     CreatePaymentLink,
+    DeadlineExceededError,
+    Outcome,
     OutcomeUnknownError,
     PaymentLink,
     PlexyPayError,
@@ -28,9 +30,11 @@ from .scripted import (
     DROP,
     FOUND,
     LINKS,
+    NOT_FOUND,
     ONCE,
     SHORT,
     SILENCE,
+    Answer,
     code,
     now,
     scripted,
@@ -146,9 +150,20 @@ async def test_a_look_up_waits_as_long_as_the_server_said() -> None:
 # -------------------------------------------------------------------------------------------------- budget
 
 
+AT_ONCE = RetryPolicy(base=0.002, cap=0.01, outage="fail")
+
+
+@pytest.fixture
+def _no_refill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget that only successes refill, and no outage: how long a test takes is the machine's to say."""
+    monkeypatch.setattr("plexypay_async._core.retry_budget.REFILL", 0)
+    monkeypatch.setattr("plexypay_async._core.retry_budget.OUTAGE_LASTS", 60.0)
+
+
+@pytest.mark.usefixtures("_no_refill")
 async def test_the_budget_empties_and_calls_then_raise_their_last_error() -> None:
     """35 tokens: seven retries, whoever makes them; after that each call is sent once."""
-    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+    async with scripted({"*": CODE_1}, max_connections=1, retry=AT_ONCE) as (plexy, script):
         for expected in (8, 1, 1, 1):
             before = script.count()
             with pytest.raises(ServiceUnavailableError) as caught:
@@ -157,15 +172,38 @@ async def test_the_budget_empties_and_calls_then_raise_their_last_error() -> Non
             assert len(caught.value.attempts) == expected - 1
 
 
+async def test_an_empty_budget_is_waited_for() -> None:
+    """Seven retries at once, and ten more each second, within the call's own time."""
+    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+        with pytest.raises(ServiceUnavailableError):
+            await retrieve(plexy)
+        script.on("*", CODE_1, CODE_1, FOUND)
+        assert isinstance(await retrieve(plexy), PaymentLink)
+
+
+@pytest.mark.usefixtures("_no_refill")
+async def test_what_waits_for_the_budget_in_vain_ends_at_its_deadline() -> None:
+    async with scripted({"*": CODE_1}, max_connections=1, timeout=0.5) as (plexy, script):
+        with pytest.raises(ServiceUnavailableError):
+            await retrieve(plexy)
+        with pytest.raises(DeadlineExceededError, match="code 1") as caught:
+            await retrieve(plexy)
+        assert script.count() == 8 + 1
+    assert caught.value.outcome is Outcome.REJECTED
+
+
+@pytest.mark.usefixtures("_no_refill")
 async def test_silence_costs_twice_as_much() -> None:
-    async with scripted({"*": SILENCE}, max_connections=1, read_timeout=0.02) as (plexy, script):
+    options: Any = {"max_connections": 1, "read_timeout": 0.02, "retry": AT_ONCE}
+    async with scripted({"*": SILENCE}, **options) as (plexy, script):
         with pytest.raises(OutcomeUnknownError):
             await retrieve(plexy)
         assert script.count() == 1 + 35 // 10
 
 
+@pytest.mark.usefixtures("_no_refill")
 async def test_a_success_gives_back_what_its_last_retry_took() -> None:
-    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+    async with scripted({"*": CODE_1}, max_connections=1, retry=AT_ONCE) as (plexy, script):
         with pytest.raises(ServiceUnavailableError):
             await retrieve(plexy)
         script.on("*", FOUND)
@@ -181,27 +219,58 @@ async def test_a_success_gives_back_what_its_last_retry_took() -> None:
             assert isinstance(await retrieve(plexy), PaymentLink)
 
 
+@pytest.mark.usefixtures("_no_refill")
+@pytest.mark.parametrize("answer", [NOT_FOUND, code(3, 400), code(5, 422), Answer(404)])
+async def test_an_honest_refusal_gives_back_what_a_success_does(answer: Any) -> None:
+    """A poller of what is not there yet meets a fault now and then."""
+    async with scripted({"*": FOUND}, max_connections=1, retry=AT_ONCE) as (plexy, script):
+        for _ in range(20):
+            script.on("*", CODE_1, answer)
+            with pytest.raises(APIError) as caught:
+                await retrieve(plexy)
+            assert caught.value.status == answer.status
+        assert script.count() == 40
+        assert plexy.failing is None
+
+
+@pytest.mark.usefixtures("_no_refill")
+@pytest.mark.parametrize("answer", [CODE_1, Answer(502, b"<html>"), Answer(503, b"<html>")])
+async def test_a_refusal_by_a_server_that_does_not_work_gives_nothing_back(answer: Answer) -> None:
+    policy = RetryPolicy(max_attempts=2, base=0.002, cap=0.01, outage="fail")
+    async with scripted({"*": answer}, max_connections=2, retry=policy) as (plexy, script):
+        for _ in range(4):
+            with pytest.raises(APIError):
+                await retrieve(plexy)
+        assert plexy.failing is not None
+        # Ten tokens are two retries.
+        assert script.count() == 4 + 2
+
+
+@pytest.mark.usefixtures("_no_refill")
 async def test_the_budget_is_shared_with_derived_clients_and_between_calls() -> None:
-    async with scripted({"*": CODE_1}, max_connections=2) as (plexy, script):
+    async with scripted({"*": CODE_1}, max_connections=2, retry=AT_ONCE) as (plexy, script):
         other = plexy.with_options(timeout=3)
         results = await asyncio.gather(
-            *(retrieve(client) for client in (plexy, other) * 20), return_exceptions=True
+            *(retrieve(client) for client in (plexy, other) * 10), return_exceptions=True
         )
         assert {type(result) for result in results} == {ServiceUnavailableError}
         # 70 tokens pay for 14 retries.
-        assert script.count() == 40 + 14
+        assert script.count() == 20 + 14
 
 
-async def test_an_empty_budget_does_not_hide_that_the_outcome_is_unknown() -> None:
-    async with scripted({"*": CODE_1}, max_connections=1) as (plexy, script):
+@pytest.mark.usefixtures("_no_refill")
+async def test_an_empty_budget_refuses_no_look_up() -> None:
+    async with scripted({"*": CODE_1}, max_connections=1, retry=AT_ONCE) as (plexy, script):
         with pytest.raises(ServiceUnavailableError):
             await retrieve(plexy)
         script.on("*", DROP)
-        before = script.count()
         with pytest.raises(OutcomeUnknownError) as caught:
             await create(plexy)
-        assert script.count() == before + 1
-    assert "ORD-1" in str(caught.value)
+        assert script.count(f"POST {LINKS}") == 1
+        assert script.count(f"GET {BY_REFERENCE}/ORD-1") >= 8
+        assert "ORD-1" in str(caught.value)
+        script.on("*", DROP, CODE_1, FOUND)
+        assert isinstance(await create(plexy), PaymentLink)
 
 
 @pytest.mark.parametrize("lost", [DROP, SILENCE], ids=["disconnect", "read-timeout"])

@@ -138,6 +138,7 @@ def test_outcomes() -> None:
         "PlexyPayError": None,
         "ConfigurationError": Outcome.NOT_SENT,
         "ConnectError": Outcome.NOT_SENT,
+        "OutageError": Outcome.NOT_SENT,
         "DeadlineExceededError": Outcome.UNKNOWN,
         "OutcomeUnknownError": Outcome.UNKNOWN,
         "UnreadableResponseError": Outcome.DONE,

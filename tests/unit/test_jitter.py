@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return await sleep(0, result)
 
     monkeypatch.setattr("plexypay_async._core.call.asyncio.sleep", noted)
+    # Those that wait for the end of an outage have no pause of their own.
+    monkeypatch.setattr("plexypay_async._core.retry_budget.OUTAGE_AFTER", math.inf)
     return asked
 
 

@@ -35,8 +35,8 @@ LARGEST_STEP, SMALLEST_STEP, STEP_GROWTH = 1.5, 0.2, 3.0
 """Steps up as shares of the level. A larger excess shows sooner; a smaller one wastes less."""
 STEP_IN_NOISE = 0.5
 """By so much of the common share of failures a step is larger: in noise, small differences do not show."""
-CRUISE_ROUNDS, CRUISE_ANSWERS = 8, 140
-"""How long a level is kept before the next step, in round trips and in answers, whichever is more."""
+CRUISE_ROUNDS, CRUISE_ANSWERS, LONGEST_CRUISE = 8, 140, 28
+"""How long a level is kept before the next step, in round trips and in answers, whichever is more; and the most."""
 DEPTH = 0.85
 """Of the level, in DOWN."""
 LEAST, ENOUGH = 16, 100
@@ -336,7 +336,7 @@ class Pace:
         self._note_trip()
         self._level = max(1, min(self._ceiling, int(level)))
         self.reason = reason
-        answers = CRUISE_ANSWERS if rounds == CRUISE_ROUNDS else LEAST
+        answers = min(CRUISE_ANSWERS, LONGEST_CRUISE * self._level) if rounds == CRUISE_ROUNDS else LEAST
         if not 0.8 * self._compared_at <= self._level <= 1.25 * self._compared_at:
             self._compare_anew()
         self._begin(Phase.CRUISE, self._level, now, until=max(rounds * self._level, answers))
@@ -396,7 +396,9 @@ class Pace:
         down = self._down
         likely = (down.failures + 1) / (down.answers + 2)
         # What fails below is common; what fails above it may not be.
-        self._common = min(self._common, likely + ERRORS * math.sqrt(likely * (1 - likely) / down.answers))
+        if down.answers >= 2 * LEAST:
+            error = math.sqrt(likely * (1 - likely) / down.answers)
+            self._common = min(self._common, likely + ERRORS * error)
         if self._is_slow(self._last_latency) and count.mean_latency:
             growth = math.log(self._last_latency / count.mean_latency) / math.log(self._level / self.limit)
             if growth > ELASTIC:

@@ -121,6 +121,7 @@ class HTTPConnections:
         if self._probes is not None:
             self._probes.close()
         self.rate_clock.close()
+        self.concurrency_limit.close()
         with contextlib.suppress(RuntimeError):
             # Its loop may be closing it at this moment.
             await self._keeper.aclose()

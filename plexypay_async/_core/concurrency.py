@@ -15,7 +15,7 @@ __all__ = ["AdaptiveLimit", "ConcurrencyLimit", "RateClock", "RateLimit", "Unlim
 BURST = 0.01
 """Seconds by which a rate may catch up: a timer wakes late."""
 LONGEST_HOLD = 60.0
-"""Seconds of `Retry-After` that all jobs wait for together; where it is longer, each row says so in its error."""
+"""Seconds of `Retry-After` for which all jobs wait together; what is longer, each row meets by itself."""
 
 
 class ConcurrencyLimit(Protocol):

@@ -10,8 +10,8 @@ its request was sent:
 - CRUISE, at the level that was found. Its answers give the share of faults that is common on this server.
 - UP, a step above the level: larger steps from one to the next, as long as no more fails than is common and
   latency does not grow with the number under way. The first phases of a job are such steps.
-- DOWN, a little below the level, for a moment, where something fails or answers got slower: the baseline. What
-  fails less, or comes sooner, down there is no chance, and the job stays below.
+- DOWN, a little below the level, for a moment, where something fails or answers got slower: the baseline.
+  Where less fails down there, or answers come sooner, that is no chance, and the job stays below.
 - CHECK, once more fails than is common. Each request that fails takes its place with it, so that those remain
   that the server has accepted: its capacity, found within a round trip, whether it refuses at once or slowly.
   Where a lower level fails as much as the higher one did, it was chance: the level is as before, and the new
@@ -36,7 +36,8 @@ LARGEST_STEP, SMALLEST_STEP, STEP_GROWTH = 1.5, 0.2, 3.0
 STEP_IN_NOISE = 0.5
 """By so much of the common share of failures a step is larger: in noise, small differences do not show."""
 CRUISE_ROUNDS, CRUISE_ANSWERS, LONGEST_CRUISE = 8, 140, 28
-"""How long a level is kept before the next step, in round trips and in answers, whichever is more; and the most."""
+"""How long a level is kept before the next step: so many round trips, or answers if that is longer, and the
+most round trips that these may take."""
 DEPTH = 0.85
 """Of the level, in DOWN."""
 LEAST, ENOUGH = 16, 100
@@ -123,7 +124,7 @@ class _Count:
 
 
 def _evidence_of_more(higher: _Count, lower: _Count) -> float:
-    """Return twice the log-likelihood ratio by which the first fails more than the second; 0.0 if it does not."""
+    """Return twice the log-likelihood ratio by which the first fails more; 0.0 where it does not."""
     if not lower.answers or higher.share <= lower.share:
         return 0.0
     both = (higher.failures + lower.failures) / (higher.answers + lower.answers)

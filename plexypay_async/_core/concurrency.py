@@ -17,6 +17,8 @@ BURST = 0.01
 LONGEST_HOLD = 60.0
 """Seconds of `Retry-After` for which all jobs wait together; what is longer, each row meets by itself."""
 
+_FINE, _TROUBLE = Sign.FINE, Sign.TROUBLE
+
 
 class ConcurrencyLimit(Protocol):
     """Decides when a bulk job's next request may go out."""
@@ -101,10 +103,8 @@ class AdaptiveLimit:
     def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
         """Learn from how a request ended, and let the next ones in."""
         pace = self.pace
-        if sign is Sign.FINE or sign is Sign.TROUBLE:
-            pace.answered(
-                ticket, self._clock(), failed=sign is Sign.TROUBLE, full=self.under_way >= pace.limit
-            )
+        if sign is _FINE or sign is _TROUBLE:
+            pace.answered(ticket, self._clock(), sign is _TROUBLE, self.under_way >= pace.limit)
         elif sign is Sign.SLOWER:
             pace.told_to_slow_down(ticket, self._clock())
             if 0 < retry_after <= LONGEST_HOLD:

@@ -90,6 +90,9 @@ class Phase(enum.Enum):
     CHECK = enum.auto()
 
 
+_CRUISE, _UP, _DOWN, _CHECK = Phase
+
+
 class _Count:
     """Answers, and how many of them were failures."""
 
@@ -236,16 +239,23 @@ class Pace:
         self._room = float(self.limit)
         self._floor = self._peak = self.limit
         self._alarm_at = self._told_at = -math.inf
-        self._begin(Phase.CRUISE, self.limit, -math.inf, until=self.limit)
+        self._top = self.limit
+        self._count = _Count()
+        self._full = 0
+        """Of the phase's answers, those that came while the limit was used up."""
+        self._evidence = self._alarm = self._of_failure = self._of_success = 0.0
+        self._run_from = (0.0, 0.0)
+        """Answers and failures of the phase when the evidence was last at 0."""
+        self._begin(_CRUISE, self.limit, -math.inf, until=self.limit)
 
     @property
     def level(self) -> int:
         """What has been found so far, without the steps up and down that try what is around it."""
-        return self.limit if self._phase is Phase.CHECK else self._level
+        return self.limit if self._phase is _CHECK else self._level
 
     # ------------------------------------------------------------------------------------ answer by answer
 
-    def answered(self, sent: float, now: float, *, failed: bool, full: bool) -> None:
+    def answered(self, sent: float, now: float, failed: bool, full: bool) -> None:  # noqa: FBT001 - per request
         """Learn from an answer.
 
         Args:
@@ -255,7 +265,7 @@ class Pace:
             full: Whether as many were under way as the limit allows.
         """
         phase = self._phase
-        if phase is Phase.CHECK:
+        if phase is _CHECK:
             self._drain(sent, now, failed=failed)
         if sent < self._phase_at:
             return
@@ -272,7 +282,7 @@ class Pace:
         else:
             count.latency += now - sent
             self._evidence += self._of_success
-        if phase is Phase.UP:
+        if phase is _UP:
             if count.answers >= self._until and (
                 self._evidence <= UP_PASSED or count.answers > UP_ROUNDS * (self.limit + min(self.limit, 8))
             ):
@@ -282,9 +292,9 @@ class Pace:
             self._evidence = 0.0
             self._run_from = (count.answers, count.failures)
         if count.answers >= self._until:
-            if phase is Phase.CRUISE:
+            if phase is _CRUISE:
                 self._on_cruised(now)
-            elif phase is Phase.DOWN:
+            elif phase is _DOWN:
                 self._on_compared(now)
             else:
                 self._on_checked(now)
@@ -320,12 +330,12 @@ class Pace:
         self._evidence = 0.0
         self._run_from = (0.0, 0.0)
         common = min(0.9, max(COMMON_AT_LEAST, self._common + 1 / (self._known + 30)))
-        if phase is Phase.UP:
+        if phase is _UP:
             # As if the capacity were the level itself.
             excess, self._alarm = min(0.25, 1 - self._level / self.limit), UP_FAILED
         else:
             excess, self._alarm = EXCESS, ALARM + math.log(self.limit)
-            if self.limit == 1 and phase is not Phase.CHECK:
+            if self.limit == 1 and phase is not _CHECK:
                 # Nothing is below it to compare with.
                 self._alarm = math.inf
         more = common + (1 - common) * excess
@@ -340,7 +350,7 @@ class Pace:
         answers = min(CRUISE_ANSWERS, LONGEST_CRUISE * self._level) if rounds == CRUISE_ROUNDS else LEAST
         if not 0.8 * self._compared_at <= self._level <= 1.25 * self._compared_at:
             self._compare_anew()
-        self._begin(Phase.CRUISE, self._level, now, until=max(rounds * self._level, answers))
+        self._begin(_CRUISE, self._level, now, until=max(rounds * self._level, answers))
 
     def _climb(self, now: float) -> None:
         """Try a step more."""
@@ -348,7 +358,7 @@ class Pace:
         step = self._level * (self._step + STEP_IN_NOISE * self._common)
         limit = min(self._ceiling, self._level + max(1, int(step + 0.3)))
         # All that is above the level was sent first, and must have been answered.
-        self._begin(Phase.UP, limit, now, until=max(8, limit - self._level))
+        self._begin(_UP, limit, now, until=max(8, limit - self._level))
 
     def _note_trip(self) -> None:
         if self._count.answers - self._count.failures >= 4:
@@ -382,7 +392,7 @@ class Pace:
             self._since_down = 0
             self._note_trip()
             below = min(level - 1, int(level * DEPTH))
-            self._begin(Phase.DOWN, below, now, until=max(LEAST, min(below, ENOUGH)))
+            self._begin(_DOWN, below, now, until=max(LEAST, min(below, ENOUGH)))
         else:
             self._try_more(now, used=self._full >= count.answers / 2)
 
@@ -450,13 +460,13 @@ class Pace:
     def _on_alarm(self, now: float) -> None:
         """More fails than is common: find out whether that depends on the level."""
         count = self._count
-        if self._phase is Phase.CHECK:
+        if self._phase is _CHECK:
             self._on_alarm_again(now)
             return
         self._note_trip()
         at, failed_before = self._run_from
         run = _Count(count.answers - at, count.failures - failed_before)
-        is_up = self._checked_up = self._phase is Phase.UP
+        is_up = self._checked_up = self._phase is _UP
         suspicion = self._suspicion
         if suspicion is not None and not is_up and self.limit <= 0.75 * suspicion.before:
             suspicion.note(self.limit, count)
@@ -477,7 +487,7 @@ class Pace:
 
     def _check(self, limit: float, now: float) -> None:
         self._room = self.limit - 1.0
-        self._begin(Phase.CHECK, max(limit, self._floor), now, until=0)
+        self._begin(_CHECK, max(limit, self._floor), now, until=0)
         self._top = self.limit
         self._until = max(LEAST, min(self.limit, ENOUGH))
 

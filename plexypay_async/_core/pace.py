@@ -40,7 +40,7 @@ CRUISE_ROUNDS, CRUISE_ANSWERS, LONGEST_CRUISE = 8, 140, 28
 most round trips that these may take."""
 DEPTH = 0.85
 """Of the level, in DOWN."""
-LEAST, ENOUGH = 16, 100
+LEAST, ENOUGH = 14, 100
 """DOWN and CHECK end with as many answers as the limit allows at once, within these bounds."""
 RARE, OFTEN_FROM = 3, 0.08
 """Every third cycle has a DOWN; with this share of failures, every one."""

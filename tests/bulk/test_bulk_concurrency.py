@@ -47,10 +47,10 @@ class Load:
         self.clock = cast(Clock, limit._clock)
         self._waiting = [asyncio.create_task(limit.enter()) for _ in range(300)]
 
-    async def round(self, *, troubles: int = 0, learned: bool = True) -> int:
+    async def round(self, *, troubles: int = 0, capacity: int | None = None, learned: bool = True) -> int:
         """Let all that are under way end, and as many wait anew; return how many they were.
 
-        The failures are spread evenly among them.
+        The failures are spread evenly among them; with a capacity, they are those that are above it.
         """
         for _ in range(3):
             await asyncio.sleep(0)
@@ -58,6 +58,8 @@ class Load:
         self._waiting = [task for task in self._waiting if not task.done()]
         self._waiting += [asyncio.create_task(self._limit.enter()) for _ in under_way]
         self.clock.now += TRIP
+        if capacity is not None:
+            troubles = max(0, len(under_way) - capacity)
         for number, task in enumerate(under_way):
             total = len(under_way)
             fails = number * troubles // total != (number + 1) * troubles // total
@@ -107,14 +109,15 @@ async def test_the_limit_is_at_a_capacity_a_few_round_trips_after_the_first_refu
         await trips.round()
     assert limit.limit == 100
 
-    # Of a hundred at once it takes fifty.
-    await trips.round(troubles=50)
+    await trips.round(capacity=50)
 
     # The step was too large, and is taken back; what is still too much goes with the next failures.
     assert limit.limit == 62
     for _ in range(3):
-        await trips.round(troubles=max(0, limit.limit - 50))
-    assert 45 <= limit.limit <= 55
+        await trips.round(capacity=50)
+    assert limit.limit <= 55
+    assert 45 <= max([await trips.round(capacity=50) for _ in range(20)]) <= 65
+    assert 45 <= limit.pace.level <= 55
     assert "more fails above" in limit.pace.reason
 
 

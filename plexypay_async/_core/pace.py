@@ -63,7 +63,9 @@ DEEPER = 0.6
 """Of the level before: where failing goes on after the first cut, a level that should be free of it."""
 
 QUEUE = 1.25
-"""Latency above the lowest that was seen, from which the server is asked whether it queues."""
+QUEUED, CONFIRMED = 3.0, 2
+"""Latency above the lowest that was seen, from which the server is asked whether it queues; how many must be
+in the queue by that; and how often in a row it must say so, for latency has weather of its own."""
 ELASTIC, INELASTIC = 0.5, 0.25
 """Growth of latency per growth of the level: with a queue it is 1, without one 0."""
 
@@ -189,6 +191,7 @@ class Pace:
         "_count",
         "_cruise",
         "_down",
+        "_elastic",
         "_evidence",
         "_floor",
         "_full",
@@ -232,6 +235,8 @@ class Pace:
         """What failed at this level and below it, over several cycles."""
         self._compared_at = self._level
         self._since_down = 0
+        self._elastic = 0
+        """Times in a row that answers came sooner below the level, as from behind a queue."""
         self._suspicion: _Suspicion | None = None
         self._checked_up = False
         """Whether the alarm came in UP."""
@@ -255,7 +260,7 @@ class Pace:
 
     # ------------------------------------------------------------------------------------ answer by answer
 
-    def answered(self, sent: float, now: float, failed: bool, full: bool) -> None:  # noqa: FBT001 - per request
+    def answered(self, sent: float, now: float, failed: bool, full: bool) -> None:
         """Learn from an answer.
 
         Args:
@@ -397,7 +402,8 @@ class Pace:
             self._try_more(now, used=self._full >= count.answers / 2)
 
     def _is_slow(self, latency: float) -> bool:
-        return latency > QUEUE * self._lowest_latency
+        queued = self._level * (1 - self._lowest_latency / latency) if latency else 0.0
+        return latency > QUEUE * self._lowest_latency and queued >= QUEUED
 
     def _on_compared(self, now: float) -> None:
         """Stay below where that is better."""
@@ -412,8 +418,13 @@ class Pace:
             self._common = min(self._common, likely + ERRORS * error)
         if self._is_slow(self._last_latency) and count.mean_latency:
             growth = math.log(self._last_latency / count.mean_latency) / math.log(self._level / self.limit)
-            if growth > ELASTIC:
+            self._elastic = self._elastic + 1 if growth > ELASTIC else 0
+            if self._elastic >= CONFIRMED:
                 self._settle(self.limit, now, "latency grows with what is under way")
+                return
+            if self._elastic:
+                # Once more, soon.
+                self._settle(self._level, now, self.reason, rounds=1.5)
                 return
             if growth < INELASTIC:
                 self._lowest_latency = count.mean_latency

@@ -177,10 +177,12 @@ def test_what_the_progress_function_raises_ends_the_job_and_loses_nothing(
         if progress.created:
             raise LookupError("the window was closed")
 
-    made = plexy.payment_links.create_many(source(), on_progress=tell)
-    with pytest.raises(LookupError, match="the window was closed"):
-        for result in made:
+    def collect() -> None:
+        for result in plexy.payment_links.create_many(source(), on_progress=tell):
             results.append(result)  # noqa: PERF402 - what came before the error is looked at
+
+    with pytest.raises(LookupError, match="the window was closed"):
+        collect()
 
     assert len(results) == len(read) < 1_000_000
     assert all(result.link is not None for result in results)

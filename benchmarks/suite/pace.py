@@ -1,4 +1,4 @@
-"""The pace of bulk jobs against simulated servers: the worst of each kind. `benchmarks.pace` shows them all."""
+"""The pace of bulk jobs against simulated servers: the worst of each kind. `benchmarks.pace` shows all."""
 
 from __future__ import annotations
 

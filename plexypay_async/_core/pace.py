@@ -66,8 +66,12 @@ QUEUE = 1.25
 QUEUED, CONFIRMED = 3.0, 2
 """Latency above the lowest that was seen, from which the server is asked whether it queues; how many must be
 in the queue by that; and how often in a row it must say so, for latency has weather of its own."""
-ELASTIC, INELASTIC = 0.5, 0.25
-"""Growth of latency per growth of the level: with a queue it is 1, without one 0."""
+OWN = 0.005
+"""Seconds that a busy client itself may add to an answer: no queue of the server's."""
+ELASTIC, QUEUED_GROWTH, INELASTIC = 0.5, 0.75, 0.25
+"""Growth of latency per growth of the level: behind a queue it is 1, without one 0. From the first on, a step
+up is taken back. From the second on, the level goes down, which costs little: most of it only waited. Up to the
+third, the server has become slower whatever it is asked."""
 
 
 class Sign(enum.Enum):
@@ -403,7 +407,7 @@ class Pace:
 
     def _is_slow(self, latency: float) -> bool:
         queued = self._level * (1 - self._lowest_latency / latency) if latency else 0.0
-        return latency > QUEUE * self._lowest_latency and queued >= QUEUED
+        return latency > QUEUE * self._lowest_latency + OWN and queued >= QUEUED
 
     def _on_compared(self, now: float) -> None:
         """Stay below where that is better."""
@@ -418,7 +422,7 @@ class Pace:
             self._common = min(self._common, likely + ERRORS * error)
         if self._is_slow(self._last_latency) and count.mean_latency:
             growth = math.log(self._last_latency / count.mean_latency) / math.log(self._level / self.limit)
-            self._elastic = self._elastic + 1 if growth > ELASTIC else 0
+            self._elastic = self._elastic + 1 if growth > QUEUED_GROWTH else 0
             if self._elastic >= CONFIRMED:
                 self._settle(self.limit, now, "latency grows with what is under way")
                 return

@@ -70,8 +70,8 @@ OWN = 0.005
 """Seconds that a busy client itself may add to an answer: no queue of the server's."""
 ELASTIC, QUEUED_GROWTH, INELASTIC = 0.5, 0.75, 0.25
 """Growth of latency per growth of the level: behind a queue it is 1, without one 0. From the first on, a step
-up is taken back. From the second on, the level goes down, which costs little: most only waited. Up to the third,
-the server has become slower whatever it is asked."""
+up is taken back. From the second on, the level goes down, which costs little: most only waited. Up to the
+third, the server has become slower whatever it is asked."""
 
 
 class Sign(enum.Enum):

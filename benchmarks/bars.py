@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cases import Result
-from .suite import capacity, create, imports, listing, million, outage, sync
+from .pace import (
+    LEAST_SHARE,
+    MOST_FALL,
+    MOST_LATENCY,
+    MOST_REQUESTS,
+    MOST_REQUESTS_OF_FIVE,
+    MOST_RETURN,
+)
+from .suite import capacity, create, faults, imports, listing, million, outage, pace, sync
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -193,6 +201,33 @@ def outage_bars() -> list[Bar]:
     return bars
 
 
+def pace_bars() -> list[Bar]:
+    """Return the bars of the pace: against simulated servers, and against one that fails by chance."""
+    bars: list[Bar] = []
+
+    def add(group: str, figure: str, *, at_least: float | None = None, at_most: float | None = None) -> None:
+        heading = next(column.heading for column in pace.COLUMNS if column.figure == figure)
+        ref = Ref("pace", group, figure)
+        bars.append(Bar(f"pace, {group}: {heading}", ref, at_least=at_least, at_most=at_most))
+
+    for group in pace.GROUPS:
+        if group == "a capacity that drops":
+            add(group, pace.FALL, at_most=MOST_FALL)
+            add(group, pace.BACK, at_most=MOST_RETURN)
+            continue
+        add(group, pace.SHARE, at_least=LEAST_SHARE)
+        if group != "faults that come and go":
+            most = MOST_REQUESTS_OF_FIVE if group == "short jobs" else MOST_REQUESTS
+            add(group, pace.REQUESTS, at_most=most)
+    add("a queue", pace.LATENCY, at_most=MOST_LATENCY)
+    for rate in faults.RATES:
+        ours = Ref("faults", faults.ADAPTIVE, "rate", faults.case_name(rate))
+        fixed = ours._replace(contender=faults.FIXED)
+        text = f"create_many, {faults.case_name(rate)}: adaptive / fixed 100"
+        bars.append(Bar(text, ours, (fixed,), at_least=LEAST_SHARE))
+    return bars
+
+
 def held_at_500(found: Found) -> Verdict:
     """Return whether the rate at 500 calls at once is that at 100, by itself or as aiohttp's is."""
     text, bound = (
@@ -216,6 +251,7 @@ def held_at_500(found: Found) -> Verdict:
 def verdicts(results: Sequence[Result]) -> list[Verdict]:
     """Return a verdict on each bar of the benchmarks that were run."""
     found = Found(results)
-    bars = [bar for bar in (*create_bars(), *other_bars(), *outage_bars()) if found.has(bar.of.benchmark)]
+    all_bars = (*create_bars(), *other_bars(), *pace_bars(), *outage_bars())
+    bars = [bar for bar in all_bars if found.has(bar.of.benchmark)]
     told = [found.verdict(bar) for bar in bars]
     return [*told, held_at_500(found)] if found.has("create") else told

@@ -15,7 +15,12 @@ from typing import cast
 import attrs
 
 from plexypay_async._core.execution import Execution
-from plexypay_async.api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
+from plexypay_async.api.payment_links import (
+    BulkResult,
+    CreateManyPaymentLinks,
+    CreatePaymentLink,
+    JobProgress,
+)
 from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.intake import Buffered
 from plexypay_async.bulk.job import BulkJob
@@ -47,7 +52,9 @@ class SyncBulkJob:
         self._portal = portal
         self._links = options.links
         self._crossing = _Crossing(portal)
-        self._job = BulkJob(execution, attrs.evolve(options, links=self._crossing))
+        self._tell = options.on_progress
+        told = None if self._tell is None else self._crossing.note_progress
+        self._job = BulkJob(execution, attrs.evolve(options, links=self._crossing, on_progress=told))
 
     def results(self) -> Generator[BulkResult]:
         """Run the job, and yield a result for each request.
@@ -85,6 +92,12 @@ class SyncBulkJob:
         while True:
             # Asked before the results are taken: one that comes in between is then not missed.
             done = crossing.done
+            if (progress := crossing.take_progress()) is not None and self._tell is not None and not failure:
+                try:
+                    self._tell(progress)
+                except Exception as error:  # noqa: BLE001 - the caller's own, raised once all is done
+                    crossing.put_last()
+                    failure = without_job_frames(error, of_caller=True)
             if (result := crossing.next_result()) is not None:
                 yield result
             elif done:
@@ -132,6 +145,8 @@ class _Crossing(Buffered):
         """How many requests have crossed."""
         self._failure: BaseException | None = None
         """The error that the job has ended with."""
+        self._progress: JobProgress | None = None
+        """How far the job is, where the caller was not told yet."""
         self._requests: deque[CreatePaymentLink] = deque()
         self._results: deque[BulkResult] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -163,6 +178,11 @@ class _Crossing(Buffered):
         """Say that there are no more requests."""
         self._ended = True
         self._wake()
+
+    def take_progress(self) -> JobProgress | None:
+        """Return how far the job is, where that is to be told."""
+        progress, self._progress = self._progress, None
+        return progress
 
     def next_result(self) -> BulkResult | None:
         """Return a result that is here, if any."""
@@ -205,10 +225,16 @@ class _Crossing(Buffered):
             self.done
             or self._due
             or len(self._results) >= half
+            or self._progress is not None
             or (not self._ended and len(self._requests) <= half)
         ):
             await self._wait()
         self._rest()
+
+    def note_progress(self, progress: JobProgress) -> None:
+        """Keep what is to be told of the job; what was not told before is out of date."""
+        self._progress = progress
+        self._changed.set()
 
     async def end(self) -> BaseException | None:
         """Wait until the job has closed everything; return the error that it ends with, if any.

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .concurrency import ConcurrencyLimit
-from .decision import is_trouble
+from .decision import sign_of
+from .pace import Sign
 from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class JobLimits(Limits):
 class SingleAdmission:
     """Lets the requests of a single call out at once, unless nothing works, or a repeat must be paid for."""
 
-    ticket: int | None = 1
+    ticket: float | None = 1.0
     """Its place for the next request, as the concurrency limit names it; None where it must take one."""
     gives_back = False
     """Whether its place is given back after each request."""
@@ -236,7 +237,9 @@ class JobAdmission(SingleAdmission):
         ticket = self.ticket
         if ticket is not None:
             self.ticket = None
-            self.limits.concurrency.leave(ticket, trouble=None if result is None else is_trouble(result))
+            sign = Sign.NOTHING if result is None else sign_of(result)
+            wait: float | None = getattr(result, "retry_after", None) if sign is Sign.SLOWER else None
+            self.limits.concurrency.leave(ticket, sign, wait or 0.0)
 
     def is_outage(self) -> bool:
         """Tell whether so much has failed on end that nothing but a probe should be sent."""

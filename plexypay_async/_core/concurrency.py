@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
+
+from .pace import Pace, Sign
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimit", "RateClock", "RateLimit", "Unlimited"]
 
 BURST = 0.01
 """Seconds by which a rate may catch up: a timer wakes late."""
+LONGEST_HOLD = 60.0
+"""Seconds of `Retry-After` for which all jobs wait together; what is longer, each row meets by itself."""
+
+_FINE, _TROUBLE = Sign.FINE, Sign.TROUBLE
 
 
 class ConcurrencyLimit(Protocol):
     """Decides when a bulk job's next request may go out."""
 
-    def enter_now(self) -> int | None:
+    def enter_now(self) -> float | None:
         """Return a place's ticket, which is no 0; None where it takes a wait."""
         ...
 
-    async def enter(self) -> int:
+    async def enter(self) -> float:
         """Wait for a place; return its ticket."""
         ...
 
-    def leave(self, ticket: int, *, trouble: bool | None) -> None:
+    def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
         """Give the place back.
 
         Args:
             ticket: What `enter` returned.
-            trouble: Whether it ended in code 1, 429 or a time-out; None where nothing was learned of what the
-                server takes.
+            sign: What the request's end tells of the server.
+            retry_after: Seconds that the server has asked to wait, if it has.
         """
         ...
 
@@ -37,90 +45,101 @@ class ConcurrencyLimit(Protocol):
 class Unlimited:
     """A job with a concurrency of its own: its workers are its limit."""
 
-    def enter_now(self) -> int:
+    def enter_now(self) -> float:
         """Take a place."""
-        return 1
+        return 1.0
 
-    async def enter(self) -> int:
+    async def enter(self) -> float:
         """Take a place at once."""
-        return 1
+        return 1.0
 
-    def leave(self, ticket: int, *, trouble: bool | None) -> None:
+    def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
         """Give it back."""
 
 
 class AdaptiveLimit:
     """As many requests at once as the server takes: one limit per client and event loop.
 
-    From 10, doubled every round trip until the first sign of trouble; then one more every round trip. Each
-    request that meets trouble takes one off, together at most a twentieth within a round trip, or half at the
-    end of the doubling. So a server that refuses what is above its capacity is met at its capacity, and one
-    that fails a request in a hundred by chance is still asked a hundred at once.
+    How many that are is found by `Pace`. Places are given in the order of the asking, whichever job asks: two
+    jobs that want all they can get have half each. While the server has asked to wait, none is given.
     """
 
-    FIRST = 10.0
-    DECREASE = 0.05
-    OVERSHOT = 0.5
-    """Doubling may have gone to twice what the server takes before the first answer told of it."""
-
-    def __init__(self, ceiling: int) -> None:
-        self._ceiling = float(ceiling)
-        self.limit = min(self.FIRST, self._ceiling)
+    def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pace = Pace(ceiling)
         self.under_way = 0
-        self._doubling = True
-        self._entered = 0
-        self._round_began = 0
-        self._left_to_take = 0.0
+        self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._held_until = 0.0
+        self._hold: asyncio.TimerHandle | None = None
 
-    def enter_now(self) -> int | None:
+    @property
+    def limit(self) -> int:
+        """How many requests may be under way now."""
+        return self.pace.limit
+
+    def enter_now(self) -> float | None:
         """Take a place where fewer requests are under way than the limit allows, and none waits."""
-        if self.under_way >= int(self.limit) or self._waiting:
+        if self.under_way >= self.pace.limit or self._waiting or self._hold is not None:
             return None
         self.under_way += 1
-        self._entered += 1
-        return self._entered
+        # A ticket is the moment of the sending: by it, an answer is known to be of a phase or before it.
+        return self._clock()
 
-    async def enter(self) -> int:
+    async def enter(self) -> float:
         """Wait until fewer requests are under way than the limit allows."""
-        if self.under_way < int(self.limit) and not self._waiting:
-            self.under_way += 1
-        else:
-            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
-            try:
-                await place
-            except asyncio.CancelledError:
-                if place.done() and not place.cancelled():
-                    self.under_way -= 1
-                    self._admit()
-                raise
-        self._entered += 1
-        return self._entered
+        if (ticket := self.enter_now()) is not None:
+            return ticket
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.under_way -= 1
+                self._admit()
+            raise
+        return self._clock()
 
-    def leave(self, ticket: int, *, trouble: bool | None) -> None:
+    def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
         """Learn from how a request ended, and let the next ones in."""
-        if trouble:
-            # A round trip lasts until a request fails that was sent after it began.
-            if ticket > self._round_began:
-                self._round_began = self._entered
-                self._left_to_take = self.limit * (self.OVERSHOT if self._doubling else self.DECREASE)
-            self._doubling = False
-            taken = min(1.0, self._left_to_take)
-            self._left_to_take -= taken
-            self.limit = max(1.0, self.limit - taken)
-        elif trouble is not None and self.under_way >= int(self.limit):
-            self.limit = min(self._ceiling, self.limit + (1.0 if self._doubling else 1.0 / self.limit))
+        pace = self.pace
+        if sign is _FINE or sign is _TROUBLE:
+            pace.answered(ticket, self._clock(), sign is _TROUBLE, self.under_way >= pace.limit)
+        elif sign is Sign.SLOWER:
+            pace.told_to_slow_down(ticket, self._clock())
+            if 0 < retry_after <= LONGEST_HOLD:
+                self._wait_for(retry_after)
         self.under_way -= 1
-        self._admit()
+        if self._waiting:
+            self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self.under_way < int(self.limit):
+        while self._waiting and self.under_way < self.pace.limit and self._hold is None:
             place = self._waiting.popleft()
             if not place.done():
                 # The place is taken here, so that nobody slips in before its owner wakes.
                 self.under_way += 1
                 place.set_result(None)
+
+    def _wait_for(self, seconds: float) -> None:
+        """Give no place for so long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if self._hold is None or until > self._held_until:
+            if self._hold is not None:
+                self._hold.cancel()
+            self._held_until = until
+            self._hold = loop.call_at(until, self._go_on)
+
+    def _go_on(self) -> None:
+        self._hold = None
+        self._admit()
+
+    def close(self) -> None:
+        """Let all that wait for the end of a `Retry-After` find that the client is closed."""
+        if self._hold is not None:
+            self._hold.cancel()
+            self._go_on()
 
 
 class RateClock:
@@ -169,7 +188,7 @@ class RateLimit:
     def enter_now(self) -> None:
         """Take none: each waits for its moment."""
 
-    async def enter(self) -> int:
+    async def enter(self) -> float:
         """Wait for the next moment that the rate allows, then for a place under the concurrency limit."""
         loop = asyncio.get_running_loop()
         # One after the other: those whose moment passed while they had no place would all go at once.
@@ -182,6 +201,6 @@ class RateLimit:
             clock.next = max(clock.next, loop.time() - BURST) + self._interval
             return ticket
 
-    def leave(self, ticket: int, *, trouble: bool | None) -> None:
+    def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
         """Give the place back to the concurrency limit."""
-        self._limit.leave(ticket, trouble=trouble)
+        self._limit.leave(ticket, sign, retry_after)

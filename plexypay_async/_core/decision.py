@@ -29,6 +29,7 @@ from ..errors import (
     UnreadableResponseError,
 )
 from ..settings import RetryPolicy
+from .pace import Sign
 from .record import CallRecord, Doubt
 
 __all__ = [
@@ -38,10 +39,10 @@ __all__ = [
     "decide",
     "is_own_word",
     "is_passing",
-    "is_trouble",
     "may_be_taken",
     "may_repeat",
     "shows_work",
+    "sign_of",
 ]
 
 
@@ -185,15 +186,18 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
     return retry_code(error) in codes
 
 
-def is_trouble(result: WireResponse | PlexyPayError) -> bool | None:
-    """Tell whether an attempt ended as on a server that is asked for too much; None if that is not told."""
+def sign_of(result: WireResponse | PlexyPayError) -> Sign:
+    """Return what the end of an attempt tells of how much the server takes."""
     if isinstance(result, PlexyPayError):
-        return True if isinstance(result.__cause__, TimeoutError) else None
+        return Sign.TROUBLE if isinstance(result.__cause__, TimeoutError) else Sign.NOTHING
     if result.is_success:
-        return False
-    return result.status == OVERLOADED or isinstance(
-        error_of(result, ""), (ServiceUnavailableError, RateLimitedError)
-    )
+        return Sign.FINE
+    error = error_of(result, "")
+    if isinstance(error, RateLimitedError):
+        return Sign.SLOWER
+    if result.status == OVERLOADED or isinstance(error, ServiceUnavailableError):
+        return Sign.TROUBLE if result.retry_after is None else Sign.SLOWER
+    return Sign.FINE
 
 
 def is_passing(error: APIError, policy: RetryPolicy) -> bool:

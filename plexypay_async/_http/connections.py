@@ -131,6 +131,7 @@ class HTTPConnections:
         if self._gate is not None:
             self._gate.close()
         self.rate_clock.close()
+        self.concurrency_limit.close()
         with contextlib.suppress(RuntimeError):
             # Its loop may be closing it at this moment.
             await self._keeper.aclose()

@@ -46,7 +46,7 @@ _NAMES = {
         "merchant": "Merchant MerchantAccount RetrieveMerchant",
         "payment_links": (
             "BulkResult CancelPaymentLink CreateManyPaymentLinks CreateOrRetrievePaymentLink "
-            "CreatePaymentLink ListPaymentLinks "
+            "CreatePaymentLink JobProgress ListPaymentLinks "
             "PaymentLink PaymentLinkStatistics PaymentLinkStatus PaymentLinkSummary PaymentLinks "
             "Recurring RecurringType RetrievePaymentLink RetrievePaymentLinkByOrderReference "
             "RetrievePaymentLinkStatistics UpdatePaymentLinkExpiration"

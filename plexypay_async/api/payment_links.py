@@ -8,7 +8,7 @@ requests and answers (22 000 KZT is ``2200000``). Times are UTC.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -49,6 +49,7 @@ __all__ = [
     "CreateManyPaymentLinks",
     "CreateOrRetrievePaymentLink",
     "CreatePaymentLink",
+    "JobProgress",
     "ListPaymentLinks",
     "PaymentLink",
     "PaymentLinkStatistics",
@@ -62,6 +63,26 @@ __all__ = [
     "RetrievePaymentLinkStatistics",
     "UpdatePaymentLinkExpiration",
 ]
+
+
+@attrs.frozen(kw_only=True)
+class JobProgress:
+    """How far a run of `create_many` is, and why it goes at the pace that it goes at."""
+
+    created: int
+    """Links that this run has made."""
+    recovered: int
+    """Links that were there: found again, or known from the journal, or of an earlier equal row."""
+    failed: int
+    """Rows that have ended in an error, those that repeat another included."""
+    under_way: int
+    """Rows that have begun and have no result yet; their pauses before another attempt count."""
+    limit: int
+    """How many requests may be under way at once, in all jobs of the client that have no concurrency of
+    their own. Short steps up and down, by which the pace tries what is around it, are left out."""
+    reason: str
+    """Why the limit is what it is, such as ``more fails above 50 at once than below``. For people to read:
+    its words may change."""
 
 
 @attrs.frozen
@@ -94,6 +115,11 @@ class CreateManyPaymentLinks:
         journal: A `Journal`, or the path of one; it is made if it is not there.
         ordered: Yield the results in the order of the requests.
         timeout: Seconds for one link; an outage in the middle of a job is ridden out as long.
+        on_progress: Called with a `JobProgress` about twice a second, within a tenth of a second after the
+            limit's reason has changed, and with the sums before the job ends. `PlexyPay` calls it in the
+            caller's thread, between two results. It should return soon, for results wait meanwhile. An
+            exception that it raises ends the job like one of the source: nothing more is read, what is under
+            way is settled, each row that was read has its result, and then it is raised.
 
     Returns:
         A `BulkResult` for each request.
@@ -111,8 +137,13 @@ class CreateManyPaymentLinks:
     journal: Journal | str | os.PathLike[str] | None = attrs.field(default=None, kw_only=True)
     ordered: bool = attrs.field(default=False, kw_only=True)
     timeout: float = attrs.field(default=600.0, kw_only=True)
+    on_progress: Callable[[JobProgress], object] | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
+        if self.on_progress is not None and not callable(self.on_progress):
+            raise ConfigurationError(
+                f"on_progress: expected a function, got {type(self.on_progress).__name__}"
+            )
         if not isinstance(self.links, (Iterable, AsyncIterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"links: expected an iterable, got {type(self.links).__name__}")
         if self.concurrency is not None and (type(self.concurrency) is not int or self.concurrency < 1):

@@ -44,6 +44,7 @@ from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
 from .lasting import LastingFailures
+from .reporting import ProgressReports
 from .taken import existing, is_of, under_spelling
 from .unsent import made_nothing, not_looked_up, not_sent
 
@@ -141,6 +142,10 @@ class _Run:
         self._size = workers
         self._timeout = timeout
         self.queue = _ResultQueue(workers, ordered=options.ordered, stop=self._stop)
+        self._reports: ProgressReports | None = None
+        if options.on_progress is not None:
+            self._reports = ProgressReports(options.on_progress, self.queue.fail)
+            self.queue.count = self._reports.count
         self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None
         self._lasting: LastingFailures | None = None
@@ -176,6 +181,10 @@ class _Run:
             intake = JournalIntake(source, journal, execution, ordered=options.ordered)
             await intake.begin()
         self._intake = intake
+        if self._reports is not None:
+            adaptive = options.concurrency is None
+            pace = connections.concurrency_limit.pace if adaptive else None
+            self._reports.begin(limits, pace, self._size)
         for _ in range(self._size):
             worker = _Worker(execution, intake, self.queue, limits, lasting)
             self._workers[asyncio.create_task(worker.run())] = worker
@@ -197,6 +206,8 @@ class _Run:
             return True
         failure, intake = self.queue.failure, self._intake
         if failure is None or intake is None:
+            if self._reports is not None:
+                self._reports.last()
             return False
         for item in intake.left():
             result = item.result or _not_sent(item, failure)
@@ -210,10 +221,13 @@ class _Run:
             if task is not None:
                 task.cancel()
         await asyncio.gather(*[task for task in self._workers if task is not None], return_exceptions=True)
+        if self._reports is not None:
+            await self._reports.end()
         source = self._source
         failure = failure or self.queue.failure
         if failure is not None:
-            failure = without_job_frames(failure)
+            of_caller = self._reports is not None and failure is self._reports.failure
+            failure = without_job_frames(failure, of_caller=of_caller)
         elif source is not None and source.failure is not None:
             failure = without_job_frames(source.failure, of_caller=True)
         for part in (self._intake, source, self._opened):
@@ -289,6 +303,8 @@ class _ResultQueue:
         """What has ended the job before its source did, if anything."""
         self.closed = False
         """Whether nobody takes results any more: the workers are cancelled."""
+        self.count: Callable[[list[BulkResult]], None] | None = None
+        """Told of all results, where somebody asks for the job's progress."""
         self._stop = stop
         self._working = workers
         self._room = workers
@@ -327,6 +343,8 @@ class _ResultQueue:
 
     def put(self, results: list[BulkResult]) -> bool:
         """Hand results over; tell whether there is room for more."""
+        if self.count is not None:
+            self.count(results)
         for result in results:
             if not self._ordered:
                 self._ready.append(result)

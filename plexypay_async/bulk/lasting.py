@@ -16,6 +16,7 @@ from .._core.admission import JobLimits
 from .._core.call import Call
 from .._core.concurrency import ConcurrencyLimit
 from .._core.execution import Execution
+from .._core.pace import Sign
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
 from ..errors import (
     APIError,
@@ -101,11 +102,11 @@ class LastingFailures:
 
     # ------------------------------------------------------------------------------------------ as a limit
 
-    def enter_now(self) -> int | None:
+    def enter_now(self) -> float | None:
         """Take a place where there is one, and nothing is to be looked into."""
         return None if self._held else self._limit.enter_now()
 
-    async def enter(self) -> int:
+    async def enter(self) -> float:
         """Wait for a place.
 
         Raises:
@@ -118,7 +119,7 @@ class LastingFailures:
                 if self._closed and self._refuse():
                     raise ConfigurationError("not sent: the job ends")
         except BaseException:
-            self._limit.leave(ticket, trouble=None)
+            self._limit.leave(ticket, Sign.NOTHING)
             raise
         return ticket
 

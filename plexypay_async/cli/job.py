@@ -13,7 +13,7 @@ import attrs
 
 from .._files.sqlite_file import TemporaryFolderError
 from .._privacy.secret import Secret
-from ..api.payment_links import BulkResult, CreatePaymentLink
+from ..api.payment_links import BulkResult, CreatePaymentLink, JobProgress
 from ..bulk.intake import EncodedLink
 from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
@@ -136,6 +136,7 @@ class BulkCreateJob:
                     max_rate=max_rate,
                     journal=self.journal,
                     timeout=timeout,
+                    on_progress=self._note_progress,
                 )
                 async with aclosing(results):
                     async for result in results:
@@ -157,6 +158,9 @@ class BulkCreateJob:
         # Not raised in the handler: the other error, whose frames hold the key, would be its context.
         if failure is not None:
             raise UnusableInputError(failure)
+
+    def _note_progress(self, progress: JobProgress) -> None:
+        self.tally.limit = progress.limit
 
     async def _save(self, results: Results) -> None:
         """Give the results their name, which the journal notes before: its next run may replace them."""

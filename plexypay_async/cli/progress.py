@@ -118,6 +118,8 @@ class PlainProgress(Progress):
         if tally.not_created:
             parts.append(f"failed {tally.not_created:,}")
         parts.append(f"{self.rate():,.0f}/s")
+        if tally.limit is not None:
+            parts.append(f"{tally.limit:,} at once")
         if (fraction := self._scale.fraction) is not None:
             parts.append(f"{fraction * 100:.0f} % of the file")
         tell(", ".join(parts))
@@ -147,7 +149,7 @@ class BarProgress(Progress):
                 return Constrain(super().get_renderable(), max(1, console.width - _FREE))
 
         self._bar = LeavingRoom(
-            *(TextColumn("creating links"),) if console.width >= _WIDE else (),
+            *(TextColumn("{task.fields[what]}"),) if console.width >= _WIDE else (),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[share]}"),
             TextColumn("{task.fields[done]}"),
@@ -191,7 +193,10 @@ class BarProgress(Progress):
         scale = self._scale
         fraction = scale.fraction
         total = "" if scale.rows is None else f"/{scale.rows:,}"
+        limit = scale.tally.limit
         return {
+            # Both of one width: the bar keeps its own.
+            "what": f"{'creating links' if limit is None else f'{limit:,} at once':14}",
             "share": "" if fraction is None else f"{fraction:4.0%}",
             "done": f"{scale.tally.done:,}{total}",
             "failed": f"{scale.tally.not_created:,}",

@@ -23,6 +23,8 @@ class Tally:
     retries: int = 0
     seconds: float = 0.0
     """How long the job took, once it has ended."""
+    limit: int | None = None
+    """How many requests may be under way at once, as far as the job has told."""
 
     @property
     def created(self) -> int:

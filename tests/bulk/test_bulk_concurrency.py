@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
 from plexypay_async._core.concurrency import BURST, AdaptiveLimit, RateClock, RateLimit, Unlimited
+from plexypay_async._core.pace import Sign
 from plexypay_async._core.retry_budget import PROBE_INTERVAL, JobRetryBudget, ProbeQueue
 from plexypay_async.sandbox import Sandbox
 
@@ -21,22 +23,49 @@ from .rows import CREATE, QUICK, a_client, now, rows, run
 pytestmark = pytest.mark.asyncio
 
 
+TRIP = 0.05
+"""Seconds of a round trip, by the tests' own clock."""
+
+
+class Clock:
+    """A clock that stands still between two round trips."""
+
+    now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def adaptive(ceiling: int) -> AdaptiveLimit:
+    return AdaptiveLimit(ceiling, Clock())
+
+
 class Load:
     """More requests than the limit lets through, in round trips."""
 
     def __init__(self, limit: AdaptiveLimit) -> None:
         self._limit = limit
+        self.clock = cast(Clock, limit._clock)
         self._waiting = [asyncio.create_task(limit.enter()) for _ in range(300)]
 
-    async def round(self, *, troubles: int = 0, learned: bool = True) -> int:
-        """Let all that are under way end, and as many wait anew; return how many they were."""
+    async def round(self, *, troubles: int = 0, capacity: int | None = None, learned: bool = True) -> int:
+        """Let all that are under way end, and as many wait anew; return how many they were.
+
+        The failures are spread evenly among them; with a capacity, they are those that are above it.
+        """
         for _ in range(3):
             await asyncio.sleep(0)
         under_way = [task for task in self._waiting if task.done()]
         self._waiting = [task for task in self._waiting if not task.done()]
         self._waiting += [asyncio.create_task(self._limit.enter()) for _ in under_way]
+        self.clock.now += TRIP
+        if capacity is not None:
+            troubles = max(0, len(under_way) - capacity)
         for number, task in enumerate(under_way):
-            self._limit.leave(task.result(), trouble=number < troubles if learned else None)
+            total = len(under_way)
+            fails = number * troubles // total != (number + 1) * troubles // total
+            sign = Sign.TROUBLE if fails else Sign.FINE
+            self._limit.leave(task.result(), sign if learned else Sign.NOTHING)
         return len(under_way)
 
     async def end(self) -> None:
@@ -62,79 +91,120 @@ async def load() -> AsyncIterator[Callable[[AdaptiveLimit], Load]]:
 Begin: TypeAlias = Callable[[AdaptiveLimit], Load]
 
 
-async def test_the_limit_doubles_every_round_trip_until_the_ceiling(load: Begin) -> None:
-    trips = load(AdaptiveLimit(100))
+async def test_the_limit_more_than_doubles_every_round_trip_until_the_ceiling(load: Begin) -> None:
+    trips = load(adaptive(100))
 
-    assert [await trips.round() for _ in range(6)] == [10, 20, 40, 80, 100, 100]
+    assert [await trips.round() for _ in range(6)] == [10, 25, 62, 100, 100, 100]
 
 
 async def test_a_small_client_never_goes_above_its_connections(load: Begin) -> None:
-    trips = load(AdaptiveLimit(3))
+    trips = load(adaptive(3))
 
     assert [await trips.round() for _ in range(3)] == [3, 3, 3]
 
 
-async def test_all_that_fails_takes_half_at_the_end_of_the_doubling_and_then_a_twentieth_a_round_trip(
-    load: Begin,
-) -> None:
-    limit = AdaptiveLimit(100)
+async def test_the_limit_is_at_a_capacity_a_few_round_trips_after_the_first_refusals(load: Begin) -> None:
+    limit = adaptive(100)
     trips = load(limit)
-    for _ in range(2):
-        await trips.round()
-    assert limit.limit == 40
-
-    await trips.round(troubles=40)
-    assert limit.limit == 20
-    await trips.round(troubles=20)
-    assert limit.limit == pytest.approx(19)
-    await trips.round(troubles=1)
-    assert 18 <= limit.limit <= 19.1
-    before = limit.limit
-    await trips.round()
-    assert before + 0.9 < limit.limit <= before + 1.1
-
-
-async def test_what_was_too_much_is_taken_off_at_the_end_of_the_doubling(load: Begin) -> None:
-    limit = AdaptiveLimit(100)
-    trips = load(limit)
-    for _ in range(2):
-        await trips.round()
-
-    await trips.round(troubles=7)
-
-    assert 33 <= limit.limit <= 34
-
-
-async def test_a_failure_in_a_hundred_leaves_the_limit(load: Begin) -> None:
-    limit = AdaptiveLimit(100)
-    trips = load(limit)
-    for _ in range(4):
+    for _ in range(3):
         await trips.round()
     assert limit.limit == 100
 
-    for _ in range(50):
-        await trips.round(troubles=1)
-        assert limit.limit >= 98
+    await trips.round(capacity=50)
+
+    # The step was too large, and is taken back; what is still too much goes with the next failures.
+    assert limit.limit == 62
+    for _ in range(3):
+        await trips.round(capacity=50)
+    assert limit.limit <= 55
+    assert "more fails above" in limit.pace.reason
 
 
-async def test_the_limit_never_falls_below_one(load: Begin) -> None:
-    limit = AdaptiveLimit(10)
+@pytest.mark.parametrize("share", [0.01, 0.2])
+async def test_failures_by_chance_leave_the_limit(load: Begin, share: float) -> None:
+    limit = adaptive(100)
     trips = load(limit)
+    under_way: list[int] = []
+    due = 0.0
     for _ in range(60):
-        await trips.round(troubles=100)
-    assert limit.limit == 1
-    assert await trips.round() == 1
+        due += share * limit.limit
+        failing = int(due)
+        due -= failing
+        under_way.append(await trips.round(troubles=failing))
+
+    # The same share fails however many are under way: hardly fewer are asked for.
+    assert sum(under_way[20:]) / 40 >= 90
+
+
+async def test_a_server_that_fails_nearly_all_is_asked_for_little(load: Begin) -> None:
+    limit = adaptive(100)
+    trips = load(limit)
+    for _ in range(3):
+        await trips.round()
+
+    for _ in range(60):
+        await trips.round(troubles=limit.limit)
+
+    assert 1 <= limit.limit <= 2
+
+
+async def test_the_servers_own_word_halves_the_limit_once_a_round_trip(load: Begin) -> None:
+    limit = adaptive(100)
+    trips = load(limit)
+    for _ in range(3):
+        await trips.round()
+    assert limit.limit == 100
+
+    trips.clock.now += TRIP
+    before = trips.clock.now
+    for _ in range(20):
+        limit.pace.told_to_slow_down(before - TRIP, before)
+    assert limit.limit == 50
+    limit.pace.told_to_slow_down(before + TRIP, before + 2 * TRIP)
+    assert limit.limit == 25
+    assert "slow down" in limit.pace.reason
+
+
+async def test_retry_after_holds_all_that_share_the_limit() -> None:
+    limit = AdaptiveLimit(100)
+    ticket = await limit.enter()
+    began = now()
+
+    limit.leave(ticket, Sign.SLOWER, 0.1)
+    assert limit.enter_now() is None
+    others = [asyncio.create_task(limit.enter()) for _ in range(3)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*others)
+
+    assert now() - began >= 0.09
+    assert limit.under_way == 3
+
+
+async def test_a_hold_ends_with_its_client() -> None:
+    limit = AdaptiveLimit(100)
+    limit.leave(await limit.enter(), Sign.SLOWER, 30)
+    waiting = asyncio.create_task(limit.enter())
+    await asyncio.sleep(0)
+    limit.close()
+    async with asyncio.timeout(10):
+        await waiting
+
+
+async def test_a_wait_of_an_hour_is_each_rows_own() -> None:
+    limit = AdaptiveLimit(100)
+    limit.leave(await limit.enter(), Sign.SLOWER, 3600)
+    assert limit.enter_now() is not None
 
 
 async def test_an_idle_client_learns_nothing_of_the_server() -> None:
-    limit = AdaptiveLimit(100)
-    for _ in range(100):
-        limit.leave(await limit.enter(), trouble=False)
+    limit = adaptive(100)
+    for _ in range(300):
+        limit.leave(await limit.enter(), Sign.FINE)
     assert limit.limit == 10
 
 
 async def test_what_tells_nothing_of_the_server_leaves_the_limit(load: Begin) -> None:
-    limit = AdaptiveLimit(100)
+    limit = adaptive(100)
 
     await load(limit).round(learned=False)
 
@@ -149,11 +219,11 @@ async def test_places_are_given_in_the_order_of_the_asking() -> None:
     async def ask(number: int) -> None:
         ticket = await limit.enter()
         order.append(number)
-        limit.leave(ticket, trouble=False)
+        limit.leave(ticket, Sign.FINE)
 
     asking = [asyncio.create_task(ask(number)) for number in range(5)]
     await asyncio.sleep(0)
-    limit.leave(first, trouble=False)
+    limit.leave(first, Sign.FINE)
     late = asyncio.create_task(ask(5))
     await asyncio.gather(*asking, late)
 
@@ -169,14 +239,14 @@ async def test_a_cancelled_waiter_takes_no_place_with_it(given: bool) -> None:
     other = asyncio.create_task(limit.enter())
     await asyncio.sleep(0)
     if given:
-        limit.leave(ticket, trouble=False)
+        limit.leave(ticket, Sign.FINE)
         cancelled.cancel()
     else:
         cancelled.cancel()
-        limit.leave(ticket, trouble=False)
+        limit.leave(ticket, Sign.FINE)
 
     async with asyncio.timeout(10):
-        limit.leave(await other, trouble=False)
+        limit.leave(await other, Sign.FINE)
     assert cancelled.cancelled()
     assert limit.under_way == 0
 
@@ -194,14 +264,14 @@ async def test_a_rate_keeps_its_distance_also_where_the_limit_held_it_up() -> No
         ticket = await limit.enter()
         entered.append(now())
         moments.append(clock.next)
-        limit.leave(ticket, trouble=False)
+        limit.leave(ticket, Sign.FINE)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(6):
             group.create_task(ask())
         # The moments of all six pass.
         await asyncio.sleep(0.15)
-        under.leave(held, trouble=False)
+        under.leave(held, Sign.FINE)
 
     assert len(entered) == 6
     # Each waits for the moment that the one before it has set, and sets one no earlier than the rate allows.
@@ -378,6 +448,39 @@ async def test_jobs_of_one_client_share_its_limit() -> None:
         assert [result.error for results in jobs for result in results] == [None] * 300
         assert most < 40
         assert server.creates.total() < 1.7 * 300
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["begun together", "begun later"])
+async def test_two_jobs_of_one_client_have_half_each(later: bool) -> None:
+    under_way = 0
+    order: list[int] = []
+
+    async def take(reference: str) -> bool:
+        nonlocal under_way
+        under_way += 1
+        try:
+            await asyncio.sleep(0.005)
+            return under_way <= 20
+        finally:
+            under_way -= 1
+
+    async def job(plexy: AsyncPlexyPay, number: int, count: int) -> None:
+        async with aclosing(plexy.payment_links.create_many(rows(count, 10_000 * number))) as results:
+            async for result in results:
+                assert result.error is None
+                order.append(number)
+
+    async with ledger() as server, a_client(server) as plexy:
+        server.before = take
+        first = asyncio.create_task(job(plexy, 0, 1200))
+        while later and len(order) < 300:
+            await asyncio.sleep(0.005)
+        already = len(order)
+        await asyncio.gather(first, job(plexy, 1, 600))
+
+    # From when both have begun until the first of them is about to end.
+    both = order[already + 100 : already + 700]
+    assert 0.4 <= both.count(0) / len(both) <= 0.6
 
 
 async def test_a_fixed_concurrency_is_kept() -> None:

@@ -175,7 +175,7 @@ async def test_links_that_were_made_are_given_though_the_journal_fails(
         with monkeypatch.context() as patch:
             patch.setattr(Journal, "exchange", failing)
             results, raised = await run_to_error(
-                plexy, rows(300), seconds=30, journal=tmp_path / "journal", ordered=ordered
+                plexy, rows(300), seconds=30, journal=tmp_path / "journal", ordered=ordered, concurrency=64
             )
         assert raised is error
         assert told(results, len(results))["link"] == len(server.links) == 64

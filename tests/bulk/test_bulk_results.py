@@ -263,6 +263,7 @@ async def test_the_signature_and_the_words_are_the_options(client: Any) -> None:
         "journal",
         "ordered",
         "timeout",
+        "on_progress",
     ]
     parameters = inspect.signature(method).parameters
     assert parameters["links"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD

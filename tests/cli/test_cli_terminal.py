@@ -101,7 +101,7 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("created")]
     assert len(lines) >= 3
     for line in lines:
-        assert re.fullmatch(r"created [\d,]+, [\d,]+/s, \d+ % of the file", line)
+        assert re.fullmatch(r"created [\d,]+, [\d,]+/s(, \d+ at once)?, \d+ % of the file", line)
 
 
 def test_scale_by_rows_and_by_bytes() -> None:

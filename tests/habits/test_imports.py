@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "bulk.intake",
             "bulk.job",
             "bulk.lasting",
+            "bulk.reporting",
         ),
         *("bulk.spreadsheets", "bulk.taken", "bulk.unsent"),
         "plexypay_sync.portal",

@@ -12,7 +12,14 @@ from functools import partial
 
 import pytest
 
-from plexypay_sync import BulkResult, ConfigurationError, CreatePaymentLink, OutcomeUnknownError, PlexyPay
+from plexypay_sync import (
+    BulkResult,
+    ConfigurationError,
+    CreatePaymentLink,
+    JobProgress,
+    OutcomeUnknownError,
+    PlexyPay,
+)
 from plexypay_sync.portal import portal
 
 from .conftest import QUICK, Check
@@ -138,3 +145,45 @@ def test_a_job_of_the_parents_is_refused_in_the_child(
         uvloop=uvloop,
     )
     assert out.splitlines() == ["True 7", "0 400"]
+
+
+def test_progress_is_told_in_the_callers_thread(plexy: PlexyPay) -> None:
+    told: list[JobProgress] = []
+    threads: set[int] = set()
+
+    def tell(progress: JobProgress) -> None:
+        threads.add(threading.get_ident())
+        told.append(progress)
+
+    results = list(plexy.payment_links.create_many(map(row, range(50)), on_progress=tell))
+
+    assert len(results) == 50
+    assert (told[-1].created, told[-1].under_way) == (50, 0)
+    assert threads == {threading.get_ident()}
+
+
+def test_what_the_progress_function_raises_ends_the_job_and_loses_nothing(
+    sandbox: ThreadedSandbox, plexy: PlexyPay
+) -> None:
+    results: list[BulkResult] = []
+    read: list[int] = []
+
+    def source() -> Iterator[CreatePaymentLink]:
+        for number in range(1_000_000):
+            read.append(number)
+            yield row(number)
+
+    def tell(progress: JobProgress) -> None:
+        if progress.created:
+            raise LookupError("the window was closed")
+
+    def collect() -> None:
+        for result in plexy.payment_links.create_many(source(), on_progress=tell):
+            results.append(result)  # noqa: PERF402 - what came before the error is looked at
+
+    with pytest.raises(LookupError, match="the window was closed"):
+        collect()
+
+    assert len(results) == len(read) < 1_000_000
+    assert all(result.link is not None for result in results)
+    assert sandbox.count(CREATE) == len(results)

@@ -227,6 +227,7 @@ async def bulk(plexy: AsyncPlexyPay, links: list[CreatePaymentLink]) -> None:
         journal="july.journal",
         ordered=True,
         timeout=60,
+        on_progress=print,
     ):
         assert_type(result, BulkResult)
         assert_type(result.index, int)

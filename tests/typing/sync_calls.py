@@ -222,6 +222,7 @@ def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
         journal="july.journal",
         ordered=True,
         timeout=60,
+        on_progress=print,
     ):
         assert_type(result, BulkResult)
         assert_type(result.index, int)

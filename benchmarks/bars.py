@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cases import Result
-from .suite import capacity, create, imports, listing, million, sync
+from .suite import capacity, codec, create, imports, listing, million, sync
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -149,6 +149,7 @@ def other_bars() -> list[Bar]:
     long = Ref("million", "async", "held", million.CASE)
     window = Ref("listing", listing.contender_name(listing.DEFAULT), "rate", listing.case_name(0.05))
     aiohttp, webhooks = (Ref("imports", each, "own") for each in ("import aiohttp", imports.WEBHOOKS))
+    page = Ref("codec", OURS, "cpu", codec.WORK["page"])
     adaptive = Ref("capacity", capacity.ADAPTIVE, "rate")
     fixed = tuple(adaptive._replace(contender=capacity.fixed_name(each)) for each in capacity.FIXED)
     return [
@@ -162,6 +163,12 @@ def other_bars() -> list[Bar]:
             window,
             (window._replace(contender=listing.contender_name(1)),),
             at_least=6,
+        ),
+        Bar(
+            f"codec, {codec.WORK['page']}: CPU / pydantic",
+            page,
+            (page._replace(contender="pydantic"),),
+            at_most=0.8,
         ),
         Bar(
             "import: AsyncPlexyPay / aiohttp",

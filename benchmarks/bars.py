@@ -14,7 +14,7 @@ from .pace import (
     MOST_REQUESTS_OF_FIVE,
     MOST_RETURN,
 )
-from .suite import capacity, create, faults, imports, listing, million, outage, pace, sync
+from .suite import capacity, codec, create, faults, imports, listing, million, outage, pace, sync
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -157,6 +157,7 @@ def other_bars() -> list[Bar]:
     long = Ref("million", "async", "held", million.CASE)
     window = Ref("listing", listing.contender_name(listing.DEFAULT), "rate", listing.case_name(0.05))
     aiohttp, webhooks = (Ref("imports", each, "own") for each in ("import aiohttp", imports.WEBHOOKS))
+    page = Ref("codec", OURS, "cpu", codec.WORK["page"])
     adaptive = Ref("capacity", capacity.ADAPTIVE, "rate")
     fixed = tuple(adaptive._replace(contender=capacity.fixed_name(each)) for each in capacity.FIXED)
     return [
@@ -170,6 +171,12 @@ def other_bars() -> list[Bar]:
             window,
             (window._replace(contender=listing.contender_name(1)),),
             at_least=6,
+        ),
+        Bar(
+            f"codec, {codec.WORK['page']}: CPU / pydantic",
+            page,
+            (page._replace(contender="pydantic"),),
+            at_most=0.8,
         ),
         Bar(
             "import: AsyncPlexyPay / aiohttp",

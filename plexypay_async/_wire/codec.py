@@ -30,12 +30,10 @@ from .api_errors import (
     is_error_object,
     no_answer,
 )
-from .converter import Structure, as_object, converter, each, integer, reason, unwrapped
+from .converter import Structure, as_object, converter, each, integer, reason, rows_of, unwrapped
 from .messages import (
     BODY_METHODS,
-    LONG_NUMBER,
     NO_CONTENT,
-    NUMBERS_MARKED,
     SHOWN,
     WireRequest,
     WireResponse,
@@ -43,6 +41,7 @@ from .messages import (
     check_empty,
     decode_json,
     encode_json,
+    has_long_number,
     read_exactly,
     read_json,
     read_otherwise,
@@ -56,6 +55,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 ACCEPTED = 202
+_FIELDS_OF_PAGE = 4
+"""``data``, ``page``, ``size`` and ``total``."""
 LONGEST_PROOF = 2**16
 """So many bytes of an answer that cannot be read are looked through for a proof."""
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
@@ -184,7 +185,7 @@ class OperationCodec(Generic[R]):
             # As `read_json` does it, without a call for each answer.
             body = response.body
             value: Any = orjson.loads(body)
-            if LONG_NUMBER in body.translate(NUMBERS_MARKED):
+            if has_long_number(body):
                 value = read_exactly(body, value)
         except ValueError:
             try:
@@ -450,6 +451,7 @@ class ListingCodec(Generic[T]):
         )
         """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
+        self._rows = rows_of.get(listing.item)
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -476,11 +478,37 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
+        usual = self._usual_page(response.body)
+        if usual is not None:
+            return usual
         value = decode_json(response, self.name, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error
             raise misfit(error, PageBody, response, self.name, value) from None
+
+    def _usual_page(self, body: bytes) -> PageBody[T] | None:
+        """Return a page whose form is the published one, read at once; None for any other."""
+        if self._rows is None:
+            return None
+        try:
+            page: dict[str, Any] = orjson.loads(body)
+            entries = page["data"]
+            number, size, total = page["page"], page["size"], page["total"]
+            if (
+                not entries
+                or len(page) != _FIELDS_OF_PAGE
+                or total < 0
+                or {type(number), type(size), type(total)} != {int}
+            ):
+                return None
+            items = self._rows.read(entries)
+            # Where there are no other fields, there is no number with decimals, which may have been changed.
+            if set(map(len, entries)) != self._rows.width and has_long_number(body):
+                return None
+        except Exception:  # noqa: BLE001 - read again, for what is not as usual
+            return None
+        return PageBody(tuple(items), number, size, total, page, entries)
 
     def _page(self, value: Any) -> PageBody[T]:
         body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)

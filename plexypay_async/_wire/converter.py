@@ -31,7 +31,7 @@ from ..api.fields import (
     wire_name,
     written_time,
 )
-from .compiled import Structure, compiled
+from .compiled import Rows, Structure, compiled, compiled_rows
 
 __all__ = [
     "Structure",
@@ -42,10 +42,13 @@ __all__ = [
     "integer",
     "misfits",
     "reason",
+    "rows_of",
     "unwrapped",
 ]
 
 
+rows_of: dict[Any, Rows] = {}
+"""What reads an array of a model's objects at once, once there is a hook for the model, where it can be."""
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
 _WRAPPED = frozenset(("Value", "Valid"))
 _LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
@@ -304,6 +307,8 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     list_under: str | None = kind.list_under
     list_aliases: tuple[str, ...] = kind.list_aliases
     if not variants and list_under is None:
+        if (rows := compiled_rows(kind, fields, converter.get_structure_hook)) is not None:
+            rows_of[kind] = rows
         return structure
 
     def structure_varied(value: Any, _: Any) -> Any:

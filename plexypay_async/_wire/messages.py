@@ -230,7 +230,12 @@ def read_json(body: bytes) -> Any:
         value = orjson.loads(body)
     except ValueError:
         return read_otherwise(body)
-    return value if LONG_NUMBER not in (b" " + body).translate(NUMBERS_MARKED) else read_exactly(body, value)
+    return read_exactly(body, value) if has_long_number(body) else value
+
+
+def has_long_number(body: bytes) -> bool:
+    """Tell whether there is a number in JSON of which a `float` may not hold all digits."""
+    return LONG_NUMBER in (b" " + body).translate(NUMBERS_MARKED)
 
 
 def read_small(body: bytes, value: Any) -> Any:

@@ -45,13 +45,14 @@ def page_with(**fields: Any) -> Callable[[dict[str, Any]], None]:
     return lambda page: page.update(fields)
 
 
+def page_without(name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda page: page.pop(name)
+
+
+VALUES: list[Any] = [None, "", 0, -1, 1.5, True, [], {}, "x" * 50]
 CHANGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda page: None,
-    *(
-        item_with(**{name: value})
-        for name in ITEM
-        for value in (None, "", 0, -1, 1.5, True, [], {}, "x" * 50)
-    ),
+    *(item_with(**{name: value}) for name in ITEM for value in VALUES),
     *(item_without(name) for name in ITEM),
     *(item_with(status=status) for status in ("ACTIVE", "expired", "new one", "Active ")),
     *(item_with(id=value) for value in (5, {"Value": "pl_2", "Valid": True})),
@@ -81,7 +82,7 @@ CHANGES: list[Callable[[dict[str, Any]], Any]] = [
         for name in ("page", "size", "total")
         for value in (None, "2", 2.0, -1, True)
     ),
-    *((lambda page, name=name: page.pop(name)) for name in PAGE),
+    *map(page_without, PAGE),
     page_with(more=0.1234567890123456789),
     page_with(items=[ITEM]),
 ]

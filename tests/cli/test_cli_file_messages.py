@@ -30,7 +30,7 @@ _OF_WHOLE_ROWS = (
     "|is not JSON|is not a JSON object|NaN is not JSON|the key '"
     "|unknown column '"
     "|repeats line [0-9]+, "
-    "|the last line has no line feed"
+    "|(warning: )?the last line has no line feed"
 )
 """What no single column is to blame for, or what names one itself."""
 _OF_WHOLE_FILES = "the input is |[^ ]+ is empty|there is no row in "

@@ -108,8 +108,8 @@ def test_a_file_that_goes_away_amid_the_work_is_told_as_done(seen: SeenWebhooks)
     ("arguments", "told"),
     [
         ({"path": ":memory:"}, "path: expected a file"),
-        ({"path": ""}, "path: expected a file"),
-        ({"path": "there/is/no/such/folder/x.sqlite"}, "No such file or directory"),
+        ({"path": ""}, "path: the path is empty"),
+        ({"path": "there/is/no/such/folder/x.sqlite"}, "folder/x.sqlite: there is no such folder"),
         ({"keep": 0}, "keep: expected a positive number of seconds, got 0"),
         ({"keep": float("nan")}, "keep: expected a positive number"),
         ({"keep": float("inf")}, "keep: expected a positive number"),

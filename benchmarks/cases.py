@@ -14,7 +14,10 @@ T = TypeVar("T")
 Figures: TypeAlias = dict[str, float]
 """What one run has shown, by name."""
 
-NAMES = ("create", "sync", "listing", "bulk", "million", "capacity", "faults", "codec", "layers", "imports")
+NAMES = (
+    *("create", "sync", "tls", "listing", "bulk", "million", "capacity", "faults", "codec", "layers"),
+    "imports",
+)
 """The benchmarks, in the order in which they run; each is a module of `benchmarks.suite`."""
 
 

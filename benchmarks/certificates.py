@@ -10,7 +10,7 @@ import datetime
 import ipaddress
 import ssl
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,17 +36,17 @@ class Certificates(NamedTuple):
 
 
 @contextlib.contextmanager
-def made() -> Generator[Certificates]:
-    """Make certificates that last for a run, and remove them after it."""
+def made(*hosts: str) -> Generator[Certificates]:
+    """Make certificates that last for a run, and remove them after it; of this machine unless told."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
         files = Certificates(Path(directory, "authority.pem"), Path(directory, "server.pem"))
-        for path, content in zip(files, _authority_and_server(), strict=True):
+        for path, content in zip(files, _authority_and_server(hosts or ("localhost", HOST)), strict=True):
             path.touch(mode=0o600)
             path.write_bytes(content)
         yield files
 
 
-def _authority_and_server() -> tuple[bytes, bytes]:
+def _authority_and_server(hosts: Sequence[str]) -> tuple[bytes, bytes]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -69,9 +69,11 @@ def _authority_and_server() -> tuple[bytes, bytes]:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[0].public_key()), critical=False)
         .sign(keys[0], hashes.SHA256())
     )
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))]
+    names: list[x509.GeneralName] = [
+        x509.IPAddress(ipaddress.ip_address(host)) if host == HOST else x509.DNSName(host) for host in hosts
+    ]
     server = (
-        about(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), keys[1])
+        about(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), keys[1])
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
@@ -90,4 +92,3 @@ def of_server(path: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(path)
     return context
-

@@ -45,7 +45,7 @@ class Behaviour(NamedTuple):
     """Whether it speaks TLS 1.3, with the certificates that it is given."""
 
     def arguments(self) -> list[str]:
-        """Return this as the command line has it; the certificates, which TLS takes, are an argument apart."""
+        """Return this as the command line has it, but for the certificates that TLS takes."""
         return [
             f"--{name.replace('_', '-')}={value}" for name, value in self._asdict().items() if name != "tls"
         ]

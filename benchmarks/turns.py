@@ -63,7 +63,7 @@ def in_turn(name: str, case: Case, rounds: int, say: Say) -> list[Result]:
 
 @contextlib.contextmanager
 def opened(behaviour: Behaviour) -> Generator[tuple[str, dict[str, str]]]:
-    """Serve; yields the address, and what the clients' environment must have for it: whom they are to trust."""
+    """Serve; yields the address, and what tells the clients in their environment whom to trust."""
     told = behaviour._asdict()
     if not told.pop("tls"):
         with served(**told) as url:

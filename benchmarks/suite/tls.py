@@ -15,7 +15,7 @@ from typing import Any
 
 from ..bulk_contenders import CONTENDERS as JOBS
 from ..bulk_contenders import run_on
-from ..cases import Case, Column, Contender, Figures, Scale
+from ..cases import Case, Column, Figures, Scale
 from ..certificates import NEEDS
 from ..contenders import ASYNC, opened_async
 from ..server import Behaviour

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .cases import Result
-from .suite import capacity, create, imports, listing, million, sync
+from .suite import capacity, create, imports, listing, million, sync, tls
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -176,6 +176,27 @@ def other_bars() -> list[Bar]:
     ]
 
 
+def tls_bars() -> list[Bar]:
+    """Return the bars of what goes over TLS."""
+    bars: list[Bar] = []
+    for loop in ("uvloop", "asyncio"):
+        for concurrency in create.CONCURRENCIES:
+            case = create.case_name(concurrency)
+            ours, by_hand = (Ref("tls", f"{who}, {loop}", "rate", case) for who in (OURS, BY_HAND))
+            least = 1.0 if concurrency <= 10 else 1.1
+            bars.append(
+                Bar(f"TLS, create, {case}, {loop}: rate / {BY_HAND}", ours, (by_hand,), at_least=least)
+            )
+    for threads, least in ((1, 2.5), (50, 4.0)):
+        case = sync.case_name(threads)
+        rivals = tuple(Ref("tls", name, "rate", case) for name in sync.RIVALS)
+        ours = Ref("tls", f"{OURS}, uvloop", "rate", case)
+        bars.append(Bar(f"TLS, sync create, {case}, uvloop: rate / requests", ours, rivals, at_least=least))
+    job = tls.job_name(tls.LINKS)
+    ours, by_hand = (Ref("tls", f"{who}, uvloop", "rate", job) for who in ("async", BY_HAND))
+    return [*bars, Bar(f"TLS, {job}: create_many / {BY_HAND}", ours, (by_hand,), at_least=1.2)]
+
+
 def held_at_500(found: Found) -> Verdict:
     """Return whether the rate at 500 calls at once is that at 100, by itself or as aiohttp's is."""
     text, bound = (
@@ -199,6 +220,6 @@ def held_at_500(found: Found) -> Verdict:
 def verdicts(results: Sequence[Result]) -> list[Verdict]:
     """Return a verdict on each bar of the benchmarks that were run."""
     found = Found(results)
-    bars = [bar for bar in (*create_bars(), *other_bars()) if found.has(bar.of.benchmark)]
+    bars = [bar for bar in (*create_bars(), *tls_bars(), *other_bars()) if found.has(bar.of.benchmark)]
     told = [found.verdict(bar) for bar in bars]
     return [*told, held_at_500(found)] if found.has("create") else told

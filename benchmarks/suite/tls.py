@@ -1,8 +1,8 @@
 """The same as `create`, `sync` and `bulk`, over TLS 1.3: warm, in the first second, and in a whole short job.
 
 A call on an open connection pays for records; a program's first second pays for handshakes, and so does a
-job of a thousand links, which opens a hundred connections: it is timed from nothing to the last link, the
-client's construction included.
+job of a thousand links, which opens a hundred connections: it is timed from nothing but imports to the last
+link, the client's construction included.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def first_name(concurrency: int) -> str:
     return f"first second, {concurrency} at once"
 
 
-def job_name(links: int) -> str:
-    """Return the name of the case of a whole job."""
-    return f"job of {links:,} links, {LATENCY * 1e3:.0f} ms"
+def job_name(links: int, *, warm: bool = False) -> str:
+    """Return the name of the case of a whole job: the first of its process, or one after a single link."""
+    return f"job of {links:,} links, {LATENCY * 1e3:.0f} ms{', warm' if warm else ''}"
 
 
 def cases(scale: Scale) -> list[Case]:
@@ -70,18 +70,21 @@ def cases(scale: Scale) -> list[Case]:
         Case(first_name(concurrency), by_hand, {"kind": "first", "concurrency": concurrency}, rounds=rounds)
         for concurrency in scale.of(FIRST, FIRST[1:], FIRST[:1])
     ]
-    job = Case(
-        job_name(links),
-        tuple(on_both_loops(name)[0] for name in jobs),
-        {"kind": "job", "links": links},
-        TLS._replace(latency=LATENCY),
-        rounds=rounds,
-    )
+    whole = [
+        Case(
+            job_name(links, warm=warm),
+            tuple(on_both_loops(name)[0] for name in jobs),
+            {"kind": "job", "links": links, "warm": warm},
+            TLS._replace(latency=LATENCY),
+            rounds=rounds,
+        )
+        for warm in scale.of((False, True), (False,), (False,))
+    ]
     found = [
         *(case._replace(options={**case.options, "kind": "create"}) for case in create.cases(scale)),
         *(case._replace(options={**case.options, "kind": "sync"}) for case in sync.cases(scale)),
         *(case._replace(options={**case.options, "seconds": scale.of(1.0, 1.0, 0.02)}) for case in first),
-        job,
+        *whole,
     ]
     return [_over_tls(case) for case in found]
 
@@ -126,11 +129,13 @@ def first_second(url: str, *, name: str, loop: str, concurrency: int, seconds: f
     return figures_of(taken, clock() - began, time.process_time() - cpu)
 
 
-def job(url: str, *, name: str, loop: str, links: int) -> Figures:
-    """Run a whole job from nothing on."""
+def job(url: str, *, name: str, loop: str, links: int, warm: bool) -> Figures:
+    """Run a whole job from nothing on but imports, or in a process that has run one of a single link."""
     for module, names in IMPORTED.items():
         for each in names:
             getattr(importlib.import_module(module), each)
+    if warm:
+        JOBS[name](url, 1, loop)
     began, cpu = clock(), time.process_time()
     JOBS[name](url, links, loop)
     seconds, used = clock() - began, time.process_time() - cpu

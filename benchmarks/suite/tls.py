@@ -101,7 +101,9 @@ def run(url: str, *, kind: str, **options: Any) -> Figures:
         return first_second(url, **options)
     if kind == "job":
         return job(url, **options)
-    return (create if kind == "create" else sync).run(url, **options)
+    if kind == "create":
+        return create.run(url, **options)
+    return sync.run(url, **options)
 
 
 def first_second(url: str, *, name: str, loop: str, concurrency: int, seconds: float) -> Figures:

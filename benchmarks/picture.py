@@ -34,6 +34,7 @@ OTHERS = (
     "square",
 )
 COMMAND = "python -m benchmarks --picture docs/benchmarks.svg"
+COMMAND_OF_TLS = "python -m benchmarks tls --picture docs/benchmarks-tls.svg"
 
 # The card has a background of its own, so that it can be read on any page.
 STYLE = """
@@ -257,9 +258,10 @@ def drawn(results: Sequence[Result], document: Mapping[str, Any]) -> str:
             parts += drawn_panel(panel, MARGIN + column * (PANEL + GAP), top)
         top += max(panel.height for panel in pair)
     scale = document["scale"]
+    command = COMMAND_OF_TLS if {result.benchmark for result in results} == {"tls"} else COMMAND
     notes = [
         *textwrap.wrap(f"On uvloop, against a server on loopback. {machine.line(document['machine'])}.", 125),
-        f"Medians of the rounds of a run at {scale['name']} scale. {COMMAND}",
+        f"Medians of the rounds of a run at {scale['name']} scale. {command}",
     ]
     for line in notes:
         parts.append(text(MARGIN, top + 12, line, "note"))

@@ -29,8 +29,8 @@ class PacedConnector(aiohttp.TCPConnector):
     None waits for another to end: over a network, where a handshake is mostly waiting, all are under way
     within so many turns. The wait counts towards the time to connect.
 
-    Evidence: of a hundred calls at once on uvloop, the first request left after 12 to 15 ms of the client's CPU
-    time, where it had been 49 to 55, and all of them on average after 67 to 75, where it had been 84 to 86.
+    Evidence: of a hundred calls at once on uvloop, the first request left after 12 to 15 ms of the client's
+    CPU time, which had been 49 to 55, and all of them on average after 67 to 75, which had been 84 to 86.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -14,7 +14,7 @@ from .pace import (
     MOST_REQUESTS_OF_FIVE,
     MOST_RETURN,
 )
-from .suite import capacity, codec, create, faults, imports, listing, million, outage, pace, sync
+from .suite import capacity, codec, create, faults, imports, listing, million, outage, pace, sync, tls
 
 OURS, BY_HAND = "plexypay", "aiohttp by hand"
 TOO_SMALL = "not measured at this scale"
@@ -235,6 +235,27 @@ def pace_bars() -> list[Bar]:
     return bars
 
 
+def tls_bars() -> list[Bar]:
+    """Return the bars of what goes over TLS."""
+    bars: list[Bar] = []
+    for loop in ("uvloop", "asyncio"):
+        for concurrency in create.CONCURRENCIES:
+            case = create.case_name(concurrency)
+            ours, by_hand = (Ref("tls", f"{who}, {loop}", "rate", case) for who in (OURS, BY_HAND))
+            least = 1.0 if concurrency <= 10 else 1.1
+            bars.append(
+                Bar(f"TLS, create, {case}, {loop}: rate / {BY_HAND}", ours, (by_hand,), at_least=least)
+            )
+    for threads, least in ((1, 2.5), (50, 4.0)):
+        case = sync.case_name(threads)
+        rivals = tuple(Ref("tls", name, "rate", case) for name in sync.RIVALS)
+        ours = Ref("tls", f"{OURS}, uvloop", "rate", case)
+        bars.append(Bar(f"TLS, sync create, {case}, uvloop: rate / requests", ours, rivals, at_least=least))
+    job = tls.job_name(tls.LINKS)
+    ours, by_hand = (Ref("tls", f"{who}, uvloop", "rate", job) for who in ("async", BY_HAND))
+    return [*bars, Bar(f"TLS, {job}: create_many / {BY_HAND}", ours, (by_hand,), at_least=1.2)]
+
+
 def held_at_500(found: Found) -> Verdict:
     """Return whether the rate at 500 calls at once is that at 100, by itself or as aiohttp's is."""
     text, bound = (
@@ -258,7 +279,7 @@ def held_at_500(found: Found) -> Verdict:
 def verdicts(results: Sequence[Result]) -> list[Verdict]:
     """Return a verdict on each bar of the benchmarks that were run."""
     found = Found(results)
-    all_bars = (*create_bars(), *other_bars(), *pace_bars(), *outage_bars())
+    all_bars = (*create_bars(), *tls_bars(), *other_bars(), *pace_bars(), *outage_bars())
     bars = [bar for bar in all_bars if found.has(bar.of.benchmark)]
     told = [found.verdict(bar) for bar in bars]
     return [*told, held_at_500(found)] if found.has("create") else told

@@ -15,7 +15,7 @@ Figures: TypeAlias = dict[str, float]
 """What one run has shown, by name."""
 
 NAMES = (
-    *("create", "sync", "listing", "bulk", "million", "capacity", "faults", "pace", "outage"),
+    *("create", "sync", "tls", "listing", "bulk", "million", "capacity", "faults", "pace", "outage"),
     *("codec", "layers", "imports"),
 )
 """The benchmarks, in the order in which they run; each is a module of `benchmarks.suite`."""

@@ -12,17 +12,29 @@ from xml.sax.saxutils import escape
 
 from . import machine
 from .cases import Result
-from .suite import bulk, create, listing, sync
+from .suite import bulk, create, listing, sync, tls
 
 WIDTH, MARGIN, GAP = 830, 20, 30
 PANEL = (WIDTH - 2 * MARGIN - GAP) // 2
 LABEL, VALUE = 150, 64
 """The widths of a bar's name, and of its value."""
 ROW, BAR, HEADING, LINE = 24, 15, 46, 17
-DRAWN = ("create", "sync", "listing", "bulk")
+DRAWN = ("create", "sync", "listing", "bulk", "tls")
 """The benchmarks that it shows."""
-OTHERS = ("aiohttp by hand", "stripe on aiohttp", "stripe on httpx", "stripe", "httpx", "requests", "square")
+OTHERS = (
+    *(
+        "aiohttp by hand",
+        "aiohttp, warm",
+        "stripe on aiohttp",
+        "stripe on httpx",
+        "stripe",
+        "httpx",
+        "requests",
+    ),
+    "square",
+)
 COMMAND = "python -m benchmarks --picture docs/benchmarks.svg"
+COMMAND_OF_TLS = "python -m benchmarks tls --picture docs/benchmarks-tls.svg"
 
 # The card has a background of its own, so that it can be read on any page.
 STYLE = """
@@ -83,15 +95,58 @@ def of_case(
     ]
 
 
-def by_concurrency(results: Sequence[Result]) -> list[Bar]:
+def by_concurrency(results: Sequence[Result], benchmark: str = "create") -> list[Bar]:
     """Return our rate as a share of hand-written aiohttp's, by the number of calls at once."""
     bars: list[Bar] = []
     for concurrency in create.CONCURRENCIES:
         names = {f"{who}, uvloop": who for who in ("plexypay", "aiohttp by hand")}
-        found = of_case(results, "create", create.case_name(concurrency), names)
+        found = of_case(results, benchmark, create.case_name(concurrency), names)
         if len(found) == len(names):
             bars.append(Bar(f"{concurrency} at once", found[0].value / found[1].value, is_ours=True))
     return bars
+
+
+def over_tls(
+    results: Sequence[Result], async_names: Mapping[str, str], sync_names: Mapping[str, str]
+) -> list[Panel]:
+    """Return the panels of what goes over TLS."""
+    cold, warm = (tls.job_name(tls.LINKS, warm=warm) for warm in (False, True))
+    jobs = {
+        cold: {"async, uvloop": "plexypay", "aiohttp by hand, uvloop": "aiohttp by hand"},
+        warm: {"async, uvloop": "plexypay, warm", "aiohttp by hand, uvloop": "aiohttp, warm"},
+    }
+    return [
+        Panel(
+            f"TLS: async create, {create.MAIN} at once",
+            "calls/s",
+            of_case(results, "tls", create.case_name(create.MAIN), async_names),
+        ),
+        Panel(
+            "TLS: async create, by calls at once",
+            "× aiohttp by hand",
+            by_concurrency(results, "tls"),
+            decimals=2,
+            mark=1.0,
+        ),
+        *(
+            Panel(
+                f"TLS: sync create, {sync.case_name(threads)}",
+                "calls/s",
+                of_case(results, "tls", sync.case_name(threads), sync_names),
+            )
+            for threads in sync.THREADS
+        ),
+        Panel(
+            f"TLS: a whole {cold}",
+            "links/s",
+            [bar for case, names in jobs.items() for bar in of_case(results, "tls", case, names)],
+        ),
+        Panel(
+            f"TLS: {tls.first_name(create.MAIN)}",
+            "calls/s",
+            of_case(results, "tls", tls.first_name(create.MAIN), async_names),
+        ),
+    ]
 
 
 def panels(results: Sequence[Result]) -> list[Panel]:
@@ -144,6 +199,7 @@ def panels(results: Sequence[Result]) -> list[Panel]:
         Panel(
             f"{bulk.TITLE}, {measured_bulk}", "links/s", of_case(results, "bulk", measured_bulk, bulk_names)
         ),
+        *over_tls(results, async_names, sync_names),
     ]
     return [panel for panel in found if panel.bars]
 
@@ -202,9 +258,10 @@ def drawn(results: Sequence[Result], document: Mapping[str, Any]) -> str:
             parts += drawn_panel(panel, MARGIN + column * (PANEL + GAP), top)
         top += max(panel.height for panel in pair)
     scale = document["scale"]
+    command = COMMAND_OF_TLS if {result.benchmark for result in results} == {"tls"} else COMMAND
     notes = [
         *textwrap.wrap(f"On uvloop, against a server on loopback. {machine.line(document['machine'])}.", 125),
-        f"Medians of the rounds of a run at {scale['name']} scale. {COMMAND}",
+        f"Medians of the rounds of a run at {scale['name']} scale. {command}",
     ]
     for line in notes:
         parts.append(text(MARGIN, top + 12, line, "note"))

@@ -53,7 +53,10 @@ def row_of(result: Result, first: Result | None, columns: Sequence[Column]) -> l
         number(result.median(main.figure), main.decimals),
         f"({number(lowest, main.decimals)} to {number(highest, main.decimals)})",
         "" if first is None else f"{speed(result, first, main):.2f}",
-        *(number(result.median(column.figure), column.decimals) for column in columns[1:]),
+        *(
+            number(result.median(column.figure), column.decimals) if column.figure in result.runs[0] else ""
+            for column in columns[1:]
+        ),
     ]
 
 

@@ -2,8 +2,8 @@
 
 Of a creation's body it looks at the amount and the order reference alone, to answer with them.
 
-``python -m benchmarks.server [--latency SECONDS] [--capacity N] [--fault-rate SHARE] [--total N] [--cpu N]``
-serves until its input ends, and prints its address first.
+``python -m benchmarks.server [--latency SECONDS] [--capacity N] [--fault-rate SHARE] [--total N] [--cpu N]
+[--certificates FILE]`` serves until its input ends, and prints its address first; with certificates over TLS.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import NamedTuple, cast
 
-from . import answers
+from . import answers, certificates
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CREATE = b"POST /v1/payment-links "
@@ -40,10 +41,14 @@ class Behaviour(NamedTuple):
     """The share of the creations that are answered with code 1, evenly spread."""
     total: int = 100_000
     """How many items are listed."""
+    tls: bool = False
+    """Whether it speaks TLS 1.3, with the certificates that it is given."""
 
     def arguments(self) -> list[str]:
-        """Return this as the command line has it."""
-        return [f"--{name.replace('_', '-')}={value}" for name, value in self._asdict().items()]
+        """Return this as the command line has it, but for the certificates that TLS takes."""
+        return [
+            f"--{name.replace('_', '-')}={value}" for name, value in self._asdict().items() if name != "tls"
+        ]
 
 
 class Traffic:
@@ -136,21 +141,30 @@ def pinned(process: int, cpu: int) -> None:
         os.sched_setaffinity(process, {sorted(os.sched_getaffinity(process))[cpu]})
 
 
-async def serve(behaviour: Behaviour) -> None:
-    """Serve until standard input ends."""
+async def serve(behaviour: Behaviour, files: Path | None = None) -> None:
+    """Serve until standard input ends, over TLS with certificates."""
     loop = asyncio.get_running_loop()
     traffic = Traffic(behaviour)
-    server = await loop.create_server(lambda: CannedAnswers(traffic), "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    tls = None if files is None else certificates.of_server(files)
+    server = await loop.create_server(
+        lambda: CannedAnswers(traffic), certificates.HOST, 0, backlog=1024, ssl=tls
+    )
+    scheme = "http" if tls is None else "https"
+    print(f"{scheme}://{certificates.HOST}:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 @contextlib.contextmanager
 def served(
-    latency: float = 0.0, *, capacity: int = 0, fault_rate: float = 0.0, total: int = 100_000
+    latency: float = 0.0,
+    *,
+    capacity: int = 0,
+    fault_rate: float = 0.0,
+    total: int = 100_000,
+    files: Path | None = None,
 ) -> Generator[str]:
-    """Serve from a process of its own on the second CPU; yields the address.
+    """Serve from a process of its own on the second CPU, over TLS with certificates; yields the address.
 
     Raises:
         ValueError: A capacity without a latency: a request would never be at work while another comes.
@@ -159,21 +173,23 @@ def served(
         raise ValueError("capacity: needs a latency, or no two requests are ever at work at once")
     behaviour = Behaviour(latency, capacity, fault_rate, total)
     command = [sys.executable, "-m", "benchmarks.server", *behaviour.arguments(), f"--cpu={SERVER_CPU}"]
+    if files is not None:
+        command.append(f"--certificates={files}")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.communicate()
 
 
-def main(behaviour: Behaviour, cpu: int) -> None:
+def main(behaviour: Behaviour, cpu: int, files: Path | None) -> None:
     """Serve on a CPU, with uvloop where it is installed."""
     pin(cpu)
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve(behaviour))
+        asyncio.run(serve(behaviour, files))
     else:
-        uvloop.run(serve(behaviour))
+        uvloop.run(serve(behaviour, files))
 
 
 if __name__ == "__main__":
@@ -183,5 +199,7 @@ if __name__ == "__main__":
     parser.add_argument("--fault-rate", type=float, default=0.0)
     parser.add_argument("--total", type=int, default=100_000)
     parser.add_argument("--cpu", type=int, default=0)
+    parser.add_argument("--certificates", type=Path)
     given = parser.parse_args()
-    main(Behaviour(given.latency, given.capacity, given.fault_rate, given.total), given.cpu)
+    behaviour = Behaviour(given.latency, given.capacity, given.fault_rate, given.total)
+    main(behaviour, given.cpu, given.certificates)

@@ -11,12 +11,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeAlias
 
+from . import certificates
 from .cases import Case, Figures, Result, Scale, benchmark_of
 from .contenders import missing
-from .server import CLIENT_CPU, pin, served
+from .server import CLIENT_CPU, Behaviour, pin, served
 
 LIMIT = 3600.0
 """Seconds after which a run is taken for hung."""
@@ -43,29 +44,48 @@ def in_turn(name: str, case: Case, rounds: int, say: Say) -> list[Result]:
         Result(name, case.name, contender.name, [], missing(contender.needs)) for contender in case.contenders
     ]
     with contextlib.ExitStack() as stack:
-        url = "" if case.behaviour is None else stack.enter_context(served(**case.behaviour._asdict()))
+        url, environment = "", dict[str, str]()
+        # Where none can run, a server may lack what it needs too.
+        if case.behaviour is not None and any(result.reason is None for result in results):
+            url, environment = stack.enter_context(opened(case.behaviour))
         for number in range(rounds):
             for at, contender in enumerate(case.contenders):
                 if results[at].reason is not None:
                     continue
                 say(f"{name}, {case.name}, round {number + 1} of {rounds}: {contender.name}")
                 try:
-                    results[at].runs.append(fresh_run(name, url, {**case.options, **contender.options}))
+                    options = {**case.options, **contender.options}
+                    results[at].runs.append(fresh_run(name, url, options, environment))
                 except RunError as error:
                     results[at] = results[at]._replace(reason=f"failed: {error}")
     return results
 
 
-def fresh_run(name: str, url: str, options: Mapping[str, Any]) -> Figures:
-    """Run one contender once, in a process of its own.
+@contextlib.contextmanager
+def opened(behaviour: Behaviour) -> Generator[tuple[str, dict[str, str]]]:
+    """Serve; yields the address, and what tells the clients in their environment whom to trust."""
+    told = behaviour._asdict()
+    if not told.pop("tls"):
+        with served(**told) as url:
+            yield url, {}
+        return
+    with certificates.made() as files, served(**told, files=files.server) as url:
+        yield url, files.environment
+
+
+def fresh_run(
+    name: str, url: str, options: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> Figures:
+    """Run one contender once, in a process of its own, with this besides in its environment.
 
     Raises:
         RunError: It failed, or took longer than `LIMIT`.
     """
     command = [sys.executable, "-m", "benchmarks.turns", name, url, json.dumps(options)]
+    environment = {**plain_environment(), **(environment or {})}
     try:
         ran = subprocess.run(
-            command, capture_output=True, text=True, timeout=LIMIT, env=plain_environment(), check=False
+            command, capture_output=True, text=True, timeout=LIMIT, env=environment, check=False
         )
     except subprocess.TimeoutExpired:
         raise RunError(f"no end within {LIMIT:.0f} s") from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
@@ -24,6 +25,8 @@ Codec: TypeAlias = Mapping[str, Callable[[], object]]
 KEY = "benchmark-key"
 SUCCESS_URL = "https://shop.example/thanks"
 PATH = "/v1/payment-links"
+CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+"""What names the file of authorities to be trusted, in the environment of a contender over TLS."""
 
 
 class Written(NamedTuple):
@@ -62,6 +65,11 @@ def opened_sync(name: str, url: str, threads: int) -> AbstractContextManager[Syn
     """Open a sync contender for so many threads."""
     opened: AbstractContextManager[SyncCreate] = module_of(SYNC[name]).opened(url, threads)
     return opened
+
+
+def authorities(otherwise: str) -> str:
+    """Return the file of authorities for a client that does not look for it by itself."""
+    return os.environ.get(CERTIFICATES[0], otherwise)
 
 
 def module_of(written: Written) -> Any:

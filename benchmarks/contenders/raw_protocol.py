@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncGenerator
 from typing import cast
 from urllib.parse import urlsplit
@@ -61,7 +62,8 @@ async def opened(url: str, connections: int) -> AsyncGenerator[AsyncCreate]:
     """Open so many connections."""
     loop, address = asyncio.get_running_loop(), urlsplit(url)
     host, port = address.hostname or "", address.port or 80
-    made = [await loop.create_connection(Connection, host, port) for _ in range(connections)]
+    tls = ssl.create_default_context() if address.scheme == "https" else None
+    made = [await loop.create_connection(Connection, host, port, ssl=tls) for _ in range(connections)]
     idle = [connection for _, connection in made]
 
     async def create(n: int) -> str:

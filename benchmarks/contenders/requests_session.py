@@ -30,6 +30,7 @@ def posting(session: requests.Session, url: str, n: int) -> str:
 def opened(url: str, threads: int) -> Generator[SyncCreate]:
     """Open a session."""
     with requests.Session() as session:
-        session.mount("http://", HTTPAdapter(pool_maxsize=threads))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=threads))
         session.headers["Authorization"] = KEY
         yield lambda n: posting(session, url, n)

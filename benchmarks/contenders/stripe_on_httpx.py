@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 
 import stripe
 
-from . import KEY, AsyncCreate
+from . import KEY, AsyncCreate, authorities
 from .stripe_on_aiohttp import creating
 
 stripe.enable_telemetry = False
+stripe.ca_bundle_path = authorities(stripe.ca_bundle_path)
 
 
 @contextlib.asynccontextmanager

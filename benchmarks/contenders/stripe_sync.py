@@ -7,9 +7,10 @@ from collections.abc import Generator
 
 import stripe
 
-from . import KEY, SUCCESS_URL, SyncCreate
+from . import KEY, SUCCESS_URL, SyncCreate, authorities
 
 stripe.enable_telemetry = False
+stripe.ca_bundle_path = authorities(stripe.ca_bundle_path)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from ..errors import (
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
+from .opening import PacedConnector
 from .resolver import DaemonResolver
 
 __all__ = ["HTTPTransport", "check_session"]
@@ -79,7 +80,7 @@ class HTTPTransport:
         # Only a loopback base URL may be plain http, and a proxy would take the key elsewhere in clear text.
         plain = settings.base_url.startswith("http://")
         if given is None:
-            connector: aiohttp.BaseConnector = aiohttp.TCPConnector(
+            connector: aiohttp.BaseConnector = PacedConnector(
                 limit=limit,
                 resolver=DaemonResolver(),
                 keepalive_timeout=settings.keepalive_timeout or None,

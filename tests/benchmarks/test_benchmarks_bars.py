@@ -11,6 +11,7 @@ import pytest
 from benchmarks import picture, report
 from benchmarks.bars import TOO_SMALL, Bar, Found, Ref, Verdict, held_at_500, verdicts
 from benchmarks.cases import QUICK, SMOKE, Result
+from benchmarks.suite import tls
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -63,6 +64,58 @@ def test_what_was_not_measured_has_no_verdict() -> None:
         "square, uvloop: not installed: square",
     }
     assert {each.text.partition(":")[0].partition(",")[0] for each in told} == {"create"}
+
+
+def test_over_tls_the_bars_are_its_own() -> None:
+    job = tls.job_name(tls.LINKS)
+    results = [
+        *(
+            result(name, rate, benchmark="tls")
+            for name, rate in (("plexypay, uvloop", 109), (BY_HAND[2], 100))
+        ),
+        *(
+            result(name, rate, case=job, benchmark="tls")
+            for name, rate in (("async, uvloop", 120), (BY_HAND[2], 100))
+        ),
+    ]
+    told = {each.text: each for each in verdicts(results) if each.value is not None}
+
+    create, whole = (
+        told["TLS, create, 100 at once, uvloop: rate / aiohttp by hand"],
+        told[f"TLS, {job}: create_many / aiohttp by hand"],
+    )
+    assert (create.value, create.bound, create.said) == (1.09, "at least 1.1", "missed")
+    assert (whole.value, whole.bound, whole.said) == (1.2, "at least 1.2", "met")
+    assert len(told) == 2
+
+
+def test_a_figure_that_a_case_does_not_have_is_left_blank() -> None:
+    job = Result("tls", tls.job_name(50), "async, uvloop", [{"rate": 70.0, "cpu": 8.0}])
+
+    assert report.table_of("tls", [job])[-1].split() == [
+        "async,",
+        "uvloop",
+        "70",
+        "(70",
+        "to",
+        "70)",
+        "1.00",
+        "8.0",
+    ]
+
+
+def test_the_picture_shows_a_job_over_tls_cold_and_warm() -> None:
+    results = [
+        result(name, rate, case=tls.job_name(tls.LINKS, warm=warm), benchmark="tls")
+        for warm, rate in ((False, 5), (True, 7))
+        for name in ("async, uvloop", BY_HAND[2])
+    ]
+    root = ElementTree.fromstring(picture.drawn(results, report.document_of(results, QUICK, 1.0)))
+    texts = [element.text for element in root.iter(f"{SVG}text")]
+    bars = [each.get("class") for each in root.iter(f"{SVG}rect") if each.get("class") in ("ours", "bar")]
+
+    assert {"plexypay", "plexypay, warm", "aiohttp by hand", "aiohttp, warm"} <= set(texts)
+    assert bars == ["ours", "bar", "ours", "bar"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
+import stat
 import time
 import urllib.error
 import urllib.request
@@ -13,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks import certificates
 from benchmarks.server import Behaviour, Traffic, served
 from plexypay_async import AsyncPlexyPay, RetryPolicy, ServiceUnavailableError
+from tests.needs import needs
 
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -117,3 +121,24 @@ def test_the_share_of_faults_is_exact(rate: float) -> None:
     traffic = Traffic(Behaviour(fault_rate=rate))
 
     assert abs(sum(traffic.is_faulty() for _ in range(10_000)) - 10_000 * rate) <= 1
+
+
+@needs("cryptography")
+def test_over_tls_it_speaks_nothing_before_1_3_and_shows_the_certificate_of_its_run() -> None:
+    with certificates.made() as files, served(files=files.server) as url:
+        trusting = ssl.create_default_context(cafile=str(files.authority))
+        with urllib.request.urlopen(f"{url}/v1/payment-links/pl_1", context=trusting, timeout=30) as answer:
+            assert json.loads(answer.read())["id"]
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(url, timeout=30)
+        trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(urllib.error.URLError, match=r"EOF|VERSION"):
+            urllib.request.urlopen(url, context=trusting, timeout=30)
+
+
+@needs("cryptography")
+def test_a_servers_key_is_for_nobody_elses_eyes() -> None:
+    with certificates.made() as files:
+        assert stat.S_IMODE(files.server.stat().st_mode) == 0o600
+        assert b"PRIVATE KEY" in files.server.read_bytes()
+    assert not files.server.exists()

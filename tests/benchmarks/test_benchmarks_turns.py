@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import turns
 from benchmarks.cases import SMOKE, Case, Contender, Figures
+from benchmarks.server import Behaviour
 from benchmarks.suite import create
 from benchmarks.turns import RunError, fresh_run, in_turn, results_of
+from tests.needs import needs
 
 A, B = Contender("A", {"name": "a"}), Contender("B", {"name": "b"})
 
@@ -20,8 +23,8 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The options of each run, none of which is performed; b fails in its second."""
     taken: list[dict[str, Any]] = []
 
-    def noted(name: str, url: str, options: Mapping[str, Any]) -> Figures:
-        assert (name, url) == ("create", "")
+    def noted(name: str, url: str, options: Mapping[str, Any], environment: Mapping[str, str]) -> Figures:
+        assert (name, url, environment) == ("create", "", {})
         taken.append(dict(options))
         if options["name"] == "b" and sum(each["name"] == "b" for each in taken) == 2:
             raise RunError("no more")
@@ -59,6 +62,30 @@ def test_one_whose_package_is_missing_says_so_and_does_not_run(ran: list[dict[st
     assert [each["name"] for each in ran] == ["a", "a"]
     assert (len(a.runs), a.reason) == (2, None)
     assert (c.runs, c.reason) == ([], "not installed: no_such_package")
+
+
+def test_where_none_can_run_nothing_is_served(
+    ran: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "opened", None)
+    lacking = Contender("C", {"name": "c"}, ("no_such_package",))
+    (c,) = in_turn("create", Case("case", (lacking,)), 2, lambda _: None)
+
+    assert (ran, c.runs, c.reason) == ([], [], "not installed: no_such_package")
+
+
+@needs("cryptography")
+def test_over_tls_the_clients_environment_tells_whom_to_trust_for_as_long_as_it_lasts() -> None:
+    with turns.opened(Behaviour(tls=True)) as (url, environment):
+        assert url.startswith("https://127.0.0.1:")
+        assert set(environment) == {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
+        (authority,) = {Path(path) for path in environment.values()}
+        assert b"CERTIFICATE" in authority.read_bytes()
+        assert b"PRIVATE KEY" not in authority.read_bytes()
+    assert not authority.parent.exists()
+
+    with turns.opened(Behaviour()) as (url, environment):
+        assert (url.partition(":")[0], environment) == ("http", {})
 
 
 @pytest.mark.parametrize(("given", "own", "taken"), [(None, None, 3), (None, 2, 2), (1, 2, 1)])

@@ -547,7 +547,7 @@ async def test_connections_that_cannot_be_opened_have_sent_nothing(monkeypatch: 
     def broken(*arguments: object, **options: object) -> None:
         raise KeyError("no connector")
 
-    monkeypatch.setattr("plexypay_async._http.transport.aiohttp.TCPConnector", broken)
+    monkeypatch.setattr("plexypay_async._http.transport.PacedConnector", broken)
     async with AsyncPlexyPay(KEY, base_url="http://127.0.0.1:1") as plexy:
         with pytest.raises(PlexyPayError, match="KeyError") as caught:
             await plexy.payments.refund("t")

@@ -78,6 +78,8 @@ class Fate:
 
 
 PASSED = Fate("passed")
+AGAIN_WITHIN = 0.05
+"""Seconds: an answer that is sent twice comes twice within so many, or once."""
 Draw: TypeAlias = Callable[[random.Random, Asked], Fate]
 
 
@@ -196,7 +198,8 @@ class LossyProxy(Front):
         writer.write(written(answer))
         await writer.drain()
         if fate.again_after is not None:
-            asyncio.get_running_loop().call_later(fate.again_after, _write_if_open, writer, written(answer))
+            loop = asyncio.get_running_loop()
+            loop.call_later(fate.again_after, _write_soon, loop.time(), writer, written(answer))
         return True
 
     def _hand_on(self, asked: Asked, fate: Fate) -> Answer | tuple[int, bytes]:
@@ -240,8 +243,9 @@ class LossyProxy(Front):
             await asyncio.sleep(0.05)
 
 
-def _write_if_open(writer: asyncio.StreamWriter, content: bytes) -> None:
-    if not writer.is_closing():
+def _write_soon(first: float, writer: asyncio.StreamWriter, content: bytes) -> None:
+    """Write an answer again, unless a machine that is overloaded has let too much time go by since the first."""
+    if not writer.is_closing() and asyncio.get_running_loop().time() < first + AGAIN_WITHIN:
         writer.write(content)
 
 

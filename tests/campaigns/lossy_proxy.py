@@ -244,7 +244,7 @@ class LossyProxy(Front):
 
 
 def _write_soon(first: float, writer: asyncio.StreamWriter, content: bytes) -> None:
-    """Write an answer again, unless a machine that is overloaded has let too much time go by since the first."""
+    """Write an answer again, unless an overloaded machine has let too much time go by since the first."""
     if not writer.is_closing() and asyncio.get_running_loop().time() < first + AGAIN_WITHIN:
         writer.write(content)
 

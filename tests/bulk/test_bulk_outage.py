@@ -11,6 +11,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, BulkResult, RetryPolicy, ServiceUnavailableError
 from plexypay_async.sandbox import Sandbox
+from tests.refusing_port import refusing_port
 
 from .ledger_server import Ledger, ledger
 from .rows import QUICK, a_client, amounts, expected, now, rows, run
@@ -102,19 +103,18 @@ async def test_silence_is_an_outage_too(sandbox: Sandbox) -> None:
 
 @pytest.mark.usefixtures("_quick_probes")
 async def test_a_port_that_refuses_is_ridden_out() -> None:
-    async with Sandbox() as first:
-        port = int(first.base_url.rsplit(":", 1)[1])
     retry = RetryPolicy(base=0.01, cap=20)
-    async with AsyncPlexyPay("sandbox-key", base_url=f"http://127.0.0.1:{port}", retry=retry) as plexy:
-        job = asyncio.create_task(run(plexy, rows(100)))
-        await asyncio.sleep(1)
-        assert not job.done()
-        async with Sandbox(port=port) as back:
-            began = now()
-            results = await job
-            # A pause at its cap would be 20 s.
-            assert now() - began < 5
-            assert amounts(back.payment_links()) == expected(100)
+    with refusing_port() as port:
+        async with AsyncPlexyPay("sandbox-key", base_url=f"http://127.0.0.1:{port}", retry=retry) as plexy:
+            job = asyncio.create_task(run(plexy, rows(100)))
+            await asyncio.sleep(1)
+            assert not job.done()
+            async with Sandbox(port=port) as back:
+                began = now()
+                results = await job
+                # A pause at its cap would be 20 s.
+                assert now() - began < 5
+                assert amounts(back.payment_links()) == expected(100)
     assert [result.error for result in results] == [None] * 100
 
 

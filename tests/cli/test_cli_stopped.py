@@ -22,6 +22,7 @@ import pytest
 from plexypay_async import Journal
 from plexypay_async.bulk.journal import State
 from tests.cli.conftest import KEY
+from tests.refusing_port import refusing_port
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
@@ -359,13 +360,11 @@ async def test_rows_of_which_a_part_was_written_are_unknown(tmp_path: Path, jour
 async def test_rows_that_were_refused_a_connection_were_not_sent(
     tmp_path: Path, journalled: bool, received: signal.Signals
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     job = Job(tmp_path, journalled=journalled)
-    code, results = await job.run(
-        f"http://127.0.0.1:{port}", received=received, when=lambda: "no link yet" in job.error
-    )
+    with refusing_port() as port:
+        code, results = await job.run(
+            f"http://127.0.0.1:{port}", received=received, when=lambda: "no link yet" in job.error
+        )
     reason = f"cannot connect to 127.0.0.1:{port}: Connection refused"
     told = f"not sent: the job was stopped before; the attempt before ended so: {reason}"
     assert any(row["error_message"] == told for row in results.values())
@@ -376,17 +375,15 @@ async def test_rows_that_were_refused_a_connection_were_not_sent(
 
 
 async def test_after_a_recovery_nothing_more_is_said(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     job = Job(tmp_path, journalled=False)
-    running = asyncio.create_task(job.run(f"http://127.0.0.1:{port}", received=None))
-    while "no link yet" not in job.error:
-        assert not running.done()
-        await asyncio.sleep(0.01)
-    server = Orders(None, port)
-    async with server.serving():
-        code, results = await running
+    with refusing_port() as port:
+        running = asyncio.create_task(job.run(f"http://127.0.0.1:{port}", received=None))
+        while "no link yet" not in job.error:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        server = Orders(None, port)
+        async with server.serving():
+            code, results = await running
     assert (code, len(results)) == (0, COUNT)
     assert {len(made) for made in server.links.values()} == {1}
     (told,) = [line for line in job.error.splitlines() if line.startswith("plexypay:")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 import textwrap
@@ -21,6 +20,7 @@ from plexypay_async import (
     RetryPolicy,
     UnprocessableError,
 )
+from tests.refusing_port import refusing_port
 
 from .scripted import (
     BY_REFERENCE,
@@ -85,11 +85,7 @@ async def test_a_refusal_after_nothing_was_done_is_raised_as_on_a_first_sending(
 
 
 async def test_a_refusal_after_a_refused_connection_is_raised_as_on_a_first_sending() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
     policy = RetryPolicy(max_attempts=1000, base=0.002, cap=0.01)
-    client = AsyncPlexyPay(KEY, base_url=f"http://127.0.0.1:{port}", retry=policy, timeout=5)
     seen: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,17 +96,18 @@ async def test_a_refusal_after_a_refused_connection_is_raised_as_on_a_first_send
         )
         writer.close()
 
-    async def listen_later() -> asyncio.Server:
+    async def listen_later(port: int) -> asyncio.Server:
         await asyncio.sleep(0.03)
         return await asyncio.start_server(answer, "127.0.0.1", port)
 
-    async with client:
-        late = asyncio.create_task(listen_later())
-        with pytest.raises(UnprocessableError) as caught:
-            await client.payment_links.create(**ORDER)
-        server = await late
-        server.close()
-        await server.wait_closed()
+    with refusing_port() as port:
+        async with AsyncPlexyPay(KEY, base_url=f"http://127.0.0.1:{port}", retry=policy, timeout=5) as client:
+            late = asyncio.create_task(listen_later(port))
+            with pytest.raises(UnprocessableError) as caught:
+                await client.payment_links.create(**ORDER)
+            server = await late
+            server.close()
+            await server.wait_closed()
     assert caught.value.attempts
     assert seen == ["POST"]
 

@@ -67,6 +67,21 @@ def _authority_and_server(hosts: Sequence[str]) -> tuple[bytes, bytes]:
         about(issuer, keys[0])
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[0].public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(
+                # From Python 3.13 on nothing is verified by an authority that does not say so.
+                key_cert_sign=True,
+                crl_sign=True,
+                digital_signature=False,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
         .sign(keys[0], hashes.SHA256())
     )
     names: list[x509.GeneralName] = [

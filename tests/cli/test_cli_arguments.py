@@ -114,7 +114,6 @@ def test_an_unknown_option_is_the_first_error(
     [
         ("bulk-create f.csv --rate -inf", "argument --rate: expected one argument"),
         ("bulk-create f.csv --rate -5", "argument --rate: expected a number of requests per second above 0"),
-        ("bulk-create f.csv -yq", "argument -y/--yes: ignored explicit argument 'q'"),
         ("bulk-create f.csv --fault", "argument --fault: expected one argument"),
         ("reconcile f.csv", "the following arguments are required: --journal"),
         ("reconcile --journal j -- --jornal x", "unrecognized arguments: x"),

@@ -13,6 +13,8 @@ from .pace import (
     MOST_REQUESTS,
     MOST_REQUESTS_OF_FIVE,
     MOST_RETURN,
+    REQUESTS_ON_THE_WAY,
+    SHARE_ON_THE_WAY,
 )
 from .suite import capacity, codec, create, faults, imports, listing, million, outage, pace, sync, tls
 
@@ -222,16 +224,20 @@ def pace_bars() -> list[Bar]:
             add(group, pace.FALL, at_most=MOST_FALL)
             add(group, pace.BACK, at_most=MOST_RETURN)
             continue
-        add(group, pace.SHARE, at_least=LEAST_SHARE)
+        add(group, pace.SHARE, at_least=SHARE_ON_THE_WAY if group == "long ways" else LEAST_SHARE)
         if group != "faults that come and go":
-            most = MOST_REQUESTS_OF_FIVE if group == "short jobs" else MOST_REQUESTS
-            add(group, pace.REQUESTS, at_most=most)
+            most = {"short jobs": MOST_REQUESTS_OF_FIVE, "long ways": REQUESTS_ON_THE_WAY}
+            add(group, pace.REQUESTS, at_most=most.get(group, MOST_REQUESTS))
     add("a queue", pace.LATENCY, at_most=MOST_LATENCY)
-    for rate in faults.RATES:
-        ours = Ref("faults", faults.ADAPTIVE, "rate", faults.case_name(rate))
-        fixed = ours._replace(contender=faults.FIXED)
-        text = f"create_many, {faults.case_name(rate)}: adaptive / fixed 100"
-        bars.append(Bar(text, ours, (fixed,), at_least=LEAST_SHARE))
+    for rate, places in (
+        *((rate, 0) for rate in faults.RATES),
+        *((rate, faults.PLACES) for rate in faults.RATES_OF_PLACES),
+    ):
+        case = faults.case_name(rate, places)
+        ours = Ref("faults", faults.ADAPTIVE, "rate", case)
+        fixed = tuple(ours._replace(contender=faults.fixed_name(each)) for each in faults.FIXED)
+        text = f"create_many, {case}: adaptive / best fixed"
+        bars.append(Bar(text, ours, fixed if places else fixed[-1:], at_least=LEAST_SHARE))
     return bars
 
 

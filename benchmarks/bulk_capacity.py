@@ -58,8 +58,8 @@ def arrived(url: str) -> int:
         return int(json.load(answer)["total"])
 
 
-async def create(url: str, count: int, concurrency: int, start: int = 0) -> float:
-    """Create links with a client of its own, and return the seconds that it took."""
+async def create(url: str, count: int, concurrency: int, start: int = 0, counted: int | None = None) -> float:
+    """Create links with a client of its own; return the seconds that they took, or the first so many."""
     from plexypay_async import AsyncPlexyPay, CreatePaymentLink
 
     links = (
@@ -68,10 +68,14 @@ async def create(url: str, count: int, concurrency: int, start: int = 0) -> floa
     )
     async with AsyncPlexyPay("sandbox-key", base_url=url, max_connections=max(100, concurrency)) as plexy:
         began = time.perf_counter()
+        seconds, left = 0.0, count if counted is None else counted
         async for result in plexy.payment_links.create_many(links, concurrency=concurrency or None):
             if result.error is not None:
                 raise result.error
-        return time.perf_counter() - began
+            left -= 1
+            if not left:
+                seconds = time.perf_counter() - began
+        return seconds
 
 
 def contend(url: str, count: int, concurrency: int) -> None:

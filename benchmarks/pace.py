@@ -7,6 +7,7 @@ own class, not a copy. Each figure is the median of three seeds.
 
 from __future__ import annotations
 
+import enum
 import heapq
 import random
 import statistics
@@ -22,6 +23,9 @@ REFUSED_AFTER = 0.001
 """Seconds of a refusal that comes at once."""
 LEAST_SHARE, MOST_REQUESTS, MOST_REQUESTS_OF_FIVE, MOST_LATENCY = 0.9, 1.1, 1.3, 2.0
 MOST_FALL, MOST_RETURN = 5.0, 20.0
+SHARE_ON_THE_WAY, REQUESTS_ON_THE_WAY = 0.8, 1.15
+"""Where requests and answers are long on their way, a server is at its capacity now and then from half of it
+on: how much is refused grows slowly, and no level is plainly the one above which all is."""
 AT_CAPACITY = 1.25
 """Up to so much of the capacity, a level is taken for the capacity's."""
 
@@ -34,6 +38,17 @@ class Law(Protocol):
     def answered(self, sent: float, now: float, failed: bool, full: bool) -> None:
         """Learn from an answer."""
         ...
+
+
+class Stage(enum.Enum):
+    """Where a request is when something happens to it."""
+
+    SENT = enum.auto()
+    """It arrives at the server."""
+    DONE = enum.auto()
+    """Its work is done, and its place is free."""
+    ANSWERED = enum.auto()
+    """Its answer arrives."""
 
 
 class Fixed:
@@ -67,6 +82,8 @@ class Server(NamedTuple):
     links: int | None = None
     """How many links the job has; None for as many as it can make."""
     ceiling: int = 100
+    on_the_way: float = 0.0
+    """The share of the latency that a request and its answer are on their way, and take no place."""
 
 
 class Run(NamedTuple):
@@ -88,31 +105,42 @@ def simulated(law: Law, server: Server, seed: int) -> Run:
     capacity, faults, latency = server.capacity, server.faults, server.latency
     end = server.trips * latency
     changes, weather = deque(server.changes), deque(server.weather)
-    events: list[tuple[float, int, float, bool, bool]] = []
+    way = latency * server.on_the_way / 2
+    events: list[tuple[float, int, float, bool, Stage]] = []
     queue: deque[tuple[float, bool]] = deque()
     under_way = at_work = attempts = links = 0
     waited = now = 0.0
     number = 0
     levels: list[tuple[float, int]] = []
 
-    def schedule(after: float, sent: float, *, failed: bool, worked: bool) -> None:
+    def schedule(after: float, sent: float, stage: Stage, *, failed: bool) -> None:
         nonlocal number
         number += 1
-        heapq.heappush(events, (now + after, number, sent, failed, worked))
+        heapq.heappush(events, (now + after, number, sent, failed, stage))
+
+    def work(sent: float, *, failed: bool) -> None:
+        nonlocal at_work
+        at_work += 1
+        schedule((latency - 2 * way) * chance.uniform(0.9, 1.1), sent, Stage.DONE, failed=failed)
+
+    def arrive(sent: float, *, failed: bool) -> None:
+        if at_work < capacity:
+            work(sent, failed=failed)
+        elif server.queues:
+            queue.append((sent, failed))
+        else:
+            refused = latency * chance.uniform(0.9, 1.1) if server.slow_refusals else REFUSED_AFTER
+            schedule(refused, sent, Stage.ANSWERED, failed=True)
 
     def send() -> None:
-        nonlocal under_way, at_work, attempts
+        nonlocal under_way, attempts
         under_way += 1
         attempts += 1
         failed = chance.random() < faults
-        if at_work < capacity:
-            at_work += 1
-            schedule(latency * chance.uniform(0.9, 1.1), now, failed=failed, worked=True)
-        elif server.queues:
-            queue.append((now, failed))
+        if way:
+            schedule(way * chance.uniform(0.5, 1.5), now, Stage.SENT, failed=failed)
         else:
-            refused = latency * chance.uniform(0.9, 1.1) if server.slow_refusals else REFUSED_AFTER
-            schedule(refused, now, failed=True, worked=False)
+            arrive(now, failed=failed)
 
     def fill() -> None:
         while under_way < law.limit and (server.links is None or links + under_way < server.links):
@@ -120,7 +148,7 @@ def simulated(law: Law, server: Server, seed: int) -> Run:
 
     fill()
     while events:
-        now, _, sent, failed, worked = heapq.heappop(events)
+        now, _, sent, failed, stage = heapq.heappop(events)
         if now > end:
             now = end
             break
@@ -128,12 +156,17 @@ def simulated(law: Law, server: Server, seed: int) -> Run:
             capacity = changes.popleft()[1]
         while weather and weather[0][0] * latency <= now:
             faults = weather.popleft()[1]
-        if worked:
+        if stage is Stage.SENT:
+            arrive(sent, failed=failed)
+            continue
+        if stage is Stage.DONE:
             at_work -= 1
             while queue and at_work < capacity:
                 since, fails = queue.popleft()
-                at_work += 1
-                schedule(latency * chance.uniform(0.9, 1.1), since, failed=fails, worked=True)
+                work(since, failed=fails)
+            if way:
+                schedule(way * chance.uniform(0.5, 1.5), sent, Stage.ANSWERED, failed=failed)
+                continue
         law.answered(sent, now, failed, under_way >= law.limit)
         under_way -= 1
         if not failed:
@@ -217,6 +250,13 @@ def others() -> Iterator[Scenario]:
             yield Scenario(f"queue behind {capacity}, {faults:.0%} faults", server, most_latency=MOST_LATENCY)
     for faults in (0.0, 0.01, 0.05, 0.1, 0.2):
         yield Scenario(f"no capacity, {faults:.0%} faults", Server(10_000, 0.02, faults, trips=200))
+    for part in (0.05, 0.3, 0.9):
+        for slow in (False, True):
+            for faults in (0.0, 0.05, 0.2):
+                kind = "slow" if slow else "fast"
+                server = Server(50, 0.2, faults, slow_refusals=slow, on_the_way=part, trips=200, ceiling=500)
+                name = f"{part:.0%} on the way, {kind} refusals, {faults:.0%} faults"
+                yield Scenario(name, server, SHARE_ON_THE_WAY, REQUESTS_ON_THE_WAY)
     for links in (300, 500):
         for slow in (False, True):
             kind = "slow" if slow else "fast"
@@ -234,12 +274,24 @@ def scenarios() -> list[Scenario]:
 
 
 def best_fixed(server: Server) -> float:
-    """Return the rate of the best of several fixed concurrencies."""
+    """Return the rate of the best of several fixed concurrencies.
+
+    Where requests are on their way for a part of the time, a server is at its capacity now and then from
+    half of it on, and the rate grows on with every further request that is refused: there, the best is the
+    best of those that keep within the bar of the requests themselves.
+    """
     # Of a capacity that changes, the best one would be another for every part.
     capacities = {server.capacity, *(capacity for _, capacity in server.changes)}
-    tried = {max(1, round(part * each)) for each in capacities for part in (0.5, 0.9, 1.0, 1.2)}
+    parts = (0.5, 0.9, 1.0, 1.2)
+    if server.on_the_way:
+        # How many are under way where so many are at work.
+        capacities = {round(each / (1 - server.on_the_way)) for each in capacities}
+        parts = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+    tried = {max(1, round(part * each)) for each in capacities for part in parts}
     within = {min(each, server.ceiling) for each in tried}
-    return max(simulated(Fixed(each), server, SEEDS[0]).rate for each in within)
+    runs = [simulated(Fixed(each), server, SEEDS[0]) for each in within]
+    anyway = 1 - share_of_faults(server)
+    return max(run.rate for run in runs if not server.on_the_way or run.requests * anyway <= MOST_REQUESTS)
 
 
 def share_of_faults(server: Server) -> float:

@@ -21,10 +21,11 @@ GROUPS = {
     "capacity of 500": "capacity 500,",
     "a capacity that drops": "drop",
     "a capacity that grows": "ramp",
-    "faults that come and go": "faults",
+    "faults that come and go": "faults from",
     "a queue": "queue",
     "no capacity": "no capacity",
     "short jobs": "links at",
+    "long ways": "on the way",
 }
 """By what their scenarios are called."""
 OF_NAME = {

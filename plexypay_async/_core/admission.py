@@ -9,9 +9,10 @@ operation may be broken where links are made.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .concurrency import ConcurrencyLimit
 from .decision import sign_of
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from .retry_budget import RetryBudget
 
 __all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission", "SingleLimits"]
+
+OPENED_WITHIN = 0.002
+"""Seconds from a place to the sending, from which on the time of the sending is what counts: an event loop's
+own time may be older than what a clock says by as much."""
 
 
 class Limits:
@@ -57,6 +62,18 @@ class SingleLimits(Limits):
         self.gate = gate
 
 
+class Pausing(Protocol):
+    """What has other work done while a call pauses."""
+
+    def paused(self) -> None:
+        """Note that a call pauses before a repeat."""
+        ...
+
+    def resumed(self) -> None:
+        """Note that it goes on."""
+        ...
+
+
 class JobLimits(Limits):
     """What the calls of one bulk job share.
 
@@ -82,6 +99,8 @@ class JobLimits(Limits):
         self.probes = probes
         self.calls = 0
         """How many calls are under way."""
+        self.crew: Pausing | None = None
+        """What is told when a call pauses before a repeat."""
 
 
 class SingleAdmission:
@@ -112,8 +131,14 @@ class SingleAdmission:
     async def take_place(self) -> None:
         """Wait until a request may go out."""
 
-    def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
+    def give_place(
+        self, result: WireResponse | PlexyPayError | None = None, written_at: float | None = None
+    ) -> None:
         """Give the place back after a request that ended so; None where nothing was sent."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before a repeat."""
+        await asyncio.sleep(seconds)
 
     def failed(self, error: PlexyPayError) -> None:
         """Note a failure after which the server is to be asked again."""
@@ -232,14 +257,36 @@ class JobAdmission(SingleAdmission):
             self.under_way = True
             self.limits.calls += 1
 
-    def give_place(self, result: WireResponse | PlexyPayError | None = None) -> None:
-        """Give the place back; the limit learns from how the request ended."""
+    def give_place(
+        self, result: WireResponse | PlexyPayError | None = None, written_at: float | None = None
+    ) -> None:
+        """Give the place back; the limit learns from how the request ended.
+
+        Args:
+            result: Its end; None where nothing was sent.
+            written_at: When it left, if that is known.
+        """
         ticket = self.ticket
         if ticket is not None:
             self.ticket = None
+            if written_at is not None and written_at > ticket + OPENED_WITHIN:
+                # It waited for a connection to be opened, which is no latency of the server's.
+                ticket = written_at
             sign = Sign.NOTHING if result is None else sign_of(result)
             wait: float | None = getattr(result, "retry_after", None) if sign is Sign.SLOWER else None
             self.limits.concurrency.leave(ticket, sign, wait or 0.0)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before a repeat, while the job goes on with other rows."""
+        crew = self.limits.crew
+        if crew is None:
+            await asyncio.sleep(seconds)
+            return
+        crew.paused()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            crew.resumed()
 
     def is_outage(self) -> bool:
         """Tell whether so much has failed on end that nothing but a probe should be sent."""

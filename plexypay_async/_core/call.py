@@ -301,7 +301,7 @@ class Call(Generic[R]):
         finally:
             slots.give()
             if admission.gives_back:
-                admission.give_place(ended)
+                admission.give_place(ended, sending.written_at)
         if isinstance(result, ConfigurationError):
             raise result
         return result

@@ -57,8 +57,18 @@ UP_ROUNDS = 8
 """A step that is not decided after so many round trips has passed: it makes no difference that matters."""
 BASELINE_GATE = 4.5
 """Twice the logarithm of a likelihood ratio from which DOWN has failed less: about one error in thirty."""
+WORTH, WASTED = 0.6, 0.06
+"""A level stays where so much of what it adds succeeds, as long as no larger share of it fails."""
 ERRORS = 0.7
 """The common share is at most what fails in DOWN, and so many standard errors more."""
+IN_A_ROW = 0.35
+"""What a failure weighs that comes at once, right after another one: a request in excess that is refused at
+once is followed by the next, and the next, so that several tell no more than that there is one."""
+DRAINED = 2.5
+"""The evidence in a CHECK after a step up from which each failure goes on to take its place with it."""
+STEEP = 0.3
+"""So much more than the common share fails where a server takes far less than before; else it takes a little
+less, or is at its capacity now and then, as one is whose requests and answers are long on their way."""
 DEEPER = 0.6
 """Of the level before: where failing goes on after the first cut, a level that should be free of it."""
 
@@ -197,6 +207,7 @@ class Pace:
         "_down",
         "_elastic",
         "_evidence",
+        "_failed_last",
         "_floor",
         "_full",
         "_known",
@@ -208,6 +219,7 @@ class Pace:
         "_peak",
         "_phase",
         "_phase_at",
+        "_proved",
         "_recent",
         "_room",
         "_run_from",
@@ -238,6 +250,8 @@ class Pace:
         self._cruise, self._down = _Count(), _Count()
         """What failed at this level and below it, over several cycles."""
         self._compared_at = self._level
+        self._proved = self._level
+        """The level at which a CRUISE has last come to its end."""
         self._since_down = 0
         self._elastic = 0
         """Times in a row that answers came sooner below the level, as from behind a queue."""
@@ -250,6 +264,8 @@ class Pace:
         self._alarm_at = self._told_at = -math.inf
         self._top = self.limit
         self._count = _Count()
+        self._failed_last = -1.0
+        """The number of the latest answer in the phase that was a failure."""
         self._full = 0
         """Of the phase's answers, those that came while the limit was used up."""
         self._evidence = self._alarm = self._of_failure = self._of_success = 0.0
@@ -284,7 +300,9 @@ class Pace:
             self._full += 1
         if failed:
             count.failures += 1
-            self._evidence += self._of_failure
+            in_a_row = count.answers == self._failed_last + 1 and now - sent < self._trip / 2
+            self._failed_last = count.answers
+            self._evidence += self._of_failure * IN_A_ROW if in_a_row else self._of_failure
             if self._evidence >= self._alarm:
                 self._on_alarm(now)
                 return
@@ -322,11 +340,18 @@ class Pace:
         recent = self._recent
         recent.answers = recent.answers * 0.94 + 1
         recent.failures = recent.failures * 0.94 + failed
+        if not failed:
+            return
         # Those that are refused at once were sent after the alarm, too.
-        if failed and (sent < self._phase_at or now < self._alarm_at + 0.9 * self._trip):
+        in_time = sent < self._phase_at or now < self._alarm_at + 0.9 * self._trip
+        if in_time or (self._checked_up and self._evidence >= DRAINED):
             by_excess = 1 - self._common / recent.share
             self._room = min(self._room - by_excess, self._peak)
-            self.limit = max(self._floor, min(self._top, int(self._room)), 1)
+            limit = max(self._floor, min(self._top, int(self._room)), 1)
+            if limit < self.limit and not in_time:
+                # What has failed so far has had its answer.
+                self._evidence = 0.0
+            self.limit = limit
 
     # --------------------------------------------------------------------------------------------- phases
 
@@ -335,6 +360,7 @@ class Pace:
         self._phase, self._phase_at, self._until = phase, now, until
         self.limit = max(1, min(self._ceiling, int(limit)))
         self._count = _Count()
+        self._failed_last = -1.0
         self._full = 0
         self._evidence = 0.0
         self._run_from = (0.0, 0.0)
@@ -386,6 +412,7 @@ class Pace:
     def _on_cruised(self, now: float) -> None:
         """Look below the level where there is reason to, else above."""
         count, level = self._count, self._level
+        self._proved = level
         self._learn(count)
         if count.answers >= CRUISE_ROUNDS * level:
             self._suspicion = None
@@ -432,13 +459,21 @@ class Pace:
                 return
             if growth < INELASTIC:
                 self._lowest_latency = count.mean_latency
-        if down.answers >= 2 * LEAST and _evidence_of_more(self._cruise, down) > BASELINE_GATE:
+        if down.answers >= 2 * LEAST and self._is_better(down):
             reason = f"more fails at {self._level} at once than at {self.limit}"
             self._known = min(self._known, down.answers)
             self._settle(self.limit, now, reason)
             self._compare_anew()
             return
         self._try_more(now, used=self._full >= count.answers / 2)
+
+    def _is_better(self, down: _Count) -> bool:
+        """Tell whether less fails below the level, and the level is not worth that."""
+        if _evidence_of_more(self._cruise, down) <= BASELINE_GATE:
+            return False
+        above, below, depth = self._cruise.share, down.share, self.limit / self._level
+        gained = (1 - above - depth * (1 - below)) / (1 - depth) / (1 - self._common)
+        return gained < WORTH or above - self._common > WASTED
 
     def _try_more(self, now: float, *, used: bool) -> None:
         """Take a step up, unless there is no room, or the job does not even use the level."""
@@ -517,6 +552,16 @@ class Pace:
         suspicion.note(self.limit, count)
         if suspicion.is_chance(self._common):
             self._on_chance(suspicion, now)
+            return
+        proved = self._level if self.limit > self._level else self._proved
+        if self._checked_up and self.limit > proved:
+            # Nothing had failed there: a step before the last may have been too large, too.
+            self._floor = min(self._floor, proved)
+            self._check(max(proved, self.limit * 0.8), now)
+            return
+        if count.share < self._common + STEEP:
+            self._floor = 1
+            self._check(self.limit * 0.9, now)
             return
         self._floor = 1
         is_deep = self.limit <= DEEPER * suspicion.before

@@ -87,7 +87,7 @@ class Patience:
                     # The queue for the budget was the pause.
                     return
             log.debug("%s: attempt %d failed (%s); pausing %.3f s", record.name, record.sent, error, wait)
-            await asyncio.sleep(wait)
+            await admission.pause(wait)
         elif retry_after is not None:
             if is_late and not admission.gives_back:
                 raise record.final(record.last(error))

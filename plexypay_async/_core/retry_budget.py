@@ -261,6 +261,11 @@ class ProbeQueue:
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether more has failed on end than chance explains."""
+        return self._budget.failures_on_end > OUTAGE_AFTER
+
     def is_outage(self, calls: int) -> bool:
         """Tell whether so many requests have failed on end that nothing but a probe should be sent."""
         return self._budget.failures_on_end >= max(OUTAGE_AFTER, 2 * calls)

@@ -32,7 +32,7 @@ from ..errors import PlexyPayError
 from ..settings import Settings
 from .failures import failed, looked_at
 from .guard import SENDING, StaleConnectionError
-from .outbox import Outbox
+from .outbox import Outbox, SoleOutbox
 from .request import Body
 
 __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
@@ -104,7 +104,9 @@ class HTTPConnections:
         """Whether nothing but the library sees its requests and answers."""
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        self._outbox = Outbox.where_it_helps(loop) if self._is_plain and not session.trust_env else None
+        is_ours = self._is_plain and not session.trust_env
+        self._outbox = Outbox.where_it_helps(loop) if is_ours else None
+        self._sole_outbox = SoleOutbox.where_it_helps(loop) if is_ours else None
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -215,7 +217,8 @@ class HTTPConnections:
             SENDING.set(sending)
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
-            body = Body(request.body or b"", sending, self._outbox)
+            outbox = self._sole_outbox if self.slots.taken == 1 else self._outbox
+            body = Body(request.body or b"", sending, outbox)
             if self.loop.time() - self.heard_at > LOOK_AFTER:
                 sending.look = True
         if options.fixed is None or request.headers is not None:

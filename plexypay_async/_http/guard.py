@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import hdrs
 
 from .._core.sending import ConnectionMemory, Sending
+from .opening import REST
 from .outbox import SEND_OF_AIOHTTP
 from .request import SENT_ONCE, Body, Request
 
@@ -28,9 +29,6 @@ __all__ = ["SENDING", "GuardedRequest", "StaleConnectionError"]
 FRESH = 2.0
 """Seconds without a request after which what must not be repeated takes another connection: servers close
 theirs after five and more, and a request that meets the close on its way has an outcome that nobody knows."""
-REST = 0.1
-"""Seconds that a connection rests after an answer that names no request: one that a proxy sends twice comes a
-few milliseconds later, and is seen then. What must not be repeated takes another connection."""
 SENDING: ContextVar[Sending | None] = ContextVar("plexypay_sending", default=None)
 """What is sent now, for a request without a body of ours that could tell: a GET, and what a middleware of the
 caller's has changed."""

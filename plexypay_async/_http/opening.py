@@ -1,22 +1,37 @@
-"""How connections over TLS are opened: one after the other, so that the first is of use at once.
+"""How connections are opened and chosen.
 
-A handshake costs a core about half a millisecond, several times a request. Of a hundred that begin together
-each waits for all the others, and until the last one nearly no request is on its way.
+Those over TLS are opened one after the other, so that the first is of use at once. A handshake costs a core
+about half a millisecond, several times a request. Of a hundred that begin together each waits for all the
+others, and until the last one nearly no request is on its way.
+
+One that rests is not chosen while there is another, or room for one: see `_http.guard`.
 """
+
+# What it uses of aiohttp is private, and so looked at before: see `PacedConnector.__init__`.
+# pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from .._core.sending import ConnectionMemory
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-__all__ = ["PACE", "PacedConnector"]
+__all__ = ["PACE", "REST", "PacedConnector"]
+
+REST = 0.1
+"""Seconds that a connection rests after an answer that names no request: one that a proxy sends twice comes a
+few milliseconds later, and is seen then. What must not be repeated takes another connection."""
 
 PACE = 0.001
 """Seconds in which a connection may begin at the least, however long a turn of the event loop takes: where
@@ -38,6 +53,32 @@ class PacedConnector(aiohttp.TCPConnector):
         self._waiting_turns: deque[asyncio.Future[None]] = deque()
         self._is_paced = False
         self._begun_at = 0.0
+        self._idle: dict[ConnectionKey, deque[tuple[ResponseHandler, float]]] = getattr(self, "_conns", {})
+        """The same object as aiohttp's own; where it is none of this name, all connections are as good."""
+
+    def _get(self, key: ConnectionKey, traces: list[Trace]) -> Awaitable[Connection | None]:  # type: ignore[override]
+        """Return an idle connection that does not rest; none where one may be opened instead.
+
+        Where all are in use or rest, the one that has been idle for longest is taken, and waited for.
+        """
+        idle = self._idle.get(key)
+        if idle and _rests(idle[0][0], self._loop.time()) and not self._brings_forward(idle):
+            # Idle ones count too: aiohttp counts what is in use.
+            has_room = not self.limit or len(self._acquired) + len(idle) < self.limit
+            if has_room:
+                return _none()
+        return super()._get(key, traces)
+
+    def _brings_forward(self, idle: deque[tuple[ResponseHandler, float]]) -> bool:
+        """Bring the first connection that does not rest to the front; tell whether there is one."""
+        now = self._loop.time()
+        for at, (protocol, _) in enumerate(idle):
+            if not _rests(protocol, now):
+                chosen = idle[at]
+                del idle[at]
+                idle.appendleft(chosen)
+                return True
+        return False
 
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -78,3 +119,12 @@ class PacedConnector(aiohttp.TCPConnector):
             self._loop.call_soon(self._begin)
         else:
             self._is_paced = False
+
+
+def _rests(protocol: ResponseHandler, now: float) -> bool:
+    memory: ConnectionMemory | None = getattr(protocol, "_plexypay_memory", None)
+    return memory is not None and memory.unclear_at is not None and now < memory.unclear_at + REST
+
+
+async def _none() -> None:
+    return None

@@ -40,6 +40,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from .crew import Crew
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
 from .journal import Journal, State
@@ -149,7 +150,7 @@ class _Run:
         self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None
         self._lasting: LastingFailures | None = None
-        self._workers: dict[asyncio.Task[Any] | None, _Worker] = {}
+        self._crew: Crew[_Worker] | None = None
         self._opened: Journal | None = None
         self._held: Journal | None = None
 
@@ -185,12 +186,16 @@ class _Run:
             adaptive = options.concurrency is None
             pace = connections.concurrency_limit.pace if adaptive else None
             self._reports.begin(limits, pace, self._size)
-        for _ in range(self._size):
-            worker = _Worker(execution, intake, self.queue, limits, lasting)
-            self._workers[asyncio.create_task(worker.run())] = worker
+        self._crew = limits.crew = crew = Crew(
+            self._size,
+            lambda: _Worker(execution, intake, self.queue, limits, lasting, crew),
+            may_grow=options.concurrency is None and options.max_rate is None,
+            is_hiring=lambda: not intake.ended and not self.queue.is_ending and not limits.probes.is_failing,
+        )
+        crew.begin()
 
     def _refuse(self) -> bool:
-        worker = self._workers.get(asyncio.current_task())
+        worker = None if self._crew is None else self._crew.here
         return worker is not None and worker.refuse()
 
     def _stop(self) -> None:
@@ -217,10 +222,8 @@ class _Run:
     async def end(self, failure: BaseException | None) -> BaseException | None:
         """Stop the workers and close everything; return the error that the job ends with, if any."""
         self.queue.closed = True
-        for task in self._workers:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*[task for task in self._workers if task is not None], return_exceptions=True)
+        if self._crew is not None:
+            await self._crew.end()
         if self._reports is not None:
             await self._reports.end()
         source = self._source
@@ -240,7 +243,6 @@ class _Run:
                 failure = failure or without_job_frames(error, of_caller=True)
         if self._held is not None:
             self._held.release()
-        self._workers.clear()
         return failure
 
 
@@ -306,7 +308,7 @@ class _ResultQueue:
         self.count: Callable[[list[BulkResult]], None] | None = None
         """Told of all results, where somebody asks for the job's progress."""
         self._stop = stop
-        self._working = workers
+        self._working = 0
         self._room = workers
         self._ready: deque[BulkResult] = deque()
         self._wanted: asyncio.Future[None] | None = None
@@ -369,6 +371,15 @@ class _ResultQueue:
         far_ahead = self._ordered and index >= self._next + self._ahead
         return len(self._ready) > self._room or far_ahead
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the job ends, or nobody takes its results."""
+        return self.closed or self.failure is not None
+
+    def begun(self) -> None:
+        """Note that a worker begins."""
+        self._working += 1
+
     def ended(self) -> None:
         """Note that a worker has ended."""
         self._working -= 1
@@ -405,8 +416,12 @@ class _Worker:
     _queue: _ResultQueue
     _limits: JobLimits
     _lasting: LastingFailures
+    _crew: Crew[_Worker]
     _call: Call[PaymentLink] | None = attrs.field(default=None, init=False)
     _refused: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._queue.begun()
 
     def refuse(self) -> bool:
         """Keep its row from being sent; False if it has been sent already."""
@@ -414,8 +429,8 @@ class _Worker:
         return self._refused
 
     async def run(self) -> None:
-        """Work until no request is left. An error here ends the job."""
-        intake, queue, lasting = self._intake, self._queue, self._lasting
+        """Work until no request is left, or others do. An error here ends the job."""
+        intake, queue, lasting, crew = self._intake, self._queue, self._lasting, self._crew
         try:
             while True:
                 item = intake.take_now()
@@ -430,6 +445,8 @@ class _Worker:
                 results = intake.finish(item, result)
                 if not queue.put(results):
                     await queue.room(results)
+                if crew.leaves():
+                    break
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
             # It is not raised here, where a SystemExit would end the event loop.
             queue.fail(error)

@@ -160,7 +160,7 @@ class BulkCreateJob:
             raise UnusableInputError(failure)
 
     def _note_progress(self, progress: JobProgress) -> None:
-        self.tally.limit = progress.limit
+        self.tally.limit, self.tally.limit_reason = progress.limit, progress.reason
 
     async def _save(self, results: Results) -> None:
         """Give the results their name, which the journal notes before: its next run may replace them."""

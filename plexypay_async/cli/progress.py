@@ -108,6 +108,15 @@ class PlainProgress(Progress):
     """One line every few seconds, for logs and pipes."""
 
     interval = 5.0
+    _told = ""
+
+    def _news_of_the_limit(self) -> str:
+        """Return why the limit is what it is, once for each reason."""
+        reason = self._scale.tally.limit_reason
+        if reason == self._told:
+            return ""
+        self._told = reason
+        return f" ({reason})"
 
     def refresh(self) -> None:
         """Write one line of sums."""
@@ -119,7 +128,7 @@ class PlainProgress(Progress):
             parts.append(f"failed {tally.not_created:,}")
         parts.append(f"{self.rate():,.0f}/s")
         if tally.limit is not None:
-            parts.append(f"{tally.limit:,} at once")
+            parts.append(f"{tally.limit:,} at once{self._news_of_the_limit()}")
         if (fraction := self._scale.fraction) is not None:
             parts.append(f"{fraction * 100:.0f} % of the file")
         tell(", ".join(parts))
@@ -129,15 +138,16 @@ class PlainProgress(Progress):
 
 
 class BarProgress(Progress):
-    """A bar with rows done, rows failed, the rate and the time left."""
+    """A bar with rows done, rows failed, the rate and the time left; below it, why so many are at once."""
 
     interval = 0.1
 
     def __init__(self, scale: Scale) -> None:
-        from rich.console import Console
+        from rich.console import Console, Group
         from rich.constrain import Constrain
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
+        from rich.text import Text
 
         super().__init__(scale)
         console = Console(stderr=True)
@@ -146,7 +156,10 @@ class BarProgress(Progress):
             """A bar that does not take the whole line."""
 
             def get_renderable(self) -> Constrain:
-                return Constrain(super().get_renderable(), max(1, console.width - _FREE))
+                bar = super().get_renderable()
+                reason = scale.tally.limit_reason if console.width >= _WIDE else ""
+                below = (Text(reason, style="dim", no_wrap=True, overflow="ellipsis"),) if reason else ()
+                return Constrain(Group(bar, *below), max(1, console.width - _FREE))
 
         self._bar = LeavingRoom(
             *(TextColumn("{task.fields[what]}"),) if console.width >= _WIDE else (),

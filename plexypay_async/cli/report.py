@@ -25,6 +25,8 @@ class Tally:
     """How long the job took, once it has ended."""
     limit: int | None = None
     """How many requests may be under way at once, as far as the job has told."""
+    limit_reason: str = ""
+    """Why it is that limit; empty while the job has not told."""
 
     @property
     def created(self) -> int:

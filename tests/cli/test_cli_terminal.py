@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from plexypay_async.cli import main
-from plexypay_async.cli.progress import PlainProgress, Scale
+from plexypay_async.cli.progress import BarProgress, PlainProgress, Scale
 from plexypay_async.cli.report import Tally
 from plexypay_async.cli.results import RowOutcome
 from plexypay_async.cli.source import Lines
@@ -101,7 +101,38 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("created")]
     assert len(lines) >= 3
     for line in lines:
-        assert re.fullmatch(r"created [\d,]+, [\d,]+/s(, \d+ at once)?, \d+ % of the file", line)
+        limit = r", \d+ at once( \([^()]+\))?"
+        assert re.fullmatch(rf"created [\d,]+, [\d,]+/s({limit})?, \d+ % of the file", line)
+
+
+def test_plain_lines_tell_each_reason_of_the_limit_once(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    progress = PlainProgress(Scale(tally, Lines(io.BytesIO(b"")), None, None))
+    for limit, reason in (
+        (10, ""),
+        (20, "begins with 20 at once"),
+        (20, "begins with 20 at once"),
+        (9, "429"),
+    ):
+        tally.limit, tally.limit_reason = limit, reason
+        progress.refresh()
+    told = [line.partition("/s, ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["10 at once", "20 at once (begins with 20 at once)", "20 at once", "9 at once (429)"]
+
+
+@pytest.mark.parametrize(("columns", "is_told"), [(80, True), (60, False)])
+def test_a_wide_terminal_tells_below_the_bar_why_so_many_are_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int, is_told: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    tally = Tally(limit=48, limit_reason="more fails at 64 at once than at 48, " + "which is long " * 9)
+    progress = BarProgress(Scale(tally, Lines(io.BytesIO(b"")), None, 100))
+    progress._bar.console.print(progress._bar.get_renderable())
+    lines = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().err).splitlines()
+    assert any(line.startswith("more fails at 64") for line in lines) is is_told
+    assert len(lines) == 1 + is_told
+    assert all(len(line) <= columns - 6 for line in lines)
 
 
 def test_scale_by_rows_and_by_bytes() -> None:
@@ -165,8 +196,8 @@ def test_ctrl_c_leaves_no_bar_and_no_half_of_one(
     assert screen.broken == []
     told = " ".join(line.strip() for line in screen.lines)
     assert told.count("no link yet") == 1
-    assert re.search(r"100 rows before that were read and not sent either: (lines 2-101|see \S+)", told)
-    assert f"100 rows met this: cannot connect to 127.0.0.1:{port}: Connection refused" in told
+    assert re.search(r"10\d rows before that were read and not sent either: (lines 2-1\d\d|see \S+)", told)
+    assert re.search(rf"10\d rows met this: cannot connect to 127.0.0.1:{port}: Connection refused", told)
     assert "not known" not in told
     assert "━" not in told
     assert "/1,000" not in told

@@ -15,7 +15,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay
 from plexypay_async._core.sending import LATEST, ConnectionMemory, Sending
-from plexypay_async._http.guard import REST
+from plexypay_async._http.opening import REST
 from plexypay_async._http.outbox import Outbox
 from plexypay_async._wire.messages import seconds_kept
 
@@ -86,10 +86,32 @@ async def test_what_may_be_sent_twice_lets_the_connection_rest(
     route: str, call: Callable[[AsyncPlexyPay], Any], success: Any
 ) -> None:
     arrivals = Arrivals(CODE_1, Answer(200, success))
-    async with scripted({route: arrivals}) as (plexy, script):
+    async with scripted({route: arrivals}, max_connections=1) as (plexy, script):
         await call(plexy)
         assert script.connections == 1
     assert arrivals.apart == pytest.approx(REST, abs=0.03)
+
+
+async def test_where_there_is_room_for_another_connection_none_is_waited_for() -> None:
+    arrivals = Arrivals(CODE_1, *[Answer(200, link())] * 3)
+    async with scripted({f"GET {LINKS}/pl_1": arrivals}, max_connections=2) as (plexy, script):
+        await plexy.payment_links.retrieve("pl_1")
+        assert script.connections == 2
+        assert arrivals.apart < REST / 2
+        # The one that rests is kept, and used again.
+        await asyncio.sleep(REST)
+        await asyncio.gather(*(plexy.payment_links.retrieve("pl_1") for _ in range(2)))
+        assert script.connections == 2
+
+
+async def test_a_connection_that_does_not_rest_is_taken_before_one_that_does() -> None:
+    arrivals = Arrivals(Answer(200, link()), Answer(200, link()), CODE_1, Answer(200, link()))
+    async with scripted({f"GET {LINKS}/pl_1": arrivals}, max_connections=2) as (plexy, script):
+        await asyncio.gather(*(plexy.payment_links.retrieve("pl_1") for _ in range(2)))
+        began = now()
+        await plexy.payment_links.retrieve("pl_1")
+        assert now() - began < REST / 2
+        assert script.connections == 2
 
 
 @pytest.mark.parametrize("undone", [CODE_1, Answer(429, {"message": "slow down"})], ids=["code 1", "429"])

@@ -29,6 +29,8 @@ REPRESENTATIVE = (
     "queue behind 50, 0% faults",
     "queue behind 20, 5% faults",
     "no capacity, 20% faults",
+    "5% on the way, fast refusals, 0% faults",
+    "30% on the way, slow refusals, 5% faults",
     "300 links at a capacity of 5, fast refusals",
     "500 links at a capacity of 5, slow refusals",
 )

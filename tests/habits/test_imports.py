@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "bulk.amounts",
             "bulk.columns",
+            "bulk.crew",
             "bulk.earlier_rows",
             "bulk.frames",
             "bulk.intake",

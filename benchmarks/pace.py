@@ -282,7 +282,7 @@ def best_fixed(server: Server) -> float:
     """
     # Of a capacity that changes, the best one would be another for every part.
     capacities = {server.capacity, *(capacity for _, capacity in server.changes)}
-    parts = (0.5, 0.9, 1.0, 1.2)
+    parts: tuple[float, ...] = (0.5, 0.9, 1.0, 1.2)
     if server.on_the_way:
         # How many are under way where so many are at work.
         capacities = {round(each / (1 - server.on_the_way)) for each in capacities}

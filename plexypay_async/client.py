@@ -21,6 +21,7 @@ from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
+from .network import TLSSource
 from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 
@@ -41,7 +42,8 @@ class AsyncPlexyPay(Client[Async]):
     Args:
         api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
             ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
+            unless `allow_http` says otherwise.
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
@@ -54,10 +56,21 @@ class AsyncPlexyPay(Client[Async]):
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
         session: An `aiohttp.ClientSession` of yours, on its own loop, whose connections are used and not
-            closed. Its default headers, trace configs, middlewares and proxy are taken over; whatever else
+            closed. Its default headers, trace configs, middlewares and proxy are taken over, and with its
+            `trust_env` the environment's proxy; `proxy` and `ssl` are then not to be given. Whatever else
             it does by default, such as raising for a status, sending cookies or timing out, it does not do
             to the library's requests. One with an `auth` of its own is refused.
-        trust_env: Take proxies from the environment.
+        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
+            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
+            never read.
+        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
+            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
+        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
+            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
+        default_headers: Further headers of each request, in ASCII.
+        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
+        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
+            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
 
     Raises:
         ConfigurationError: A value is missing or unusable; the message names it.
@@ -79,6 +92,11 @@ class AsyncPlexyPay(Client[Async]):
         paths: Mapping[str, str] | None = None,
         session: ClientSession | None = None,
         trust_env: bool = False,
+        proxy: str | None = None,
+        ssl: TLSSource | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        app_info: tuple[str, str | None] | None = None,
+        allow_http: bool = False,
     ) -> None:
         self._begin(
             api_key,
@@ -94,6 +112,11 @@ class AsyncPlexyPay(Client[Async]):
             retry=retry,
             paths=paths,
             trust_env=trust_env,
+            proxy=proxy,
+            ssl=ssl,
+            default_headers=default_headers,
+            app_info=app_info,
+            allow_http=allow_http,
         )
 
     def _caller_of(self, execution: Execution) -> AsyncCaller:

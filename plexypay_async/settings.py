@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from ssl import SSLContext
 from typing import Any, Literal, NoReturn, cast
 from urllib.parse import urlsplit
 
@@ -12,15 +13,28 @@ import attrs
 
 from ._foreign import bare
 from ._privacy.hiding import shortened, shown
+from ._privacy.printable import log
 from ._privacy.secret import Secret
 from .api.fields import check_seconds
 from .errors import ConfigurationError, PlexyPayError
+from .network import (
+    Proxy,
+    checked_app,
+    checked_default_headers,
+    checked_proxy,
+    context_of,
+    proxy_of_environment,
+)
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
 
 DEFAULT_BASE_URL = "https://api.plexypay.com"
 API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
 BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
+
+_LIVE = "pr_"
+_warned_of: set[str] = set()
+"""The addresses that a warning has told of."""
 
 KEPT_ALIVE = 15.0
 """Seconds that an idle connection is kept, unless told; aiohttp's own time."""
@@ -125,7 +139,7 @@ def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
 
 
 def check_base_url(base_url: Any) -> str:
-    """Refuse what is no base URL, and plain http to anywhere but this machine."""
+    """Refuse what is no base URL, and return it without a slash at its end."""
     if not isinstance(base_url, str):
         raise ConfigurationError(f"base_url: expected a string, got {type(base_url).__name__}")
     if not base_url.strip():
@@ -145,12 +159,41 @@ def check_base_url(base_url: Any) -> str:
         raise ConfigurationError("base_url: write the host name in its ASCII form (xn--...)")
     if not parts.path.isascii() or re.search(r"[\s\x00-\x1f\\]", base_url) is not None:
         raise ConfigurationError("base_url: has a character that must be percent-encoded")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigurationError(
-            f"base_url: plain http would send the API key in clear text to {shortened(host, 200)}; use https"
-        )
     shown_host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def _refuse_clear_text(base_url: str, key: KeySource, *, is_allowed: bool) -> None:
+    """Refuse plain http to anywhere but this machine, unless it is allowed and the key is no live one."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or is_loopback(host):
+        return
+    where = f"plain http would send the API key in clear text to {shortened(host, 200)}"
+    if not is_allowed:
+        raise ConfigurationError(
+            f"base_url: {where}; use https, or allow_http=True for a sandbox in a network of your own"
+        )
+    if not callable(key):
+        refuse_live_key(key)
+    if base_url not in _warned_of:
+        _warned_of.add(base_url)
+        log.warning("%s, which is allowed by allow_http: for a sandbox only", where)
+
+
+def refuse_live_key(key: Secret[str]) -> None:
+    """Refuse a key that looks like one of the API's own where it would be sent in clear text.
+
+    Raises:
+        ConfigurationError: It does.
+
+    Evidence: keys of the API begin with ``pr_`` (seen, not documented).
+    """
+    if key.reveal().startswith(_LIVE):
+        raise ConfigurationError(
+            f"api_key: it begins with {_LIVE} as the API's own keys do, and allow_http would send it in clear"
+            " text; give the sandbox a key of its own"
+        )
 
 
 def chosen_base_url(given: str | None) -> str:
@@ -237,7 +280,34 @@ class Settings:
     max_header_size: int = attrs.field(default=LONGEST_HEADER, validator=_check_count)
     retry: RetryPolicy = attrs.field(validator=_check_retry)
     paths: Mapping[str, str] = attrs.field(converter=check_paths)
-    trust_env: bool = attrs.field(converter=bool)
+    trust_env: bool = attrs.field(default=False, converter=bool)
+    allow_http: bool = attrs.field(default=False, converter=bool)
+    proxy: Proxy | None = attrs.field(default=None, converter=checked_proxy)
+    ssl: SSLContext | None = attrs.field(default=None, converter=context_of, repr=False)
+    default_headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_default_headers)
+    app_info: tuple[str, str | None] | None = attrs.field(default=None, converter=checked_app)
+
+    def __attrs_post_init__(self) -> None:
+        _refuse_clear_text(self.base_url, self.api_key, is_allowed=self.allow_http)
+        if self.is_plain and self.proxy is not None:
+            raise ConfigurationError("proxy: plain http would go through it in clear text; use https")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the API is at an address of plain http."""
+        return self.base_url.startswith("http://")
+
+    @property
+    def way(self) -> Proxy | None:
+        """The proxy that leads to the API, if one does: the one given, or else the environment's.
+
+        Raises:
+            ConfigurationError: What the environment has is none.
+        """
+        if self.proxy is not None or self.is_plain or not self.trust_env:
+            return self.proxy
+        parts = urlsplit(self.base_url)
+        return proxy_of_environment(parts.hostname or "", parts.port)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # Reached from a client's API groups, its bulk jobs and its iterators.
@@ -289,6 +359,15 @@ class Settings:
         source = self.api_key
         if not callable(source):
             return source
+        return self._checked(self._key_from(source))
+
+    def _checked(self, key: Secret[str]) -> Secret[str]:
+        if self.is_plain and self.allow_http and not is_loopback(urlsplit(self.base_url).hostname or ""):
+            refuse_live_key(key)
+        return key
+
+    @staticmethod
+    def _key_from(source: Callable[[], str]) -> Secret[str]:
         try:
             found = _concealed_key(source())
         except Exception as error:  # noqa: BLE001 - the caller's function may raise anything

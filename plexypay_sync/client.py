@@ -20,6 +20,7 @@ from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
 from plexypay_async.errors import PlexyPayError
+from plexypay_async.network import TLSSource
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
@@ -47,7 +48,8 @@ class PlexyPay(Client[Sync]):
     Args:
         api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
             ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
+            unless `allow_http` says otherwise.
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
@@ -59,7 +61,17 @@ class PlexyPay(Client[Sync]):
         max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
-        trust_env: Take proxies from the environment.
+        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
+            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
+            never read.
+        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
+            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
+        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
+            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
+        default_headers: Further headers of each request, in ASCII.
+        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
+        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
+            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
 
     Raises:
         ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
@@ -81,6 +93,11 @@ class PlexyPay(Client[Sync]):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         paths: Mapping[str, str] | None = None,
         trust_env: bool = False,
+        proxy: str | None = None,
+        ssl: TLSSource | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        app_info: tuple[str, str | None] | None = None,
+        allow_http: bool = False,
     ) -> None:
         refuse_green_threads()
         self._begin(
@@ -96,6 +113,11 @@ class PlexyPay(Client[Sync]):
             retry=retry,
             paths=paths,
             trust_env=trust_env,
+            proxy=proxy,
+            ssl=ssl,
+            default_headers=default_headers,
+            app_info=app_info,
+            allow_http=allow_http,
         )
         import_what_calls_need()
         portal.renew_after_fork(self._execution.transport)

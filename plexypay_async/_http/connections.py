@@ -64,7 +64,8 @@ class RequestOptions:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
-        fixed = None if callable(key) else (key, headers_of(key))
+        # A session's own default headers would go to a proxy too.
+        fixed = None if callable(key) else (key, headers_of(key, settings.default_headers))
         return cls(
             settings, timeout, timeout_of_get, fixed, min(settings.max_response_size + 1, COUNTED_FROM)
         )
@@ -74,6 +75,14 @@ def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Ca
     # Of aiohttp's own kind, or it would make one of them for each request.
     headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
     return lambda: headers
+
+
+def _merged(default: Mapping[str, str] | None, own: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return the client's headers and those of one request, which go before them."""
+    if not default or not own:
+        return own or default
+    names = {name.lower() for name in own}
+    return {**{name: value for name, value in default.items() if name.lower() not in names}, **own}
 
 
 class HTTPConnections:
@@ -104,9 +113,9 @@ class HTTPConnections:
         """Whether nothing but the library sees its requests and answers."""
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        is_ours = self._is_plain and not session.trust_env
-        self._outbox = Outbox.where_it_helps(loop) if is_ours else None
-        self._sole_outbox = SoleOutbox.where_it_helps(loop) if is_ours else None
+        self._outbox = Outbox.where_it_helps(loop) if self._is_plain else None
+        self._sole_outbox = SoleOutbox.where_it_helps(loop) if self._is_plain else None
+        self._proxy = _address_of(getattr(session, "_default_proxy", None))
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -223,7 +232,7 @@ class HTTPConnections:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
             key = settings.current_key()
-            headers = headers_of(key, request.headers)
+            headers = headers_of(key, _merged(settings.default_headers, request.headers))
         else:
             key, headers = options.fixed
         if self._given is not None:
@@ -267,7 +276,24 @@ class HTTPConnections:
                 error = aiohttp.ClientConnectionError("the client was closed")
         elif not isinstance(error, Exception):
             raise error
-        return failed(error, request, sending, response, key=key, handled=handled, is_closed=self._is_closed)
+        return failed(
+            error,
+            request,
+            sending,
+            response,
+            key=key,
+            handled=handled,
+            is_closed=self._is_closed,
+            proxy=self._proxy,
+        )
+
+
+def _address_of(proxy: str | URL | None) -> str:
+    """Return a proxy as messages call it."""
+    with contextlib.suppress(ValueError):
+        url = URL(proxy or "")
+        return "the proxy" if url.host is None else f"the proxy {url.host}:{url.port}"
+    return "the proxy"
 
 
 @functools.lru_cache(256)

@@ -18,7 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("_foreign", "_files", "cards", "pagination", "plexypay_sync.pagination", "bulk.journal", "bulk.sealing"),
     ("api",),
-    ("settings", "money"),
+    ("network", "money"),
+    ("settings",),
     ("_wire",),
     ("_core", "webhooks"),
     ("_http", "groups"),
@@ -26,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "bulk.amounts",
             "bulk.columns",
+            "bulk.crew",
             "bulk.earlier_rows",
             "bulk.frames",
             "bulk.intake",

@@ -23,6 +23,7 @@ SHARED = {
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
             "WebhookNotMarkedError WebhookPayloadError"
         ),
+        "answered": "Answered",
         "api.operation": "Evidence",
         "money": "Money",
         "pagination": "Page",

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .answered import Answered as Answered
     from .api import *
     from .api.operation import Evidence as Evidence
     from .api.replay import *

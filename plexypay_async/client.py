@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ._client import Client
+from ._client import Client, with_forms
 from ._core.call import call_of
 from ._core.execution import Execution
 from ._core.listing import pages_of
@@ -16,6 +16,7 @@ from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused
 from ._privacy.hiding import hiding_arguments, without_own_frames
+from .answered import Answered
 from .api.facades import Async
 from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
@@ -212,7 +213,18 @@ class AsyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(lambda: call_of(execution, operation, make(*args, **kwargs)))
+                under_way.keeps_answers = True
+                return under_way.answered(await under_way.run())
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return with_forms(
+            call, operation, execution, lambda other: AsyncCaller(other).bind(operation), with_response
+        )
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
         """Return the function that opens `listing`."""
@@ -229,7 +241,7 @@ class AsyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        return with_forms(call, listing, execution, lambda other: AsyncCaller(other).bind_listing(listing))
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
@@ -260,7 +272,20 @@ class AsyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                under_way.keeps_answers = True
+                return under_way.answered(await under_way.run())
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return with_forms(
+            call, ensured, execution, lambda other: AsyncCaller(other).bind_ensured(ensured), with_response
+        )
 
     def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that waits as `wait` says."""

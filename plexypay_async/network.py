@@ -27,6 +27,7 @@ __all__ = [
     "checked_headers",
     "checked_proxy",
     "context_of",
+    "merged_headers",
     "proxy_of_environment",
 ]
 
@@ -285,3 +286,13 @@ def checked_default_headers(headers: Any) -> Mapping[str, str] | None:
                 + ("; app_info names your program" if name.lower() == "user-agent" else "")
             )
     return checked
+
+
+def merged_headers(
+    default: Mapping[str, str] | None, own: Mapping[str, str] | None
+) -> Mapping[str, str] | None:
+    """Return the client's headers and those of one request, which go before them."""
+    if not default or not own:
+        return own or default
+    names = {name.lower() for name in own}
+    return {**{name: value for name, value in default.items() if name.lower() not in names}, **own}

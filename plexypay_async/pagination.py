@@ -27,6 +27,7 @@ import attrs
 import orjson
 
 from ._privacy.hiding import shown
+from .answered import Answered
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
@@ -56,6 +57,8 @@ class Page(Generic[T]):
     """Where `resume` goes on after this page; None on the last one."""
     raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
     """The decoded answer."""
+    answered: Answered[None] | None = attrs.field(default=None, repr=False, eq=False)
+    """How it was answered: the status, the headers, the request's id, seconds and attempts."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -75,6 +78,7 @@ class PageBody(Generic[T]):
     raw: Mapping[str, Any]
     entries: Sequence[Any] | None
     """The items as they came; None where the server has written null, or none in a form not published."""
+    answered: Answered[None] | None = None
     misfit: PlexyPayError | None = None
     """The error that it is where it gives itself another number than the one asked for, each time."""
 
@@ -431,6 +435,7 @@ class AsyncPages(Generic[T]):
             total=body.total,
             next_cursor=self._cursor(_Position(position.page + 1, position.size, before)) if more else None,
             raw=body.raw,
+            answered=body.answered,
         )
 
     @staticmethod

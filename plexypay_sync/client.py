@@ -8,7 +8,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plexypay_async._client import Client
+from plexypay_async._client import Client, with_forms
 from plexypay_async._core.call import call_of
 from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
@@ -16,6 +16,7 @@ from plexypay_async._core.raw_request import raw_call
 from plexypay_async._core.record import MADE_BEFORE
 from plexypay_async._foreign import prepared, refused
 from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
+from plexypay_async.answered import Answered
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
@@ -234,7 +235,22 @@ class SyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(lambda: call_of(execution, operation, make(*args, **kwargs)))
+                under_way.keeps_answers = True
+                return under_way.answered(run(under_way.run))
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return with_forms(
+            call,
+            operation,
+            execution,
+            lambda other: SyncCaller(self._portal, other).bind(operation),
+            with_response,
+        )
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
         """Return the function that opens `listing`."""
@@ -247,7 +263,9 @@ class SyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        return with_forms(
+            call, listing, execution, lambda other: SyncCaller(portal, other).bind_listing(listing)
+        )
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
@@ -283,7 +301,24 @@ class SyncCaller:
                 without_own_frames(error)
                 raise
 
-        return call
+        def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                under_way.keeps_answers = True
+                return under_way.answered(run(under_way.run))
+            except BaseException as error:
+                without_own_frames(error)
+                raise
+
+        return with_forms(
+            call,
+            ensured,
+            execution,
+            lambda other: SyncCaller(self._portal, other).bind_ensured(ensured),
+            with_response,
+        )
 
     def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
         """Return the function that waits as `wait` says."""

@@ -277,6 +277,9 @@ class CallRecord:
         error.attempts = tuple(failure for failure in self.failures if failure is not error)
         for failure in (*error.attempts, error):
             _without_frames(failure)
+        if self.failures or not isinstance(error, (DeadlineExceededError, OutageError)):
+            # Else its cause is another call's failure, by which this one waited.
+            _take_evidence(error)
         error.operation = self.name
         error.order_reference = self.order_reference
         error.idempotency_key = self.idempotency_key
@@ -313,6 +316,19 @@ class CallRecord:
         return (
             "Find out whether it was created before doing it again; an order reference makes that possible."
         )
+
+
+def _take_evidence(error: PlexyPayError) -> None:
+    """Give an error that stands for another one, its cause, what is known of that one's answer."""
+    cause = error.__cause__
+    if error.headers is not None or not isinstance(cause, PlexyPayError) or cause is error:
+        return
+    _take_evidence(cause)
+    error.headers, error.request_id, error.elapsed = cause.headers, cause.request_id, cause.elapsed
+    if isinstance(error, (OutcomeUnknownError, DeadlineExceededError)):
+        error.status = getattr(cause, "status", None)
+        if error.raw is None:
+            error.raw = getattr(cause, "raw", None)
 
 
 def _id_of(value: Any) -> Any:

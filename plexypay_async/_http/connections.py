@@ -29,6 +29,7 @@ from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
 from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
 from ..errors import PlexyPayError
+from ..network import merged_headers
 from ..settings import Settings
 from .failures import failed, looked_at
 from .guard import SENDING, StaleConnectionError
@@ -75,14 +76,6 @@ def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Ca
     # Of aiohttp's own kind, or it would make one of them for each request.
     headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
     return lambda: headers
-
-
-def _merged(default: Mapping[str, str] | None, own: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return the client's headers and those of one request, which go before them."""
-    if not default or not own:
-        return own or default
-    names = {name.lower() for name in own}
-    return {**{name: value for name, value in default.items() if name.lower() not in names}, **own}
 
 
 class HTTPConnections:
@@ -232,7 +225,7 @@ class HTTPConnections:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
             key = settings.current_key()
-            headers = headers_of(key, _merged(settings.default_headers, request.headers))
+            headers = headers_of(key, merged_headers(settings.default_headers, request.headers))
         else:
             key, headers = options.fixed
         if self._given is not None:

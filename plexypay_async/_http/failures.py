@@ -14,7 +14,7 @@ from .._core.sending import Sending
 from .._foreign import bare, is_of_the_caller, shows_password
 from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
 from .._privacy.secret import Secret
-from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
+from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in, with_evidence
 from ..errors import (
     ConfigurationError,
     ConnectError,
@@ -114,20 +114,21 @@ def looked_at(
     body = answer.body
     if len(body) > most:
         told = f"the answer is larger than {most} bytes; max_response_size allows for more"
-        return _too_large(told, answer.status, request)
+        return _too_large(told, answer, request)
     if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
         return answer
-    return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
+    return _too_large(f"the answer has more than {MOST_VALUES} values", answer, request)
 
 
 def _shown_target(request: WireRequest) -> str:
     return shortened(masked_card_numbers(request.target), 300)
 
 
-def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
-    return UnreadableResponseError(
-        f"{_shown_target(request)}: {told}", status=status, outcome=Outcome.UNKNOWN
+def _too_large(told: str, answer: WireResponse, request: WireRequest) -> UnreadableResponseError:
+    error = UnreadableResponseError(
+        f"{_shown_target(request)}: {told}", status=answer.status, outcome=Outcome.UNKNOWN
     )
+    return with_evidence(error, answer)
 
 
 def _told(error: BaseException) -> str:

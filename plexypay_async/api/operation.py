@@ -11,17 +11,13 @@ import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
 
+from .calls import AsyncCall, AsyncListingCall, SyncCall, SyncListingCall
 from .facades import Async, F, Sync
 from .replay import Replay
-
-if TYPE_CHECKING:
-    from plexypay_sync.pagination import Pages
-
-    from ..pagination import AsyncPages
 
 __all__ = [
     "Answer",
@@ -244,17 +240,21 @@ class Declared(Generic[P]):
 
         It is made once: the next look-up of the attribute finds it on the instance.
         """
+        self.dress(call, type(instance).__name__)
+        instance.__dict__[self._attribute] = call
+        return call
+
+    def dress(self, call: Callable[..., Any], owner: str) -> None:
+        """Give a call the name, the parameters and the docstring that this declares."""
         signature = inspect.signature(self._parameters)
         # attrs puts the base class's field first; a reader looks for `extra` last.
         parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
         call.__name__ = self._attribute
-        call.__qualname__ = f"{type(instance).__name__}.{self._attribute}"
+        call.__qualname__ = f"{owner}.{self._attribute}"
         call.__doc__ = self._parameters.__doc__
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=parameters, return_annotation=self._returned(call)
         )
-        instance.__dict__[self._attribute] = call
-        return call
 
 
 class Declaration(Declared[P]):
@@ -387,9 +387,9 @@ class Operation(Declaration[P], Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncCall[P, R]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncCall[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         return self if instance is None else self._method(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
 
@@ -404,9 +404,9 @@ class Listing(Declaration[P], Generic[P, T]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncPages[T]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncListingCall[P, T]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Pages[T]]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncListingCall[P, T]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         return self if instance is None else self._method(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
 
@@ -469,6 +469,15 @@ class Ensured(Single[P, R]):
     def __init__(self, operation: Operation[..., R], options: Callable[P, Any]) -> None:
         super().__init__(options, operation.answer.model)
         self.operation = operation
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncCall[P, R]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncCall[P, R]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        return super().__get__(instance, owner)
 
     def _bound(self, caller: Caller) -> Callable[..., Any]:
         return caller.bind_ensured(self)

@@ -127,8 +127,12 @@ class PartitionSettings:
         # A secret does not pickle, and a worker needs its text.
         options = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
         key, proxy = options.pop("api_key"), options.pop("proxy")
-        secrets = [each.reveal() if isinstance(each, Secret) else each for each in (key, proxy)]
-        return _restored, (type(self), options, *secrets)
+        return _restored, (
+            type(self),
+            options,
+            key.reveal() if isinstance(key, Secret) else key,
+            proxy.reveal() if isinstance(proxy, Secret) else None,
+        )
 
     def client(self) -> AsyncPlexyPay:
         """Return a client with these settings.

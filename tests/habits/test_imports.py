@@ -16,7 +16,16 @@ PACKAGES = ("plexypay_async", "plexypay_sync")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_privacy", "_version"),
     ("errors",),
-    ("_foreign", "_files", "cards", "pagination", "plexypay_sync.pagination", "bulk.journal", "bulk.sealing"),
+    (
+        "_foreign",
+        "_files",
+        "answered",
+        "cards",
+        "pagination",
+        "plexypay_sync.pagination",
+        "bulk.journal",
+        "bulk.sealing",
+    ),
     ("api",),
     ("network", "money"),
     ("settings",),

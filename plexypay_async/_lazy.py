@@ -29,7 +29,7 @@ SHARED = {
         "pagination": "Page",
         "api.replay": "Replay",
         "webhooks.seen": "SeenWebhooks",
-        "settings": "RetryPolicy",
+        "retry_policy": "RetryPolicy",
         "webhooks": "PaymentOrderEvent TransactionEvent UnknownEvent WebhookEvent WebhookReceiver",
     }.items()
     for name in names.split()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from plexypay_sync.pagination import Pages
 
     from ..pagination import AsyncPages
-    from ..settings import RetryPolicy
+    from ..retry_policy import RetryPolicy
 
 __all__ = ["AsyncCall", "AsyncListingCall", "SyncCall", "SyncListingCall"]
 

@@ -305,7 +305,7 @@ async def test_options_are_checked_before_anything_is_sent() -> None:
             ({"headers": {"User-Agent": "other"}}, "app_info"),
         ):
             with pytest.raises(ConfigurationError, match=told):
-                plexy.payment_links.create.with_options(**options)  # type: ignore[arg-type]
+                plexy.payment_links.create.with_options(**options)
         with pytest.raises(TypeError):
             plexy.payment_links.create.with_options(colour="red")  # type: ignore[call-arg]
         assert script.count() == 0

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bulk.journal",
         "bulk.sealing",
     ),
-    ("api",),
+    ("api", "retry_policy"),
     ("network", "money"),
     ("settings",),
     ("_wire",),

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar, cast
 
 import attrs
 
+from .json_form import JSONResult
+
 __all__ = ["AnswerHeaders", "Answered", "request_id_in"]
 
 R = TypeVar("R")
@@ -72,7 +74,7 @@ def request_id_in(headers: Mapping[str, str]) -> str | None:
 
 
 @attrs.frozen(kw_only=True)
-class Answered(Generic[R]):
+class Answered(JSONResult, Generic[R]):
     """What a call returns by `with_response`: its result, and how that was answered.
 
     A result that was found by a look-up after its own answer was lost (`recovered`) has the look-up's answer.

@@ -29,6 +29,7 @@ import orjson
 from ._privacy.hiding import shown
 from .answered import Answered
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from .json_form import JSONResult
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
 
@@ -43,7 +44,7 @@ _AGAIN = "the same items again and again, the last time as page {}"
 
 
 @attrs.frozen(kw_only=True)
-class Page(Generic[T]):
+class Page(JSONResult, Generic[T]):
     """One page of a listing."""
 
     items: tuple[T, ...]

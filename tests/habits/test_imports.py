@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "_foreign",
         "_files",
         "answered",
+        "json_form",
         "cards",
         "pagination",
         "plexypay_sync.pagination",

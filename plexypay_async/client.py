@@ -14,7 +14,7 @@ from ._core.listing import pages_of
 from ._core.raw_request import raw_call
 from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
-from ._foreign import prepared, refused
+from ._foreign import prepared, refused, told_of
 from ._privacy.hiding import hiding_arguments, without_own_frames
 from .answered import Answered
 from .api.facades import Async
@@ -210,7 +210,7 @@ class AsyncCaller:
                     return await under_way.run()
                 raise refusal from refusal.__cause__
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
         async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
@@ -219,7 +219,7 @@ class AsyncCaller:
                 under_way.keeps_answers = True
                 return under_way.answered(await under_way.run())
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
         return with_forms(
@@ -238,7 +238,7 @@ class AsyncCaller:
             try:
                 return prepared(prepare, *args, **kwargs)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, listing)
                 raise
 
         return with_forms(call, listing, execution, lambda other: AsyncCaller(other).bind_listing(listing))
@@ -253,7 +253,7 @@ class AsyncCaller:
             try:
                 return prepared(lambda: BulkJob(execution, make(*args, **kwargs))).results()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, bulk)
                 raise
 
         return call
@@ -269,7 +269,7 @@ class AsyncCaller:
                 )
                 return await under_way.run()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
         async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
@@ -280,7 +280,7 @@ class AsyncCaller:
                 under_way.keeps_answers = True
                 return under_way.answered(await under_way.run())
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
         return with_forms(
@@ -298,7 +298,7 @@ class AsyncCaller:
                 loop_of_task()
                 return await prepared(lambda: Polling(execution, make(*args, **kwargs))).run()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, wait)
                 raise
 
         return call

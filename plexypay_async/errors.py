@@ -312,7 +312,8 @@ class APIError(PlexyPayError):
     """The transaction that a body with ``success: false`` names: ask for it where the outcome is unknown."""
     raw: Any = None
     """The decoded JSON of the answer, where it is JSON of at most 64 KiB: with what has no attribute of its
-    own, such as the field of each entry of ``errors``. The API key and card numbers are hidden in it."""
+    own, such as the field of each entry of ``errors``. The API key and card numbers are hidden in it; None
+    where the call is about a customer's card."""
     declines: bool = False
     """Whether a 4xx says ``success: false`` as a declined payment does: with a code that is not one of the
     API's error object, a response code, or the id of a transaction."""

@@ -14,7 +14,7 @@ from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call
 from plexypay_async._core.record import MADE_BEFORE
-from plexypay_async._foreign import prepared, refused
+from plexypay_async._foreign import prepared, refused, told_of
 from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
 from plexypay_async.answered import Answered
 from plexypay_async.api.facades import Sync
@@ -232,7 +232,7 @@ class SyncCaller:
                     return run(under_way.run)
                 raise refusal from refusal.__cause__
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
         def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
@@ -241,7 +241,7 @@ class SyncCaller:
                 under_way.keeps_answers = True
                 return under_way.answered(run(under_way.run))
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
         return with_forms(
@@ -260,7 +260,7 @@ class SyncCaller:
             try:
                 return prepared(lambda: Pages(portal, pages_of(execution, listing, make(*args, **kwargs))))
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, listing)
                 raise
 
         return with_forms(
@@ -277,7 +277,7 @@ class SyncCaller:
             try:
                 return prepared(lambda: SyncBulkJob(portal, execution, make(*args, **kwargs))).results()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, bulk)
                 raise
 
         return call
@@ -298,7 +298,7 @@ class SyncCaller:
                 )
                 return run(under_way.run)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
         def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
@@ -309,7 +309,7 @@ class SyncCaller:
                 under_way.keeps_answers = True
                 return under_way.answered(run(under_way.run))
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
         return with_forms(
@@ -330,7 +330,7 @@ class SyncCaller:
             try:
                 return run(prepared(lambda: Polling(execution, make(*args, **kwargs))).run)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, wait)
                 raise
 
         return call

@@ -105,7 +105,11 @@ class Call(Generic[R]):
         self.record = CallRecord(declaration, request, execution.settings)
         self._decoder = decoder
         self._wire_request = wire_request
-        self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
+        if job is None:
+            self._admission = SingleAdmission(execution.limits)
+        else:
+            self._admission = JobAdmission(job)
+            self.record.is_row = True
         # The rare ones stand in the class as None.
         if earlier is not None:
             self._earlier = earlier

@@ -100,7 +100,10 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
         return Decision(result, Next.RAISE if in_vain else _after_silence(replay), may_have_done=True)
     if result.is_success:
         return Decision(_cut(result, call.name), _after_silence(replay), may_have_done=True)
-    return _decide_on_refusal(with_evidence(error_of(result, call.name), result), call)
+    error = with_evidence(error_of(result, call.name), result)
+    if call.is_private:
+        error.raw = None
+    return _decide_on_refusal(error, call)
 
 
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import attrs
 
 from .._foreign import bare
+from .._privacy.hiding import masked_card_numbers, shortened
 from .._wire.api_errors import is_of_the_api
 from .._wire.messages import WireResponse
 from ..api.operation import Declaration, Evidence
@@ -75,6 +76,8 @@ class CallRecord:
     """What one call asks for, and what is known of its attempts."""
 
     # Set on an instance only where they change, since most calls succeed at once.
+    is_row = False
+    """Whether it is of a bulk job, which names its rows itself."""
     sent = 0
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
@@ -101,6 +104,12 @@ class CallRecord:
     def reads(self) -> bool:
         """Whether the call changes nothing."""
         return self.declaration.method == "GET"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its answers hold a customer's card data."""
+        model = getattr(getattr(self.declaration, "answer", None), "model", None)
+        return bool(getattr(model, "private", False))
 
     @property
     def has_fallback(self) -> bool:
@@ -282,6 +291,8 @@ class CallRecord:
             _take_evidence(error)
         error.operation = self.name
         error.order_reference = self.order_reference
+        if isinstance(error, APIError) and not self.is_row:
+            self._name_call(error)
         error.idempotency_key = self.idempotency_key
         declaration = self.declaration
         if (
@@ -294,6 +305,16 @@ class CallRecord:
                 f'paths={{"{declaration.name}": "/v1/..."}}.'
             )
         return error
+
+    def _name_call(self, error: APIError) -> None:
+        """Let an error's text say of which call it is, and what that was about."""
+        text = str(error)
+        if text.startswith(self.name):
+            return
+        asked = [getattr(self.request, name, None) for name in self.declaration.path_parameters]
+        about = self.order_reference or next((each for each in asked if isinstance(each, str)), None)
+        told = self.name if about is None else f"{self.name} {masked_card_numbers(shortened(about, 100))!r}"
+        error.args = (f"{told}: {text}",)
 
     def _advice(self, named: str | None = None) -> str:
         """Say how to find out whether the work was done, or that it may be asked for again.

@@ -346,7 +346,7 @@ class OperationCodec(Generic[R]):
             status=response.status,
             operation=self.name,
         )
-        refused.raw = None if getattr(answer, "private", False) else response.hidden_in(value)
+        refused.raw = None if self._model.private else response.hidden_in(value)
         raise with_evidence(refused, response)
 
 

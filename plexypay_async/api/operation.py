@@ -231,6 +231,11 @@ class Declared(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names of the bound call's parameters."""
+        return list(inspect.signature(self._parameters).parameters)
+
     def _returned(self, call: Callable[..., Any]) -> str:
         """Return what the bound call's signature says that it returns."""
         return str(call.__annotations__["return"])

@@ -15,6 +15,7 @@ from plexypay_async import (
     AsyncPlexyPay,
     ConfigurationError,
     ConnectError,
+    CreatePaymentLink,
     DeadlineExceededError,
     NotFoundError,
     OutageError,
@@ -317,3 +318,55 @@ async def test_a_call_looks_the_same_with_options() -> None:
     assert other.__doc__ == plain.__doc__
     assert vars(other)["__signature__"] == vars(plain)["__signature__"]
     assert other.__qualname__ == plain.__qualname__ == "PaymentLinks.create"  # type: ignore[attr-defined]
+
+
+# -------------------------------------------------------------------------------- what an error's text says
+
+
+async def test_an_api_errors_text_names_the_call_and_what_it_was_about() -> None:
+    missing = Answer(404, {"code": 4, "message": "payment link not found", "type": "apiError"})
+    error = await _error({f"GET {LINKS}/pl_1": missing}, lambda plexy: plexy.payment_links.retrieve("pl_1"))
+    assert str(error) == "payment_links.retrieve 'pl_1': HTTP 404, code 4: payment link not found"
+    error = await _error({CREATE: Answer(400, {"code": 3, "message": "no", "type": "apiError"})}, _create)
+    assert str(error) == "payment_links.create 'ORD-1': HTTP 400, code 3: no"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    error = await _error({"*": missing}, lambda plexy: plexy.merchant.retrieve())
+    assert str(error) == "merchant.retrieve: HTTP 404, code 4: payment link not found"
+
+
+async def test_the_rows_of_a_job_are_named_by_the_job() -> None:
+    refused = Answer(400, {"code": 3, "message": "no", "type": "apiError"})
+    async with scripted({CREATE: refused}) as (plexy, _):
+        request = CreatePaymentLink(amount=1, currency="KZT", order_reference="ORD-1")
+        (result,) = [result async for result in plexy.payment_links.create_many([request])]
+    assert str(result.error) == "HTTP 400, code 3: no"
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (
+            lambda plexy: plexy.payment_links.create(amout=1, currency="KZT"),
+            "payment_links.create() got an unexpected keyword argument 'amout'; did you mean 'amount'?",
+        ),
+        (
+            lambda plexy: plexy.payment_links.create(),
+            "payment_links.create() missing 2 required keyword-only arguments: 'amount' and 'currency'",
+        ),
+        (
+            lambda plexy: plexy.payment_links.list(sise=1),
+            "payment_links.list() got an unexpected keyword argument 'sise'; did you mean 'size'?",
+        ),
+        (
+            lambda plexy: plexy.transactions.wait(colour="red"),
+            "transactions.wait() got an unexpected keyword argument 'colour'",
+        ),
+    ],
+)
+async def test_a_misspelt_argument_names_the_call(call: Callable[[Any], Any], told: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        await call(AsyncPlexyPay(KEY))
+    assert str(caught.value) == told
+    with pytest.raises(TypeError) as caught:
+        call(PlexyPay(KEY))
+    assert str(caught.value) == told

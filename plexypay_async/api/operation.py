@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
 
@@ -200,6 +200,8 @@ class Resource(Generic[F]):
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        # Not under their own names: a test may put something in the place of the class' attribute.
+        self._bound: dict[Declared[...], Callable[..., Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -231,6 +233,14 @@ class Declared(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse to be called on the class: there is no client that could perform it.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"{self.name}: call it on a client, such as client.{self.name}(...)")
+
     @property
     def parameters(self) -> Sequence[str]:
         """The names of the bound call's parameters."""
@@ -241,12 +251,9 @@ class Declared(Generic[P]):
         return str(call.__annotations__["return"])
 
     def _method(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a call look like a method with the parameters and the docstring of its request class.
-
-        It is made once: the next look-up of the attribute finds it on the instance.
-        """
+        """Make a call look like a method with the parameters and the docstring of its request class, once."""
         self.dress(call, type(instance).__name__)
-        instance.__dict__[self._attribute] = call
+        instance._bound[self] = call  # pyright: ignore[reportPrivateUsage]
         return call
 
     def dress(self, call: Callable[..., Any], owner: str) -> None:
@@ -396,7 +403,10 @@ class Operation(Declaration[P], Generic[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> SyncCall[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Listing(Declaration[P], Generic[P, T]):
@@ -413,7 +423,10 @@ class Listing(Declaration[P], Generic[P, T]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> SyncListingCall[P, T]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind_listing(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Composite(Declared[P], Generic[P, T]):
@@ -438,7 +451,10 @@ class Bulk(Composite[P, T]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Generator[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_bulk(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind_bulk(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Single(Composite[P, R]):
@@ -447,7 +463,7 @@ class Single(Composite[P, R]):
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.result.__name__
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         """Return the function that a client makes of it."""
         raise NotImplementedError
 
@@ -458,13 +474,16 @@ class Single(Composite[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, self._bound(instance._caller))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, self._bind(instance._caller)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Wait(Single[P, R]):
     """A call that polls until something has come about, and returns it."""
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         return caller.bind_wait(self)
 
 
@@ -484,7 +503,7 @@ class Ensured(Single[P, R]):
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         return super().__get__(instance, owner)
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         return caller.bind_ensured(self)
 
 

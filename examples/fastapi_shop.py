@@ -23,6 +23,7 @@ from order_book import OrderBook
 
 from plexypay_async import (
     AsyncPlexyPay,
+    PaymentLink,
     WebhookAuthenticationError,
     WebhookPayloadError,
     WebhookReceiver,
@@ -45,19 +46,18 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.post("/orders/{order}/payment-link")
-async def create_link(order: int, request: Request) -> dict[str, Any]:
+async def create_link(order: int, request: Request) -> PaymentLink:
     """Make the order's payment link, or find the one that it has: customers press buttons twice."""
     plexy: AsyncPlexyPay = request.app.state.plexy
     reference, amount = f"ORD-{order}", 100 * order
     await run_in_threadpool(orders.add, reference, amount)
-    link = await plexy.payment_links.create_or_retrieve(
+    return await plexy.payment_links.create_or_retrieve(
         amount=amount,  # minor units
         currency="KZT",
         order_reference=reference,
         success_url=f"{SHOP_URL}/orders/{order}",
         callback_url=f"{SHOP_URL}/webhooks/plexypay",
     )
-    return {"order_reference": reference, "amount": link.amount, "status": link.status, "url": link.url}
 
 
 @app.post("/webhooks/plexypay")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ._core.execution import Execution
 from ._core.retry_budget import RetryBudget
 from ._foreign import prepared
 from ._http.transport import HTTPTransport
+from ._privacy.hiding import without_own_frames
 from .api.facades import F
-from .api.operation import Caller
+from .api.operation import Caller, Declared
 from .errors import PlexyPayError
 from .groups import Groups
 from .settings import APIKey, RetryPolicy, Settings, concealed
@@ -18,7 +19,7 @@ from .settings import APIKey, RetryPolicy, Settings, concealed
 if TYPE_CHECKING:
     from ._http import ClientSession
 
-__all__ = ["Client"]
+__all__ = ["Client", "with_forms"]
 
 
 class Client(Groups[F]):
@@ -110,3 +111,46 @@ class Client(Groups[F]):
         budget = self._execution.budget
         bucket = budget if budget.failures_on_end else budget.jobs
         return bucket.latest_failure if bucket.failures_on_end else None
+
+
+def with_forms(
+    call: Callable[..., Any],
+    declared: Declared[...],
+    execution: Execution,
+    bind: Callable[[Execution], Callable[..., Any]],
+    with_response: Callable[..., Any] | None = None,
+) -> Callable[..., Any]:
+    """Give a bound call what it can do besides being called; see `AsyncCall`.
+
+    Args:
+        call: The call.
+        declared: What it is bound to.
+        execution: What performs it.
+        bind: Binds the same to another execution.
+        with_response: What it is by `with_response`, if it has that.
+    """
+
+    def with_options(
+        *,
+        timeout: float | None = None,
+        read_timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Callable[..., Any]:
+        try:
+            other = bind(
+                prepared(
+                    execution.of_one_call, headers, timeout=timeout, read_timeout=read_timeout, retry=retry
+                )
+            )
+        except BaseException as error:
+            without_own_frames(error)
+            raise
+        declared.dress(other, call.__qualname__.partition(".")[0])
+        return other
+
+    forms: Any = call
+    forms.with_options = with_options
+    if with_response is not None:
+        forms.with_response = with_response
+    return call

@@ -8,20 +8,37 @@ says where it was raised.
 from __future__ import annotations
 
 import contextlib
+import difflib
+import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from ._privacy.hiding import origins, shown, without_own_frames, without_userinfo
 from .errors import ConfigurationError, PlexyPayError
 
-__all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password"]
+__all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password", "told_of"]
+
+
+class Named(Protocol):
+    """What has declared a call."""
+
+    name: str
+    """The call's full name, such as ``payment_links.create``."""
+
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names of its parameters."""
+        ...
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _RAISED = "raised in "
+_CONSTRUCTOR = re.compile(r"^[\w.]*__init__\(\)")
+_MISSPELT = re.compile(r"unexpected keyword argument '(\w+)'")
 
 _OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio")
 
@@ -57,6 +74,22 @@ def prepared(prepare: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raised = error
     refusal = refused(raised)
     raise refusal from refusal.__cause__
+
+
+def told_of(error: BaseException, declared: Named) -> BaseException:
+    """Return an error of a call without the library's frames; one of Python's own names the call.
+
+    Python names the class that takes the arguments, which nobody has called.
+    """
+    without_own_frames(error)
+    if type(error) is TypeError and error.args and isinstance(error.args[0], str):
+        text = _CONSTRUCTOR.sub(f"{declared.name}()", error.args[0])
+        misspelt = _MISSPELT.search(text)
+        if misspelt is not None and text != error.args[0]:
+            close = difflib.get_close_matches(misspelt[1], declared.parameters, 1)
+            text += f"; did you mean {close[0]!r}?" if close and "mean" not in text else ""
+        error.args = (text,)
+    return error
 
 
 def refused(raised: Exception) -> Exception:

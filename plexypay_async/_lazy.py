@@ -23,12 +23,13 @@ SHARED = {
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
             "WebhookNotMarkedError WebhookPayloadError"
         ),
+        "answered": "Answered",
         "api.operation": "Evidence",
         "money": "Money",
         "pagination": "Page",
         "api.replay": "Replay",
         "webhooks.seen": "SeenWebhooks",
-        "settings": "RetryPolicy",
+        "retry_policy": "RetryPolicy",
         "webhooks": "PaymentOrderEvent TransactionEvent UnknownEvent WebhookEvent WebhookReceiver",
     }.items()
     for name in names.split()

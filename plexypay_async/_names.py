@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .answered import Answered as Answered
     from .api import *
     from .api.operation import Evidence as Evidence
     from .api.replay import *
@@ -11,6 +12,6 @@ if TYPE_CHECKING:
     from .errors import *
     from .money import Money as Money
     from .pagination import Page as Page
-    from .settings import RetryPolicy as RetryPolicy
+    from .retry_policy import RetryPolicy as RetryPolicy
     from .webhooks import *
     from .webhooks.seen import *

@@ -7,20 +7,22 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ._client import Client
+from ._client import Client, with_forms
 from ._core.call import call_of
 from ._core.execution import Execution
 from ._core.listing import pages_of
 from ._core.raw_request import raw_call
 from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
-from ._foreign import prepared, refused
+from ._foreign import prepared, refused, told_of
 from ._privacy.hiding import hiding_arguments, without_own_frames
+from .answered import Answered
 from .api.facades import Async
 from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
+from .network import TLSSource
 from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 
@@ -41,7 +43,8 @@ class AsyncPlexyPay(Client[Async]):
     Args:
         api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
             ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
+            unless `allow_http` says otherwise.
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
@@ -54,10 +57,21 @@ class AsyncPlexyPay(Client[Async]):
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
         session: An `aiohttp.ClientSession` of yours, on its own loop, whose connections are used and not
-            closed. Its default headers, trace configs, middlewares and proxy are taken over; whatever else
+            closed. Its default headers, trace configs, middlewares and proxy are taken over, and with its
+            `trust_env` the environment's proxy; `proxy` and `ssl` are then not to be given. Whatever else
             it does by default, such as raising for a status, sending cookies or timing out, it does not do
             to the library's requests. One with an `auth` of its own is refused.
-        trust_env: Take proxies from the environment.
+        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
+            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
+            never read.
+        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
+            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
+        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
+            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
+        default_headers: Further headers of each request, in ASCII.
+        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
+        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
+            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
 
     Raises:
         ConfigurationError: A value is missing or unusable; the message names it.
@@ -79,6 +93,11 @@ class AsyncPlexyPay(Client[Async]):
         paths: Mapping[str, str] | None = None,
         session: ClientSession | None = None,
         trust_env: bool = False,
+        proxy: str | None = None,
+        ssl: TLSSource | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        app_info: tuple[str, str | None] | None = None,
+        allow_http: bool = False,
     ) -> None:
         self._begin(
             api_key,
@@ -94,6 +113,11 @@ class AsyncPlexyPay(Client[Async]):
             retry=retry,
             paths=paths,
             trust_env=trust_env,
+            proxy=proxy,
+            ssl=ssl,
+            default_headers=default_headers,
+            app_info=app_info,
+            allow_http=allow_http,
         )
 
     def _caller_of(self, execution: Execution) -> AsyncCaller:
@@ -186,10 +210,21 @@ class AsyncCaller:
                     return await under_way.run()
                 raise refusal from refusal.__cause__
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
-        return call
+        async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(lambda: call_of(execution, operation, make(*args, **kwargs)))
+                under_way.keeps_answers = True
+                return under_way.answered(await under_way.run())
+            except BaseException as error:
+                told_of(error, operation)
+                raise
+
+        return with_forms(
+            call, operation, execution, lambda other: AsyncCaller(other).bind(operation), with_response
+        )
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
         """Return the function that opens `listing`."""
@@ -203,10 +238,10 @@ class AsyncCaller:
             try:
                 return prepared(prepare, *args, **kwargs)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, listing)
                 raise
 
-        return call
+        return with_forms(call, listing, execution, lambda other: AsyncCaller(other).bind_listing(listing))
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
@@ -218,7 +253,7 @@ class AsyncCaller:
             try:
                 return prepared(lambda: BulkJob(execution, make(*args, **kwargs))).results()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, bulk)
                 raise
 
         return call
@@ -234,10 +269,23 @@ class AsyncCaller:
                 )
                 return await under_way.run()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
-        return call
+        async def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                under_way.keeps_answers = True
+                return under_way.answered(await under_way.run())
+            except BaseException as error:
+                told_of(error, ensured)
+                raise
+
+        return with_forms(
+            call, ensured, execution, lambda other: AsyncCaller(other).bind_ensured(ensured), with_response
+        )
 
     def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that waits as `wait` says."""
@@ -250,7 +298,7 @@ class AsyncCaller:
                 loop_of_task()
                 return await prepared(lambda: Polling(execution, make(*args, **kwargs))).run()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, wait)
                 raise
 
         return call

@@ -8,7 +8,7 @@ can carry them from one process to another.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from ._privacy.hiding import masked_card_numbers
@@ -99,6 +99,14 @@ class PlexyPayError(Exception):
     it: it cannot be read as a whole, or is not plainly the one that was asked for."""
     link_url: str | None = None
     """The `url` of that link, as far as it is known."""
+    headers: Mapping[str, str] | None = None
+    """The headers of the answer that this is about, by names in any case; None where there was none. Its
+    `repr` shows the values of those alone that are known to hold no secret; cookies are not kept."""
+    request_id: str | None = None
+    """The id that the answer gives its request, from the usual headers, such as ``X-Request-Id``: what the
+    vendor's support asks for. Evidence: none is published."""
+    elapsed: float | None = None
+    """Seconds from the sending of the request until its answer had come; None where there was none."""
 
     def __init__(
         self,
@@ -162,15 +170,20 @@ class DeadlineExceededError(PlexyPayError, TimeoutError):
     """
 
     default_outcome = Outcome.UNKNOWN
+    status: int | None = None
+    """The HTTP status of the last answer, where there was one."""
+    raw: Any = None
+    """The decoded JSON of that answer; see `APIError.raw`."""
 
 
 class OutcomeUnknownError(PlexyPayError):
     """The request may have taken effect and the library must not repeat it by itself."""
 
     default_outcome = Outcome.UNKNOWN
+    status: int | None = None
+    """The HTTP status of the answer that leaves the outcome unknown, where there was one."""
     raw: Any = None
-    """The decoded JSON of the answer that leaves the outcome unknown, where there was one with a success
-    status that could not be read; see `UnreadableResponseError.raw`."""
+    """The decoded JSON of that answer, as far as it could be read; see `UnreadableResponseError.raw`."""
 
 
 class UnreadableResponseError(PlexyPayError):
@@ -242,6 +255,8 @@ class RefusedError(PlexyPayError):
     """The server's message."""
     answer: Any
     """The whole answer as its model; it stays behind where the error is pickled and it holds card data."""
+    raw: Any = None
+    """The decoded JSON of the answer, without the API key and card numbers; None where it holds card data."""
 
     def __init__(
         self,
@@ -295,6 +310,10 @@ class APIError(PlexyPayError):
     """Seconds that the server asked to wait, from ``Retry-After``."""
     transaction_id: str | None
     """The transaction that a body with ``success: false`` names: ask for it where the outcome is unknown."""
+    raw: Any = None
+    """The decoded JSON of the answer, where it is JSON of at most 64 KiB: with what has no attribute of its
+    own, such as the field of each entry of ``errors``. The API key and card numbers are hidden in it; None
+    where the call is about a customer's card."""
     declines: bool = False
     """Whether a 4xx says ``success: false`` as a declined payment does: with a code that is not one of the
     API's error object, a response code, or the id of a transaction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
+from inspect import getattr_static
 from types import MemberDescriptorType
 from typing import Any, NoReturn, Self
 
@@ -30,7 +31,7 @@ class Groups(_Groups[F]):
             if isinstance(slot, MemberDescriptorType):
                 with suppress(AttributeError):
                     slot.__set__(twin, slot.__get__(self))
-        made = {name for name in vars(self) if isinstance(getattr(kind, name, None), cached_property)}
+        made = {name for name in vars(self) if isinstance(getattr_static(kind, name, None), cached_property)}
         vars(twin).update({name: value for name, value in vars(self).items() if name not in made})
         return twin
 
@@ -47,14 +48,25 @@ class Groups(_Groups[F]):
         )
 
 
-def _imported_at_its_first_use(attribute: str, kind: str) -> cached_property[Any]:
+class _Group(cached_property[Any]):
+    """An API group of a client; on the class, the group's own class, so that a mock of it has its calls."""
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        if instance is None:
+            from .api.index import group_of
+
+            return group_of(str(self.attrname))
+        return super().__get__(instance, owner)
+
+
+def _imported_at_its_first_use(attribute: str, kind: str) -> _Group:
     def group(client: Groups[Any]) -> Any:
         from .api.index import group_of
 
         return group_of(attribute)(client._caller)  # pyright: ignore[reportPrivateUsage]
 
     group.__doc__ = f"The API group `{kind}`."
-    return cached_property(group)
+    return _Group(group)
 
 
 for _attribute, _kind in _Groups.__annotations__.items():

@@ -15,6 +15,7 @@ import attrs
 from ._privacy.hiding import masked_card_numbers, shortened, shown
 from .api.fields import check_currency, check_holdable, check_minor_units, in_capitals
 from .errors import ConfigurationError
+from .json_form import JSONForm
 
 __all__ = ["Money"]
 
@@ -30,7 +31,7 @@ _GROUPED = re.compile(r"[0-9]{1,3}(?:(?P<mark>[^0-9])[0-9]{3})(?:(?P=mark)[0-9]{
 
 
 @attrs.frozen
-class Money:
+class Money(JSONForm):
     """An amount of a currency in **minor** units, as payment links take it.
 
     Args:

@@ -27,7 +27,9 @@ import attrs
 import orjson
 
 from ._privacy.hiding import shown
+from .answered import Answered
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from .json_form import JSONResult
 
 __all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
 
@@ -42,7 +44,7 @@ _AGAIN = "the same items again and again, the last time as page {}"
 
 
 @attrs.frozen(kw_only=True)
-class Page(Generic[T]):
+class Page(JSONResult, Generic[T]):
     """One page of a listing."""
 
     items: tuple[T, ...]
@@ -56,6 +58,8 @@ class Page(Generic[T]):
     """Where `resume` goes on after this page; None on the last one."""
     raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
     """The decoded answer."""
+    answered: Answered[None] | None = attrs.field(default=None, repr=False, eq=False)
+    """How it was answered: the status, the headers, the request's id, seconds and attempts."""
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
@@ -75,6 +79,7 @@ class PageBody(Generic[T]):
     raw: Mapping[str, Any]
     entries: Sequence[Any] | None
     """The items as they came; None where the server has written null, or none in a form not published."""
+    answered: Answered[None] | None = None
     misfit: PlexyPayError | None = None
     """The error that it is where it gives itself another number than the one asked for, each time."""
 
@@ -431,6 +436,7 @@ class AsyncPages(Generic[T]):
             total=body.total,
             next_cursor=self._cursor(_Position(position.page + 1, position.size, before)) if more else None,
             raw=body.raw,
+            answered=body.answered,
         )
 
     @staticmethod

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NoReturn, cast
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 import attrs
 
 from ._foreign import bare
 from ._privacy.hiding import shortened, shown
+from ._privacy.printable import log
 from ._privacy.secret import Secret
 from .api.fields import check_seconds
 from .errors import ConfigurationError, PlexyPayError
+from .network import (
+    Proxy,
+    checked_app,
+    checked_default_headers,
+    checked_proxy,
+    context_of,
+    proxy_of_environment,
+)
+from .retry_policy import RetryPolicy
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
 
 DEFAULT_BASE_URL = "https://api.plexypay.com"
 API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
 BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
+
+_LIVE = "pr_"
+_warned_of: set[str] = set()
+"""The addresses that a warning has told of."""
 
 KEPT_ALIVE = 15.0
 """Seconds that an idle connection is kept, unless told; aiohttp's own time."""
@@ -33,66 +48,6 @@ APIKey = str | Callable[[], str] | Secret[str]
 """A key, or a function that returns the one to use now; it must not block."""
 KeySource = Secret[str] | Callable[[], str]
 """The same as the library keeps it."""
-
-
-def _codes(codes: Iterable[int]) -> frozenset[int]:
-    try:
-        return frozenset(codes)
-    except TypeError:
-        raise ConfigurationError(f"codes: expected error codes, got {shown(codes)}") from None
-
-
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
-    """When a call is repeated, and how long it pauses before.
-
-    The pauses double from `base` seconds up to `cap`, each with full jitter: eight attempts pause 26 s on
-    average and 52 s at most. Whether a failure may be repeated at all is the operation's replay class.
-
-    Where everything that a client sends has failed for two seconds, five times on end and as often as it has
-    requests under way (or fifty times, however soon), its single calls stop asking: two a second go out as
-    probes, and the first answer that shows that the server works, a 404 too, lets the others go on. Bulk jobs
-    always wait so, by what their own requests have met.
-
-    Args:
-        max_attempts: How often the operation itself is sent; 1 never repeats it. Look-ups after a lost answer
-            are not counted, nor are attempts that fail in an outage, which the call's `timeout` bounds.
-        base: The first pause's upper bound, in seconds.
-        cap: The upper bound of every pause, in seconds.
-        codes: The API's error codes that are retried where the replay class allows.
-        money_codes: The same for operations that move money, where code 2 may mean that it has moved.
-        outage: What single calls do in an outage. ``"wait"``: they wait within their `timeout`, as for any
-            other pause; who wants an answer sooner gives less of it. So an outage of half a minute loses no
-            call, and it is the default since a payment that is late is worth more than one that failed.
-            ``"fail"``: a call that would be repeated raises its last error at once, and a new one
-            `OutageError`, save two a second. A call with a lost answer waits even so, until a look-up has
-            told what became of it.
-
-    Raises:
-        ConfigurationError: A value is out of range.
-
-    Evidence: the vendor's page "API Errors" asks to retry code 1 and calls code 2 unexpected.
-    """
-
-    max_attempts: int = 8
-    base: float = 0.5
-    cap: float = 20.0
-    codes: frozenset[int] = attrs.field(default=frozenset({1, 2}), converter=_codes)
-    money_codes: frozenset[int] = attrs.field(default=frozenset({1}), converter=_codes)
-    outage: Literal["wait", "fail"] = "wait"
-
-    def __attrs_post_init__(self) -> None:
-        if type(self.max_attempts) is not int or self.max_attempts < 1:
-            raise ConfigurationError(
-                f"max_attempts: expected an int of at least 1, got {shown(self.max_attempts)}"
-            )
-        check_seconds("base", self.base, zero=True)
-        check_seconds("cap", self.cap, zero=True)
-        for name in ("codes", "money_codes"):
-            if not all(type(code) is int for code in getattr(self, name)):
-                raise ConfigurationError(f"{name}: expected error codes, which are ints")
-        if self.outage not in ("wait", "fail"):
-            raise ConfigurationError(f'outage: expected "wait" or "fail", got {shown(self.outage)}')
 
 
 def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
@@ -125,7 +80,7 @@ def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
 
 
 def check_base_url(base_url: Any) -> str:
-    """Refuse what is no base URL, and plain http to anywhere but this machine."""
+    """Refuse what is no base URL, and return it without a slash at its end."""
     if not isinstance(base_url, str):
         raise ConfigurationError(f"base_url: expected a string, got {type(base_url).__name__}")
     if not base_url.strip():
@@ -145,12 +100,41 @@ def check_base_url(base_url: Any) -> str:
         raise ConfigurationError("base_url: write the host name in its ASCII form (xn--...)")
     if not parts.path.isascii() or re.search(r"[\s\x00-\x1f\\]", base_url) is not None:
         raise ConfigurationError("base_url: has a character that must be percent-encoded")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigurationError(
-            f"base_url: plain http would send the API key in clear text to {shortened(host, 200)}; use https"
-        )
     shown_host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
+
+
+def _refuse_clear_text(base_url: str, key: KeySource, *, is_allowed: bool) -> None:
+    """Refuse plain http to anywhere but this machine, unless it is allowed and the key is no live one."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or is_loopback(host):
+        return
+    where = f"plain http would send the API key in clear text to {shortened(host, 200)}"
+    if not is_allowed:
+        raise ConfigurationError(
+            f"base_url: {where}; use https, or allow_http=True for a sandbox in a network of your own"
+        )
+    if not callable(key):
+        refuse_live_key(key)
+    if base_url not in _warned_of:
+        _warned_of.add(base_url)
+        log.warning("%s, which is allowed by allow_http: for a sandbox only", where)
+
+
+def refuse_live_key(key: Secret[str]) -> None:
+    """Refuse a key that looks like one of the API's own where it would be sent in clear text.
+
+    Raises:
+        ConfigurationError: It does.
+
+    Evidence: keys of the API begin with ``pr_`` (seen, not documented).
+    """
+    if key.reveal().startswith(_LIVE):
+        raise ConfigurationError(
+            f"api_key: it begins with {_LIVE} as the API's own keys do, and allow_http would send it in clear"
+            " text; give the sandbox a key of its own"
+        )
 
 
 def chosen_base_url(given: str | None) -> str:
@@ -237,7 +221,34 @@ class Settings:
     max_header_size: int = attrs.field(default=LONGEST_HEADER, validator=_check_count)
     retry: RetryPolicy = attrs.field(validator=_check_retry)
     paths: Mapping[str, str] = attrs.field(converter=check_paths)
-    trust_env: bool = attrs.field(converter=bool)
+    trust_env: bool = attrs.field(default=False, converter=bool)
+    allow_http: bool = attrs.field(default=False, converter=bool)
+    proxy: Proxy | None = attrs.field(default=None, converter=checked_proxy)
+    ssl: SSLContext | None = attrs.field(default=None, converter=context_of, repr=False)
+    default_headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_default_headers)
+    app_info: tuple[str, str | None] | None = attrs.field(default=None, converter=checked_app)
+
+    def __attrs_post_init__(self) -> None:
+        _refuse_clear_text(self.base_url, self.api_key, is_allowed=self.allow_http)
+        if self.is_plain and self.proxy is not None:
+            raise ConfigurationError("proxy: plain http would go through it in clear text; use https")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the API is at an address of plain http."""
+        return self.base_url.startswith("http://")
+
+    @property
+    def way(self) -> Proxy | None:
+        """The proxy that leads to the API, if one does: the one given, or else the environment's.
+
+        Raises:
+            ConfigurationError: What the environment has is none.
+        """
+        if self.proxy is not None or self.is_plain or not self.trust_env:
+            return self.proxy
+        parts = urlsplit(self.base_url)
+        return proxy_of_environment(parts.hostname or "", parts.port)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # Reached from a client's API groups, its bulk jobs and its iterators.
@@ -289,6 +300,15 @@ class Settings:
         source = self.api_key
         if not callable(source):
             return source
+        return self._checked(self._key_from(source))
+
+    def _checked(self, key: Secret[str]) -> Secret[str]:
+        if self.is_plain and self.allow_http and not is_loopback(urlsplit(self.base_url).hostname or ""):
+            refuse_live_key(key)
+        return key
+
+    @staticmethod
+    def _key_from(source: Callable[[], str]) -> Secret[str]:
         try:
             found = _concealed_key(source())
         except Exception as error:  # noqa: BLE001 - the caller's function may raise anything

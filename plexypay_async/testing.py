@@ -7,7 +7,7 @@ time to import is imported by the fixtures.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from .sandbox import Sandbox
     from .settings import RetryPolicy
 
-__all__ = ["plexypay_base_url", "plexypay_client", "plexypay_sandbox", "plexypay_sync_client"]
+__all__ = [
+    "plexypay_aioresponses",
+    "plexypay_base_url",
+    "plexypay_client",
+    "plexypay_sandbox",
+    "plexypay_sync_client",
+]
 
 _TIMEOUT = 10.0
 
@@ -47,7 +53,8 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
 
     A test calls its methods, be the test async or not: ``plexypay_sandbox.pay(link.id)``. Meanwhile
     ``PLEXYPAY_BASE_URL`` and ``PLEXYPAY_API_KEY`` point at it, so that clients that take their settings from
-    there reach it and not the vendor. ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
+    there reach it and not the vendor; ``PLEXYPAY_WEBHOOK_TOKEN`` is what its webhooks carry.
+    ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
     Webhooks go to any port of this machine.
     """
     from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
@@ -56,9 +63,32 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     sandbox.reset()
     monkeypatch.setenv(API_KEY_VARIABLE, sandbox.api_key)
     monkeypatch.setenv(BASE_URL_VARIABLE, sandbox.base_url)
+    monkeypatch.setenv("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token)
     yield sandbox
     sandbox.reset()
     sandbox.webhook_url, sandbox.webhook_token = None, sandbox.api_key
+
+
+@pytest.fixture
+def plexypay_aioresponses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An `aioresponses.aioresponses` that works with aiohttp 3.14, and answers all requests of a test.
+
+    aioresponses 0.7.9 builds responses without the `stream_writer` that aiohttp requires since 3.14; with
+    this they have one. A request that nothing was set up for fails to connect.
+    """
+    from unittest.mock import Mock
+
+    import aiohttp
+    from aioresponses import aioresponses
+
+    class Bridged(aiohttp.ClientResponse):
+        def __init__(self, method: str, url: Any, **options: Any) -> None:
+            options.setdefault("stream_writer", Mock())
+            super().__init__(method, url, **options)
+
+    monkeypatch.setattr("aioresponses.core.ClientResponse", Bridged)
+    with aioresponses() as mocked:
+        yield mocked
 
 
 @pytest.fixture

@@ -8,18 +8,20 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plexypay_async._client import Client
+from plexypay_async._client import Client, with_forms
 from plexypay_async._core.call import call_of
 from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call
 from plexypay_async._core.record import MADE_BEFORE
-from plexypay_async._foreign import prepared, refused
+from plexypay_async._foreign import prepared, refused, told_of
 from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
+from plexypay_async.answered import Answered
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
 from plexypay_async.errors import PlexyPayError
+from plexypay_async.network import TLSSource
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
@@ -47,7 +49,8 @@ class PlexyPay(Client[Sync]):
     Args:
         api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
             ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
+            unless `allow_http` says otherwise.
         timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
         connect_timeout: Seconds for making a connection.
         read_timeout: Seconds of silence after which an attempt is given up.
@@ -59,7 +62,17 @@ class PlexyPay(Client[Sync]):
         max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
-        trust_env: Take proxies from the environment.
+        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
+            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
+            never read.
+        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
+            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
+        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
+            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
+        default_headers: Further headers of each request, in ASCII.
+        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
+        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
+            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
 
     Raises:
         ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
@@ -81,6 +94,11 @@ class PlexyPay(Client[Sync]):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         paths: Mapping[str, str] | None = None,
         trust_env: bool = False,
+        proxy: str | None = None,
+        ssl: TLSSource | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        app_info: tuple[str, str | None] | None = None,
+        allow_http: bool = False,
     ) -> None:
         refuse_green_threads()
         self._begin(
@@ -96,6 +114,11 @@ class PlexyPay(Client[Sync]):
             retry=retry,
             paths=paths,
             trust_env=trust_env,
+            proxy=proxy,
+            ssl=ssl,
+            default_headers=default_headers,
+            app_info=app_info,
+            allow_http=allow_http,
         )
         import_what_calls_need()
         portal.renew_after_fork(self._execution.transport)
@@ -209,10 +232,25 @@ class SyncCaller:
                     return run(under_way.run)
                 raise refusal from refusal.__cause__
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, operation)
                 raise
 
-        return call
+        def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(lambda: call_of(execution, operation, make(*args, **kwargs)))
+                under_way.keeps_answers = True
+                return under_way.answered(run(under_way.run))
+            except BaseException as error:
+                told_of(error, operation)
+                raise
+
+        return with_forms(
+            call,
+            operation,
+            execution,
+            lambda other: SyncCaller(self._portal, other).bind(operation),
+            with_response,
+        )
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
         """Return the function that opens `listing`."""
@@ -222,10 +260,12 @@ class SyncCaller:
             try:
                 return prepared(lambda: Pages(portal, pages_of(execution, listing, make(*args, **kwargs))))
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, listing)
                 raise
 
-        return call
+        return with_forms(
+            call, listing, execution, lambda other: SyncCaller(portal, other).bind_listing(listing)
+        )
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
@@ -237,7 +277,7 @@ class SyncCaller:
             try:
                 return prepared(lambda: SyncBulkJob(portal, execution, make(*args, **kwargs))).results()
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, bulk)
                 raise
 
         return call
@@ -258,10 +298,27 @@ class SyncCaller:
                 )
                 return run(under_way.run)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, ensured)
                 raise
 
-        return call
+        def with_response(*args: Any, **kwargs: Any) -> Answered[Any]:
+            try:
+                under_way = prepared(
+                    lambda: call_of(execution, operation, make(*args, **kwargs), earlier=MADE_BEFORE)
+                )
+                under_way.keeps_answers = True
+                return under_way.answered(run(under_way.run))
+            except BaseException as error:
+                told_of(error, ensured)
+                raise
+
+        return with_forms(
+            call,
+            ensured,
+            execution,
+            lambda other: SyncCaller(self._portal, other).bind_ensured(ensured),
+            with_response,
+        )
 
     def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
         """Return the function that waits as `wait` says."""
@@ -273,7 +330,7 @@ class SyncCaller:
             try:
                 return run(prepared(lambda: Polling(execution, make(*args, **kwargs))).run)
             except BaseException as error:
-                without_own_frames(error)
+                told_of(error, wait)
                 raise
 
         return call

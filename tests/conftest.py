@@ -7,15 +7,11 @@ import os
 import re
 import selectors
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
-from unittest.mock import Mock
+from collections.abc import Callable
 
-import aiohttp
 import pytest
 from aioresponses import aioresponses
 from hypothesis import HealthCheck, settings
-from yarl import URL
 
 from tests.needs import pytest_runtest_setup as pytest_runtest_setup
 
@@ -98,17 +94,7 @@ def skip_time() -> Callable[[float], None]:
     return skip
 
 
-class BridgedResponse(aiohttp.ClientResponse):
-    """A response that aioresponses can build: it passes no `stream_writer`, which aiohttp 3.14 requires."""
-
-    def __init__(self, method: str, url: URL, **options: Any) -> None:
-        options.setdefault("stream_writer", Mock())
-        super().__init__(method, url, **options)
-
-
 @pytest.fixture
-def mocked_http(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+def mocked_http(plexypay_aioresponses: aioresponses) -> aioresponses:
     """Answer aiohttp's requests without a socket; a request that nothing was set up for fails to connect."""
-    monkeypatch.setattr("aioresponses.core.ClientResponse", BridgedResponse)
-    with aioresponses() as mocked:
-        yield mocked
+    return plexypay_aioresponses

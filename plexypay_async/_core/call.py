@@ -15,6 +15,7 @@ from .._foreign import bare
 from .._privacy.hiding import without_own_frames
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from .._wire.named_link import check_proof, flawed
+from ..answered import Answered, request_id_in
 from ..api.operation import Declaration, Operation
 from ..errors import (
     APIError,
@@ -74,6 +75,10 @@ class Call(Generic[R]):
         misfit: Tells what an answer names that was not asked for, where the declaration cannot.
     """
 
+    keeps_answers = False
+    """Whether the last answer is kept, whatever it says."""
+    last_answer: WireResponse | None = None
+    """The last that came, a look-up's too; unless they are kept, the last that was no success."""
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
@@ -100,7 +105,11 @@ class Call(Generic[R]):
         self.record = CallRecord(declaration, request, execution.settings)
         self._decoder = decoder
         self._wire_request = wire_request
-        self._admission = SingleAdmission(execution.limits) if job is None else JobAdmission(job)
+        if job is None:
+            self._admission = SingleAdmission(execution.limits)
+        else:
+            self._admission = JobAdmission(job)
+            self.record.is_row = True
         # The rare ones stand in the class as None.
         if earlier is not None:
             self._earlier = earlier
@@ -108,6 +117,22 @@ class Call(Generic[R]):
             self.record.doubt = Doubt.OPEN if earlier.may_have_done else Doubt.REACHED
         if misfit is not None:
             self._misfit = misfit
+
+    def answered(self, value: R) -> Answered[R]:
+        """Return what the call has returned, with how it was answered."""
+        answer = self.last_answer
+        # A call that returns has had an answer.
+        assert answer is not None  # noqa: S101
+        headers = answer.kept_headers()
+        return Answered(
+            value=value,
+            status=answer.status,
+            headers=headers,
+            request_id=request_id_in(headers),
+            elapsed=answer.elapsed,
+            attempts=self.record.sent,
+            recovered=self.recovered,
+        )
 
     @property
     def sent(self) -> int:
@@ -304,6 +329,9 @@ class Call(Generic[R]):
                 admission.give_place(ended, sending.written_at)
         if isinstance(result, ConfigurationError):
             raise result
+        if type(result) is WireResponse and (self.keeps_answers or not result.is_success):
+            result.elapsed = sending.seconds_until(self._now())
+            self.last_answer = result
         return result
 
     async def _wait_for_slot(self) -> None:
@@ -321,6 +349,7 @@ class Call(Generic[R]):
         try:
             value = self._decoder.decode(answer)
         except RefusedError as refused:
+            refused.elapsed = sending.seconds_until(self._now())
             sending.drop_connection()
             self._admission.refused()
             # What is refused now may have been done by an attempt before.
@@ -360,6 +389,7 @@ class Call(Generic[R]):
         """Return the error of a success that cannot be read; raise it where that says the work was done."""
         # It may be the answer to another request, whose own is still to come.
         sending.drop_connection()
+        error.elapsed = sending.seconds_until(self._now())
         record = self.record
         check_proof(error, answer, self._decoder, record.declaration, record.request)
         confirms = record.declaration.confirmation is not None

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from .._wire.api_errors import error_of, is_of_the_api, refuses
-from .._wire.messages import WireResponse
+from .._wire.messages import WireResponse, with_evidence
 from ..api.replay import Replay
 from ..errors import (
     APIError,
@@ -100,7 +100,10 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
         return Decision(result, Next.RAISE if in_vain else _after_silence(replay), may_have_done=True)
     if result.is_success:
         return Decision(_cut(result, call.name), _after_silence(replay), may_have_done=True)
-    return _decide_on_refusal(error_of(result, call.name), call)
+    error = with_evidence(error_of(result, call.name), result)
+    if call.is_private:
+        error.raw = None
+    return _decide_on_refusal(error, call)
 
 
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
@@ -158,7 +161,7 @@ def _cut(answer: WireResponse, name: str) -> UnreadableResponseError:
     )
     error.cut = True
     error.__cause__ = answer.cause
-    return error
+    return with_evidence(error, answer)
 
 
 def _after_silence(replay: Replay) -> Next:

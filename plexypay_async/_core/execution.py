@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import ConfigurationError, PlexyPayError
+from ..network import checked_headers, merged_headers
 from ..settings import Settings
 from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
@@ -126,6 +127,23 @@ class Execution:
         # What one key can see, or one path finds, proves nothing about another.
         same = settings.paths == self.settings.paths and settings.api_key == self.settings.api_key
         return Execution(settings, self.transport, self.budget, self.recovery if same else None)
+
+    def of_one_call(self, headers: Mapping[str, str] | None = None, **options: Any) -> Execution:
+        """Return an execution with other options for one call.
+
+        Args:
+            headers: Further headers, before those of the client of the same name.
+            options: Other settings; None leaves one as it is.
+
+        Raises:
+            ConfigurationError: An option is unusable.
+        """
+        settings = self.settings
+        own = merged_headers(settings.default_headers, checked_headers(headers))
+        execution = self.derived(settings.changed(default_headers=own, **options))
+        # They are the same: the paths do not change.
+        execution.codecs, execution._listing_codecs = self.codecs, self._listing_codecs
+        return execution
 
     def codec(self, operation: Operation[..., R]) -> OperationCodec[R]:
         """Return an operation's codec, made at its first call."""

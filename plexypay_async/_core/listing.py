@@ -57,8 +57,10 @@ async def _fetched(
         return f"page {body.page} when asked for page {page}"
 
     call = Call(execution, codec, codec.encode(path, filters, page, size), listing, misfit=misfit)
+    call.keeps_answers = True
     try:
-        return await call.run()
+        body = await call.run()
+        return attrs.evolve(body, answered=call.answered(body).without_value())
     except PlexyPayError as error:
         found = {(body.page, body.digest) for body in others}
         if call.sent == len(others) == len(error.attempts) + 1 and len(found) == 1:

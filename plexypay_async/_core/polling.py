@@ -132,7 +132,11 @@ class Polling:
         if found is not None:
             where = f"its status is {found.status.value!r}"
         elif self._was_missing:
-            where = "it was not found"
+            where = "nobody has paid: there is no transaction yet of " + (
+                f"the payment link {options.payment_link_id!r}"
+                if options.payment_link_id is not None
+                else f"the order {options.order_reference!r}"
+            )
         else:
             where = "the server did not tell"
         wanted = "paid or final" if self._until is None else repr(self._until.value)

@@ -15,6 +15,7 @@ from ..api.fields import check_json
 from ..api.operation import Declaration, Evidence
 from ..api.replay import Replay
 from ..errors import ConfigurationError, Outcome
+from ..network import checked_headers
 from .call import Call
 from .execution import Execution
 
@@ -23,23 +24,6 @@ __all__ = ["raw_call"]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _OUT_OF_A_PATH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
-_FRAMING = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "expect",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers that tell where a message ends, how it is coded, or what becomes of the connection."""
 
 
 class _JSONDecoder:
@@ -137,41 +121,3 @@ def checked_path(path: Any) -> str:
         return quote(path, safe="/?%:@!$&'()*+,;=~-._")
     except UnicodeEncodeError:
         raise ConfigurationError("path: not valid Unicode text") from None
-
-
-def checked_headers(headers: Any) -> Mapping[str, str] | None:
-    """Refuse headers that are none, that would replace the key, or that say how a message is sent.
-
-    Raises:
-        ConfigurationError: A name or a value is unusable.
-    """
-    if headers is None:
-        return None
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
-    checked: dict[str, str] = {}
-    names: set[str] = set()
-    for name, value in headers.items():  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError("headers: names and values must be strings")
-        folded = name.lower()
-        if folded == "authorization":
-            raise ConfigurationError(
-                "headers: Authorization is the client's own; use with_options(api_key=...)"
-            )
-        if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) is None:
-            raise ConfigurationError(f"headers: {name!r:.60} is no header name")
-        if folded in _FRAMING or folded.startswith("proxy-"):
-            raise ConfigurationError(
-                f"headers: {shortened(name, 60)} says how a message is sent, which is the client's own"
-            )
-        if folded in names:
-            raise ConfigurationError(f"headers: {shortened(name, 60)} is given twice")
-        if re.fullmatch(r"[\t -~]*", value) is None:
-            raise ConfigurationError(
-                f"headers[{name!r:.60}]: has a line break, another control character"
-                " or a letter outside ASCII"
-            )
-        names.add(folded)
-        checked[name] = value
-    return checked

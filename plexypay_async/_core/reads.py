@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from .._wire.api_errors import error_of
-from .._wire.messages import Decoder, WireRequest, WireResponse
+from .._wire.messages import Decoder, WireRequest, WireResponse, with_evidence
 from ..errors import OutcomeUnknownError, PlexyPayError, UnreadableResponseError
 from .decision import is_passing, shows_work
 from .record import CallRecord
@@ -135,8 +135,8 @@ def _failed(
     if result.is_success or not result.complete:
         cut = UnreadableResponseError(f"{name}: the answer was cut", status=result.status)
         cut.__cause__ = result.cause
-        return cut
-    error = error_of(result, name)
+        return with_evidence(cut, result)
+    error = with_evidence(error_of(result, name), result)
     if not is_passing(error, record.settings.retry):
         # It names no request, and a proxy may send it again as the answer to another.
         sending.drop_connection()

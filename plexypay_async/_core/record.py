@@ -12,6 +12,7 @@ from typing import Any, cast
 import attrs
 
 from .._foreign import bare
+from .._privacy.hiding import masked_card_numbers, shortened
 from .._wire.api_errors import is_of_the_api
 from .._wire.messages import WireResponse
 from ..api.operation import Declaration, Evidence
@@ -75,6 +76,8 @@ class CallRecord:
     """What one call asks for, and what is known of its attempts."""
 
     # Set on an instance only where they change, since most calls succeed at once.
+    is_row = False
+    """Whether it is of a bulk job, which names its rows itself."""
     sent = 0
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
@@ -101,6 +104,12 @@ class CallRecord:
     def reads(self) -> bool:
         """Whether the call changes nothing."""
         return self.declaration.method == "GET"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its answers hold a customer's card data."""
+        model = getattr(getattr(self.declaration, "answer", None), "model", None)
+        return bool(getattr(model, "private", False))
 
     @property
     def has_fallback(self) -> bool:
@@ -277,8 +286,13 @@ class CallRecord:
         error.attempts = tuple(failure for failure in self.failures if failure is not error)
         for failure in (*error.attempts, error):
             _without_frames(failure)
+        if self.failures or not isinstance(error, (DeadlineExceededError, OutageError)):
+            # Else its cause is another call's failure, by which this one waited.
+            _take_evidence(error)
         error.operation = self.name
         error.order_reference = self.order_reference
+        if isinstance(error, APIError) and not self.is_row:
+            self._name_call(error)
         error.idempotency_key = self.idempotency_key
         declaration = self.declaration
         if (
@@ -291,6 +305,16 @@ class CallRecord:
                 f'paths={{"{declaration.name}": "/v1/..."}}.'
             )
         return error
+
+    def _name_call(self, error: APIError) -> None:
+        """Let an error's text say of which call it is, and what that was about."""
+        text = str(error)
+        if text.startswith(self.name):
+            return
+        asked = [getattr(self.request, name, None) for name in self.declaration.path_parameters]
+        about = self.order_reference or next((each for each in asked if isinstance(each, str)), None)
+        told = self.name if about is None else f"{self.name} {masked_card_numbers(shortened(about, 100))!r}"
+        error.args = (f"{told}: {text}",)
 
     def _advice(self, named: str | None = None) -> str:
         """Say how to find out whether the work was done, or that it may be asked for again.
@@ -313,6 +337,19 @@ class CallRecord:
         return (
             "Find out whether it was created before doing it again; an order reference makes that possible."
         )
+
+
+def _take_evidence(error: PlexyPayError) -> None:
+    """Give an error that stands for another one, its cause, what is known of that one's answer."""
+    cause = error.__cause__
+    if error.headers is not None or not isinstance(cause, PlexyPayError) or cause is error:
+        return
+    _take_evidence(cause)
+    error.headers, error.request_id, error.elapsed = cause.headers, cause.request_id, cause.elapsed
+    if isinstance(error, (OutcomeUnknownError, DeadlineExceededError)):
+        error.status = getattr(cause, "status", None)
+        if error.raw is None:
+            error.raw = getattr(cause, "raw", None)
 
 
 def _id_of(value: Any) -> Any:

@@ -72,6 +72,13 @@ class Sending:
         if self.connection is not None:
             self.connection.close()
 
+    def seconds_until(self, now: float) -> float | None:
+        """Return the seconds since it left, by the loop's clock; None where that is not known."""
+        left = self.written_at
+        if left is None and self.memory is not None:
+            left = self.memory.used_at
+        return None if left is None else max(0.0, now - left)
+
     def distrust(self) -> None:
         """Note that the answer names no request: it may come again, as that of another on the connection."""
         if self.memory is not None:

@@ -29,6 +29,7 @@ from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
 from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
 from ..errors import PlexyPayError
+from ..network import merged_headers
 from ..settings import Settings
 from .failures import failed, looked_at
 from .guard import SENDING, StaleConnectionError
@@ -64,7 +65,8 @@ class RequestOptions:
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
-        fixed = None if callable(key) else (key, headers_of(key))
+        # A session's own default headers would go to a proxy too.
+        fixed = None if callable(key) else (key, headers_of(key, settings.default_headers))
         return cls(
             settings, timeout, timeout_of_get, fixed, min(settings.max_response_size + 1, COUNTED_FROM)
         )
@@ -104,9 +106,9 @@ class HTTPConnections:
         """Whether nothing but the library sees its requests and answers."""
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        is_ours = self._is_plain and not session.trust_env
-        self._outbox = Outbox.where_it_helps(loop) if is_ours else None
-        self._sole_outbox = SoleOutbox.where_it_helps(loop) if is_ours else None
+        self._outbox = Outbox.where_it_helps(loop) if self._is_plain else None
+        self._sole_outbox = SoleOutbox.where_it_helps(loop) if self._is_plain else None
+        self._proxy = _address_of(getattr(session, "_default_proxy", None))
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -223,7 +225,7 @@ class HTTPConnections:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
             key = settings.current_key()
-            headers = headers_of(key, request.headers)
+            headers = headers_of(key, merged_headers(settings.default_headers, request.headers))
         else:
             key, headers = options.fixed
         if self._given is not None:
@@ -267,7 +269,24 @@ class HTTPConnections:
                 error = aiohttp.ClientConnectionError("the client was closed")
         elif not isinstance(error, Exception):
             raise error
-        return failed(error, request, sending, response, key=key, handled=handled, is_closed=self._is_closed)
+        return failed(
+            error,
+            request,
+            sending,
+            response,
+            key=key,
+            handled=handled,
+            is_closed=self._is_closed,
+            proxy=self._proxy,
+        )
+
+
+def _address_of(proxy: str | URL | None) -> str:
+    """Return a proxy as messages call it."""
+    with contextlib.suppress(ValueError):
+        url = URL(proxy or "")
+        return "the proxy" if url.host is None else f"the proxy {url.host}:{url.port}"
+    return "the proxy"
 
 
 @functools.lru_cache(256)

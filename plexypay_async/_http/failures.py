@@ -14,7 +14,7 @@ from .._core.sending import Sending
 from .._foreign import bare, is_of_the_caller, shows_password
 from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
 from .._privacy.secret import Secret
-from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in
+from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in, with_evidence
 from ..errors import (
     ConfigurationError,
     ConnectError,
@@ -26,6 +26,14 @@ from ..errors import (
 
 __all__ = ["failed", "looked_at"]
 
+PROXY_AUTHENTICATION = 407
+_OF_NO_KNOWN_AUTHORITY = frozenset((2, 18, 19, 20, 21))
+"""OpenSSL's codes: the issuer is not known, or the certificate has signed itself."""
+_OUT_OF_TIME = frozenset((9, 10))
+"""Not yet valid, or no longer."""
+_OF_ANOTHER_HOST = frozenset((62, 64))
+"""Of another host name, or another address."""
+
 
 def failed(
     error: BaseException,
@@ -36,6 +44,7 @@ def failed(
     key: Secret[str],
     handled: BaseException | None,
     is_closed: bool,
+    proxy: str,
 ) -> WireResponse | PlexyPayError:
     """Return what became of an attempt that ended in an exception.
 
@@ -47,13 +56,14 @@ def failed(
         key: The API key that was sent, which an answer may show.
         handled: What the caller was handling when the call was made; its frames are the caller's own.
         is_closed: Whether the client, or the session given to it, is closed.
+        proxy: What messages call the proxy, if there is one.
     """
     seen = sending.response if response is None else response
     cause = _shown(error, handled)
     if seen is not None and seen.status:
         # A hook or a middleware may have raised after the answer had come.
         return _answered(seen, request, sending, key, cause)
-    failure = _failure(error, request, sending, is_closed=is_closed)
+    failure = _failure(error, request, sending, is_closed=is_closed, proxy=proxy)
     failure.__cause__ = cause
     failure.lasting = _is_lasting(failure, error)
     return failure
@@ -81,16 +91,19 @@ def _answered(
 
 
 def _failure(
-    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool
+    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool, proxy: str
 ) -> PlexyPayError:
     """Return the error of an attempt without an answer."""
     call = f"{request.method} {_shown_target(request)}"
     if is_closed and (not sending.begun or request.method == "GET"):
         return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
-    connecting = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    connecting = isinstance(
+        error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    )
     # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
     if not sending.begun or (request.method == "GET" and connecting):
-        return ConnectError(f"{call}: no connection: {_told(error)}")
+        told = _refused_by(proxy, error) if isinstance(error, aiohttp.ClientHttpProxyError) else _told(error)
+        return ConnectError(f"{call}: no connection: {told}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 
 
@@ -101,20 +114,21 @@ def looked_at(
     body = answer.body
     if len(body) > most:
         told = f"the answer is larger than {most} bytes; max_response_size allows for more"
-        return _too_large(told, answer.status, request)
+        return _too_large(told, answer, request)
     if not answer.is_success or len(body) < COUNTED_FROM or values_in(body) <= MOST_VALUES:
         return answer
-    return _too_large(f"the answer has more than {MOST_VALUES} values", answer.status, request)
+    return _too_large(f"the answer has more than {MOST_VALUES} values", answer, request)
 
 
 def _shown_target(request: WireRequest) -> str:
     return shortened(masked_card_numbers(request.target), 300)
 
 
-def _too_large(told: str, status: int, request: WireRequest) -> UnreadableResponseError:
-    return UnreadableResponseError(
-        f"{_shown_target(request)}: {told}", status=status, outcome=Outcome.UNKNOWN
+def _too_large(told: str, answer: WireResponse, request: WireRequest) -> UnreadableResponseError:
+    error = UnreadableResponseError(
+        f"{_shown_target(request)}: {told}", status=answer.status, outcome=Outcome.UNKNOWN
     )
+    return with_evidence(error, answer)
 
 
 def _told(error: BaseException) -> str:
@@ -132,6 +146,29 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def _refused_by(proxy: str, error: aiohttp.ClientHttpProxyError) -> str:
+    """Say which proxy lets nobody through, and what to do."""
+    told = f"{proxy} answers HTTP {error.status}"
+    if error.status == PROXY_AUTHENTICATION:
+        return f"{told}: it wants a user name and a password that it knows (http://user:password@...)"
+    return f"{told}, and has not connected to the API"
+
+
+def _advice(error: BaseException) -> str:
+    """Return what to do about a certificate that proves nothing."""
+    code = getattr(error, "verify_code", None)
+    if code in _OF_NO_KNOWN_AUTHORITY:
+        return (
+            "; if a company's own authority has signed it, name its file (PEM) by ssl=, or by --ca-file for"
+            " the command"
+        )
+    if code in _OUT_OF_TIME:
+        return "; it is the server's to renew, unless the clock of this machine is wrong"
+    if code in _OF_ANOTHER_HOST:
+        return "; it is another server's: look at base_url, and at what is between"
+    return ""
+
+
 def _not_connected(error: aiohttp.ClientConnectorError) -> str:
     """Say in plain words why there is no connection: the name, the certificate, or what refused it."""
     host = f"[{error.host}]" if ":" in error.host else error.host
@@ -140,7 +177,7 @@ def _not_connected(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
         told = getattr(cause, "verify_message", None) or next(iter(cause.args[-1:]), type(cause).__name__)
-        return f"the certificate of {server} proves nothing: {told}"
+        return f"the certificate of {server} proves nothing: {told}{_advice(cause)}"
     number, text = error.errno, error.strerror or str(cause) or type(cause).__name__
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"no address is known for {host} (DNS): {text}"
@@ -178,6 +215,8 @@ def _is_lasting(failure: PlexyPayError, error: BaseException) -> bool:
     """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return True
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.status == PROXY_AUTHENTICATION
     if isinstance(error, (aiohttp.ClientError, OSError)):
         return False
     return isinstance(failure, ConnectError) or is_of_the_caller(error)

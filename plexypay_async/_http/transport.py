@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
+import attrs
+from yarl import URL
 
 from .._core.slots import loop_of_task
 from .._version import __version__
 from ..errors import (
     ConfigurationError,
 )
+from ..network import Proxy
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
@@ -35,7 +38,13 @@ class HTTPTransport:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         if session is not None:
             check_session(session)
+            for name in ("proxy", "ssl"):
+                if getattr(settings, name) is not None:
+                    raise ConfigurationError(
+                        f"{name}: the connections are those of the given session; make the session with it"
+                    )
         self._settings = settings
+        self._proxy = settings.way
         self._session = session
         self._by_loop: dict[asyncio.AbstractEventLoop, HTTPConnections] = {}
         self.closed = False
@@ -77,20 +86,18 @@ class HTTPTransport:
     def _new(self, loop: asyncio.AbstractEventLoop) -> HTTPConnections:
         settings, given = self._settings, self._session
         limit = settings.max_connections
-        # Only a loopback base URL may be plain http, and a proxy would take the key elsewhere in clear text.
-        plain = settings.base_url.startswith("http://")
         if given is None:
             connector: aiohttp.BaseConnector = PacedConnector(
                 limit=limit,
                 resolver=DaemonResolver(),
+                ssl=settings.ssl or True,
                 keepalive_timeout=settings.keepalive_timeout or None,
                 force_close=not settings.keepalive_timeout,
             )
-            return HTTPConnections(
-                loop, self._session_over(connector, trust_env=settings.trust_env and not plain), limit
-            )
+            return HTTPConnections(loop, self._session_over(connector, **_through(self._proxy)), limit)
         _check_open(given)
-        if plain and (given.trust_env or getattr(given, "_default_proxy", None) is not None):
+        # A proxy would take the key elsewhere in clear text.
+        if settings.is_plain and (given.trust_env or getattr(given, "_default_proxy", None) is not None):
             raise ConfigurationError(
                 "session: it has a proxy, and plain http would go through it in clear text"
             )
@@ -100,15 +107,19 @@ class HTTPTransport:
             raise ConfigurationError("session: it belongs to another event loop; give none to use several")
         if shared.limit:
             limit = min(limit, shared.limit)
+        proxy = getattr(given, "_default_proxy", None)
         session = self._session_over(
             shared,
-            trust_env=given.trust_env,
             headers=given.headers,
             trace_configs=given.trace_configs,
             # The last one is the nearest to the wire.
             middlewares=(*getattr(given, "_middlewares", ()), with_the_own_key),
-            proxy=getattr(given, "_default_proxy", None),
             connector_owner=False,
+            **(
+                _through(attrs.evolve(settings, trust_env=True).way)
+                if proxy is None and given.trust_env
+                else {"proxy": proxy, "proxy_auth": getattr(given, "_default_proxy_auth", None)}
+            ),
         )
         return HTTPConnections(loop, session, limit, given)
 
@@ -123,7 +134,7 @@ class HTTPTransport:
         own = {name: value for name, value in (headers or {}).items() if name.lower() not in _NOT_TAKEN}
         return aiohttp.ClientSession(
             connector=connector,
-            headers={**own, **_base_headers()},
+            headers={**own, **_base_headers(self._settings)},
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=GuardedRequest,
             max_line_size=self._settings.max_header_size,
@@ -235,6 +246,21 @@ def check_session(session: Any) -> None:
         )
 
 
-def _base_headers() -> dict[str, str]:
-    agent = f"plexypay/{__version__} Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
-    return {"User-Agent": agent}
+def _base_headers(settings: Settings) -> dict[str, str]:
+    app = "/".join(part for part in settings.app_info or () if part)
+    versions = (app, f"Python/{platform.python_version()}", f"aiohttp/{aiohttp.__version__}")
+    return {"User-Agent": " ".join(part for part in (f"plexypay/{__version__}", *versions) if part)}
+
+
+def _through(proxy: Proxy | None) -> dict[str, Any]:
+    """Return the options of a session whose requests all go through a proxy, if there is one.
+
+    The environment's own are never left to aiohttp: it would read a .netrc with them, whose credentials take
+    the key's place.
+    """
+    if proxy is None:
+        return {}
+    if proxy.credentials is None:
+        return {"proxy": proxy.url}
+    user, _, password = proxy.credentials.reveal().partition(":")
+    return {"proxy": URL(proxy.url).with_user(user).with_password(password)}

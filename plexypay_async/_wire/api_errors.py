@@ -104,6 +104,7 @@ def error_of(response: WireResponse, what: str) -> APIError:
         retry_after=response.retry_after,
         operation=what,
     )
+    error.raw = None if body is None else response.hidden_in(body)
     error.transaction_id = hidden_id(response, fields) if refused else None
     # With code 2 nobody knows what became of it, whatever else is said.
     if refused and not is_typed and BAD_REQUEST <= status < SERVER_ERROR and code != UNEXPECTED:

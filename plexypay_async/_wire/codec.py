@@ -46,6 +46,7 @@ from .messages import (
     read_json,
     read_otherwise,
     unreadable,
+    with_evidence,
 )
 from .targets import path_of, query_of
 
@@ -338,13 +339,15 @@ class OperationCodec(Generic[R]):
         if self._pending is not None and getattr(answer, self._pending, False):
             return
         code = next((value[name] for name in ("code", "responseCode") if value.get(name) is not None), None)
-        raise RefusedError(
+        refused = RefusedError(
             told[:LONGEST_MESSAGE],
             code=response.hidden(str(code))[:SHOWN] if type(code) in (str, int, float) else None,
             answer=answer,
             status=response.status,
             operation=self.name,
         )
+        refused.raw = None if self._model.private else response.hidden_in(value)
+        raise with_evidence(refused, response)
 
 
 def _telling(structure: Structure, names: Sequence[str]) -> Structure:

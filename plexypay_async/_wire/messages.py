@@ -17,10 +17,12 @@ import orjson
 
 from .._privacy.hiding import MASK, masked, masked_card_numbers
 from .._privacy.secret import Secret
+from ..answered import AnswerHeaders, request_id_in
 from ..api.fields import check_json
 from ..errors import (
     ConfigurationError,
     Outcome,
+    PlexyPayError,
     RefusedError,
     UnreadableResponseError,
 )
@@ -48,10 +50,12 @@ __all__ = [
     "text_in",
     "unreadable",
     "values_in",
+    "with_evidence",
     "without_key",
 ]
 
 D = TypeVar("D", covariant=True)
+E = TypeVar("E", bound=PlexyPayError)
 
 NUMBERS_MARKED = bytes(
     ord(" ") if chr(code) in ":,[ \t\r\n" else ord("0") if chr(code) in "-.0123456789" else ord("x")
@@ -109,6 +113,8 @@ class WireResponse:
     """False where the connection ended before the body did."""
     cause: BaseException | None = None
     """What ended it."""
+    elapsed: float | None = None
+    """Seconds from the sending of its request until it had come, where somebody wants to know."""
 
     def __init__(
         self,
@@ -149,6 +155,16 @@ class WireResponse:
         """Return the beginning of a server's text, without the key and the cards that it has sent back."""
         text = text[:LOOKED_AT]
         return masked_card_numbers(text if self._key is None else without_key(text, self._key))
+
+    def kept_headers(self) -> AnswerHeaders:
+        """Return the headers without the key, should the server have sent it back."""
+        key = self._key
+        return AnswerHeaders(
+            {
+                name: value if key is None else without_key(value, key)
+                for name, value in (self.headers or {}).items()
+            }
+        )
 
     def hidden_in(self, value: Any) -> Any:
         """Return a value of JSON with all of its texts as `hidden` returns them."""
@@ -340,6 +356,15 @@ def check_empty(response: WireResponse, what: str, *, shown: bool, outcome: Outc
     raise error from None
 
 
+def with_evidence(error: E, response: WireResponse) -> E:
+    """Give an error what is known of the answer that it is about, and return it."""
+    if response.headers is not None:
+        error.headers = kept = response.kept_headers()
+        error.request_id = request_id_in(kept)
+    error.elapsed = response.elapsed
+    return error
+
+
 def unreadable(
     response: WireResponse,
     message: str,
@@ -362,7 +387,7 @@ def unreadable(
         outcome=outcome,
     )
     error.named = hidden_id(response, raw)
-    return error
+    return with_evidence(error, response)
 
 
 def hidden_id(response: WireResponse, document: Any) -> str | None:

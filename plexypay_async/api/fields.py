@@ -20,6 +20,7 @@ import attrs
 
 from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
+from ..json_form import JSONForm, WireForm, wire_name, wire_names
 from .identities import check_extra_identities
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "real_time",
     "wire",
     "wire_name",
+    "wire_names",
 ]
 
 LONGEST = 1e9
@@ -120,25 +122,11 @@ def wire(
     }
 
 
-def wire_name(field: attrs.Attribute[Any]) -> str:
-    """Return a field's name on the wire."""
-    given = field.metadata.get("wire")
-    if given is not None:
-        return str(given)
-    head, *rest = field.name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
-
-
-def wire_names(field: attrs.Attribute[Any]) -> tuple[str, ...]:
-    """Return every name under which an answer may have a field."""
-    return (wire_name(field), *field.metadata.get("aliases", ()))
-
-
 # ---------------------------------------------------------------------------------------------- requests
 
 
 @attrs.frozen
-class Request:
+class Request(JSONForm):
     """The base of every request.
 
     `extra` carries fields that the library does not know: they are merged into the body (or the query)
@@ -432,7 +420,7 @@ def _nothing() -> Mapping[str, Any]:
 
 
 @attrs.frozen
-class Model:
+class Model(WireForm):
     """The base of every answer: frozen, slotted, and with the decoded JSON at hand in `raw`.
 
     What the server sends and the library does not know stays readable in `raw`.

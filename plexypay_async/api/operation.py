@@ -11,17 +11,13 @@ import inspect
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
 
+from .calls import AsyncCall, AsyncListingCall, SyncCall, SyncListingCall
 from .facades import Async, F, Sync
 from .replay import Replay
-
-if TYPE_CHECKING:
-    from plexypay_sync.pagination import Pages
-
-    from ..pagination import AsyncPages
 
 __all__ = [
     "Answer",
@@ -204,6 +200,8 @@ class Resource(Generic[F]):
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        # Not under their own names: a test may put something in the place of the class' attribute.
+        self._bound: dict[Declared[...], Callable[..., Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -235,26 +233,40 @@ class Declared(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse to be called on the class: there is no client that could perform it.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(f"{self.name}: call it on a client, such as client.{self.name}(...)")
+
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names of the bound call's parameters."""
+        return list(inspect.signature(self._parameters).parameters)
+
     def _returned(self, call: Callable[..., Any]) -> str:
         """Return what the bound call's signature says that it returns."""
         return str(call.__annotations__["return"])
 
     def _method(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a call look like a method with the parameters and the docstring of its request class.
+        """Make a call look like a method with the parameters and the docstring of its request class, once."""
+        self.dress(call, type(instance).__name__)
+        instance._bound[self] = call  # pyright: ignore[reportPrivateUsage]
+        return call
 
-        It is made once: the next look-up of the attribute finds it on the instance.
-        """
+    def dress(self, call: Callable[..., Any], owner: str) -> None:
+        """Give a call the name, the parameters and the docstring that this declares."""
         signature = inspect.signature(self._parameters)
         # attrs puts the base class's field first; a reader looks for `extra` last.
         parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
         call.__name__ = self._attribute
-        call.__qualname__ = f"{type(instance).__name__}.{self._attribute}"
+        call.__qualname__ = f"{owner}.{self._attribute}"
         call.__doc__ = self._parameters.__doc__
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=parameters, return_annotation=self._returned(call)
         )
-        instance.__dict__[self._attribute] = call
-        return call
 
 
 class Declaration(Declared[P]):
@@ -387,11 +399,14 @@ class Operation(Declaration[P], Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncCall[P, R]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncCall[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Listing(Declaration[P], Generic[P, T]):
@@ -404,11 +419,14 @@ class Listing(Declaration[P], Generic[P, T]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncPages[T]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncListingCall[P, T]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Pages[T]]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncListingCall[P, T]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_listing(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind_listing(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Composite(Declared[P], Generic[P, T]):
@@ -433,7 +451,10 @@ class Bulk(Composite[P, T]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Generator[T]]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, instance._caller.bind_bulk(self))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, instance._caller.bind_bulk(self)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Single(Composite[P, R]):
@@ -442,7 +463,7 @@ class Single(Composite[P, R]):
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.result.__name__
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         """Return the function that a client makes of it."""
         raise NotImplementedError
 
@@ -453,13 +474,16 @@ class Single(Composite[P, R]):
     @overload
     def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
-        return self if instance is None else self._method(instance, self._bound(instance._caller))  # pyright: ignore[reportPrivateUsage]
+        if instance is None:
+            return self
+        bound = instance._bound.get(self)  # pyright: ignore[reportPrivateUsage]
+        return self._method(instance, self._bind(instance._caller)) if bound is None else bound  # pyright: ignore[reportPrivateUsage]
 
 
 class Wait(Single[P, R]):
     """A call that polls until something has come about, and returns it."""
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         return caller.bind_wait(self)
 
 
@@ -470,7 +494,16 @@ class Ensured(Single[P, R]):
         super().__init__(options, operation.answer.model)
         self.operation = operation
 
-    def _bound(self, caller: Caller) -> Callable[..., Any]:
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncCall[P, R]: ...
+    @overload
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncCall[P, R]: ...
+    def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
+        return super().__get__(instance, owner)
+
+    def _bind(self, caller: Caller) -> Callable[..., Any]:
         return caller.bind_ensured(self)
 
 

@@ -15,6 +15,7 @@ import attrs
 
 from .._privacy.hiding import shown
 from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
+from ..json_form import JSONResult
 from .constructors import quickly_made
 from .facades import F
 from .fields import check_bool
@@ -66,7 +67,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class JobProgress:
+class JobProgress(JSONResult):
     """How far a run of `create_many` is, and why it goes at the pace that it goes at."""
 
     created: int
@@ -160,7 +161,7 @@ class CreateManyPaymentLinks:
 
 @quickly_made
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class BulkResult:
+class BulkResult(JSONResult):
     """What became of one request of `create_many`: a link or an error, never both.
 
     An error with the outcome `DONE` says that the link exists and its answer cannot be read as a whole:

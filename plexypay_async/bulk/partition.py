@@ -40,6 +40,18 @@ def _hidden(api_key: APIKey | Secret[str] | None) -> Secret[str] | Callable[[], 
     return Secret(api_key) if isinstance(api_key, str) else api_key
 
 
+def _hidden_proxy(proxy: str | Secret[str] | None) -> Secret[str] | None:
+    return Secret(proxy) if isinstance(proxy, str) else proxy
+
+
+def _path(given: Any) -> str | os.PathLike[str] | None:
+    if given is None or isinstance(given, (str, os.PathLike)):
+        return cast("str | os.PathLike[str] | None", given)
+    raise ConfigurationError(
+        f"ssl: expected the path of a CA bundle, got {type(given).__name__}, which does not travel to workers"
+    )
+
+
 @attrs.frozen(kw_only=True)
 class PartitionSettings:
     """What a worker needs to create links: it pickles, with its key, and shows the key nowhere else.
@@ -61,7 +73,12 @@ class PartitionSettings:
         max_header_size: Bytes of one header of an answer above which it is not read.
         retry: When and how often calls are repeated.
         paths: Other paths for operations, by name.
-        trust_env: Take proxies from the worker's environment.
+        trust_env: Take the proxy from the worker's environment.
+        proxy: The URL of the http proxy that leads to the API. It travels to the workers with its password.
+        ssl: The path of a bundle of authorities (PEM) on the worker, to trust in place of the system's.
+        default_headers: Further headers of each request.
+        app_info: The name and the version of your program, for the User-Agent.
+        allow_http: Allow plain http to another machine, for a sandbox.
     """
 
     api_key: Secret[str] | Callable[[], str] | None = attrs.field(default=None, repr=False, converter=_hidden)
@@ -79,6 +96,11 @@ class PartitionSettings:
     retry: RetryPolicy = attrs.Factory(RetryPolicy)
     paths: Mapping[str, str] | None = None
     trust_env: bool = False
+    proxy: Secret[str] | None = attrs.field(default=None, repr=False, converter=_hidden_proxy)
+    ssl: str | os.PathLike[str] | None = attrs.field(default=None, converter=_path)
+    default_headers: Mapping[str, str] | None = None
+    app_info: tuple[str, str | None] | None = None
+    allow_http: bool = False
 
     @classmethod
     def of(cls, settings: PartitionSettings | Mapping[str, Any]) -> PartitionSettings:
@@ -104,8 +126,13 @@ class PartitionSettings:
     def __reduce__(self) -> tuple[Any, ...]:
         # A secret does not pickle, and a worker needs its text.
         options = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-        key = options.pop("api_key")
-        return _restored, (type(self), options, key.reveal() if isinstance(key, Secret) else key)
+        key, proxy = options.pop("api_key"), options.pop("proxy")
+        return _restored, (
+            type(self),
+            options,
+            key.reveal() if isinstance(key, Secret) else key,
+            proxy.reveal() if isinstance(proxy, Secret) else None,
+        )
 
     def client(self) -> AsyncPlexyPay:
         """Return a client with these settings.
@@ -131,9 +158,12 @@ class PartitionSettings:
 
 
 def _restored(
-    cls: type[PartitionSettings], options: dict[str, Any], api_key: APIKey | None
+    cls: type[PartitionSettings],
+    options: dict[str, Any],
+    api_key: APIKey | None,
+    proxy: str | None = None,
 ) -> PartitionSettings:
-    return cls(**options, api_key=api_key)
+    return cls(**options, api_key=api_key, proxy=proxy)
 
 
 class PartitionRecord(TypedDict):

@@ -15,6 +15,8 @@ ENVIRONMENT = """\
 environment:
   PLEXYPAY_API_KEY   your API key{unless}
   PLEXYPAY_BASE_URL  the API's address, unless --base-url is given
+  HTTPS_PROXY        the proxy that leads to the API, unless --proxy is given; also https_proxy, all_proxy and
+                     ALL_PROXY, and NO_PROXY for hosts to which none leads, as curl takes them
 """
 
 SHORTEST_SECRET = 4

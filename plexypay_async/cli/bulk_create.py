@@ -7,6 +7,7 @@ import os
 
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts, digits, number_argument
+from .connection import Connection, add_connection, given_beside_sandbox
 from .exits import UnusableInputError
 from .open_files import allow_open_files
 from .sandbox import parse_faults
@@ -177,7 +178,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="with --sandbox: let it misbehave, such as code=1,rate=0.05; may be repeated",
     )
-    parser.add_argument("--base-url", metavar="URL", help="the API's address")
     parser.add_argument(
         "--concurrency",
         metavar="N",
@@ -197,6 +197,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=600.0,
         help="for one link, all its retries included (default: 600)",
     )
+    add_connection(parser)
     parser.set_defaults(run=run)
 
 
@@ -212,8 +213,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.fault and not arguments.sandbox:
         arguments.parser.error("--fault needs --sandbox")
-    if arguments.base_url is not None and arguments.sandbox:
-        arguments.parser.error("--base-url and --sandbox exclude each other")
+    if arguments.sandbox and (option := given_beside_sandbox(arguments)) is not None:
+        arguments.parser.error(f"{option} and --sandbox exclude each other")
+    connection = Connection.of(arguments)
     if arguments.overwrite and arguments.results in (None, "-"):
         arguments.parser.error("--overwrite needs --results FILE")
     if arguments.resume and arguments.journal is None:
@@ -246,7 +248,7 @@ def run(arguments: argparse.Namespace) -> int:
         confirmation = None
         if not (arguments.check or arguments.sandbox or arguments.yes):
             confirmation = Confirmation.at_terminal(
-                source, base_url=arguments.base_url, journal_path=arguments.journal
+                source, base_url=connection.base_url, journal_path=arguments.journal
             )
         if arguments.strict or (arguments.allow_repeats and arguments.journal is None):
             source.spool()
@@ -254,7 +256,7 @@ def run(arguments: argparse.Namespace) -> int:
             source=source,
             api_key=api_key,
             faults=faults,
-            base_url=arguments.base_url,
+            connection=connection,
             concurrency=arguments.concurrency,
             most_adaptive=most,
             max_rate=arguments.rate,

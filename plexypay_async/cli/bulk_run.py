@@ -17,6 +17,7 @@ from ..bulk.journal import Journal
 from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
 from .account import without_secret
+from .connection import Connection
 from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
@@ -85,7 +86,7 @@ class BulkRun:
         source: The opened input.
         api_key: The merchant's key; None runs against a sandbox of its own.
         faults: The sandbox's faults.
-        base_url: The API's address; None leaves it to the environment.
+        connection: How the API is reached.
         concurrency: Links under way at a time; None adapts it to what the server takes.
         most_adaptive: How many it may be at the most where it adapts.
         max_rate: Requests per second at the most, if there is such a bound.
@@ -101,7 +102,7 @@ class BulkRun:
     source: Source
     api_key: Secret[str] | None
     faults: Sequence[Fault]
-    base_url: str | None
+    connection: Connection
     concurrency: int | None
     most_adaptive: int
     max_rate: float | None
@@ -356,7 +357,7 @@ class BulkRun:
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:
         async with AsyncExitStack() as stack:
-            api_key, base_url = self.api_key, self.base_url
+            api_key, connection = self.api_key, self.connection
             max_connections = (
                 self.most_adaptive if self.concurrency is None else max(self.concurrency, MOST_ADAPTIVE)
             )
@@ -367,8 +368,8 @@ class BulkRun:
                 # Twice the connections, as it may not have noticed yet which ones the client has closed.
                 sandbox = Sandbox(database="", faults=self.faults, max_connections=2 * max_connections)
                 await stack.enter_async_context(sandbox)
-                api_key, base_url = Secret(sandbox.api_key), sandbox.base_url
-            client = self._client(api_key, base_url, max_connections)
+                api_key, connection = Secret(sandbox.api_key), Connection.of_sandbox(sandbox.base_url)
+            client = self._client(api_key, connection, max_connections)
             if isinstance(client, str):
                 raise UnusableInputError(client)
             await stack.enter_async_context(client)
@@ -408,12 +409,12 @@ class BulkRun:
         return self._results
 
     def _client(
-        self, api_key: Secret[str], base_url: str | None, max_connections: int
+        self, api_key: Secret[str], connection: Connection, max_connections: int
     ) -> AsyncPlexyPay | str:
         """Return the client, or why it cannot be made: the error itself has frames that hold the key."""
         try:
             return AsyncPlexyPay(
-                api_key, base_url=base_url, timeout=self.timeout, max_connections=max_connections
+                api_key, timeout=self.timeout, max_connections=max_connections, **connection.options()
             )
         except ConfigurationError as error:
             return str(error)
@@ -425,7 +426,7 @@ class BulkRun:
         if self.api_key is None and tally.created:
             tell("plexypay: these links were made in the sandbox of this run and have ended with it")
         elif self._is_sandbox:
-            by = " (PLEXYPAY_BASE_URL is its address)" if self.base_url is None else ""
+            by = " (PLEXYPAY_BASE_URL is its address)" if self.connection.base_url is None else ""
             tell(f"plexypay: this was a sandbox, not Plexy Pay: no money moves by these links{by}")
         if job.repeated and not self.allow_repeats:
             tell(

@@ -7,6 +7,7 @@ import os
 
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts
+from .connection import Connection, add_connection
 from .exits import UnusableInputError
 from .terminal import require_output
 
@@ -66,7 +67,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--journal", metavar="FILE", required=True, help="the journal that bulk-create was given"
     )
     add_amounts(parser)
-    parser.add_argument("--base-url", metavar="URL", help="the API's address")
     parser.add_argument("--json", action="store_true", help="write one JSON object per line")
     parser.add_argument(
         "--all", action="store_true", help="report the account's other links too, not only their number"
@@ -74,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-repeats", action="store_true", help="take rows that repeat an earlier one as meant"
     )
+    add_connection(parser)
     parser.set_defaults(run=run)
 
 
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from .reconcile_run import ReconcileRun
     from .source import Source
 
+    connection = Connection.of(arguments)
     require_output("what differs")
     if not os.path.exists(arguments.journal):
         raise UnusableInputError(f"there is no journal {arguments.journal}")
@@ -95,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             source=source,
             journal_path=arguments.journal,
             api_key=api_key,
-            base_url=arguments.base_url,
+            connection=connection,
             everything=arguments.all,
             as_json=arguments.json,
             allow_repeats=arguments.allow_repeats,

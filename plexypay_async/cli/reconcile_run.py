@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..settings import chosen_base_url
 from .account import without_secret
+from .connection import Connection
 from .exits import Exit, UnusableInputError, exit_code_of
 from .reconciliation import Finding, FindingKind, Reconciliation
 from .references import check_references
@@ -56,7 +57,7 @@ class ReconcileRun:
         source: The opened input.
         journal_path: The journal, which exists.
         api_key: The merchant's key.
-        base_url: The API's address; None leaves it to the environment.
+        connection: How the API is reached.
         everything: Whether the account's other links are reported too.
         as_json: Whether findings are written as JSON Lines.
         allow_repeats: Whether rows that repeat others are meant, and so no finding.
@@ -66,7 +67,7 @@ class ReconcileRun:
     source: Source
     journal_path: str
     api_key: Secret[str]
-    base_url: str | None
+    connection: Connection
     everything: bool
     as_json: bool
     allow_repeats: bool = False
@@ -108,8 +109,8 @@ class ReconcileRun:
         """Add the journal's rows and the account's links."""
         unusable: str | None = None
         try:
-            base_url = chosen_base_url(self.base_url)
-            async with AsyncPlexyPay(self.api_key, base_url=base_url) as client:
+            base_url = chosen_base_url(self.connection.base_url)
+            async with AsyncPlexyPay(self.api_key, **self.connection.options()) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)
                 if kept is not None:

@@ -410,7 +410,11 @@ async def test_the_error_of_what_was_never_found(mocked_http: MockedHTTP, pauses
     mocked_http.get(BY_LINK, status=404, payload={"code": 4, "message": "no link"}, repeat=True)
     error = await too_late(payment_link_id="pl_1", timeout=5)
 
-    assert str(error) == "transactions.wait: not paid or final within 5 s: it was not found"
+    assert (
+        str(error)
+        == "transactions.wait: not paid or final within 5 s: nobody has paid: there is no transaction yet of"
+        " the payment link 'pl_1'"
+    )
     assert error.order_reference is None
     assert type(error.__cause__) is NotFoundError
     assert error.__cause__.message == "no link"

@@ -19,7 +19,17 @@ from plexypay_async.webhooks import seen
 
 # What the groups are declared with, and what goes through all of them.
 INNER_ROOMS = {
-    *("constructors", "direct_details", "docstrings", "facades", "fields", "identities", "index", "openapi"),
+    *(
+        "calls",
+        "constructors",
+        "direct_details",
+        "docstrings",
+        "facades",
+        "fields",
+        "identities",
+        "index",
+        "openapi",
+    ),
     *("links", "operation", "replay", "wire_words"),
 }
 API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)

@@ -1,0 +1,420 @@
+"""Objects as JSON: plain dicts for whatever writes JSON, and objects made of such dicts again.
+
+A model's own names are those of its attributes (``order_reference``); on the wire the API has others
+(``orderReference``). Times are texts in UTC, enumerations their values, amounts that are no whole numbers
+texts, so that nothing is rounded on the way.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
+
+import attrs
+
+from ._privacy.hiding import shown
+from .errors import ConfigurationError, PlexyPayError
+
+__all__ = ["JSONForm", "JSONResult", "WireForm", "wire_name", "wire_names"]
+
+T = TypeVar("T")
+Decimals: TypeAlias = Literal["text", "number"]
+"""How a `Decimal` is written: as a text, which loses nothing, or as a number of JSON."""
+
+_OF_AN_ERROR = (
+    *("outcome", "operation", "order_reference", "idempotency_key", "code", "status", "request_id"),
+    *("link_id", "link_url"),
+)
+_NOT_WRITTEN = ("raw", "answered")
+
+
+def wire_name(field: attrs.Attribute[Any]) -> str:
+    """Return a field's name on the wire."""
+    given = field.metadata.get("wire")
+    if given is not None:
+        return str(given)
+    head, *rest = field.name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def wire_names(field: attrs.Attribute[Any]) -> tuple[str, ...]:
+    """Return every name under which an answer may have a field."""
+    return (wire_name(field), *field.metadata.get("aliases", ()))
+
+
+def _fields(kind: type[Any]) -> Sequence[attrs.Attribute[Any]]:
+    return [field for field in attrs.fields(kind) if field.name not in _NOT_WRITTEN]
+
+
+# ----------------------------------------------------------------------------------------------- writing
+
+
+def _written(value: Any, decimals: Decimals, *, wire: bool) -> Any:
+    """Return a value as plain JSON."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return _number(value) if decimals == "number" else format(value, "f")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    if isinstance(value, Mapping):
+        return {
+            str(key): _written(inner, decimals, wire=wire)
+            for key, inner in cast("Mapping[Any, Any]", value).items()  # type: ignore[redundant-cast]
+        }
+    if isinstance(value, (list, tuple)):
+        return [_written(inner, decimals, wire=wire) for inner in cast("Sequence[Any]", value)]
+    if isinstance(value, PlexyPayError):
+        known = {name: getattr(value, name, None) for name in _OF_AN_ERROR}
+        told = {name: _written(inner, decimals, wire=False) for name, inner in known.items()}
+        return {"type": type(value).__name__, "message": str(value), **told}
+    if attrs.has(type(value)):
+        return _object(value, decimals, wire=wire)
+    raise ConfigurationError(f"a {type(value).__name__} has no form in JSON")
+
+
+def _number(value: Decimal) -> int | float:
+    whole = int(value)
+    return whole if whole == value else float(value)
+
+
+def _object(value: Any, decimals: Decimals, *, wire: bool) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    for field in _fields(type(value)):
+        inner = getattr(value, field.name)
+        if not wire:
+            written[field.name] = _written(inner, decimals, wire=False)
+        elif inner is not None:
+            written[wire_name(field)] = _written(inner, decimals, wire=True)
+    return written
+
+
+# ----------------------------------------------------------------------------------------------- reading
+
+Reader: TypeAlias = Callable[[Any, str, bool], Any]
+"""Reads a value of plain JSON; told where it stands, and whether names are the wire's."""
+
+
+def _expected(what: str, value: Any, place: str) -> ConfigurationError:
+    return ConfigurationError(f"{place}: expected {what}, got {type(value).__name__} {shown(value, 60)}")
+
+
+def _text(value: Any, place: str, _: bool) -> str:
+    if type(value) is str:
+        return value
+    if isinstance(value, str):
+        return str(value)
+    raise _expected("a string", value, place)
+
+
+def _text_or_number(value: Any, place: str, wire: bool) -> str:
+    return str(value) if type(value) is int else _text(value, place, wire)
+
+
+def _boolean(value: Any, place: str, _: bool) -> bool:
+    if value is True or value is False:
+        return value
+    raise _expected("true or false", value, place)
+
+
+def _integer(value: Any, place: str, _: bool) -> int:
+    if type(value) is int:
+        return value
+    raise _expected("an integer", value, place)
+
+
+def _float(value: Any, place: str, _: bool) -> float:
+    if type(value) in (int, float):
+        return float(value)
+    raise _expected("a number", value, place)
+
+
+def _decimal(value: Any, place: str, _: bool) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if type(value) in (int, str, float):
+        try:
+            # The shortest text of a float is what was written.
+            found = Decimal(repr(value) if type(value) is float else value)
+        except InvalidOperation:
+            found = Decimal("NaN")
+        if found.is_finite():
+            return found
+    raise _expected("a number, or a text that is one", value, place)
+
+
+def _time(value: Any, place: str, _: bool) -> datetime:
+    found = value
+    if type(value) is str:
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            raise _expected("a time of ISO 8601", value, place) from None
+    if not isinstance(found, datetime):
+        raise _expected("a time of ISO 8601", value, place)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _mapping(value: Any, place: str, _: bool) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value)
+    raise _expected("an object", value, place)
+
+
+def _anything(value: Any, _: str, __: bool) -> Any:
+    return value
+
+
+_OF_TYPES: dict[Any, Reader] = {
+    str: _text,
+    bool: _boolean,
+    int: _integer,
+    float: _float,
+    Decimal: _decimal,
+    Any: _anything,
+    object: _anything,
+}
+
+
+@functools.cache
+def _reader_of(kind: Any) -> Reader:
+    """Return what reads the values of a type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind in _OF_TYPES:
+        return _OF_TYPES[kind]
+    if origin in (Union, types.UnionType):
+        return _reader_of_union([each for each in arguments if each is not type(None)])
+    if origin in (tuple, list) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return _reader_of_sequence(_reader_of(arguments[0]), list if origin is list else tuple)
+    if origin in (dict, Mapping) or kind in (dict, Mapping):
+        return _mapping
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _reader_of_enum(kind)
+    if isinstance(kind, type) and issubclass(kind, datetime):
+        return _time
+    if isinstance(kind, type) and attrs.has(kind):
+        return functools.partial(_read_object, kind)
+    raise TypeError(f"no form in JSON for {kind}")
+
+
+def _reader_of_union(kinds: Sequence[Any]) -> Reader:
+    """Return what reads a value of one of several types, or null."""
+    # An open enumeration or any text: a text is as good as its member.
+    readers = [_text] if str in kinds else [_reader_of(kind) for kind in kinds]
+
+    def read(value: Any, place: str, wire: bool) -> Any:
+        if value is None:
+            return None
+        failure: ConfigurationError | None = None
+        for reader in readers:
+            try:
+                return reader(value, place, wire)
+            except ConfigurationError as error:
+                failure = failure or error
+        raise failure or _expected("something else", value, place)
+
+    return read
+
+
+def _reader_of_sequence(inner: Reader, make: Callable[[Sequence[Any]], Any]) -> Reader:
+    def read(value: Any, place: str, wire: bool) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise _expected("an array", value, place)
+        values = cast("Sequence[Any]", value)
+        return make([inner(one, f"{place}[{index}]", wire) for index, one in enumerate(values)])
+
+    return read
+
+
+def _reader_of_enum(kind: type[enum.Enum]) -> Reader:
+    def read(value: Any, place: str, _: bool) -> enum.Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise _expected(f"a value of {kind.__name__}", value, place) from None
+
+    return read
+
+
+@functools.cache
+def _readers_of(kind: Any) -> Mapping[str, Reader]:
+    """Return what reads each field of a class."""
+    resolved = attrs.resolve_types(kind)
+    readers: dict[str, Reader] = {}
+    for field in _fields(resolved):
+        annotated: Any = field.type
+        reader = _reader_of(annotated)
+        readers[field.name] = _or_number(reader) if field.metadata.get("as_text") else reader
+    return readers
+
+
+def _or_number(reader: Reader) -> Reader:
+    def read(value: Any, place: str, wire: bool) -> Any:
+        return reader(str(value) if type(value) is int else value, place, wire)
+
+    return read
+
+
+def _read_object(kind: type[T], value: Any, place: str, wire: bool) -> T:
+    """Make an object of plain JSON."""
+    if isinstance(value, kind):
+        return value
+    given = _mapping(value, place, wire)
+    model: Any = kind
+    readers = _readers_of(model)
+    arguments: dict[str, Any] = {}
+    known: set[str] = set()
+    for field in _fields(kind):
+        names = wire_names(field) if wire else (field.name,)
+        known.update(names)
+        name = next((each for each in names if given.get(each) is not None), None)
+        where = f"{place}.{name or names[0]}" if place else (name or names[0])
+        if name is not None:
+            arguments[field.alias or field.name] = readers[field.name](given[name], where, wire)
+        elif field.default is attrs.NOTHING:
+            raise ConfigurationError(f"{where}: is missing")
+    if issubclass(kind, WireForm):
+        if wire:
+            arguments["raw"] = given
+    elif unknown := sorted(set(map(str, given)) - known):
+        where = place or kind.__name__
+        raise ConfigurationError(
+            f"{where}: has no {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    return kind(**arguments)
+
+
+# ---------------------------------------------------------------------------------------- for the classes
+
+
+class JSONResult:
+    """What can be written as JSON."""
+
+    __slots__ = ()
+
+    def to_dict(self, *, decimals: Decimals = "text") -> dict[str, Any]:
+        """Return this as plain JSON: dicts, lists, texts, numbers, booleans and None.
+
+        Args:
+            decimals: How an amount of **major** units is written: ``"text"`` loses nothing; ``"number"`` is a
+                number of JSON, which most programs read as a float.
+        """
+        return _object(self, decimals, wire=False)
+
+
+class JSONForm(JSONResult):
+    """What can be written as JSON, and made of it again."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """Return the object that `to_dict` has written.
+
+        Raises:
+            ConfigurationError: A field is missing, unknown or of another type; the message names it.
+        """
+        return _read_object(cls, given, "", False)
+
+
+class WireForm(JSONResult):
+    """What can be written as JSON with the API's own names too.
+
+    FastAPI and whatever else is built on Pydantic take it as a type of their own, without Pydantic being
+    needed here.
+    """
+
+    __slots__ = ()
+
+    def to_dict(self, *, wire: bool = False, decimals: Decimals = "text") -> dict[str, Any]:
+        """Return this as plain JSON: dicts, lists, texts, numbers, booleans and None.
+
+        Times are texts of ISO 8601 in UTC, enumerations their values. What the library does not know of an
+        answer is in `raw`, and not here.
+
+        Args:
+            wire: Whether names are the API's own (``orderReference``) rather than those of the attributes
+                (``order_reference``); what is None is left out then.
+            decimals: How an amount of **major** units is written: ``"text"`` loses nothing; ``"number"`` is a
+                number of JSON, which most programs read as a float.
+        """
+        return _object(self, decimals, wire=wire)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any], *, wire: bool = False) -> Self:
+        """Return the object that `to_dict` has written; fields that are not known are passed over.
+
+        Args:
+            given: The plain JSON. With the API's own names, it is kept as `raw`.
+            wire: Whether names are the API's own.
+
+        Raises:
+            ConfigurationError: A field is missing or of another type; the message names it.
+        """
+        return _read_object(cls, given, "", wire)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Tell Pydantic how to validate and write this: an object as it is, a dict by `from_dict`."""
+        from pydantic_core import core_schema
+
+        def validate(value: Any) -> Any:
+            try:
+                return _read_object(cls, value, "", False)
+            except ConfigurationError as error:
+                raise ValueError(str(error)) from None
+
+        return core_schema.no_info_plain_validator_function(
+            validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict, when_used="always"),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Tell Pydantic what this looks like as JSON."""
+        return _schema_of(cls)
+
+
+def _schema_of(kind: Any) -> dict[str, Any]:
+    """Return the JSON schema of a type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, types.UnionType):
+        kinds = [each for each in arguments if each is not type(None)]
+        schemas = [{"type": "string"}] if str in kinds else [_schema_of(each) for each in kinds]
+        return {"anyOf": [*schemas, {"type": "null"}]} if len(kinds) < len(arguments) else schemas[0]
+    if origin in (tuple, list) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return {"type": "array", "items": _schema_of(arguments[0])}
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        known = [each.value for each in kind]
+        return {"type": "string", "examples": known, "description": "More values may come."}
+    if isinstance(kind, type) and issubclass(kind, datetime):
+        return {"type": "string", "format": "date-time"}
+    if isinstance(kind, type) and attrs.has(kind):
+        return _schema_of_object(kind)
+    simple = {str: "string", bool: "boolean", int: "integer", float: "number", Decimal: "string"}
+    if kind in simple:
+        return {"type": simple[kind]}
+    return {"type": "object"} if origin in (dict, Mapping) or kind in (dict, Mapping) else {}
+
+
+def _schema_of_object(kind: type[Any]) -> dict[str, Any]:
+    fields = _fields(attrs.resolve_types(kind))
+    described = (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " ")
+    return {
+        "type": "object",
+        "title": kind.__name__,
+        "description": described,
+        "properties": {field.name: _schema_of(field.type) for field in fields},
+        # What may be None is written even so.
+        "required": [field.name for field in fields],
+    }

@@ -1,0 +1,298 @@
+"""The way to the API: a proxy, whom to trust over TLS, and what a client says of itself.
+
+Nothing here is sent or opened. Every check is made when a client is built.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from ._privacy.hiding import shortened, shown
+from ._privacy.secret import Secret
+from .errors import ConfigurationError
+
+__all__ = [
+    "Proxy",
+    "TLSSource",
+    "checked_app",
+    "checked_default_headers",
+    "checked_headers",
+    "checked_proxy",
+    "context_of",
+    "merged_headers",
+    "proxy_of_environment",
+]
+
+TLSSource: TypeAlias = ssl.SSLContext | str | os.PathLike[str]
+"""An `ssl.SSLContext`, or the path of a file or folder of the certificate authorities to trust."""
+
+_FRAMING = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that tell where a message ends, how it is coded, or what becomes of the connection."""
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - HTTP's own word
+
+
+@attrs.frozen
+class Proxy:
+    """A proxy, whose credentials no repr shows."""
+
+    url: str
+    """Its address, without credentials."""
+    credentials: Secret[str] | None = attrs.field(default=None, repr=False)
+    """User name and password, with a colon between them."""
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
+    """Return a proxy that was given as a URL; None for none.
+
+    Args:
+        given: Such as ``http://user:password@proxy.example:3128``; special characters of the password are
+            percent-encoded.
+        name: What the message calls it. No message shows the URL, which may hold a password.
+
+    Raises:
+        ConfigurationError: It is no URL of an HTTP proxy.
+    """
+    if given is None or isinstance(given, Proxy):
+        return given
+    if isinstance(given, Secret):
+        given = cast("Secret[str]", given).reveal()
+    if not isinstance(given, str):
+        raise ConfigurationError(f"{name}: expected a URL, got {type(given).__name__}")
+    found = _read_proxy(given)
+    del given
+    if isinstance(found, str):
+        raise ConfigurationError(f"{name}: {found}")
+    return found
+
+
+def _read_proxy(text: str) -> Proxy | str:
+    """Return a proxy, or what is wrong with its URL; a traceback would show its password."""
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "expected a URL such as http://proxy.example:3128; a port is a number up to 65535"
+    if parts.scheme not in ("http", "https"):
+        kind = f"; {shortened(parts.scheme, 20)} is not supported" if parts.scheme and host else ""
+        return f"expected a URL such as http://proxy.example:3128{kind}"
+    if not host or not host.isascii():
+        return "it has no host, or one that is not in its ASCII form (xn--...)"
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        return "it must have no path: a character of the password such as / or # must be percent-encoded"
+    if re.search(r"[\s\x00-\x1f\x7f]", text.strip()) is not None:
+        return "it has a space or a control character"
+    shown_host = f"[{host}]" if ":" in host else host
+    url = f"{parts.scheme}://{shown_host}" + ("" if port is None else f":{port}")
+    if parts.username is None:
+        return Proxy(url)
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    if ":" in user or re.search(r"[\x00-\x1f\x7f]", user + password) is not None:
+        return "its user name has a colon, or its credentials a control character"
+    return Proxy(url, Secret(f"{user}:{password}"))
+
+
+def proxy_of_environment(host: str, port: int | None) -> Proxy | None:
+    """Return the proxy that the environment names for https to a host, chosen as curl does.
+
+    It is ``https_proxy``, else ``HTTPS_PROXY``, else ``all_proxy``, else ``ALL_PROXY``, unless ``no_proxy``
+    or ``NO_PROXY`` names the host. An address without a scheme is that of an http proxy.
+
+    Raises:
+        ConfigurationError: A variable holds no URL of an HTTP proxy; the message names it.
+    """
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if _is_excepted(host, port, excepted):
+        return None
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        given = os.environ.get(name, "").strip()
+        if given:
+            secret = Secret(given if "://" in given else f"http://{given}")
+            del given
+            return checked_proxy(secret, name)
+    return None
+
+
+def _is_excepted(host: str, port: int | None, excepted: str) -> bool:
+    """Tell whether a list such as ``.corp.example, 10.0.0.0/8`` names a host."""
+    address = _address(host)
+    for entry in re.split(r"[\s,]+", excepted.strip().lower()):
+        if entry == "*":
+            return True
+        name, _, of_port = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
+        if not name or (of_port and of_port != str(port or 443)):
+            continue
+        name = name.strip("[]").strip(".")
+        if address is not None:
+            try:
+                if address in ipaddress.ip_network(name, strict=False):
+                    return True
+            except ValueError:
+                continue
+        elif name and (host.lower() == name or host.lower().endswith(f".{name}")):
+            return True
+    return False
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def context_of(given: Any) -> ssl.SSLContext | None:
+    """Return the TLS context that was given, or one that trusts a bundle of authorities and nobody else.
+
+    Args:
+        given: An `ssl.SSLContext`, which may have a client's certificate; or the path of a file of
+            certificates (PEM), or of a folder of them as OpenSSL hashes it. None for the system's.
+
+    Raises:
+        ConfigurationError: It is neither, verifies nothing, or holds no certificate.
+    """
+    if given is None:
+        return None
+    if isinstance(given, bool):
+        raise ConfigurationError(
+            "ssl: TLS cannot be switched off; to trust a company's own authority, give the path of its"
+            " certificate, or an ssl.SSLContext"
+        )
+    if isinstance(given, ssl.SSLContext):
+        if given.verify_mode is not ssl.CERT_REQUIRED:
+            raise ConfigurationError(
+                "ssl: the context does not verify the server's certificate, so that anybody could read the"
+                " API key; use ssl.create_default_context(cafile=...)"
+            )
+        if given.protocol is ssl.PROTOCOL_TLS_SERVER:
+            raise ConfigurationError("ssl: the context is a server's; use ssl.create_default_context()")
+        return given
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"ssl: expected an ssl.SSLContext or the path of a CA bundle, got {type(given).__name__}"
+        )
+    path = os.fspath(cast("str | os.PathLike[str]", given))
+    if not path:
+        raise ConfigurationError("ssl: the path of the CA bundle is empty")
+    try:
+        if os.path.isdir(path):
+            context = ssl.create_default_context(capath=path)
+            if not any(re.fullmatch(r"[0-9a-f]{8}\.\d+", name) for name in os.listdir(path)):
+                raise ConfigurationError(
+                    f"ssl: {shown(path)} holds no certificate under the name that OpenSSL looks for"
+                    " (openssl rehash makes them)"
+                )
+        else:
+            context = ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"ssl: {shown(path)} holds no certificates in PEM form ({error.reason or error})"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"ssl: cannot read {shown(path)}: {error.strerror or error}") from None
+    return context
+
+
+def checked_app(given: Any) -> tuple[str, str | None] | None:
+    """Return what a program says of itself in the User-Agent: its name, and its version or None.
+
+    Raises:
+        ConfigurationError: It is no such pair, or has a character that no header's token has.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, (tuple, list)) or len(cast("Any", given)) != 2:
+        raise ConfigurationError('app_info: expected a name and a version, such as ("shop", "1.2")')
+    name, version = cast("tuple[Any, Any]", given)
+    for part in (name,) if version is None else (name, version):
+        if not isinstance(part, str) or re.fullmatch(_TOKEN, part) is None or len(part) > 100:
+            raise ConfigurationError(
+                f"app_info: {shown(part)} is no name or version: up to 100 letters of ASCII, digits and .-_+"
+            )
+    return name, version
+
+
+def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str] | None:
+    """Refuse headers that are none, that would replace the key, or that say how a message is sent.
+
+    Raises:
+        ConfigurationError: A name or a value is unusable.
+    """
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"{argument}: expected a mapping, got {type(headers).__name__}")
+    checked: dict[str, str] = {}
+    names: set[str] = set()
+    for name, value in headers.items():  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError(f"{argument}: names and values must be strings")
+        folded = name.lower()
+        if folded == "authorization":
+            raise ConfigurationError(
+                f"{argument}: Authorization is the client's own; use with_options(api_key=...)"
+            )
+        if re.fullmatch(_TOKEN, name) is None:
+            raise ConfigurationError(f"{argument}: {name!r:.60} is no header name")
+        if folded in _FRAMING or folded.startswith("proxy-"):
+            raise ConfigurationError(
+                f"{argument}: {shortened(name, 60)} says how a message is sent, which is the client's own"
+            )
+        if folded in names:
+            raise ConfigurationError(f"{argument}: {shortened(name, 60)} is given twice")
+        if re.fullmatch(r"[\t -~]*", value) is None:
+            raise ConfigurationError(
+                f"{argument}[{name!r:.60}]: has a line break, another control character"
+                " or a letter outside ASCII"
+            )
+        names.add(folded)
+        checked[name] = value
+    return checked
+
+
+def checked_default_headers(headers: Any) -> Mapping[str, str] | None:
+    """Refuse headers that are none, or that are the client's own; see `checked_headers`."""
+    checked = checked_headers(headers, "default_headers")
+    for name in checked or ():
+        if name.lower() in ("user-agent", "accept", "accept-encoding", "content-type"):
+            raise ConfigurationError(
+                f"default_headers: {shortened(name, 60)} is the client's own"
+                + ("; app_info names your program" if name.lower() == "user-agent" else "")
+            )
+    return checked
+
+
+def merged_headers(
+    default: Mapping[str, str] | None, own: Mapping[str, str] | None
+) -> Mapping[str, str] | None:
+    """Return the client's headers and those of one request, which go before them."""
+    if not default or not own:
+        return own or default
+    names = {name.lower() for name in own}
+    return {**{name: value for name, value in default.items() if name.lower() not in names}, **own}

@@ -1,0 +1,74 @@
+"""When and how often calls are repeated, as a client or one of its calls is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import attrs
+
+from ._privacy.hiding import shown
+from .api.fields import check_seconds
+from .errors import ConfigurationError
+
+__all__ = ["RetryPolicy"]
+
+
+def _codes(codes: Iterable[int]) -> frozenset[int]:
+    try:
+        return frozenset(codes)
+    except TypeError:
+        raise ConfigurationError(f"codes: expected error codes, got {shown(codes)}") from None
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """When a call is repeated, and how long it pauses before.
+
+    The pauses double from `base` seconds up to `cap`, each with full jitter: eight attempts pause 26 s on
+    average and 52 s at most. Whether a failure may be repeated at all is the operation's replay class.
+
+    Where everything that a client sends has failed for two seconds, five times on end and as often as it has
+    requests under way (or fifty times, however soon), its single calls stop asking: two a second go out as
+    probes, and the first answer that shows that the server works, a 404 too, lets the others go on. Bulk jobs
+    always wait so, by what their own requests have met.
+
+    Args:
+        max_attempts: How often the operation itself is sent; 1 never repeats it. Look-ups after a lost answer
+            are not counted, nor are attempts that fail in an outage, which the call's `timeout` bounds.
+        base: The first pause's upper bound, in seconds.
+        cap: The upper bound of every pause, in seconds.
+        codes: The API's error codes that are retried where the replay class allows.
+        money_codes: The same for operations that move money, where code 2 may mean that it has moved.
+        outage: What single calls do in an outage. ``"wait"``: they wait within their `timeout`, as for any
+            other pause; who wants an answer sooner gives less of it. So an outage of half a minute loses no
+            call, and it is the default since a payment that is late is worth more than one that failed.
+            ``"fail"``: a call that would be repeated raises its last error at once, and a new one
+            `OutageError`, save two a second. A call with a lost answer waits even so, until a look-up has
+            told what became of it.
+
+    Raises:
+        ConfigurationError: A value is out of range.
+
+    Evidence: the vendor's page "API Errors" asks to retry code 1 and calls code 2 unexpected.
+    """
+
+    max_attempts: int = 8
+    base: float = 0.5
+    cap: float = 20.0
+    codes: frozenset[int] = attrs.field(default=frozenset({1, 2}), converter=_codes)
+    money_codes: frozenset[int] = attrs.field(default=frozenset({1}), converter=_codes)
+    outage: Literal["wait", "fail"] = "wait"
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.max_attempts) is not int or self.max_attempts < 1:
+            raise ConfigurationError(
+                f"max_attempts: expected an int of at least 1, got {shown(self.max_attempts)}"
+            )
+        check_seconds("base", self.base, zero=True)
+        check_seconds("cap", self.cap, zero=True)
+        for name in ("codes", "money_codes"):
+            if not all(type(code) is int for code in getattr(self, name)):
+                raise ConfigurationError(f"{name}: expected error codes, which are ints")
+        if self.outage not in ("wait", "fail"):
+            raise ConfigurationError(f'outage: expected "wait" or "fail", got {shown(self.outage)}')

@@ -1,0 +1,229 @@
+"""Through a company's proxy: every request arrives by it, and nothing shows its password."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiohttp
+import pytest
+
+from plexypay_async import (
+    AsyncPlexyPay,
+    ConfigurationError,
+    ConnectError,
+    Outcome,
+    PlexyPayError,
+    RetryPolicy,
+)
+from plexypay_async.sandbox import Sandbox
+from plexypay_sync import PlexyPay
+from tests.frames import exposures
+
+from .ways import BASE_URL, HOST, PASSWORD, USER, Authority, Front, Proxy, proxy_to
+
+pytestmark = pytest.mark.asyncio
+
+ONCE = RetryPolicy(max_attempts=1)
+Create: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+async def _async(key: str, **options: Any) -> Any:
+    async with AsyncPlexyPay(key, **{"base_url": BASE_URL, "retry": ONCE, **options}) as plexy:
+        return await plexy.payment_links.create(amount=100, currency="KZT", order_reference="ORD-1")
+
+
+async def _sync(key: str, **options: Any) -> Any:
+    def create() -> Any:
+        with PlexyPay(key, **{"base_url": BASE_URL, "retry": ONCE, **options}) as plexy:
+            return plexy.payment_links.create(amount=100, currency="KZT", order_reference="ORD-1")
+
+    return await asyncio.to_thread(create)
+
+
+facades = pytest.mark.parametrize("create", [_async, _sync], ids=["async", "sync"])
+
+
+@facades
+async def test_a_proxy_that_is_given_leads_to_the_api(
+    create: Create, front: Front, proxy: Proxy, authority: Authority, sandbox: Sandbox
+) -> None:
+    link = await create(sandbox.api_key, proxy=proxy.url, ssl=authority.file)
+
+    assert link.order_reference == "ORD-1"
+    assert proxy.tunnels == [f"{HOST}:443"]
+    assert front.connections == 1
+
+
+@facades
+async def test_a_proxy_is_told_who_asks(
+    create: Create, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with proxy_to(front.port, asks=True) as proxy:
+        await create(sandbox.api_key, proxy=proxy.url_with_credentials, ssl=authority.file)
+
+    assert proxy.authorizations == [f"{USER}:{PASSWORD}"]
+    assert len(proxy.tunnels) == 1
+    # It is for the proxy alone.
+    assert not any("proxy-auth" in head.lower() for head in front.heads)
+
+
+@facades
+@pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+async def test_the_environments_proxy_is_taken_where_it_is_trusted(
+    create: Create,
+    name: str,
+    proxy: Proxy,
+    authority: Authority,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(name, proxy.url.removeprefix("http://"))
+    await create(sandbox.api_key, trust_env=True, ssl=authority.file)
+    assert len(proxy.tunnels) == 1
+
+    with pytest.raises(ConnectError):
+        await create(sandbox.api_key, ssl=authority.file)
+    assert len(proxy.tunnels) == 1
+
+
+async def test_the_proxy_that_is_given_goes_before_the_environments(
+    proxy: Proxy, authority: Authority, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    await _async(sandbox.api_key, trust_env=True, proxy=proxy.url, ssl=authority.file)
+    assert len(proxy.tunnels) == 1
+
+
+async def test_no_proxy_leads_past_it(
+    front: Front, proxy: Proxy, authority: Authority, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example, 127.0.0.0/8")
+    base_url = f"https://127.0.0.1:{front.port}"
+    await _async(sandbox.api_key, trust_env=True, base_url=base_url, ssl=authority.file)
+    assert proxy.tunnels == []
+    assert front.connections == 1
+
+
+@facades
+@pytest.mark.parametrize("status", [407, 502, 503])
+async def test_what_the_proxy_refuses_was_not_sent(
+    create: Create, status: int, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with proxy_to(front.port, refuses_with=status) as proxy:
+        with pytest.raises(ConnectError) as caught:
+            await create(sandbox.api_key, proxy=proxy.url_with_credentials, ssl=authority.file)
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert f"the proxy {proxy.url.removeprefix('http://')} answers HTTP {status}" in str(caught.value)
+    assert front.connections == 0
+    _shows_no_password(caught.value)
+
+
+async def test_a_proxy_that_wants_another_password_is_asked_once(
+    front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with proxy_to(front.port, asks=True) as proxy:
+        with pytest.raises(ConnectError, match="a user name and a password"):
+            await _async(sandbox.api_key, proxy=proxy.url, ssl=authority.file, retry=RetryPolicy(base=0.01))
+    assert proxy.refused == 1
+
+
+async def test_a_proxy_that_is_away_has_sent_nothing(authority: Authority, sandbox: Sandbox) -> None:
+    with pytest.raises(ConnectError, match=r"cannot connect to the proxy 127.0.0.1:1:") as caught:
+        await _async(sandbox.api_key, proxy=f"http://{USER}:{PASSWORD[:4]}@127.0.0.1:1", ssl=authority.file)
+    assert not exposures(caught.value, [PASSWORD[:4]])
+
+
+@facades
+async def test_a_netrc_is_never_read(
+    create: Create,
+    front: Front,
+    proxy: Proxy,
+    authority: Authority,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text(f"machine {HOST} login someone password else\ndefault login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("https_proxy", proxy.url)
+
+    await create(sandbox.api_key, trust_env=True, ssl=authority.file)
+
+    assert f"Authorization: {sandbox.api_key}" in front.heads[0]
+    assert proxy.authorizations == []
+
+
+@pytest.mark.parametrize("how", ["environment", "own"])
+async def test_a_given_sessions_proxy_is_taken_over_with_its_credentials(
+    how: str,
+    front: Front,
+    authority: Authority,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    import ssl
+
+    (tmp_path / ".netrc").write_text("default login someone password else\n")
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+    async with proxy_to(front.port, asks=True) as proxy:
+        options: dict[str, Any] = {"trust_env": True}
+        if how == "own":
+            options = {"proxy": proxy.url_with_credentials}
+        monkeypatch.setenv("https_proxy", proxy.url_with_credentials)
+        async with aiohttp.ClientSession(connector=connector, **options) as session:
+            await _async(sandbox.api_key, session=session)
+    assert len(proxy.tunnels) == 1
+    assert "plexypay/" in front.heads[0]
+    assert "Accept: application/json" in front.heads[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("socks5://proxy.example:1080", "socks5 is not supported"),
+        ("proxy.example:3128", "expected a URL such as http://proxy.example:3128"),
+        (f"http://{USER}:{PASSWORD}@proxy.example", "percent-encoded"),
+        (f"http://{USER}:{PASSWORD[:4]}@proxy.example:99999", "up to 65535"),
+        (f"http://{USER}:{PASSWORD[:4]}@", "no host"),
+        (f"http://{USER}:{PASSWORD[:4]} @proxy.example", "a space"),
+        (8080, "expected a URL, got int"),
+    ],
+)
+async def test_what_is_no_proxy_is_told_without_its_password(given: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^proxy: .*{told}") as caught:
+        AsyncPlexyPay("key", proxy=given)
+    assert not exposures(caught.value, [PASSWORD[:4]])
+    assert PASSWORD[:4] not in str(caught.value)
+
+
+async def test_an_unusable_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"socks5://{USER}:{PASSWORD[:4]}@proxy.example")
+    with pytest.raises(ConfigurationError, match=r"^ALL_PROXY: .*socks5 is not supported") as caught:
+        AsyncPlexyPay("key", trust_env=True)
+    assert PASSWORD[:4] not in str(caught.value)
+
+
+async def test_plain_http_goes_through_no_proxy() -> None:
+    with pytest.raises(ConfigurationError, match=r"^proxy: plain http"):
+        AsyncPlexyPay("key", base_url="http://127.0.0.1:1", proxy="http://proxy.example")
+
+
+@pytest.mark.parametrize("name", ["proxy", "ssl"])
+async def test_a_given_session_has_its_own_way(name: str, authority: Authority) -> None:
+    given: dict[str, Any] = {name: "http://proxy.example" if name == "proxy" else authority.file}
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ConfigurationError, match=f"^{name}: the connections are those of"):
+            AsyncPlexyPay("key", session=session, **given)
+
+
+def _shows_no_password(error: PlexyPayError) -> None:
+    assert not exposures(error, [PASSWORD, "p%40ss"])
+    assert PASSWORD not in f"{error!r} {error} {error.__cause__!r}"

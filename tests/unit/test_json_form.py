@@ -1,0 +1,194 @@
+"""Objects as plain JSON and back: every model, by names of its own and the API's, and what frameworks do."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import plexypay_async
+from plexypay_async import (
+    BulkResult,
+    ConfigurationError,
+    CreatePaymentLink,
+    Money,
+    PaymentLink,
+    Recurring,
+    Transaction,
+)
+from plexypay_async._privacy.secret import Secret
+from plexypay_async.api.fields import Model, OpenEnum, Request
+from plexypay_async.json_form import JSONForm, _written
+
+
+def _subclasses(kind: type[Any]) -> set[type[Any]]:
+    found = set(kind.__subclasses__())
+    return found.union(*(_subclasses(each) for each in found)) if found else found
+
+
+for _name in dir(plexypay_async):
+    getattr(plexypay_async, _name)
+MODELS = sorted(
+    (each for each in _subclasses(Model) if each.__module__.startswith("plexypay_async")),
+    key=lambda each: each.__qualname__,
+)
+
+
+def _values(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        kinds = [each for each in arguments if each is not type(None)]
+        inner = _values(str) if str in kinds else st.one_of([_values(each) for each in kinds])
+        return st.none() | inner if len(kinds) < len(arguments) else inner
+    if origin is tuple:
+        return st.lists(_values(arguments[0]), max_size=2).map(tuple)
+    if origin in (dict, Mapping) or kind in (dict, Mapping):
+        return st.dictionaries(st.text(max_size=4), st.text(max_size=4) | st.integers(-9, 9), max_size=2)
+    if isinstance(kind, type) and issubclass(kind, OpenEnum):
+        return st.sampled_from([*kind, kind("not known yet")])
+    if isinstance(kind, type) and issubclass(kind, datetime):
+        return st.datetimes(timezones=st.just(UTC))
+    if isinstance(kind, type) and attrs.has(kind):
+        return _made(kind)
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        str: st.text(max_size=8),
+        bool: st.booleans(),
+        int: st.integers(0, 2**53),
+        Decimal: st.decimals(
+            allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9
+        ),
+        Any: st.none() | st.text(max_size=3) | st.integers(0, 9),
+    }
+    return simple[kind]
+
+
+def _made(kind: type[Any]) -> st.SearchStrategy[Any]:
+    fields = [field for field in attrs.fields(attrs.resolve_types(kind)) if field.name != "raw"]
+    return st.builds(kind, **{field.name: _values(field.type) for field in fields})
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("wire", [False, True], ids=["own names", "the API's"])
+def test_every_model_comes_back_as_it_was(kind: type[Model], wire: bool) -> None:
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(_made(kind))
+    def check(model: Model) -> None:
+        written = model.to_dict(wire=wire)
+        for text in (json.dumps(written), orjson.dumps(written)):
+            assert type(model).from_dict(json.loads(text), wire=wire) == model
+
+    check()
+
+
+def test_there_are_models_to_look_at() -> None:
+    assert len(MODELS) > 25
+    assert {PaymentLink, Transaction} <= set(MODELS)
+
+
+LINK = PaymentLink(
+    id="pl_1",
+    url="https://pay.example/pl_1",
+    status="active",  # type: ignore[arg-type]
+    amount=2_200_000,
+    currency="KZT",
+    order_reference="ORD-1",
+    expires_at=datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=5))),
+)
+
+
+def test_names_are_the_models_own_unless_the_apis_are_asked_for() -> None:
+    own = LINK.to_dict()
+    assert (own["order_reference"], own["expires_at"]) == ("ORD-1", "2030-01-01T22:04:05Z")
+    assert own["description"] is None
+    wire = LINK.to_dict(wire=True)
+    assert (wire["orderReference"], wire["amount"]) == ("ORD-1", 2_200_000)
+    assert "description" not in wire
+    assert "raw" not in own
+    again = PaymentLink.from_dict(wire, wire=True)
+    assert again == LINK
+    assert again.raw == wire
+
+
+def test_amounts_of_major_units_are_texts_or_numbers_by_choice() -> None:
+    transaction = Transaction.from_dict(
+        {"id": "t", "amount": "22000.50", "currency": "KZT", "status": "charged"}
+    )
+    assert transaction.amount == Decimal("22000.50")
+    assert transaction.to_dict()["amount"] == "22000.50"
+    assert transaction.to_dict(decimals="number")["amount"] == 22000.5
+    assert (
+        Transaction.from_dict({"id": "t", "amount": 22000, "currency": "KZT", "status": "charged"}).to_dict(
+            decimals="number"
+        )["amount"]
+        == 22000
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        ({"id": "pl_1"}, r"^\w+: is missing"),
+        ({**LINK.to_dict(), "amount": "much"}, r"^amount: expected an integer, got str"),
+        ({**LINK.to_dict(), "expires_at": "tomorrow"}, r"^expires_at: expected a time of ISO 8601"),
+        ([], "expected an object, got list"),
+    ],
+)
+def test_what_does_not_fit_is_named(given_: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        PaymentLink.from_dict(given_)
+
+
+def test_a_request_travels_as_json() -> None:
+    request = CreatePaymentLink(
+        amount=100,
+        currency="KZT",
+        order_reference="ORD-1",
+        expires_at=datetime(2030, 1, 1, tzinfo=UTC),
+        recurring=Recurring(frequency=2),
+        metadata={"till": 7},
+        extra={"newField": [1]},
+    )
+    again = CreatePaymentLink.from_dict(json.loads(json.dumps(request.to_dict())))
+    assert again == request
+    with pytest.raises(ConfigurationError, match="has no amout; known are amount, "):
+        CreatePaymentLink.from_dict({"amount": 1, "currency": "KZT", "amout": 1})
+    with pytest.raises(ConfigurationError, match="amount: must be positive"):
+        CreatePaymentLink.from_dict({"amount": -1, "currency": "KZT"})
+
+
+def test_requests_have_it_all() -> None:
+    requests = [each for each in _subclasses(Request) if each.__module__.startswith("plexypay_async")]
+    assert len(requests) > 30
+    assert all(issubclass(each, JSONForm) for each in requests)
+
+
+def test_a_bulk_result_says_what_became_of_its_row() -> None:
+    request = CreatePaymentLink(amount=100, currency="KZT")
+    made = BulkResult(index=0, request=request, link=LINK).to_dict()
+    assert (made["link"]["id"], made["error"], made["request"]["amount"]) == ("pl_1", None, 100)
+    error = ConfigurationError("no such thing")
+    failed = json.loads(json.dumps(BulkResult(index=1, request=request, error=error).to_dict()))
+    assert failed["error"]["type"] == "ConfigurationError"
+    assert (failed["error"]["message"], failed["error"]["outcome"]) == ("no such thing", "not_sent")
+
+
+def test_money_travels_too() -> None:
+    money = Money(2_200_000, "KZT")
+    assert Money.from_dict(json.loads(json.dumps(money.to_dict()))) == money
+
+
+def test_a_secret_is_not_written() -> None:
+    with pytest.raises(ConfigurationError, match="a Secret has no form in JSON") as caught:
+        _written({"key": Secret("secret-text")}, "text", wire=False)
+    assert "secret-text" not in str(caught.value)

@@ -78,9 +78,10 @@ def _written(value: Any, decimals: Decimals, *, wire: bool) -> Any:
         known = {name: getattr(value, name, None) for name in _OF_AN_ERROR}
         told = {name: _written(inner, decimals, wire=False) for name, inner in known.items()}
         return {"type": type(value).__name__, "message": str(value), **told}
-    if attrs.has(type(value)):
+    kind: type[Any] = value.__class__
+    if attrs.has(kind):
         return _object(value, decimals, wire=wire)
-    raise ConfigurationError(f"a {type(value).__name__} has no form in JSON")
+    raise ConfigurationError(f"a {kind.__name__} has no form in JSON")
 
 
 def _number(value: Decimal) -> int | float:
@@ -90,7 +91,8 @@ def _number(value: Decimal) -> int | float:
 
 def _object(value: Any, decimals: Decimals, *, wire: bool) -> dict[str, Any]:
     written: dict[str, Any] = {}
-    for field in _fields(type(value)):
+    kind: type[Any] = value.__class__
+    for field in _fields(kind):
         inner = getattr(value, field.name)
         if not wire:
             written[field.name] = _written(inner, decimals, wire=False)
@@ -115,10 +117,6 @@ def _text(value: Any, place: str, _: bool) -> str:
     if isinstance(value, str):
         return str(value)
     raise _expected("a string", value, place)
-
-
-def _text_or_number(value: Any, place: str, wire: bool) -> str:
-    return str(value) if type(value) is int else _text(value, place, wire)
 
 
 def _boolean(value: Any, place: str, _: bool) -> bool:

@@ -12,14 +12,14 @@ from xml.sax.saxutils import escape
 
 from . import machine
 from .cases import Result
-from .suite import bulk, create, listing, sync, tls
+from .suite import bulk, create, faults, listing, sync, tls
 
 WIDTH, MARGIN, GAP = 830, 20, 30
 PANEL = (WIDTH - 2 * MARGIN - GAP) // 2
 LABEL, VALUE = 150, 64
 """The widths of a bar's name, and of its value."""
 ROW, BAR, HEADING, LINE = 24, 15, 46, 17
-DRAWN = ("create", "sync", "listing", "bulk", "tls")
+DRAWN = ("create", "sync", "listing", "bulk", "faults", "tls")
 """The benchmarks that it shows."""
 OTHERS = (
     *(
@@ -104,6 +104,31 @@ def by_concurrency(results: Sequence[Result], benchmark: str = "create") -> list
         if len(found) == len(names):
             bars.append(Bar(f"{concurrency} at once", found[0].value / found[1].value, is_ours=True))
     return bars
+
+
+def by_faults(results: Sequence[Result], rates: Sequence[float], places: int = 0) -> list[Bar]:
+    """Return the adaptive rate of `create_many` as a share of the best fixed one's, by the share of faults."""
+    fixed = {faults.fixed_name(each): str(each) for each in faults.FIXED}
+    bars: list[Bar] = []
+    for rate in rates:
+        case = faults.case_name(rate, places)
+        ours = of_case(results, "faults", case, {faults.ADAPTIVE: f"{rate:.0%} of requests fail"})
+        if ours and (others := of_case(results, "faults", case, fixed)):
+            share = ours[0].value / max(other.value for other in others)
+            bars.append(Bar(ours[0].label, share, is_ours=True))
+    return bars
+
+
+def of_faults(results: Sequence[Result]) -> list[Panel]:
+    """Return the panels of what faults by chance cost a bulk job."""
+    found: list[Panel] = []
+    for rates, places in ((faults.RATES, 0), (faults.RATES_OF_PLACES, faults.PLACES)):
+        title = f"Bulk, {faults.LATENCY * 1000:.0f} ms, 100 connections"
+        if places:
+            title = f"Bulk, a server of {places} places, {faults.LATENCY_OF_PLACES * 1000:.0f} ms"
+        bars = by_faults(results, rates, places)
+        found.append(Panel(title, "× best fixed", bars, decimals=2, mark=1.0))
+    return found
 
 
 def over_tls(
@@ -199,6 +224,7 @@ def panels(results: Sequence[Result]) -> list[Panel]:
         Panel(
             f"{bulk.TITLE}, {measured_bulk}", "links/s", of_case(results, "bulk", measured_bulk, bulk_names)
         ),
+        *of_faults(results),
         *over_tls(results, async_names, sync_names),
     ]
     return [panel for panel in found if panel.bars]

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import picture, report
 from benchmarks.bars import TOO_SMALL, Bar, Found, Ref, Verdict, held_at_500, verdicts
 from benchmarks.cases import QUICK, SMOKE, Result
-from benchmarks.suite import tls
+from benchmarks.suite import faults, tls
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -102,6 +102,20 @@ def test_a_figure_that_a_case_does_not_have_is_left_blank() -> None:
         "1.00",
         "8.0",
     ]
+
+
+def test_the_picture_shows_what_faults_cost() -> None:
+    case, of_places = faults.case_name(0.05), faults.case_name(0.2, faults.PLACES)
+    results = [
+        Result("faults", case, "fixed 100", [{"rate": 1000.0}]),
+        Result("faults", case, "adaptive", [{"rate": 1500.0}]),
+        Result("faults", of_places, "fixed 50", [{"rate": 100.0}]),
+        Result("faults", of_places, "fixed 100", [{"rate": 200.0}]),
+        Result("faults", of_places, "adaptive", [{"rate": 180.0}]),
+    ]
+    drawn = picture.drawn(results, report.document_of(results, QUICK, 1.0))
+    assert "5% of requests fail: 1.50 × best fixed" in drawn
+    assert "20% of requests fail: 0.90 × best fixed" in drawn
 
 
 def test_the_picture_shows_a_job_over_tls_cold_and_warm() -> None:

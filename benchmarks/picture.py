@@ -107,7 +107,7 @@ def by_concurrency(results: Sequence[Result], benchmark: str = "create") -> list
 
 
 def by_faults(results: Sequence[Result], rates: Sequence[float], places: int = 0) -> list[Bar]:
-    """Return the adaptive rate of `create_many` as a share of the best fixed one's, by the share of faults."""
+    """Return the adaptive rate as a share of the best fixed one, by the share of faults."""
     fixed = {faults.fixed_name(each): str(each) for each in faults.FIXED}
     bars: list[Bar] = []
     for rate in rates:

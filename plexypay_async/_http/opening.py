@@ -7,14 +7,14 @@ others, and until the last one nearly no request is on its way.
 One that rests is not chosen while there is another, or room for one: see `_http.guard`.
 """
 
-# What it uses of aiohttp is private, and so looked at before: see `PacedConnector.__init__`.
+# What it uses of aiohttp is private, and without it connections are chosen as aiohttp does.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -38,6 +38,9 @@ PACE = 0.001
 much else is to be done, a hundred begin within a tenth of a second, or as long as their handshakes last."""
 
 
+_NO_CONNECTIONS: Mapping[Any, Any] = {}
+
+
 class PacedConnector(aiohttp.TCPConnector):
     """Begins a TLS connection in each turn of the event loop, in the order in which they are wanted.
 
@@ -53,15 +56,14 @@ class PacedConnector(aiohttp.TCPConnector):
         self._waiting_turns: deque[asyncio.Future[None]] = deque()
         self._is_paced = False
         self._begun_at = 0.0
-        self._idle: dict[ConnectionKey, deque[tuple[ResponseHandler, float]]] = getattr(self, "_conns", {})
-        """The same object as aiohttp's own; where it is none of this name, all connections are as good."""
 
     def _get(self, key: ConnectionKey, traces: list[Trace]) -> Awaitable[Connection | None]:  # type: ignore[override]
         """Return an idle connection that does not rest; none where one may be opened instead.
 
         Where all are in use or rest, the one that has been idle for longest is taken, and waited for.
         """
-        idle = self._idle.get(key)
+        # aiohttp puts another mapping in its place now and then. Without one, all connections are as good.
+        idle: deque[tuple[ResponseHandler, float]] | None = getattr(self, "_conns", _NO_CONNECTIONS).get(key)
         if idle and _rests(idle[0][0], self._loop.time()) and not self._brings_forward(idle):
             # Idle ones count too: aiohttp counts what is in use.
             has_room = not self.limit or len(self._acquired) + len(idle) < self.limit

@@ -104,6 +104,18 @@ async def test_where_there_is_room_for_another_connection_none_is_waited_for() -
         assert script.connections == 2
 
 
+async def test_so_it_is_after_idle_connections_were_closed_for_their_age() -> None:
+    arrivals = Arrivals(Answer(200, link()), CODE_1, Answer(200, link()))
+    options = {"max_connections": 4, "keepalive_timeout": 0.05}
+    async with scripted({f"GET {LINKS}/pl_1": arrivals}, **options) as (plexy, script):
+        await plexy.payment_links.retrieve("pl_1")
+        # aiohttp has another mapping of its idle connections then.
+        await asyncio.sleep(0.2)
+        await plexy.payment_links.retrieve("pl_1")
+        assert script.connections == 3
+    assert arrivals.times[2] - arrivals.times[1] < REST / 2
+
+
 async def test_a_connection_that_does_not_rest_is_taken_before_one_that_does() -> None:
     arrivals = Arrivals(Answer(200, link()), Answer(200, link()), CODE_1, Answer(200, link()))
     async with scripted({f"GET {LINKS}/pl_1": arrivals}, max_connections=2) as (plexy, script):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ._client import Client, with_forms
-from ._core.call import call_of
+from ._core.call_of import call_of
 from ._core.execution import Execution
 from ._core.listing import pages_of
 from ._core.raw_request import raw_call

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from plexypay_async._client import Client, with_forms
-from plexypay_async._core.call import call_of
+from plexypay_async._core.call_of import call_of
 from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call

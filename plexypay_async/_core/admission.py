@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission", "SingleLimits"]
 
 OPENED_WITHIN = 0.002
-"""Seconds from a place to the sending, from which on the time of the sending is what counts: an event loop's
-own time may be older than what a clock says by as much."""
+"""Seconds from a place to the sending up to which they count as latency: what a busy event loop takes."""
 
 
 class Limits:
@@ -131,9 +130,7 @@ class SingleAdmission:
     async def take_place(self) -> None:
         """Wait until a request may go out."""
 
-    def give_place(
-        self, result: WireResponse | PlexyPayError | None = None, written_at: float | None = None
-    ) -> None:
+    def give_place(self, result: WireResponse | PlexyPayError | None = None, waited: float = 0.0) -> None:
         """Give the place back after a request that ended so; None where nothing was sent."""
 
     async def pause(self, seconds: float) -> None:
@@ -257,21 +254,19 @@ class JobAdmission(SingleAdmission):
             self.under_way = True
             self.limits.calls += 1
 
-    def give_place(
-        self, result: WireResponse | PlexyPayError | None = None, written_at: float | None = None
-    ) -> None:
+    def give_place(self, result: WireResponse | PlexyPayError | None = None, waited: float = 0.0) -> None:
         """Give the place back; the limit learns from how the request ended.
 
         Args:
             result: Its end; None where nothing was sent.
-            written_at: When it left, if that is known.
+            waited: Seconds until it left, for a connection to be opened or to rest.
         """
         ticket = self.ticket
         if ticket is not None:
             self.ticket = None
-            if written_at is not None and written_at > ticket + OPENED_WITHIN:
-                # It waited for a connection to be opened, which is no latency of the server's.
-                ticket = written_at
+            if waited > OPENED_WITHIN:
+                # That is no latency of the server's.
+                ticket += waited
             sign = Sign.NOTHING if result is None else sign_of(result)
             wait: float | None = getattr(result, "retry_after", None) if sign is Sign.SLOWER else None
             self.limits.concurrency.leave(ticket, sign, wait or 0.0)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .._foreign import bare
-from .._privacy.hiding import without_own_frames
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from .._wire.named_link import check_proof, flawed
 from ..answered import Answered, request_id_in
@@ -45,7 +44,7 @@ from .recovery import confirmed
 from .sending import Sending
 from .slots import running_loop
 
-__all__ = ["Call", "call_of"]
+__all__ = ["Call"]
 
 R = TypeVar("R")
 
@@ -321,12 +320,14 @@ class Call(Generic[R]):
         else:
             await self._wait_for_slot()
         ended: WireResponse | PlexyPayError | None = None
+        began = self._now() if admission.gives_back else 0.0
         try:
             result = ended = await connections.send(wire_request, self.execution.options, sending)
         finally:
             slots.give()
             if admission.gives_back:
-                admission.give_place(ended, sending.written_at)
+                left = sending.written_at
+                admission.give_place(ended, 0.0 if left is None else left - began)
         if isinstance(result, ConfigurationError):
             raise result
         if type(result) is WireResponse and (self.keeps_answers or not result.is_success):
@@ -593,36 +594,3 @@ class Call(Generic[R]):
         if self._patience is None:
             self._patience = Patience(self.execution.transport, self._admission, self.record, self._watch)
         return self._patience
-
-
-def call_of(
-    execution: Execution,
-    operation: Operation[..., R],
-    request: Any,
-    *,
-    wire_request: WireRequest | None = None,
-    job: JobLimits | None = None,
-    earlier: EarlierRun | None = None,
-) -> Call[R]:
-    """Return the call that performs an operation; nothing is sent before it runs.
-
-    Args:
-        execution: What it shares with the client's other calls.
-        operation: What to do.
-        request: Its request.
-        wire_request: The request as it goes out, where it is encoded already.
-        job: The limits of the bulk job that it belongs to, if it does.
-        earlier: What an earlier run of that job has done about it, if anything.
-    """
-    codec = execution.codecs.get(operation.name) or execution.codec(operation)
-    if wire_request is None:
-        try:
-            wire_request = codec.encode(request)
-        except ConfigurationError as error:
-            # The encoder's frames hold the body, and with it a card's data.
-            without_own_frames(error)
-            raise error from None
-    if codec.chosen is not None:
-        codec = codec.of(request)
-    # By position: names given to a class cost a dict for each call.
-    return Call(execution, codec, wire_request, operation, request, job, earlier)

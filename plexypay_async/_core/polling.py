@@ -31,7 +31,7 @@ from ..errors import (
     SomethingWentWrongError,
     UnreadableResponseError,
 )
-from .call import call_of
+from .call_of import call_of
 from .deadlines import Deadlines
 from .execution import Execution
 from .slots import running_loop

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from .._core.admission import JobLimits
-from .._core.call import call_of
+from .._core.call_of import call_of
 from .._core.execution import Execution
 from .._wire.codec import OperationCodec
 from .._wire.messages import WireResponse

@@ -106,7 +106,7 @@ async def test_where_there_is_room_for_another_connection_none_is_waited_for() -
 
 async def test_so_it_is_after_idle_connections_were_closed_for_their_age() -> None:
     arrivals = Arrivals(Answer(200, link()), CODE_1, Answer(200, link()))
-    options = {"max_connections": 4, "keepalive_timeout": 0.05}
+    options: dict[str, Any] = {"max_connections": 4, "keepalive_timeout": 0.05}
     async with scripted({f"GET {LINKS}/pl_1": arrivals}, **options) as (plexy, script):
         await plexy.payment_links.retrieve("pl_1")
         # aiohttp has another mapping of its idle connections then.

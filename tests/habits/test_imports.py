@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "bulk.job",
             "bulk.lasting",
             "bulk.reporting",
+            "bulk.result_queue",
         ),
         *("bulk.spreadsheets", "bulk.taken", "bulk.unsent"),
         "plexypay_sync.portal",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -12,6 +12,7 @@ from .json_form import JSONResult
 __all__ = ["AnswerHeaders", "Answered", "request_id_in"]
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _NOT_KEPT = frozenset(
     ("set-cookie", "set-cookie2", "authorization", "proxy-authorization", "proxy-authenticate")
@@ -95,6 +96,7 @@ class Answered(JSONResult, Generic[R]):
     recovered: bool
     """Whether a look-up has found it, after its own answer was lost."""
 
-    def without_value(self) -> Answered[None]:
-        """Return the same without the result."""
-        return attrs.evolve(cast("Answered[None]", self), value=None)
+    def of(self, value: T, *, attempts: int, recovered: bool) -> Answered[T]:
+        """Return the same for a result."""
+        made: Any = self
+        return cast("Answered[T]", attrs.evolve(made, value=value, attempts=attempts, recovered=recovered))

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from .._foreign import bare
 from .._wire.messages import Decoder, WireRequest, WireResponse
 from .._wire.named_link import check_proof, flawed
-from ..answered import Answered, request_id_in
+from ..answered import Answered
 from ..api.operation import Declaration, Operation
 from ..errors import (
     APIError,
@@ -75,9 +75,9 @@ class Call(Generic[R]):
     """
 
     keeps_answers = False
-    """Whether the last answer is kept, whatever it says."""
-    last_answer: WireResponse | None = None
-    """The last that came, a look-up's too; unless they are kept, the last that was no success."""
+    """Whether it is kept how the last request was answered."""
+    _last: Answered[None] | None = None
+    """How the last request was answered, a look-up's too, where that is kept; nothing of the answer."""
     recovered = False
     """Whether the result was found by a look-up after its answer was lost."""
     _misfits = 0
@@ -119,19 +119,9 @@ class Call(Generic[R]):
 
     def answered(self, value: R) -> Answered[R]:
         """Return what the call has returned, with how it was answered."""
-        answer = self.last_answer
         # A call that returns has had an answer.
-        assert answer is not None  # noqa: S101
-        headers = answer.kept_headers()
-        return Answered(
-            value=value,
-            status=answer.status,
-            headers=headers,
-            request_id=request_id_in(headers),
-            elapsed=answer.elapsed,
-            attempts=self.record.sent,
-            recovered=self.recovered,
-        )
+        assert self._last is not None  # noqa: S101
+        return self._last.of(value, attempts=self.record.sent, recovered=self.recovered)
 
     @property
     def sent(self) -> int:
@@ -332,7 +322,8 @@ class Call(Generic[R]):
             raise result
         if type(result) is WireResponse and (self.keeps_answers or not result.is_success):
             result.elapsed = sending.seconds_until(self._now())
-            self.last_answer = result
+            if self.keeps_answers:
+                self._last = result.evidence()
         return result
 
     async def _wait_for_slot(self) -> None:

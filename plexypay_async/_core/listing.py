@@ -60,7 +60,7 @@ async def _fetched(
     call.keeps_answers = True
     try:
         body = await call.run()
-        return attrs.evolve(body, answered=call.answered(body).without_value())
+        return attrs.evolve(body, answered=call.answered(body).of(None, attempts=call.sent, recovered=False))
     except PlexyPayError as error:
         found = {(body.page, body.digest) for body in others}
         if call.sent == len(others) == len(error.attempts) + 1 and len(found) == 1:

@@ -17,7 +17,7 @@ import orjson
 
 from .._privacy.hiding import MASK, masked, masked_card_numbers
 from .._privacy.secret import Secret
-from ..answered import AnswerHeaders, request_id_in
+from ..answered import Answered, AnswerHeaders, request_id_in
 from ..api.fields import check_json
 from ..errors import (
     ConfigurationError,
@@ -164,6 +164,19 @@ class WireResponse:
                 name: value if key is None else without_key(value, key)
                 for name, value in (self.headers or {}).items()
             }
+        )
+
+    def evidence(self) -> Answered[None]:
+        """Return how the request was answered, without what was answered."""
+        headers = self.kept_headers()
+        return Answered(
+            value=None,
+            status=self.status,
+            headers=headers,
+            request_id=request_id_in(headers),
+            elapsed=self.elapsed,
+            attempts=0,
+            recovered=False,
         )
 
     def hidden_in(self, value: Any) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any, Self
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .._privacy.secret import Secret
 from .exits import UnusableInputError
@@ -50,8 +48,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@attrs.frozen(kw_only=True)
-class Connection:
+class Connection(NamedTuple):
     """How the API is reached."""
 
     base_url: str | None = None

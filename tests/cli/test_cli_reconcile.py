@@ -358,7 +358,7 @@ def test_a_listing_that_fails(
     assert files.create() == 0
     served.misbehave("status=403,operation=payment_links.list")
     assert files.reconcile() == 2
-    assert "cannot read the account's links: HTTP 403" in capsys.readouterr().err
+    assert "cannot read the account's links: payment_links.list: HTTP 403" in capsys.readouterr().err
 
 
 def test_a_journal_in_use(files: Files, served: ServedSandbox) -> None:

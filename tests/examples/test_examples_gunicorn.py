@@ -123,5 +123,6 @@ def test_a_failure_is_answered_and_told(open_shop: Open, served: ServedSandbox, 
     assert shop.ask("POST", 7)[0] == 200
 
     shop.program.terminate()
-    assert "PermissionDeniedError, outcome Outcome.REJECTED: HTTP 403" in shop.program.log
+    told = "PermissionDeniedError, outcome Outcome.REJECTED: payment_links.create 'ORD-7': HTTP 403"
+    assert told in shop.program.log
     assert served.amounts() == {"ORD-7": 700}

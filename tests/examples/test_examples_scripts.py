@@ -75,7 +75,9 @@ def test_script_tells_what_became_of_a_failure(start: Start, served: ServedSandb
     assert failed(script(start, "ORD-1", "-5")) == "ConfigurationError: amount: must be positive, got -5\n"
 
     served.ask("POST", "/faults", "status=401")
-    assert failed(script(start, "ORD-1", "5")).startswith("AuthenticationError: HTTP 401")
+    assert failed(script(start, "ORD-1", "5")).startswith(
+        "AuthenticationError: payment_links.create 'ORD-1': HTTP 401"
+    )
     served.ask("DELETE", "/faults")
     served.ask("POST", "/faults", "cut=after,operation=payment_links.create")
     served.ask("POST", "/faults", "status=403,operation=payment_links.retrieve_by_order_reference")
@@ -113,6 +115,6 @@ def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None
     assert told[0] == f"NB-0 active {url}"
     assert told[1] == "{'created': 20}"
     assert told[2] == "21 links over 22210.0 KZT"
-    assert told[3].startswith("Outcome.REJECTED HTTP 404")
+    assert told[3].startswith("Outcome.REJECTED payment_links.retrieve 'none': HTTP 404")
     assert program.log == ""
     assert served.amounts() == {"NB-0": 2_200_000} | {f"NB-{n}": 100 * n for n in range(1, 21)}

@@ -186,7 +186,7 @@ def test_the_picture_and_the_tables_can_be_made_from_an_earlier_run(tmp_path: Pa
         (["--picture", "no/such/found.svg"], "--picture: no/such is not a directory"),
         (
             ["codec", "--picture", "found.svg"],
-            "--picture: it shows create, sync, listing, bulk, tls, of which none",
+            "--picture: it shows create, sync, listing, bulk, faults, tls, of which none",
         ),
     ],
 )

@@ -87,7 +87,8 @@ def told_of(error: BaseException, declared: Named) -> BaseException:
         misspelt = _MISSPELT.search(text)
         if misspelt is not None and text != error.args[0]:
             close = difflib.get_close_matches(misspelt[1], declared.parameters, 1)
-            text += f"; did you mean {close[0]!r}?" if close and "mean" not in text else ""
+            # Python itself suggests one from 3.13 on.
+            text = text.partition(". Did you mean")[0] + (f"; did you mean {close[0]!r}?" if close else "")
         error.args = (text,)
     return error
 

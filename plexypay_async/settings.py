@@ -225,7 +225,9 @@ class Settings:
     allow_http: bool = attrs.field(default=False, converter=bool)
     proxy: Proxy | None = attrs.field(default=None, converter=checked_proxy)
     ssl: SSLContext | None = attrs.field(default=None, converter=context_of, repr=False)
-    default_headers: Mapping[str, str] | None = attrs.field(default=None, converter=checked_default_headers)
+    default_headers: Mapping[str, str] | None = attrs.field(
+        default=None, converter=checked_default_headers, repr=False
+    )
     app_info: tuple[str, str | None] | None = attrs.field(default=None, converter=checked_app)
 
     def __attrs_post_init__(self) -> None:

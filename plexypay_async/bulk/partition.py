@@ -98,7 +98,7 @@ class PartitionSettings:
     trust_env: bool = False
     proxy: Secret[str] | None = attrs.field(default=None, repr=False, converter=_hidden_proxy)
     ssl: str | os.PathLike[str] | None = attrs.field(default=None, converter=_path)
-    default_headers: Mapping[str, str] | None = None
+    default_headers: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     app_info: tuple[str, str | None] | None = None
     allow_http: bool = False
 

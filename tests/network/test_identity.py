@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, ConnectError, RetryPolicy
 from plexypay_async._version import __version__
+from plexypay_async.bulk import PartitionSettings
 from plexypay_async.settings import Settings
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import FOUND, KEY, Script, serving
@@ -155,10 +156,12 @@ async def test_settings_that_change_keep_the_way() -> None:
         retry=ONCE,
         paths=None,
         app_info=("shop", "1"),
-        default_headers={"X-Till": "7"},
+        default_headers={"X-Till": "secret-word"},
         proxy="http://u:secret-word@proxy.example",
     )
     changed = settings.changed(timeout=2)
     assert changed.proxy == settings.proxy
-    assert (changed.app_info, changed.default_headers) == (("shop", "1"), {"X-Till": "7"})
+    assert (changed.app_info, changed.default_headers) == (("shop", "1"), {"X-Till": "secret-word"})
     assert "secret-word" not in repr(settings)
+    partition = PartitionSettings(api_key="key", default_headers={"X-Till": "secret-word"})
+    assert "secret-word" not in repr(partition)

@@ -29,8 +29,7 @@ REPRESENTATIVE = (
     "queue behind 50, 0% faults",
     "queue behind 20, 5% faults",
     "no capacity, 20% faults",
-    "5% on the way, fast refusals, 0% faults",
-    "30% on the way, slow refusals, 5% faults",
+    "90% on the way, fast refusals, 0% faults",
     "300 links at a capacity of 5, fast refusals",
     "500 links at a capacity of 5, slow refusals",
 )
@@ -51,6 +50,28 @@ def test_the_law_that_is_simulated_is_the_librarys() -> None:
     assert type(AdaptiveLimit(100).pace) is Pace
     assert figures.__defaults__ is not None
     assert figures.__defaults__[0] is Pace
+
+
+def test_a_burst_of_refusals_at_the_capacity_does_not_cost_the_level_before() -> None:
+    pace, now, trip = Pace(100), 1.0, 0.04
+
+    def answer(count: int, *, sent: float, failed: bool = False) -> None:
+        for _ in range(count):
+            pace.answered(sent, now, failed, full=True)
+
+    for limit in (10, 25, 62):
+        assert pace.limit == limit
+        sent, now = now, now + trip
+        if limit < 62:
+            answer(limit, sent=sent)
+    # The step was too far: twelve are refused at once, as a server of fifty places does.
+    answer(12, sent=now - 0.001, failed=True)
+    assert 49 <= pace.limit <= 51
+    # One in excess, as its answers were on their way, is refused again and again within an instant.
+    now += 2.7 * trip
+    answer(39, sent=now - trip)
+    answer(5, sent=now - 0.0005, failed=True)
+    assert pace.limit >= 40
 
 
 def test_a_bar_can_be_missed() -> None:

@@ -242,7 +242,7 @@ def test_of_json_lines_too(orders: Path, served: ServedSandbox) -> None:
     done = command("-", input=b'{"amount": 1, "currency": "KZT", "order_reference": "A"}\n' * 2)
     assert done.returncode == 1
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["outcome"] for row in rows] == ["invalid", "created"]
+    assert sorted((row["line"], row["outcome"]) for row in rows) == [(1, "created"), (2, "invalid")]
 
 
 def test_of_a_file_where_that_is_asked_for(orders: Path, served: ServedSandbox) -> None:

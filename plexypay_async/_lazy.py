@@ -26,6 +26,7 @@ SHARED = {
         "answered": "Answered",
         "api.operation": "Evidence",
         "money": "Money",
+        "observer": ("ObservedAttempt ObservedCall ObservedJob ObservedPause ObservedWebhook Observer"),
         "pagination": "Page",
         "api.replay": "Replay",
         "webhooks.seen": "SeenWebhooks",

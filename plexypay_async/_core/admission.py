@@ -22,6 +22,7 @@ from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
 if TYPE_CHECKING:
     from .._wire.messages import WireResponse
     from ..errors import PlexyPayError
+    from ..observer import ObservedJob
     from ..settings import Settings
     from .gate import Gate
     from .retry_budget import RetryBudget
@@ -41,6 +42,8 @@ class Limits:
         """Seconds that a whole call gets."""
         self.max_attempts = max_attempts
         """How often its operation is sent, and each of its look-ups asked."""
+        self.observed_job: ObservedJob | None = None
+        """The bulk job, as its observers know it."""
 
 
 class SingleLimits(Limits):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .._foreign import bare
@@ -177,6 +177,8 @@ class Call(Generic[R]):
             failed = self._ending(error)
         else:
             self._watch.done()
+            if self.recovered or self.record.sent > 1:
+                self.record.log_trouble(None, loop.time() - now)
             return result
         finally:
             if admission.under_way:
@@ -184,6 +186,8 @@ class Call(Generic[R]):
         if self._short is not None and isinstance(failed, DeadlineExceededError):
             # The work is done; only the reading of the rest took too long.
             return self._short
+        if isinstance(failed, PlexyPayError):
+            self.record.log_trouble(failed, loop.time() - now)
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -245,7 +249,7 @@ class Call(Generic[R]):
         if in_vain or not self.execution.recovery.may_find(record) or record.proof_at >= self._watch.deadline:
             raise failure
         self._admission.give_place()
-        await asyncio.sleep(max(0.0, record.proof_at - now))
+        await self._rest(max(0.0, record.proof_at - now))
         found = await self._find(failure)
         if found is not None:
             return self._recovered(found)
@@ -286,7 +290,7 @@ class Call(Generic[R]):
         self.record.earlier_run_may_have_done(self._now(), has_claimed=earlier.late_work_until > 0)
         if (wait := earlier.late_work_until - self._now()) > 0:
             self._admission.give_place()
-            await asyncio.sleep(wait)
+            await self._rest(wait)
         return await self._find(OutcomeUnknownError(f"{self.record.name}: an earlier run may have done it"))
 
     # -------------------------------------------------------------------------------------- one attempt
@@ -312,7 +316,7 @@ class Call(Generic[R]):
         ended: WireResponse | PlexyPayError | None = None
         began = self._now() if admission.gives_back else 0.0
         try:
-            result = ended = await connections.send(wire_request, self.execution.options, sending)
+            result = ended = await self._dispatched(connections, wire_request, sending)
         finally:
             slots.give()
             if admission.gives_back:
@@ -325,6 +329,16 @@ class Call(Generic[R]):
             if self.keeps_answers:
                 self._last = result.evidence()
         return result
+
+    def _dispatched(
+        self, connections: Connections, wire_request: WireRequest, sending: Sending
+    ) -> Awaitable[WireResponse | PlexyPayError]:
+        """Send a request that has its place."""
+        return connections.send(wire_request, self.execution.options, sending)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until a look-up can prove something."""
+        await asyncio.sleep(seconds)
 
     async def _wait_for_slot(self) -> None:
         """Wait for a slot; where nothing works by then, only as a probe."""

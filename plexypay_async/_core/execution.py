@@ -116,6 +116,7 @@ class Execution:
         self.recovery = Recovery() if recovery is None else recovery
         self.limits = SingleLimits(settings, budget, functools.partial(_gate, transport, budget))
         """What bounds single calls."""
+        self.observers = settings.observers
         self.options = transport.options(settings)
         """What the settings mean to the transport."""
         self.codecs: dict[str, OperationCodec[Any]] = {}

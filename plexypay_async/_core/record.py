@@ -20,6 +20,7 @@ from ..errors import (
     APIError,
     ConfigurationError,
     DeadlineExceededError,
+    NotFoundError,
     OutageError,
     Outcome,
     OutcomeUnknownError,
@@ -27,6 +28,7 @@ from ..errors import (
     RateLimitedError,
     UnreadableResponseError,
 )
+from ..logs import log_trouble
 from ..settings import Settings
 from .sending import Sending
 
@@ -78,6 +80,8 @@ class CallRecord:
     # Set on an instance only where they change, since most calls succeed at once.
     is_row = False
     """Whether it is of a bulk job, which names its rows itself."""
+    expects_nothing = False
+    """Whether "not found" is a good answer to it."""
     sent = 0
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
@@ -305,6 +309,22 @@ class CallRecord:
                 f'paths={{"{declaration.name}": "/v1/..."}}.'
             )
         return error
+
+    def log_trouble(self, error: PlexyPayError | None, seconds: float) -> None:
+        """Log that the call was repeated, or that it has failed.
+
+        Args:
+            error: What it raises; None where it has succeeded in the end.
+            seconds: How long it took.
+        """
+        # The rows of a job are repeated as a matter of course.
+        is_expected = self.is_row if error is None else isinstance(error, NotFoundError) and self.may_miss
+        log_trouble(self.name, self.order_reference, error, self.sent, seconds, is_expected=is_expected)
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether "not found" is a good answer to it: it is a question of the library's own."""
+        return self.expects_nothing or (self.is_row and self.reads)
 
     def _name_call(self, error: APIError) -> None:
         """Let an error's text say of which call it is, and what that was about."""

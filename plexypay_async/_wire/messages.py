@@ -90,16 +90,23 @@ MOST_VALUES = 500_000
 class WireRequest:
     """A request as it goes out, but for the host and the key."""
 
-    __slots__ = ("body", "headers", "method", "target")
+    __slots__ = ("body", "headers", "method", "target", "template")
 
     def __init__(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        template: str | None = None,
     ) -> None:
         self.method = method
         self.target = target
         """Path and query, percent-encoded."""
         self.body = body
         self.headers = headers
+        self.template = template
+        """The path with names in place of values; None where nobody has declared it."""
 
     def __repr__(self) -> str:
         # The body may hold card data.

@@ -1,0 +1,295 @@
+"""Observers: told of each call, each attempt and each pause, of bulk jobs and of webhooks received.
+
+Logs and traces are built on this (`plexypay_async.logs`, `plexypay_async.telemetry`), and yours can be. What
+an observer is told holds no secret: no key, no body, no card.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from ._privacy.printable import log
+from .errors import ConfigurationError, Outcome, PlexyPayError
+
+if TYPE_CHECKING:
+    from .api.payment_links import JobProgress
+
+__all__ = [
+    "ObservedAttempt",
+    "ObservedCall",
+    "ObservedJob",
+    "ObservedPause",
+    "ObservedWebhook",
+    "Observer",
+    "checked_observers",
+    "tell",
+]
+
+
+class Timed:
+    """Something that begins and ends."""
+
+    def __init__(self) -> None:
+        self.began_at = datetime.now(UTC)
+        """When it began, in UTC."""
+        self.seconds: float | None = None
+        """How long it took; None until it has ended."""
+        self._since = time.perf_counter()
+
+    def end(self) -> None:
+        """Note that it ends now."""
+        self.seconds = time.perf_counter() - self._since
+
+
+class ObservedJob(Timed):
+    """A bulk job under way: `create_many`."""
+
+    operation = "payment_links.create_many"
+    """Its name."""
+    progress: JobProgress | None = None
+    """How far it is: sums, the limit of its concurrency and why that has changed last."""
+    error: BaseException | None = None
+    """What has ended it before its source ended; None where nothing has."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedJob {self.operation}>"
+
+
+class ObservedCall(Timed):
+    """A call under way, and in the end what became of it."""
+
+    seconds: float | None
+    attempts: int = 0
+    """How often the operation itself was sent so far."""
+    requests: int = 0
+    """How many requests were sent so far: its attempts, and the look-ups of what they have done."""
+    waited: float = 0.0
+    """Seconds that its requests have waited for a connection's place, and in a job for their turn."""
+    paused: float = 0.0
+    """Seconds of pauses between its requests so far."""
+    outcome: Outcome | None = None
+    """What became of it; None until it has ended."""
+    error: PlexyPayError | None = None
+    """What it has raised."""
+    cancelled: bool = False
+    """Whether its caller has cancelled it, or something that is no error of the library's has ended it."""
+    recovered: bool = False
+    """Whether its result was found by a look-up, after its own answer was lost."""
+    status: int | None = None
+    """The HTTP status of the latest answer."""
+    code: int | str | None = None
+    """The API's error code, where it failed with one."""
+    request_id: str | None = None
+    """The id that the latest answer gives its request: for the vendor's support."""
+
+    def __init__(
+        self,
+        operation: str,
+        method: str,
+        url_template: str | None,
+        base_url: str,
+        order_reference: str | None,
+        job: ObservedJob | None,
+        *,
+        expects_nothing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.operation = operation
+        """The operation's name, such as ``payment_links.create``; method and path of a raw request."""
+        self.method = method
+        """The HTTP method."""
+        self.url_template = url_template
+        """The path with names in place of values, such as ``/v1/payment-links/{id}``; None for a raw
+        request, whose path may hold ids."""
+        self.base_url = base_url
+        """The API's address."""
+        self.order_reference = order_reference
+        """The merchant's reference that its request carries, if it carries one."""
+        self.job = job
+        """The bulk job that it belongs to, if it does."""
+        self.expects_nothing = expects_nothing
+        """Whether it is one of the library's own reads, to which "not found" is a good answer."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedCall {self.operation}>"
+
+
+class ObservedAttempt(Timed):
+    """One request of a call, and in the end how it was answered."""
+
+    status: int | None = None
+    """The HTTP status of the answer; None without one."""
+    code: int | str | None = None
+    """The API's error code, where the answer has one."""
+    request_id: str | None = None
+    """The id that the answer gives the request: for the vendor's support."""
+    error: PlexyPayError | None = None
+    """What has kept it from succeeding."""
+    outcome: Outcome | None = None
+    """What became of it, as far as it tells by itself; None until it has ended."""
+    cancelled: bool = False
+    """Whether the call ended amid it, by its deadline or by its caller."""
+    resent: bool = False
+    """Whether aiohttp has sent it twice by itself, as it does with GET, PUT and DELETE after a disconnect."""
+
+    def __init__(
+        self,
+        call: ObservedCall,
+        number: int,
+        purpose: Literal["operation", "look-up"],
+        method: str,
+        url_template: str | None,
+        waited: float,
+    ) -> None:
+        super().__init__()
+        self.call = call
+        """The call that it belongs to."""
+        self.number = number
+        """Which one of its purpose it is, from 1 on."""
+        self.purpose: Literal["operation", "look-up"] = purpose
+        """Whether it does what the call is for, or looks for what an attempt before it has done."""
+        self.method = method
+        """The HTTP method."""
+        self.url_template = url_template
+        """The path with names in place of values; None for a raw request."""
+        self.waited = waited
+        """Seconds that it has waited for a connection's place, and in a job for its turn."""
+        self.headers: dict[str, str] = {}
+        """Headers to send with it, such as ``traceparent``: to be filled in `attempt_began`."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedAttempt {self.number} of {self.call.operation}>"
+
+
+class ObservedPause:
+    """A wait of a call before its next request."""
+
+    def __init__(
+        self,
+        call: ObservedCall,
+        reason: Literal["backoff", "retry-after", "outage", "proof"],
+        seconds: float | None,
+        error: PlexyPayError | None,
+    ) -> None:
+        self.call = call
+        """The call that pauses."""
+        self.reason: Literal["backoff", "retry-after", "outage", "proof"] = reason
+        """Why: between attempts, because the server has said how long, until a server that fails everything
+        works again, or until a look-up can prove what became of an attempt."""
+        self.seconds = seconds
+        """How long; None where nobody knows, as in an outage."""
+        self.error = error
+        """What the attempt before has met; None where there was none."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedPause of {self.call.operation}: {self.reason}>"
+
+
+class ObservedWebhook(Timed):
+    """A delivery that a `WebhookReceiver` was given."""
+
+    event: str | None = None
+    """The event's name, such as ``transaction.charged``; None where the delivery was refused."""
+    is_known: bool = False
+    """Whether the library knows such events."""
+    order_reference: str | None = None
+    """The merchant's reference that the event names, if it names one."""
+    transaction_id: str | None = None
+    """The transaction that the event names, if it names one."""
+    repeated: bool = False
+    """Whether the event was handled before."""
+    error: PlexyPayError | None = None
+    """Why it was refused."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedWebhook {self.event}>"
+
+
+class Observer:
+    """Told what happens. Each method does nothing: override those of interest.
+
+    They are called on the event loop, in the context of the call (the caller's context variables, on the sync
+    client too), and hold everything up for as long as they take: they must not block. What they raise is
+    logged, and breaks nothing. The same object is given from the beginning of a call, an attempt or a job to
+    its end, so it can be a key of a dict.
+    """
+
+    def call_began(self, call: ObservedCall) -> None:
+        """Note that a call begins; a row of a bulk job is one, too."""
+
+    def attempt_began(self, attempt: ObservedAttempt) -> None:
+        """Note that a request is about to be sent; `headers` may be filled in."""
+
+    def attempt_ended(self, attempt: ObservedAttempt) -> None:
+        """Note how a request ended."""
+
+    def call_paused(self, pause: ObservedPause) -> None:
+        """Note that a call begins to wait."""
+
+    def call_ended(self, call: ObservedCall) -> None:
+        """Note how a call ended."""
+
+    def job_began(self, job: ObservedJob) -> None:
+        """Note that a bulk job begins."""
+
+    def job_changed(self, job: ObservedJob) -> None:
+        """Note how far a bulk job is: at most twice a second, and whenever its limit changes."""
+
+    def job_ended(self, job: ObservedJob) -> None:
+        """Note how a bulk job ended."""
+
+    def webhook_received(self, webhook: ObservedWebhook) -> None:
+        """Note what a delivery said, or why it was refused."""
+
+
+_failed: set[tuple[type[Observer], str]] = set()
+
+
+def tell(observers: Sequence[Observer], event: str, subject: Any) -> None:
+    """Call a method of each observer; what it raises is logged, with its traceback the first time.
+
+    Args:
+        observers: Those to be told.
+        event: The method's name.
+        subject: What it is about.
+    """
+    for observer in observers:
+        try:
+            getattr(observer, event)(subject)
+        except Exception as error:  # noqa: BLE001 - an observer breaks no call
+            kind = type(observer)
+            is_first = (kind, event) not in _failed
+            _failed.add((kind, event))
+            log.log(
+                30 if is_first else 10,
+                "%s.%s raised %s, which is ignored",
+                kind.__qualname__,
+                event,
+                type(error).__name__,
+                exc_info=error if is_first else None,
+            )
+
+
+def checked_observers(given: Any) -> tuple[Observer, ...]:
+    """Return observers as a tuple.
+
+    Raises:
+        ConfigurationError: One of them is none.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise ConfigurationError(
+            f"observers: expected a list of Observer objects, got {type(given).__name__}"
+        )
+    found: list[Observer] = []
+    for each in given:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(each, Observer):
+            got = each.__name__ if isinstance(each, type) else type(each).__name__  # pyright: ignore[reportUnknownArgumentType]
+            told = f"the class {got}; make one of it" if isinstance(each, type) else got
+            raise ConfigurationError(f"observers: expected Observer objects, got {told}")
+        found.append(each)
+    return tuple(found)

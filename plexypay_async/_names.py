@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .observer import ObservedCall as ObservedCall
     from .observer import ObservedJob as ObservedJob
     from .observer import ObservedPause as ObservedPause
+    from .observer import ObservedRow as ObservedRow
     from .observer import ObservedWebhook as ObservedWebhook
     from .observer import Observer as Observer
     from .pagination import Page as Page

@@ -6,11 +6,16 @@ an observer is told holds no secret: no key, no body, no card.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ._privacy.hiding import masked_card_numbers, shortened
 from ._privacy.printable import log
 from .errors import ConfigurationError, Outcome, PlexyPayError
 
@@ -22,11 +27,16 @@ __all__ = [
     "ObservedCall",
     "ObservedJob",
     "ObservedPause",
+    "ObservedRow",
     "ObservedWebhook",
     "Observer",
     "checked_observers",
     "tell",
+    "told_reference",
 ]
+
+LONGEST = 200
+"""Characters of an order reference that is told."""
 
 
 class Timed:
@@ -71,9 +81,9 @@ class ObservedCall(Timed):
     paused: float = 0.0
     """Seconds of pauses between its requests so far."""
     outcome: Outcome | None = None
-    """What became of it; None until it has ended."""
+    """What became of it; None until it has ended. A read that was sent and has no answer is unknown, too."""
     error: PlexyPayError | None = None
-    """What it has raised."""
+    """What it has raised, with the body of the answer as `raw`, as the caller gets it."""
     cancelled: bool = False
     """Whether its caller has cancelled it, or something that is no error of the library's has ended it."""
     recovered: bool = False
@@ -92,13 +102,15 @@ class ObservedCall(Timed):
         url_template: str | None,
         base_url: str,
         order_reference: str | None,
+        resource_id: str | None,
         job: ObservedJob | None,
         *,
         expects_nothing: bool = False,
     ) -> None:
         super().__init__()
         self.operation = operation
-        """The operation's name, such as ``payment_links.create``; method and path of a raw request."""
+        """The operation's name, such as ``payment_links.create``; method and path of a raw request, without
+        its query."""
         self.method = method
         """The HTTP method."""
         self.url_template = url_template
@@ -108,6 +120,8 @@ class ObservedCall(Timed):
         """The API's address."""
         self.order_reference = order_reference
         """The merchant's reference that its request carries, if it carries one."""
+        self.resource_id = resource_id
+        """The id in the path that it asks for, if it asks for one."""
         self.job = job
         """The bulk job that it belongs to, if it does."""
         self.expects_nothing = expects_nothing
@@ -115,6 +129,25 @@ class ObservedCall(Timed):
 
     def __repr__(self) -> str:
         return f"<ObservedCall {self.operation}>"
+
+
+class ObservedRow:
+    """A row of a bulk job that has failed for good: it has no link."""
+
+    def __init__(
+        self, job: ObservedJob, index: int, order_reference: str | None, error: PlexyPayError
+    ) -> None:
+        self.job = job
+        """The job."""
+        self.index = index
+        """Its number in the job, from 0 on."""
+        self.order_reference = order_reference
+        """Its order reference, if it has one."""
+        self.error = error
+        """Why."""
+
+    def __repr__(self) -> str:
+        return f"<ObservedRow {self.index} of {self.job.operation}>"
 
 
 class ObservedAttempt(Timed):
@@ -129,9 +162,12 @@ class ObservedAttempt(Timed):
     error: PlexyPayError | None = None
     """What has kept it from succeeding."""
     outcome: Outcome | None = None
-    """What became of it, as far as it tells by itself; None until it has ended."""
+    """What became of it, as far as it tells by itself; None until it has ended, and of a whole answer with a
+    success status: what that says is read later, and told with the call."""
     cancelled: bool = False
     """Whether the call ended amid it, by its deadline or by its caller."""
+    timed_out: bool = False
+    """Whether that was by its deadline."""
     resent: bool = False
     """Whether aiohttp has sent it twice by itself, as it does with GET, PUT and DELETE after a disconnect."""
 
@@ -164,23 +200,27 @@ class ObservedAttempt(Timed):
         return f"<ObservedAttempt {self.number} of {self.call.operation}>"
 
 
+PauseReason: TypeAlias = Literal["backoff", "retry-after", "budget", "outage", "proof"]
+
+
 class ObservedPause:
     """A wait of a call before its next request."""
 
     def __init__(
         self,
         call: ObservedCall,
-        reason: Literal["backoff", "retry-after", "outage", "proof"],
+        reason: PauseReason,
         seconds: float | None,
         error: PlexyPayError | None,
     ) -> None:
         self.call = call
         """The call that pauses."""
-        self.reason: Literal["backoff", "retry-after", "outage", "proof"] = reason
-        """Why: between attempts, because the server has said how long, until a server that fails everything
-        works again, or until a look-up can prove what became of an attempt."""
+        self.reason: PauseReason = reason
+        """Why: between attempts, because the server has said how long, for the client's retry budget, until a
+        server that fails everything works again, or until a look-up can prove what became of an attempt."""
         self.seconds = seconds
-        """How long; None where nobody knows, as in an outage."""
+        """How long; None where nobody knows, as in an outage. A wait for the budget is told when it is
+        over."""
         self.error = error
         """What the attempt before has met; None where there was none."""
 
@@ -201,8 +241,8 @@ class ObservedWebhook(Timed):
     """The transaction that the event names, if it names one."""
     repeated: bool = False
     """Whether the event was handled before."""
-    error: PlexyPayError | None = None
-    """Why it was refused."""
+    error: BaseException | None = None
+    """Why it was refused; or what `seen` has raised, where it was not."""
 
     def __repr__(self) -> str:
         return f"<ObservedWebhook {self.event}>"
@@ -238,6 +278,9 @@ class Observer:
     def job_changed(self, job: ObservedJob) -> None:
         """Note how far a bulk job is: at most twice a second, and whenever its limit changes."""
 
+    def row_failed(self, row: ObservedRow) -> None:
+        """Note that a row of a bulk job has failed for good."""
+
     def job_ended(self, job: ObservedJob) -> None:
         """Note how a bulk job ended."""
 
@@ -245,32 +288,52 @@ class Observer:
         """Note what a delivery said, or why it was refused."""
 
 
+def told_reference(reference: str | None) -> str | None:
+    """Return an order reference as observers are told it: short, and without a card's number."""
+    return None if reference is None else shortened(masked_card_numbers(reference), LONGEST)
+
+
 _failed: set[tuple[type[Observer], str]] = set()
 
 
 def tell(observers: Sequence[Observer], event: str, subject: Any) -> None:
-    """Call a method of each observer; what it raises is logged, with its traceback the first time.
+    """Call a method of each observer, and log that it raises, where it does.
+
+    Ends are told in the reverse order: what one has put around another at the beginning is taken away first.
 
     Args:
         observers: Those to be told.
         event: The method's name.
         subject: What it is about.
     """
-    for observer in observers:
+    for observer in reversed(observers) if event.endswith("_ended") else observers:
         try:
             getattr(observer, event)(subject)
-        except Exception as error:  # noqa: BLE001 - an observer breaks no call
-            kind = type(observer)
-            is_first = (kind, event) not in _failed
-            _failed.add((kind, event))
-            log.log(
-                30 if is_first else 10,
-                "%s.%s raised %s, which is ignored",
-                kind.__qualname__,
-                event,
-                type(error).__name__,
-                exc_info=error if is_first else None,
-            )
+        # Nothing is awaited here, so a `CancelledError` is an observer's own.
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
+            _log_failure(type(observer), event, error)
+
+
+def _log_failure(kind: type[Observer], event: str, error: BaseException) -> None:
+    """Log that an observer has raised, and where; at WARNING the first time.
+
+    Its traceback is not given to the log's handlers: an error that was under way meanwhile, and its frames
+    with the key, may hang on it.
+    """
+    is_first = (kind, event) not in _failed
+    _failed.add((kind, event))
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+    # What a handler's filter raises breaks no call either.
+    with contextlib.suppress(Exception):
+        log.log(
+            logging.WARNING if is_first else logging.DEBUG,
+            "%s.%s raised %s (%s), which is ignored",
+            kind.__qualname__,
+            event,
+            type(error).__name__,
+            where,
+        )
 
 
 def checked_observers(given: Any) -> tuple[Observer, ...]:
@@ -291,5 +354,7 @@ def checked_observers(given: Any) -> tuple[Observer, ...]:
             got = each.__name__ if isinstance(each, type) else type(each).__name__  # pyright: ignore[reportUnknownArgumentType]
             told = f"the class {got}; make one of it" if isinstance(each, type) else got
             raise ConfigurationError(f"observers: expected Observer objects, got {told}")
-        found.append(each)
+        # Told twice, it would take its first beginning for one that never ends.
+        if not any(each is other for other in found):
+            found.append(each)
     return tuple(found)

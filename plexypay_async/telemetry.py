@@ -14,12 +14,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ._version import __version__
-from .errors import ConfigurationError
-from .observer import ObservedAttempt, ObservedCall, ObservedJob, ObservedPause, ObservedWebhook, Observer
+from .errors import ConfigurationError, NotFoundError, Outcome
+from .observer import (
+    ObservedAttempt,
+    ObservedCall,
+    ObservedJob,
+    ObservedPause,
+    ObservedRow,
+    ObservedWebhook,
+    Observer,
+)
 
 try:
-    from opentelemetry import context, metrics, propagate, trace
+    from opentelemetry import context, metrics, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError as error:
     raise ImportError(
         "plexypay_async.telemetry needs OpenTelemetry's API: pip install 'plexypay[otel]'"
@@ -28,6 +37,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
+    from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.trace import TracerProvider
 
 __all__ = ["OpenTelemetryObserver"]
@@ -38,6 +48,8 @@ MOST_EVENTS = 100
 DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
 """Bounds of the histograms of times, in seconds: those of the conventions, and the usual time-outs."""
 ATTEMPTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
+_OUTCOMES = tuple(outcome.value for outcome in Outcome)
+_OUTCOMES_OF_A_READ = ("done", "failed")
 _RAW = "request"
 """The operation of a raw request in metrics and in the names of spans: its path may hold ids."""
 
@@ -59,6 +71,8 @@ class OpenTelemetryObserver(Observer):
     Args:
         tracer_provider: Where spans go; the global one unless given.
         meter_provider: Where metrics go; the global one unless given.
+        propagator: What sends a span along; ``traceparent`` and ``tracestate`` unless given. The global one
+            would send the application's baggage to the vendor, too.
         order_references: Whether spans have the order reference, as ``plexypay.order_reference``.
 
     Raises:
@@ -70,6 +84,7 @@ class OpenTelemetryObserver(Observer):
         *,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        propagator: TextMapPropagator | None = None,
         order_references: bool = True,
     ) -> None:
         if tracer_provider is not None and not hasattr(tracer_provider, "get_tracer"):
@@ -78,7 +93,9 @@ class OpenTelemetryObserver(Observer):
             raise ConfigurationError(f"meter_provider: got {type(meter_provider).__name__}")
         self._tracer = trace.get_tracer(NAME, __version__, tracer_provider)
         meter = metrics.get_meter(NAME, __version__, meter_provider)
+        self._propagator = TraceContextTextMapPropagator() if propagator is None else propagator
         self._order_references = order_references
+        self._counted: set[str] = set()
         self._calls: dict[ObservedCall, Span] = {}
         self._attempts: dict[ObservedAttempt, tuple[Span, Token[Context]]] = {}
         self._jobs: dict[ObservedJob, _JobSpan] = {}
@@ -151,12 +168,16 @@ class OpenTelemetryObserver(Observer):
             span.set_attributes(attributes)
             _note_failure(span, call)
             span.end()
-        elif call.job is not None and call.error is not None and not call.expects_nothing:
-            self._note_row(call.job, call)
-        labels: Attributes = {"plexypay.operation": _operation(call), "plexypay.outcome": outcome}
-        self._outcomes.add(1, {**labels, **_error_type(call)})
+        operation = _operation(call)
+        labels: Attributes = {"plexypay.operation": operation, "plexypay.outcome": outcome}
+        if operation not in self._counted:
+            # A counter that begins with 1 has not increased.
+            self._counted.add(operation)
+            for each in _OUTCOMES_OF_A_READ if call.method == "GET" else _OUTCOMES:
+                self._outcomes.add(0, {"plexypay.operation": operation, "plexypay.outcome": each})
+        self._outcomes.add(1, labels)
         self._call_duration.record(call.seconds or 0.0, labels)
-        self._call_waiting.record(call.waited, {"plexypay.operation": _operation(call)})
+        self._call_waiting.record(call.waited, {"plexypay.operation": operation})
         if call.attempts:
             self._call_attempts.record(call.attempts, labels)
 
@@ -169,7 +190,7 @@ class OpenTelemetryObserver(Observer):
         if parent is None:
             job = None if call.job is None else self._jobs.get(call.job)
             if job is not None:
-                propagate.inject(attempt.headers, trace.set_span_in_context(job.span))
+                self._propagator.inject(attempt.headers, trace.set_span_in_context(job.span))
             return
         span = self._tracer.start_span(
             _request_name(attempt),
@@ -180,8 +201,8 @@ class OpenTelemetryObserver(Observer):
         if attempt.purpose == "operation" and attempt.number > 1:
             span.set_attribute("http.request.resend_count", attempt.number - 1)
         current = trace.set_span_in_context(span)
-        propagate.inject(attempt.headers, current)
         self._attempts[attempt] = span, context.attach(current)
+        self._propagator.inject(attempt.headers, current)
 
     def attempt_ended(self, attempt: ObservedAttempt) -> None:
         """End the span of a request, and measure it."""
@@ -192,7 +213,9 @@ class OpenTelemetryObserver(Observer):
         known = self._attempts.pop(attempt, None)
         if known is not None:
             span, token = known
-            context.detach(token)
+            # Not where another has taken its place meanwhile, as of two tasks that share a context.
+            if trace.get_current_span() is span:
+                context.detach(token)
             span.set_attributes(answered)
             if attempt.request_id is not None:
                 span.set_attribute("plexypay.request_id", attempt.request_id)
@@ -242,11 +265,14 @@ class OpenTelemetryObserver(Observer):
         known.reason = progress.reason
         known.add_event("limit", {"plexypay.limit": progress.limit, "plexypay.reason": progress.reason})
 
-    def _note_row(self, job: ObservedJob, call: ObservedCall) -> None:
-        known = self._jobs.get(job)
+    def row_failed(self, row: ObservedRow) -> None:
+        """Note a failed row as an event of its job's span."""
+        known = self._jobs.get(row.job)
         if known is not None:
-            attributes: Attributes = {"plexypay.outcome": _outcome(call), **_error_type(call)}
-            self._add_reference(attributes, call.order_reference)
+            attributes: Attributes = {"plexypay.row": row.index, "error.type": type(row.error).__name__}
+            if row.error.outcome is not None:
+                attributes["plexypay.outcome"] = row.error.outcome.value
+            self._add_reference(attributes, row.order_reference)
             known.add_event("row failed", attributes)
 
     def job_ended(self, job: ObservedJob) -> None:
@@ -316,14 +342,24 @@ def _request_name(attempt: ObservedAttempt) -> str:
 
 
 def _outcome(call: ObservedCall) -> str:
+    """Return what became of a call; a read, which changes nothing, is done or failed."""
+    if call.method == "GET":
+        return "failed" if _has_failed(call) else "done"
     return "unknown" if call.outcome is None else call.outcome.value
+
+
+def _has_failed(call: ObservedCall) -> bool:
+    finds_nothing = call.expects_nothing and isinstance(call.error, NotFoundError)
+    return call.cancelled or (call.error is not None and not finds_nothing)
 
 
 def _error_type(seen: ObservedCall | ObservedAttempt) -> Attributes:
     """Return why something has failed, as the conventions name it: a status, or the kind of an exception."""
+    if isinstance(seen, ObservedAttempt) and seen.timed_out:
+        return {"error.type": "timeout"}
     if seen.cancelled:
         return {"error.type": "cancelled"}
-    if seen.error is None:
+    if seen.error is None or (isinstance(seen, ObservedCall) and not _has_failed(seen)):
         return {}
     if isinstance(seen, ObservedAttempt) and seen.status is not None:
         return {"error.type": str(seen.status)}
@@ -335,5 +371,5 @@ def _note_failure(span: Span, seen: ObservedCall | ObservedAttempt) -> None:
     failed = _error_type(seen)
     if failed:
         span.set_attributes(failed)
-        told = None if seen.outcome is None else f"outcome: {seen.outcome.value}"
+        told = f"outcome: {_outcome(seen)}" if isinstance(seen, ObservedCall) else None
         span.set_status(Status(StatusCode.ERROR, told))

@@ -142,18 +142,13 @@ class Call(Generic[R]):
         """Return the loop's time."""
         return self._now()
 
-    # ------------------------------------------------------------------------------------- the whole call
-
     async def run(self) -> R:
         """Perform the call within its deadline.
 
         Raises:
             PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = running_loop()
+        loop = running_loop()
         self._now = loop.time
         self._connections = self.execution.transport.opened(loop) or await self._opened()
         admission = self._admission
@@ -178,7 +173,7 @@ class Call(Generic[R]):
         else:
             self._watch.done()
             if self.recovered or self.record.sent > 1:
-                self.record.log_trouble(None, loop.time() - now)
+                self.record.log_trouble(None, self._watch.seconds)
             return result
         finally:
             if admission.under_way:
@@ -187,7 +182,7 @@ class Call(Generic[R]):
             # The work is done; only the reading of the rest took too long.
             return self._short
         if isinstance(failed, PlexyPayError):
-            self.record.log_trouble(failed, loop.time() - now)
+            self.record.log_trouble(failed, self._watch.seconds)
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -202,6 +197,7 @@ class Call(Generic[R]):
             raise
         except Exception as error:  # noqa: BLE001 - a connector of the caller's may raise anything
             failed = self.record.finished(self.record.foreign(error, sending=False))
+        self.record.log_trouble(failed, 0.0)
         raise failed from failed.__cause__
 
     def _ending(self, error: BaseException) -> BaseException:
@@ -209,6 +205,9 @@ class Call(Generic[R]):
         record, watch = self.record, self._watch
         sending = self._sending is not None and self._sending.begun
         self._sending = None
+        if sending:
+            # Cut, and yet an attempt.
+            record.sent += 1
         # The watch ends with the call, and tells first whether it was what cancelled the task.
         closed = isinstance(error, asyncio.CancelledError) and watch.was_closed()
         expired = watch.done()
@@ -220,6 +219,7 @@ class Call(Generic[R]):
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
             else:
                 # Cancelled by the caller.
+                record.log_cut(watch.seconds, sending=sending)
                 error.__traceback__ = error.__context__ = None
                 return error
         elif isinstance(error, ConfigurationError):
@@ -536,9 +536,7 @@ class Call(Generic[R]):
         await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
-    def _refused(
-        self, error: PlexyPayError, result: WireResponse | PlexyPayError | None = None
-    ) -> PlexyPayError:
+    def _refused(self, error: PlexyPayError, result: object = None) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
         refused: RefusedError | None = None
         if isinstance(error, APIError) and shows_work(error, self.record.settings.retry):

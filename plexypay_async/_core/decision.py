@@ -107,7 +107,7 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
 def error_in(answer: WireResponse, call: CallRecord) -> APIError | UnreadableResponseError:
     """Return the error of an answer that is no success, or of a success that was cut."""
     if answer.is_success:
-        return _cut(answer, call.name)
+        return _cut(answer, call)
     error = with_evidence(error_of(answer, call.name), answer)
     if call.is_private:
         error.raw = None
@@ -160,12 +160,12 @@ def _shows_transaction(answer: Any) -> bool:
     return any(getattr(answer, name) is not None for name in names if name not in _OF_ANY_ANSWER)
 
 
-def _cut(answer: WireResponse, name: str) -> UnreadableResponseError:
+def _cut(answer: WireResponse, call: CallRecord) -> UnreadableResponseError:
     """Return the error of a 2xx whose body was cut."""
     error = UnreadableResponseError(
-        f"{name}: the answer (HTTP {answer.status}) was cut in its body",
+        f"{call.name}: the answer (HTTP {answer.status}) was cut in its body",
         status=answer.status,
-        body=answer.beginning,
+        body="" if call.is_private else answer.beginning,
     )
     error.cut = True
     error.__cause__ = answer.cause

@@ -113,7 +113,8 @@ class Patience:
         cost = 0 if is_paid else admission.cost_of(after_silence=_was_silent(error))
         must_wait = not is_repeat or self._is_in_doubt()
         self._is_held = True
-        self._noted("outage", None, error)
+        if admission.will_wait(must_wait=must_wait):
+            self._noted("outage", None, error)
         if not await admission.probe(cost=cost, is_new=error is None, must_wait=must_wait):
             raise self._record.held_back(admission.limits.budget.latest_failure)
         self._is_held = False

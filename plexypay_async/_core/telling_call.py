@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from .._privacy.hiding import masked_card_numbers, shortened
+from .._privacy.hiding import shortened
 from .._wire.messages import WireRequest, WireResponse
 from ..errors import ConfigurationError, Outcome, PlexyPayError
 from ..logs import CALLS, LOG
 from ..network import checked_headers, merged_headers
-from ..observer import ObservedAttempt, ObservedCall, ObservedPause, Observer, tell
+from ..observer import ObservedAttempt, ObservedCall, ObservedPause, Observer, tell, told_reference
 from .call import Call
 from .decision import error_in
 from .execution import Connections, Execution
@@ -38,6 +39,9 @@ class TellingCall(Call[R]):
     _observers: Sequence[Observer] = ()
     _wanted_at: float | None = None
     """When its next request was ready to be sent."""
+    _waited = 0.0
+    """Seconds that its next request has waited so far."""
+    _is_in_send = False
     _was_sending = False
     """Whether what has ended it has cut a request of which bytes may have left."""
 
@@ -47,13 +51,13 @@ class TellingCall(Call[R]):
         Raises:
             PlexyPayError: See `Call.run`.
         """
-        observers = self.execution.settings.observers
+        observers = self.execution.observers
         self._observers = (*observers, *LOG) if CALLS.isEnabledFor(logging.DEBUG) else observers
-        self._seen = seen = self._begun()
-        tell(self._observers, "call_began", seen)
-        self._wanted_at = time.perf_counter()
+        self._seen = self._begun()
         failure: BaseException | None = None
         try:
+            tell(self._observers, "call_began", self._seen)
+            self._wanted_at = time.perf_counter()
             return await super().run()
         except BaseException as error:
             failure = error
@@ -64,15 +68,16 @@ class TellingCall(Call[R]):
             del failure
 
     def _begun(self) -> ObservedCall:
-        record, request, job = self.record, self._wire_request, self._admission.limits.observed_job
-        reference = record.order_reference
+        record, template = self.record, self._wire_request.template
         return ObservedCall(
-            record.name,
+            # The query of a raw request may hold anything.
+            record.name if template is not None else record.name.partition("?")[0],
             record.declaration.method,
-            request.template,
+            template,
             record.settings.base_url,
-            None if reference is None else masked_card_numbers(shortened(reference, 200)),
-            job,
+            told_reference(record.order_reference),
+            told_reference(record.resource_id),
+            self._admission.limits.observed_job,
             expects_nothing=record.may_miss,
         )
 
@@ -91,10 +96,9 @@ class TellingCall(Call[R]):
         tell(self._observers, "call_ended", seen)
 
     def _outcome_of_a_cut(self) -> Outcome:
-        record = self.record
-        if not record.reads and (self._was_sending or record.doubt is Doubt.OPEN):
+        if self._was_sending or self.record.doubt is Doubt.OPEN:
             return Outcome.UNKNOWN
-        return Outcome.REJECTED if record.answered else Outcome.NOT_SENT
+        return Outcome.REJECTED if self.record.answered else Outcome.NOT_SENT
 
     def _ending(self, error: BaseException) -> BaseException:
         self._was_sending = self._sending is not None and self._sending.begun
@@ -110,12 +114,17 @@ class TellingCall(Call[R]):
         """
         if self._wanted_at is None:
             self._wanted_at = time.perf_counter()
-        return await super().send(wire_request, sending)
+        self._is_in_send = True
+        try:
+            return await super().send(wire_request, sending)
+        finally:
+            self._is_in_send = False
 
     async def _dispatched(
         self, connections: Connections, wire_request: WireRequest, sending: Sending
     ) -> WireResponse | PlexyPayError:
-        seen, waited = self._seen, self._stop_waiting()
+        self._stop_waiting()
+        seen, waited, self._waited = self._seen, self._waited, 0.0
         is_own = wire_request is self._wire_request
         seen.attempts = self.record.sent + is_own
         seen.requests += 1
@@ -127,33 +136,31 @@ class TellingCall(Call[R]):
             wire_request.template,
             waited,
         )
-        tell(self._observers, "attempt_began", attempt)
-        if attempt.headers:
-            wire_request = _with_headers(wire_request, attempt)
         try:
+            tell(self._observers, "attempt_began", attempt)
+            if attempt.headers:
+                wire_request = _with_headers(wire_request, attempt, self.record)
             result = await super()._dispatched(connections, wire_request, sending)
-        except BaseException as error:
-            attempt.cancelled = not isinstance(error, PlexyPayError)
-            attempt.error = error if isinstance(error, PlexyPayError) else None
-            is_out = sending.begun and wire_request.method != "GET"
-            attempt.outcome = Outcome.UNKNOWN if is_out else Outcome.NOT_SENT
-            raise
-        else:
             _note_end(attempt, result, self.record)
+            return result
+        except BaseException as error:
+            attempt.error = error if isinstance(error, PlexyPayError) else None
+            attempt.cancelled = attempt.error is None
+            attempt.timed_out = self._watch.is_over
+            attempt.outcome = Outcome.UNKNOWN if sending.begun else Outcome.NOT_SENT
+            raise
         finally:
             attempt.resent = sending.repeated
             attempt.end()
             tell(self._observers, "attempt_ended", attempt)
-        return result
 
-    def _stop_waiting(self) -> float:
-        """Return the seconds since the next request was ready to be sent; 0 where none is."""
+    def _stop_waiting(self) -> None:
+        """Count the time since the next request was ready to be sent, if one is."""
         since, self._wanted_at = self._wanted_at, None
-        if since is None:
-            return 0.0
-        waited = time.perf_counter() - since
-        self._seen.waited += waited
-        return waited
+        if since is not None:
+            waited = time.perf_counter() - since
+            self._waited += waited
+            self._seen.waited += waited
 
     # --------------------------------------------------------------------------------------- its pauses
 
@@ -180,7 +187,8 @@ class TellingCall(Call[R]):
 
     def paused(self, seconds: float) -> None:
         """Note that it has waited for so long."""
-        self._wanted_at = None
+        # What an outage holds back on its way to a place waits for that again.
+        self._wanted_at = time.perf_counter() if self._is_in_send else None
         self._seen.paused += seconds
 
 
@@ -235,7 +243,10 @@ class TellingPatience(Patience):
         began = time.perf_counter()
         self._depth += 1
         try:
-            return await super().pay(error)
+            waited = await super().pay(error)
+            if waited:
+                self._noted("budget", time.perf_counter() - began, error)
+            return waited
         finally:
             self._end(began)
 
@@ -245,13 +256,22 @@ class TellingPatience(Patience):
             self._call.paused(time.perf_counter() - began)
 
 
-def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt) -> WireRequest:
-    """Return a request with an observer's headers; those of its own of the same name are kept."""
-    try:
-        headers = merged_headers(checked_headers(attempt.headers), wire_request.headers)
-    except ConfigurationError as error:
-        CALLS.warning("%s: headers of an observer's were not sent: %s", attempt.call.operation, error)
-        return wire_request
+_OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key", "user-agent"))
+"""Headers that say who asks, what is sent or what it stands for, besides those that no caller may give."""
+
+
+def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, record: CallRecord) -> WireRequest:
+    """Return a request with the headers of observers that are not those of the client, or of the call."""
+    given: dict[str, str] = {}
+    for name, value in attempt.headers.items():
+        try:
+            if str(name).lower() in _OF_THE_CLIENT:
+                raise ConfigurationError(f"headers: {shortened(name, 60)} is the client's own")
+            given.update(checked_headers({name: value}) or {})
+        except ConfigurationError as error:
+            with contextlib.suppress(Exception):
+                CALLS.warning("%s: a header of an observer's was not sent: %s", attempt.call.operation, error)
+    headers = merged_headers(given, merged_headers(record.settings.default_headers, wire_request.headers))
     return WireRequest(
         wire_request.method, wire_request.target, wire_request.body, headers, wire_request.template
     )
@@ -264,7 +284,7 @@ def _note_end(attempt: ObservedAttempt, result: WireResponse | PlexyPayError, re
         error = result
     elif result.is_success and result.complete:
         evidence = result.evidence()
-        attempt.status, attempt.request_id, attempt.outcome = result.status, evidence.request_id, Outcome.DONE
+        attempt.status, attempt.request_id = result.status, evidence.request_id
     else:
         error = error_in(result, record)
     if error is not None:

@@ -41,7 +41,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from ..logs import CALLS
+from ..logs import CALLS, log_failed_row
 from .crew import Crew
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
@@ -336,6 +336,9 @@ class _Worker:
                     if item is None:
                         break
                 result = item.result or await self._perform(item)
+                if result.error is not None:
+                    reference = result.request.order_reference
+                    log_failed_row(_CREATE.name, result.index, reference, result.error)
                 results = intake.finish(item, result)
                 if not queue.put(results):
                     await queue.room(results)

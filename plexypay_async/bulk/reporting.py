@@ -11,7 +11,7 @@ from .._core.admission import JobLimits
 from .._core.pace import Pace
 from ..api.payment_links import BulkResult, JobProgress
 from ..logs import CALLS, LOG
-from ..observer import ObservedJob, Observer, tell
+from ..observer import ObservedJob, ObservedRow, Observer, tell, told_reference
 
 __all__ = ["ProgressReports"]
 
@@ -60,6 +60,10 @@ class ProgressReports:
         for result in results:
             if result.error is not None:
                 self._failed += 1
+                row = ObservedRow(
+                    self.observed, result.index, told_reference(result.request.order_reference), result.error
+                )
+                tell(self._observers, "row_failed", row)
             elif result.recovered or result.from_journal or result.repeats is not None:
                 self._recovered += 1
             else:

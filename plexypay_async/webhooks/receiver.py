@@ -6,13 +6,14 @@ no signature.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 
 from .._privacy.hiding import masked_card_numbers, shortened
 from .._privacy.secret import Secret
 from ..errors import ConfigurationError, PlexyPayError, WebhookAuthenticationError, WebhookError
-from ..observer import ObservedWebhook, Observer, checked_observers, tell
+from ..observer import ObservedWebhook, Observer, checked_observers, tell, told_reference
 from .events import Event, TransactionEvent, UnknownEvent, event_of, structures
 from .payloads import document_of
 from .tokens import checked_tokens, is_one_of, token_in
@@ -114,12 +115,12 @@ class WebhookReceiver:
         try:
             if isinstance(received, BaseException):
                 raise received
-            is_repeated = seen is not None and seen(received().dedupe_key)
+            is_repeated = seen is not None and bool(seen(received().dedupe_key))
             return None if is_repeated else received()
         finally:
             if webhook is not None:
                 _note(webhook, received)
-                webhook.repeated = is_repeated
+                webhook.repeated, webhook.error = is_repeated, sys.exception()
                 webhook.end()
                 tell(self._observers, "webhook_received", webhook)
 
@@ -147,17 +148,15 @@ def _received(headers: Any, body: Any, tokens: tuple[Secret[bytes], ...]) -> _Re
 
 
 def _note(webhook: ObservedWebhook, received: _Received | BaseException) -> None:
-    """Note what a delivery says and what it is about, or why it was refused."""
+    """Note what a delivery says and what it is about, if it is one."""
     if isinstance(received, BaseException):
-        webhook.error = received if isinstance(received, PlexyPayError) else None
         return
     event = received()
-    webhook.event = shortened(event.name, LONGEST_NAME)
+    webhook.event = shortened(masked_card_numbers(event.name), LONGEST_NAME)
     webhook.is_known = not isinstance(event, UnknownEvent)
     if isinstance(event, TransactionEvent):
         webhook.transaction_id = event.transaction.id
-        if event.transaction.order_reference is not None:
-            webhook.order_reference = masked_card_numbers(shortened(event.transaction.order_reference, 200))
+        webhook.order_reference = told_reference(event.transaction.order_reference)
 
 
 def _bare(error: _Error) -> _Error:

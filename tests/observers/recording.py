@@ -11,6 +11,7 @@ from plexypay_async import (
     ObservedCall,
     ObservedJob,
     ObservedPause,
+    ObservedRow,
     ObservedWebhook,
     Observer,
 )
@@ -65,6 +66,9 @@ class Recording(Observer):
     def job_changed(self, job: ObservedJob) -> None:
         self._note("job_changed", job)
 
+    def row_failed(self, row: ObservedRow) -> None:
+        self._note("row_failed", row)
+
     def job_ended(self, job: ObservedJob) -> None:
         self._note("job_ended", job)
 
@@ -75,10 +79,13 @@ class Recording(Observer):
 class Broken(Observer):
     """Raises whatever it is told."""
 
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = RuntimeError("an observer that is broken") if error is None else error
+
     def __getattribute__(self, name: str) -> Any:
         if name in vars(Observer) and not name.startswith("__"):
             return self._fail
         return super().__getattribute__(name)
 
     def _fail(self, _: object) -> None:
-        raise RuntimeError("an observer that is broken")
+        raise self.error

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,7 +26,10 @@ from tests.faults.scripted import (
     ONCE,
     RESET,
     SHORT,
+    SILENCE,
+    TAKEN,
     Answer,
+    Script,
     link,
     scripted,
     serving,
@@ -71,9 +75,10 @@ async def test_a_success_is_told_at_debug_alone(log: pytest.LogCaptureFixture) -
     assert fields == {
         "operation": "payment_links.create",
         "order_reference": "ORD-1",
+        "resource_id": None,
         "attempt": 1,
         "purpose": "operation",
-        "outcome": "done",
+        "outcome": None,
         "status": 201,
         "code": None,
         "request_id": "req-1",
@@ -108,11 +113,12 @@ async def test_a_call_that_failed_is_told_at_warning(log: pytest.LogCaptureFixtu
             await plexy.payment_links.retrieve("pl_1")
     (told,) = _records(log, logging.WARNING)
     assert told.getMessage().startswith(
-        "payment_links.retrieve 'pl_1': HTTP 404, code 4: as scripted (1 attempt, 0."
+        "payment_links.retrieve 'pl_1': NotFoundError: HTTP 404, code 4: as scripted (1 attempt, 0."
     )
     fields = _fields(told)
     assert (fields["status"], fields["code"], fields["request_id"]) == (404, 4, "req-1")
     assert (fields["outcome"], fields["error"]) == ("rejected", "NotFoundError")
+    assert (fields["resource_id"], fields["order_reference"]) == ("pl_1", None)
 
 
 async def test_it_is_the_same_without_anybody_at_debug(caplog: pytest.LogCaptureFixture) -> None:
@@ -186,6 +192,86 @@ async def test_what_a_filter_raises_breaks_no_call(log: pytest.LogCaptureFixture
         logger.removeFilter(broken)
 
 
+async def test_an_applications_own_fields_of_the_same_name_are_kept(log: pytest.LogCaptureFixture) -> None:
+    usual = logging.getLogRecordFactory()
+
+    def of_a_request(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = usual(*args, **kwargs)
+        record.request_id = "of the application's request"
+        return record
+
+    logging.setLogRecordFactory(of_a_request)
+    try:
+        async with scripted({"POST /v1/payments/t/refund": RESET}, retry=ONCE) as (plexy, _):
+            with pytest.raises(PlexyPayError):
+                await plexy.payments.refund("t", amount=Decimal(1))
+    finally:
+        logging.setLogRecordFactory(usual)
+    (told,) = _records(log, logging.WARNING)
+    fields = _fields(told)
+    assert fields["request_id"] == "of the application's request"
+    assert (fields["plexypay_operation"], fields["plexypay_outcome"]) == ("payments.refund", "unknown")
+
+
+async def test_an_attempt_that_was_cut_counts(log: pytest.LogCaptureFixture) -> None:
+    async with scripted({"POST *": SILENCE}, timeout=0.2) as (plexy, _):
+        with pytest.raises(PlexyPayError):
+            await plexy.payments.refund("t", amount=Decimal(1))
+    (told,) = _records(log, logging.WARNING)
+    assert "(1 attempt, 0." in told.getMessage()
+
+
+async def test_a_payment_that_is_cancelled_amid_its_request_is_told(log: pytest.LogCaptureFixture) -> None:
+    script = Script({"*": SILENCE})
+    async with scripted(script) as (plexy, _):
+        for call in (
+            plexy.payments.refund("t", amount=Decimal(1)),
+            plexy.payment_links.retrieve("pl_1"),
+        ):
+            seen = len(script.seen)
+            task = asyncio.ensure_future(call)
+            while len(script.seen) == seen:
+                await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    (told,) = _records(log, logging.WARNING)
+    assert told.getMessage().startswith("payments.refund 't': cancelled (1 attempt, 0.")
+    assert _fields(told)["outcome"] == "unknown"
+
+
+ANSWERED_SO: dict[str, tuple[Any, Any]] = {
+    "a body that cannot be read": (
+        Answer(201, b'{"foo": "jane@example.com", "token": "tok_secret"}'),
+        lambda plexy: plexy.payment_links.create(amount=1, currency="KZT"),
+    ),
+    "an idempotency key": (
+        RESET,
+        lambda plexy: plexy.wallet.authorize(amount=1, order_reference="O", idempotency_key="tok_secret"),
+    ),
+    "a query": (NOT_FOUND, lambda plexy: plexy.request("GET", "/v1/customers?email=jane@example.com")),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERED_SO)
+async def test_no_record_has_a_body_a_key_or_a_query(name: str, log: pytest.LogCaptureFixture) -> None:
+    answer, call = ANSWERED_SO[name]
+    async with scripted({"*": answer}, retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError):
+            await call(plexy)
+    records = [each for each in log.records if each.name.startswith("plexypay")]
+    assert len(records) >= 2
+    assert record_exposures(records, ["jane@example.com", "tok_secret"]) == []
+
+
+async def test_a_row_that_was_made_before_is_no_trouble(log: pytest.LogCaptureFixture) -> None:
+    rows = [CreatePaymentLink(amount=2_200_000, currency="KZT", order_reference="ORD-1")]
+    async with scripted({CREATE: TAKEN, f"GET {BY_REFERENCE}/*": FOUND}) as (plexy, _):
+        results = [each async for each in plexy.payment_links.create_many(rows)]
+    assert [each.recovered for each in results] == [True]
+    assert _records(log, logging.WARNING) == []
+
+
 PROGRAM = """
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay, PlexyPayError
@@ -211,7 +297,28 @@ def _said(level: str | None) -> str:
 async def test_a_script_is_told_as_its_environment_says(level: str | None, lines: int) -> None:
     said = await asyncio.to_thread(_said, level)
     assert len(said.splitlines()) == lines, said
-    assert said.count(" WARNING plexypay.calls payment_links.retrieve 'pl_none': HTTP 404") == (lines > 0)
+    assert said.count(
+        " WARNING plexypay.calls payment_links.retrieve 'pl_none': NotFoundError: HTTP 404"
+    ) == (lines > 0)
+
+
+async def test_the_environments_log_takes_no_record_from_others() -> None:
+    program = f"import logging, io; told = io.StringIO(); logging.basicConfig(stream=told)\n{PROGRAM}\n"
+    program += "assert 'pl_none' in told.getvalue(), told.getvalue()"
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", program],
+        env={VARIABLE: "debug"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("'pl_none': NotFoundError") == 1
+    usual = f"import logging; logging.basicConfig()\n{PROGRAM}"
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", usual], env={VARIABLE: "debug"}, capture_output=True, text=True
+    )
+    assert done.stderr.count("'pl_none': NotFoundError") == 1
 
 
 async def test_a_level_that_is_none_is_told() -> None:

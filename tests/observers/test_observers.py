@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
+from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,6 +44,7 @@ from tests.faults.scripted import (
     RESET,
     SHORT,
     SILENCE,
+    TAKEN,
     Answer,
     Cut,
     Late,
@@ -51,6 +55,7 @@ from tests.faults.scripted import (
     scripted,
     serving,
 )
+from tests.frames import record_exposures
 
 from .recording import CALLER, Broken, Recording
 
@@ -88,7 +93,6 @@ async def test_a_call_that_succeeds_at_once() -> None:
         201,
         "req-1",
     )
-    assert attempt.outcome is Outcome.DONE
     assert 0.04 < attempt.seconds <= call.seconds
     assert 0 <= call.waited < 1
     assert call.paused == 0
@@ -162,7 +166,7 @@ async def test_a_call_of_unknown_outcome() -> None:
     routes = {"POST /v1/payments/t/refund": RESET}
     async with scripted(routes, observers=[seen], retry=ONCE) as (plexy, _):
         with pytest.raises(OutcomeUnknownError):
-            await plexy.payments.refund("t", amount=100)
+            await plexy.payments.refund("t", amount=Decimal(1))
     assert seen.of("call_ended")[0].outcome is Outcome.UNKNOWN
     assert seen.of("attempt_ended")[0].error is not None
 
@@ -186,14 +190,14 @@ async def test_an_answer_that_is_cut() -> None:
     first, second = seen.of("attempt_ended")
     assert first.error is not None
     assert "cut" in str(first.error)
-    assert (second.error, second.outcome) == (None, Outcome.DONE)
+    assert (second.error, second.outcome) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("what", "outcome"),
     [
         (lambda plexy: _create(plexy), Outcome.UNKNOWN),
-        (lambda plexy: plexy.payment_links.retrieve("pl_1"), Outcome.NOT_SENT),
+        (lambda plexy: plexy.payment_links.retrieve("pl_1"), Outcome.UNKNOWN),
     ],
     ids=["a create", "a read"],
 )
@@ -220,7 +224,44 @@ async def test_a_call_whose_time_is_over() -> None:
     call = seen.of("call_ended")[0]
     assert (call.cancelled, call.outcome) == (False, Outcome.UNKNOWN)
     assert type(call.error).__name__ == "DeadlineExceededError"
-    assert seen.of("attempt_ended")[0].cancelled
+    assert (call.attempts, call.requests) == (1, 1)
+    attempt = seen.of("attempt_ended")[0]
+    assert (attempt.cancelled, attempt.timed_out, attempt.outcome) == (True, True, Outcome.UNKNOWN)
+
+
+async def test_a_success_that_refuses_is_told_with_the_call() -> None:
+    seen = Recording()
+    routes = {"POST /v1/payments/t/refund": Answer(200, {"success": False, "code": "51", "message": "no"})}
+    async with scripted(routes, observers=[seen]) as (plexy, _):
+        with pytest.raises(PlexyPayError):
+            await plexy.payments.refund("t", amount=Decimal(1))
+    attempt, call = seen.of("attempt_ended")[0], seen.of("call_ended")[0]
+    assert (attempt.status, attempt.outcome) == (200, None)
+    assert (call.outcome, call.code) == (Outcome.REJECTED, "51")
+
+
+async def test_no_pause_is_told_that_is_none() -> None:
+    seen = Recording()
+    policy = RetryPolicy(base=0.001, cap=0.002, max_attempts=2, outage="fail")
+    async with scripted({"*": CODE_1}, observers=[seen], retry=policy) as (plexy, _):
+        for _ in range(60):
+            with pytest.raises(PlexyPayError):
+                await plexy.payment_links.retrieve("pl_1")
+    reasons = Counter(pause.reason for pause in seen.of("call_paused"))
+    assert reasons["outage"] == 0
+    assert reasons["backoff"] > 0
+    assert seen.of("call_ended")[-1].paused < 0.001
+
+
+async def test_an_outage_is_a_pause() -> None:
+    seen = Recording()
+    policy = RetryPolicy(base=0.001, cap=0.002)
+    async with scripted({"*": CODE_1}, observers=[seen], retry=policy, timeout=3) as (plexy, _):
+        calls = (plexy.payment_links.retrieve("pl_1") for _ in range(60))
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(each, PlexyPayError) for each in ended)
+    assert Counter(pause.reason for pause in seen.of("call_paused"))["outage"] > 0
+    assert max(call.paused for call in seen.of("call_ended")) > 1
 
 
 async def test_the_wait_for_a_place_is_told() -> None:
@@ -274,9 +315,13 @@ async def test_an_observers_headers_are_sent() -> None:
     ("name", "value"),
     [
         ("Authorization", "Bearer another"),
-        ("Content-Length", "0"),
+        ("Content-Length", "7777"),
         ("traceparent", "two\r\nlines: 1"),
         ("traceparent", 5),
+        ("User-Agent", "another"),
+        ("cookie", "session=1"),
+        ("Content-Type", "text/plain"),
+        ("Idempotency-Key", "another"),
     ],
 )
 async def test_no_observer_can_change_how_a_request_is_sent(
@@ -291,7 +336,9 @@ async def test_no_observer_can_change_how_a_request_is_sent(
     (request,) = script.seen
     assert request.headers["authorization"] == KEY
     assert request.json["orderReference"] == "ORD-1"
-    assert name == "Authorization" or "were not sent" in caplog.text
+    assert request.headers["content-type"] == "application/json"
+    assert str(value) not in request.headers.get(name.lower(), "")
+    assert "a header of an observer's was not sent" in caplog.text
 
 
 async def test_an_idempotency_key_is_the_calls_own() -> None:
@@ -320,7 +367,89 @@ async def test_an_observer_that_raises_breaks_nothing(answer: Any, caplog: pytes
 
     caplog.set_level(logging.DEBUG, "plexypay")
     assert await ended([Broken(), Recording()]) == await ended([])
-    assert "Broken.call_began raised RuntimeError, which is ignored" in caplog.text
+    assert "Broken.call_began raised RuntimeError (" in caplog.text
+    assert await ended([Broken(asyncio.CancelledError())]) == await ended([])
+
+
+async def test_a_filter_that_raises_breaks_nothing_either() -> None:
+    def broken(_: logging.LogRecord) -> bool:
+        raise LookupError("outside a request")
+
+    handler = logging.StreamHandler(io.StringIO())
+    handler.addFilter(broken)
+    root, library = logging.getLogger(), logging.getLogger("plexypay")
+    level = library.level
+    root.addHandler(handler)
+    library.setLevel(logging.DEBUG)
+    try:
+        async with scripted({CREATE: [CODE_1, CREATED]}, observers=[Broken()]) as (plexy, script):
+            assert (await _create(plexy)).id == "pl_1"
+            rows = [CreatePaymentLink(amount=1, currency="KZT", order_reference="ORD-2")]
+            assert [each.error async for each in plexy.payment_links.create_many(rows)] == [None]
+            with pytest.raises(NotFoundError):
+                await plexy.payment_links.retrieve("pl_none")
+        assert script.counts[CREATE] == 3
+    finally:
+        root.removeHandler(handler)
+        library.setLevel(level)
+
+
+async def test_what_an_observer_raises_shows_nothing_of_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    script = Script({"*": SILENCE})
+    async with serving(script) as server:
+        plexy = AsyncPlexyPay(API_KEY, base_url=server.url, observers=[Broken()], timeout=0.2)
+        with pytest.raises(PlexyPayError):
+            await plexy.payment_links.create(
+                amount=1, currency="KZT", description="a present", order_reference="ORD-1"
+            )
+        await plexy.close()
+    records = [record for record in caplog.records if record.name.startswith("plexypay")]
+    assert any("Broken.attempt_ended raised" in record.getMessage() for record in records)
+    assert record_exposures(records, [API_KEY, "a present"]) == []
+
+
+async def test_the_same_observer_twice_is_told_once() -> None:
+    seen = Recording()
+    async with scripted({CREATE: CREATED}, observers=[seen, seen]) as (plexy, _):
+        await _create(plexy)
+    assert seen.counts["call_ended"] == 1
+
+
+async def test_ends_are_told_in_the_reverse_order() -> None:
+    told: list[str] = []
+
+    class Named(Observer):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def attempt_began(self, attempt: ObservedAttempt) -> None:
+            told.append(f"{self.name} begins")
+
+        def attempt_ended(self, attempt: ObservedAttempt) -> None:
+            told.append(f"{self.name} ends")
+
+    async with scripted({CREATE: CREATED}, observers=[Named("a"), Named("b")]) as (plexy, _):
+        await _create(plexy)
+    assert told == ["a begins", "b begins", "b ends", "a ends"]
+
+
+async def test_a_headers_name_of_the_callers_own_is_the_callers() -> None:
+    class Tracing(Observer):
+        def attempt_began(self, attempt: ObservedAttempt) -> None:
+            attempt.headers.update({"X-One": "observer", "X-Two": "observer"})
+
+    routes = {f"GET {LINKS}/*": FOUND}
+    async with scripted(routes, observers=[Tracing()], default_headers={"x-one": "caller"}) as (
+        plexy,
+        script,
+    ):
+        await plexy.payment_links.retrieve("pl_1")
+        await plexy.payment_links.retrieve.with_options(headers={"x-two": "call"})("pl_1")
+    assert [(each.headers["x-one"], each.headers["x-two"]) for each in script.seen] == [
+        ("caller", "observer"),
+        ("caller", "call"),
+    ]
 
 
 async def test_the_others_are_told_though_one_raises() -> None:
@@ -376,6 +505,23 @@ async def test_a_job_that_is_left_or_ended() -> None:
             async for _ in plexy.payment_links.create_many(rows):
                 pass
     assert ended.of("job_ended")[0].error is caught.value
+
+
+async def test_a_row_is_told_as_failed_where_its_result_is() -> None:
+    seen = Recording()
+    rows = [CreatePaymentLink(amount=2_200_000, currency="KZT", order_reference=f"ORD-{n}") for n in range(3)]
+    refused = Answer(400, {"code": 3, "message": "no", "type": "apiError"})
+    steps = [CREATED, TAKEN, refused]
+    async with scripted({CREATE: steps, f"GET {BY_REFERENCE}/*": FOUND}, observers=[seen]) as (plexy, _):
+        results = [each async for each in plexy.payment_links.create_many(rows, concurrency=1)]
+    assert [(each.error is None, each.recovered) for each in results] == [
+        (True, False),
+        (True, True),
+        (False, False),
+    ]
+    (row,) = seen.of("row_failed")
+    assert (row.index, row.order_reference, row.error) == (2, "ORD-2", results[2].error)
+    assert row.job is seen.of("job_ended")[0]
 
 
 async def test_on_progress_is_called_beside_observers() -> None:
@@ -455,6 +601,20 @@ async def test_a_webhook_is_told_of() -> None:
     assert "token-of-mine" not in f"{vars(first)}{vars(refused)}"
 
 
+async def test_what_seen_raises_is_told() -> None:
+    seen = Recording()
+    receiver = WebhookReceiver("token-of-mine", observers=[seen])
+
+    def down(_: str) -> bool:
+        raise ConnectionError("no database")
+
+    with pytest.raises(ConnectionError):
+        receiver.receive({"Authorization": "token-of-mine"}, json.dumps(CHARGED).encode(), seen=down)
+    (webhook,) = seen.of("webhook_received")
+    assert isinstance(webhook.error, ConnectionError)
+    assert (webhook.event, webhook.repeated) == ("transaction.charged", False)
+
+
 async def test_a_receiver_whose_observer_raises_works() -> None:
     receiver = WebhookReceiver("token-of-mine", observers=[Broken()])
     event = receiver.receive({"Authorization": "token-of-mine"}, json.dumps(CHARGED).encode())
@@ -479,6 +639,24 @@ async def test_nothing_that_is_told_has_a_secret() -> None:
     told += "".join(str(vars(attempt.error)) for attempt in seen.of("attempt_ended"))
     assert API_KEY not in told
     assert NUMBER not in told
+
+
+async def test_a_card_amid_a_long_reference_is_hidden() -> None:
+    seen = Recording()
+    reference = "x" * 185 + NUMBER
+    async with scripted({CREATE: CREATED}, observers=[seen]) as (plexy, _):
+        await plexy.payment_links.create(amount=1, currency="KZT", order_reference=reference)
+    assert NUMBER[:12] not in str(seen.of("call_ended")[0].order_reference)
+
+
+async def test_a_private_answer_that_is_cut_shows_no_body() -> None:
+    seen = Recording()
+    answer = Cut(Answer(200, {"id": "t-1", "cardHolder": "JANE DOE", "status": "charged"}))
+    async with scripted({"POST *": answer}, observers=[seen], retry=ONCE) as (plexy, _):
+        with pytest.raises(PlexyPayError) as caught:
+            await plexy.direct_payments.continue_3ds(cres="cres-of-the-bank", transaction_id="t-1")
+    told = f"{vars(seen.of('attempt_ended')[0].error)}{vars(caught.value)}"
+    assert "JANE" not in told
 
 
 async def test_the_sandbox_can_be_observed() -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -47,6 +47,8 @@ from tests.faults.scripted import (
     scripted,
     serving,
 )
+
+from .recording import Broken
 
 pytestmark = pytest.mark.asyncio
 
@@ -181,7 +183,7 @@ async def test_a_failure_is_one_in_its_span(exported: Exported) -> None:
     assert call.status.status_code is StatusCode.ERROR
     assert (_attributes(call)["error.type"], _attributes(call)["plexypay.outcome"]) == (
         "NotFoundError",
-        "rejected",
+        "failed",
     )
 
 
@@ -210,6 +212,56 @@ async def test_what_runs_beside_a_call_does_not_hang_below_it(exported: Exported
         with exported.tracer.start_as_current_span("a view") as view:
             await _create(plexy)
             assert trace.get_current_span() is view
+
+
+async def test_two_observers_leave_the_callers_span_as_it_was(exported: Exported) -> None:
+    other = Exported()
+    observers = [exported.observer, other.observer, exported.observer]
+    async with scripted({CREATE: [CODE_1, CREATED]}, observers=observers) as (plexy, _):
+        with exported.tracer.start_as_current_span("a view") as view:
+            await _create(plexy)
+            assert trace.get_current_span() is view
+    assert len(exported.spans) == 4
+    assert len(other.spans) == 3
+
+
+async def test_an_observer_that_is_cancelled_leaves_no_span_open(exported: Exported) -> None:
+    observers = [exported.observer, Broken(asyncio.CancelledError())]
+    async with scripted({CREATE: CREATED}, observers=observers) as (plexy, _):
+        await _create(plexy)
+    assert len(exported.spans) == 2
+    assert not trace.get_current_span().is_recording()
+
+
+async def test_baggage_stays_at_home(exported: Exported) -> None:
+    token = context.attach(baggage.set_baggage("user.email", "jane@example.com"))
+    try:
+        async with scripted({CREATE: CREATED}, observers=[exported.observer]) as (plexy, script):
+            await _create(plexy)
+    finally:
+        context.detach(token)
+    assert "baggage" not in script.seen[0].headers
+    assert "traceparent" in script.seen[0].headers
+
+
+async def test_time_outs_are_told_as_such(exported: Exported) -> None:
+    async with scripted({"*": SILENCE}, observers=[exported.observer], timeout=0.2) as (plexy, _):
+        with pytest.raises(PlexyPayError):
+            await _create(plexy)
+    attempt, call = exported.spans
+    assert _attributes(attempt)["error.type"] == "timeout"
+    assert _attributes(call)["error.type"] == "DeadlineExceededError"
+    assert _attributes(call)["plexypay.attempts"] == 1
+
+
+async def test_what_is_not_there_yet_is_no_failure(exported: Exported) -> None:
+    async with scripted({"*": NOT_FOUND}, observers=[exported.observer]) as (plexy, _):
+        with pytest.raises(PlexyPayError):
+            await plexy.transactions.wait(order_reference="ORD-1", timeout=0.2, interval=0.01)
+    calls = [span for span in exported.spans if span.kind is SpanKind.INTERNAL]
+    # The last one is cut at the end of the wait.
+    assert {span.status.status_code for span in calls[:-1]} == {StatusCode.UNSET}
+    assert {_attributes(span)["plexypay.outcome"] for span in calls[:-1]} == {"done"}
 
 
 # ------------------------------------------------------------------------------------------------- jobs
@@ -249,7 +301,15 @@ async def test_metrics(exported: Exported) -> None:
         (point.attributes["plexypay.operation"], point.attributes["plexypay.outcome"]): point.value
         for point in exported.points("plexypay.call.outcomes")
     }
-    assert outcomes == {("payment_links.create", "done"): 1, ("payment_links.retrieve", "rejected"): 1}
+    # Those that are 0 are there, so that the first of them is an increase.
+    assert outcomes == {
+        ("payment_links.create", "done"): 1,
+        ("payment_links.create", "not_sent"): 0,
+        ("payment_links.create", "rejected"): 0,
+        ("payment_links.create", "unknown"): 0,
+        ("payment_links.retrieve", "done"): 0,
+        ("payment_links.retrieve", "failed"): 1,
+    }
     requests = Counter[tuple[str, int]]()
     for point in exported.points("http.client.request.duration"):
         key = point.attributes["url.template"], point.attributes["http.response.status_code"]

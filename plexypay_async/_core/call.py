@@ -338,7 +338,7 @@ class Call(Generic[R]):
 
     async def _rest(self, seconds: float) -> None:
         """Wait until a look-up can prove something."""
-        await asyncio.sleep(seconds)
+        await self._admission.pause(seconds)
 
     async def _wait_for_slot(self) -> None:
         """Wait for a slot; where nothing works by then, only as a probe."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -176,7 +175,7 @@ class TellingCall(Call[R]):
         self.told_pause("proof", seconds, None)
         began = time.perf_counter()
         try:
-            await asyncio.sleep(seconds)
+            await super()._rest(seconds)
         finally:
             self._seen.paused += time.perf_counter() - began
 

@@ -260,7 +260,7 @@ class AsyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return call
+        return with_forms(call, bulk, execution, lambda other: AsyncCaller(other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that performs an operation, or finds what was made before."""
@@ -305,4 +305,4 @@ class AsyncCaller:
                 told_of(error, wait)
                 raise
 
-        return call
+        return with_forms(call, wait, execution, lambda other: AsyncCaller(other).bind_wait(wait))

@@ -284,7 +284,7 @@ class SyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return call
+        return with_forms(call, bulk, execution, lambda other: SyncCaller(portal, other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the function that performs an operation, or finds what was made before."""
@@ -337,4 +337,6 @@ class SyncCaller:
                 told_of(error, wait)
                 raise
 
-        return call
+        return with_forms(
+            call, wait, execution, lambda other: SyncCaller(self._portal, other).bind_wait(wait)
+        )

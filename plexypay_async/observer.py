@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .api.payment_links import JobProgress
 
 __all__ = [
+    "Audience",
     "ObservedAttempt",
     "ObservedCall",
     "ObservedJob",
@@ -37,17 +38,24 @@ __all__ = [
 
 LONGEST = 200
 """Characters of an order reference that is told."""
+SHORTEST_CARD = 13
+"""Digits of the shortest card's number."""
 
 
 class Timed:
     """Something that begins and ends."""
 
+    seconds: float | None = None
+    """How long it took; None until it has ended."""
+
     def __init__(self) -> None:
-        self.began_at = datetime.now(UTC)
-        """When it began, in UTC."""
-        self.seconds: float | None = None
-        """How long it took; None until it has ended."""
+        self._began = time.time()
         self._since = time.perf_counter()
+
+    @property
+    def began_at(self) -> datetime:
+        """When it began, in UTC."""
+        return datetime.fromtimestamp(self._began, UTC)
 
     def end(self) -> None:
         """Note that it ends now."""
@@ -71,7 +79,6 @@ class ObservedJob(Timed):
 class ObservedCall(Timed):
     """A call under way, and in the end what became of it."""
 
-    seconds: float | None
     attempts: int = 0
     """How often the operation itself was sent so far."""
     requests: int = 0
@@ -107,7 +114,7 @@ class ObservedCall(Timed):
         *,
         expects_nothing: bool = False,
     ) -> None:
-        super().__init__()
+        self._began, self._since = time.time(), time.perf_counter()
         self.operation = operation
         """The operation's name, such as ``payment_links.create``; method and path of a raw request, without
         its query."""
@@ -180,7 +187,7 @@ class ObservedAttempt(Timed):
         url_template: str | None,
         waited: float,
     ) -> None:
-        super().__init__()
+        self._began, self._since = time.time(), time.perf_counter()
         self.call = call
         """The call that it belongs to."""
         self.number = number
@@ -254,8 +261,16 @@ class Observer:
     They are called on the event loop, in the context of the call (the caller's context variables, on the sync
     client too), and hold everything up for as long as they take: they must not block. What they raise is
     logged, and breaks nothing. The same object is given from the beginning of a call, an attempt or a job to
-    its end, so it can be a key of a dict.
+    its end, so it can be a key of a dict. Which methods an observer overrides is found when its client is
+    made.
     """
+
+    def is_idle(self) -> bool:
+        """Tell whether it wants to know nothing of the next call; asked before each, in its context.
+
+        Where none of a client's observers wants to know, calls cost what they cost without them.
+        """
+        return False
 
     def call_began(self, call: ObservedCall) -> None:
         """Note that a call begins; a row of a bulk job is one, too."""
@@ -290,47 +305,81 @@ class Observer:
 
 def told_reference(reference: str | None) -> str | None:
     """Return an order reference as observers are told it: short, and without a card's number."""
-    return None if reference is None else shortened(masked_card_numbers(reference), LONGEST)
+    if reference is None or len(reference) < SHORTEST_CARD:
+        return reference
+    return shortened(masked_card_numbers(reference), LONGEST)
 
 
-_failed: set[tuple[type[Observer], str]] = set()
-
-
-def tell(observers: Sequence[Observer], event: str, subject: Any) -> None:
-    """Call a method of each observer, and log that it raises, where it does.
+class Audience:
+    """Observers, by what they want to be told: for each event, the methods that they override.
 
     Ends are told in the reverse order: what one has put around another at the beginning is taken away first.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        def methods(event: str) -> tuple[Callable[[Any], object], ...]:
+            does_nothing = vars(Observer)[event]
+            found = [getattr(observer, event) for observer in observers]
+            wanted = [each for each in found if getattr(each, "__func__", None) is not does_nothing]
+            return tuple(reversed(wanted) if event.endswith("_ended") else wanted)
+
+        self._observers = tuple(observers)
+        self.call_began = methods("call_began")
+        self.attempt_began = methods("attempt_began")
+        self.attempt_ended = methods("attempt_ended")
+        self.call_paused = methods("call_paused")
+        self.call_ended = methods("call_ended")
+        self.job_began = methods("job_began")
+        self.job_changed = methods("job_changed")
+        self.row_failed = methods("row_failed")
+        self.job_ended = methods("job_ended")
+        self.webhook_received = methods("webhook_received")
+
+    def is_idle(self) -> bool:
+        """Tell whether none of them wants to know of the next call."""
+        try:
+            return all(observer.is_idle() for observer in self._observers)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
+            _log_failure(self.is_idle, error)
+            return False
+
+
+def tell(methods: Sequence[Callable[[Any], object]], subject: Any) -> None:
+    """Call the methods of observers, and log that one raises, where it does.
 
     Args:
-        observers: Those to be told.
-        event: The method's name.
+        methods: Those of one event, from an `Audience`.
         subject: What it is about.
     """
-    for observer in reversed(observers) if event.endswith("_ended") else observers:
+    for method in methods:
         try:
-            getattr(observer, event)(subject)
+            method(subject)
         # Nothing is awaited here, so a `CancelledError` is an observer's own.
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
-            _log_failure(type(observer), event, error)
+            _log_failure(method, error)
 
 
-def _log_failure(kind: type[Observer], event: str, error: BaseException) -> None:
+_failed: set[str] = set()
+
+
+def _log_failure(method: Callable[..., object], error: BaseException) -> None:
     """Log that an observer has raised, and where; at WARNING the first time.
 
     Its traceback is not given to the log's handlers: an error that was under way meanwhile, and its frames
     with the key, may hang on it.
     """
-    is_first = (kind, event) not in _failed
-    _failed.add((kind, event))
+    observer: Any = getattr(method, "__self__", method)
+    name = f"{type(observer).__qualname__}.{getattr(method, '__name__', '?')}"
+    is_first = name not in _failed
+    _failed.add(name)
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
     # What a handler's filter raises breaks no call either.
     with contextlib.suppress(Exception):
         log.log(
             logging.WARNING if is_first else logging.DEBUG,
-            "%s.%s raised %s (%s), which is ignored",
-            kind.__qualname__,
-            event,
+            "%s raised %s (%s), which is ignored",
+            name,
             type(error).__name__,
             where,
         )

@@ -93,9 +93,11 @@ class OpenTelemetryObserver(Observer):
             raise ConfigurationError(f"meter_provider: got {type(meter_provider).__name__}")
         self._tracer = trace.get_tracer(NAME, __version__, tracer_provider)
         meter = metrics.get_meter(NAME, __version__, meter_provider)
-        self._propagator = TraceContextTextMapPropagator() if propagator is None else propagator
+        self._propagator: Any = TraceContextTextMapPropagator() if propagator is None else propagator
         self._order_references = order_references
         self._counted: set[str] = set()
+        self._sampler: Any = None
+        self._sampling = ""
         self._calls: dict[ObservedCall, Span] = {}
         self._attempts: dict[ObservedAttempt, tuple[Span, Token[Context]]] = {}
         self._jobs: dict[ObservedJob, _JobSpan] = {}
@@ -128,6 +130,28 @@ class OpenTelemetryObserver(Observer):
         self._deliveries = meter.create_counter(
             "plexypay.webhook.deliveries", "{delivery}", "Webhooks received, by event"
         )
+
+    def is_idle(self) -> bool:
+        """Tell that there is nothing to write: no call is sampled, and no metrics are exported."""
+        # An instrument of the API's that waits for a provider.
+        is_unmeasured = getattr(self._call_duration, "_real_instrument", self) is None
+        return is_unmeasured and not self._would_sample()
+
+    def _would_sample(self) -> bool:
+        """Tell whether a span that begins now may be recorded, as far as the SDK's own samplers tell."""
+        sampler: Any = getattr(getattr(self._tracer, "_tracer", self._tracer), "sampler", None)
+        if sampler is None:
+            # There is no SDK.
+            return False
+        if sampler is not self._sampler:
+            self._sampler, self._sampling = sampler, str(sampler.get_description())
+        told = self._sampling
+        if told.count("ParentNotSampled:AlwaysOffSampler") == len(("remote", "local")):
+            parent = trace.get_current_span().get_span_context()
+            if parent.is_valid:
+                return bool(parent.trace_flags.sampled)
+            return not told.startswith("ParentBased{root:AlwaysOffSampler")
+        return told != "AlwaysOffSampler"
 
     # ------------------------------------------------------------------------------------------- calls
 
@@ -187,10 +211,13 @@ class OpenTelemetryObserver(Observer):
         """Begin the span of a request, make it the current one, and send it along as the parent."""
         call = attempt.call
         parent = self._calls.get(call)
-        if parent is None:
-            job = None if call.job is None else self._jobs.get(call.job)
-            if job is not None:
-                self._propagator.inject(attempt.headers, trace.set_span_in_context(job.span))
+        job = None if call.job is None else self._jobs.get(call.job)
+        if job is not None:
+            parent = job.span
+        if parent is None or job is not None or not parent.is_recording():
+            # What is not recorded has no spans below it, and says so to the server.
+            if parent is not None:
+                self._propagator.inject(attempt.headers, trace.set_span_in_context(parent))
             return
         span = self._tracer.start_span(
             _request_name(attempt),
@@ -240,8 +267,12 @@ class OpenTelemetryObserver(Observer):
         if known is None:
             parts = urlsplit(base_url)
             port = parts.port or (80 if parts.scheme == "http" else 443)
-            known = {"server.address": parts.hostname or "", "server.port": port, "url.scheme": parts.scheme}
-            self._addresses[base_url] = known
+            host = parts.hostname or ""
+            known = self._addresses[base_url] = {
+                "server.address": host,
+                "server.port": port,
+                "url.scheme": parts.scheme,
+            }
         return known
 
     def _add_reference(self, attributes: Attributes, reference: str | None) -> None:

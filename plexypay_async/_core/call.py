@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar, cast
 
 from .._foreign import bare
@@ -148,7 +148,10 @@ class Call(Generic[R]):
         Raises:
             PlexyPayError: With its outcome, its operation and the errors of its earlier attempts.
         """
-        loop = running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = running_loop()
         self._now = loop.time
         self._connections = self.execution.transport.opened(loop) or await self._opened()
         admission = self._admission
@@ -316,7 +319,7 @@ class Call(Generic[R]):
         ended: WireResponse | PlexyPayError | None = None
         began = self._now() if admission.gives_back else 0.0
         try:
-            result = ended = await self._dispatched(connections, wire_request, sending)
+            result = ended = await connections.send(wire_request, self.execution.options, sending)
         finally:
             slots.give()
             if admission.gives_back:
@@ -329,12 +332,6 @@ class Call(Generic[R]):
             if self.keeps_answers:
                 self._last = result.evidence()
         return result
-
-    def _dispatched(
-        self, connections: Connections, wire_request: WireRequest, sending: Sending
-    ) -> Awaitable[WireResponse | PlexyPayError]:
-        """Send a request that has its place."""
-        return connections.send(wire_request, self.execution.options, sending)
 
     async def _rest(self, seconds: float) -> None:
         """Wait until a look-up can prove something."""

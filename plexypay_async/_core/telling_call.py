@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from .._privacy.hiding import shortened
 from .._wire.messages import WireRequest, WireResponse
 from ..errors import ConfigurationError, Outcome, PlexyPayError
-from ..logs import CALLS, LOG
+from ..logs import CALLS
 from ..network import checked_headers, merged_headers
-from ..observer import ObservedAttempt, ObservedCall, ObservedPause, Observer, tell, told_reference
+from ..observer import Audience, ObservedAttempt, ObservedCall, ObservedPause, tell, told_reference
 from .call import Call
 from .decision import error_in
 from .execution import Connections, Execution
@@ -28,19 +28,20 @@ R = TypeVar("R")
 
 def call_class(execution: Execution) -> type[Call[Any]]:
     """Return the class of the calls to make: one that tells, where there is somebody to tell."""
-    return TellingCall if execution.observers or CALLS.isEnabledFor(logging.DEBUG) else Call
+    return Call if execution.told() is None else TellingCall
 
 
 class TellingCall(Call[R]):
     """A call that tells the client's observers, and the log, of each of its steps."""
 
     _seen: ObservedCall
-    _observers: Sequence[Observer] = ()
+    _told = Audience(())
     _wanted_at: float | None = None
     """When its next request was ready to be sent."""
     _waited = 0.0
     """Seconds that its next request has waited so far."""
     _is_in_send = False
+    _told_of: TellingConnections | None = None
     _was_sending = False
     """Whether what has ended it has cut a request of which bytes may have left."""
 
@@ -50,12 +51,11 @@ class TellingCall(Call[R]):
         Raises:
             PlexyPayError: See `Call.run`.
         """
-        observers = self.execution.observers
-        self._observers = (*observers, *LOG) if CALLS.isEnabledFor(logging.DEBUG) else observers
+        self._told = self.execution.told() or self.execution.audience or self._told
         self._seen = self._begun()
         failure: BaseException | None = None
         try:
-            tell(self._observers, "call_began", self._seen)
+            tell(self._told.call_began, self._seen)
             self._wanted_at = time.perf_counter()
             return await super().run()
         except BaseException as error:
@@ -63,7 +63,9 @@ class TellingCall(Call[R]):
             raise
         finally:
             self._ended(failure)
-            # A frame of a traceback must not hold what is raised.
+            # Without a cycle, which the garbage collector would have to find; and a frame of a traceback must
+            # not hold what is raised.
+            self._told_of = self._patience = None
             del failure
 
     def _begun(self) -> ObservedCall:
@@ -92,7 +94,7 @@ class TellingCall(Call[R]):
         else:
             seen.cancelled, seen.outcome = True, self._outcome_of_a_cut()
         seen.end()
-        tell(self._observers, "call_ended", seen)
+        tell(self._told.call_ended, seen)
 
     def _outcome_of_a_cut(self) -> Outcome:
         if self._was_sending or self.record.doubt is Doubt.OPEN:
@@ -104,6 +106,15 @@ class TellingCall(Call[R]):
         return super()._ending(error)
 
     # ------------------------------------------------------------------------------------ its requests
+
+    @property  # type: ignore[override]
+    def _connections(self) -> TellingConnections:  # pyright: ignore[reportIncompatibleVariableOverride]
+        assert self._told_of is not None  # noqa: S101 - it is set before anything is sent
+        return self._told_of
+
+    @_connections.setter
+    def _connections(self, connections: Connections) -> None:
+        self._told_of = TellingConnections(connections, self)
 
     async def send(self, wire_request: WireRequest, sending: Sending) -> WireResponse | PlexyPayError:
         """Send a request once, when a place and a slot are free for it.
@@ -119,9 +130,10 @@ class TellingCall(Call[R]):
         finally:
             self._is_in_send = False
 
-    async def _dispatched(
+    async def dispatch(
         self, connections: Connections, wire_request: WireRequest, sending: Sending
     ) -> WireResponse | PlexyPayError:
+        """Send a request that has its place, and tell of it."""
         self._stop_waiting()
         seen, waited, self._waited = self._seen, self._waited, 0.0
         is_own = wire_request is self._wire_request
@@ -136,10 +148,10 @@ class TellingCall(Call[R]):
             waited,
         )
         try:
-            tell(self._observers, "attempt_began", attempt)
+            tell(self._told.attempt_began, attempt)
             if attempt.headers:
                 wire_request = _with_headers(wire_request, attempt, self.record)
-            result = await super()._dispatched(connections, wire_request, sending)
+            result = await connections.send(wire_request, self.execution.options, sending)
             _note_end(attempt, result, self.record)
             return result
         except BaseException as error:
@@ -151,7 +163,7 @@ class TellingCall(Call[R]):
         finally:
             attempt.resent = sending.repeated
             attempt.end()
-            tell(self._observers, "attempt_ended", attempt)
+            tell(self._told.attempt_ended, attempt)
 
     def _stop_waiting(self) -> None:
         """Count the time since the next request was ready to be sent, if one is."""
@@ -182,13 +194,29 @@ class TellingCall(Call[R]):
     def told_pause(self, reason: Any, seconds: float | None, error: PlexyPayError | None) -> None:
         """Tell that the call begins to wait."""
         self._stop_waiting()
-        tell(self._observers, "call_paused", ObservedPause(self._seen, reason, seconds, error))
+        tell(self._told.call_paused, ObservedPause(self._seen, reason, seconds, error))
 
     def paused(self, seconds: float) -> None:
         """Note that it has waited for so long."""
         # What an outage holds back on its way to a place waits for that again.
         self._wanted_at = time.perf_counter() if self._is_in_send else None
         self._seen.paused += seconds
+
+
+class TellingConnections:
+    """A loop's connections, as one call sends on them that tells of its requests."""
+
+    def __init__(self, connections: Connections, call: TellingCall[Any]) -> None:
+        self._connections = connections
+        self._call = call
+        self.slots = connections.slots
+        self.deadlines = connections.deadlines
+
+    def send(
+        self, wire_request: WireRequest, options: Any, sending: Sending
+    ) -> Coroutine[Any, Any, WireResponse | PlexyPayError]:
+        """Send a request once."""
+        return self._call.dispatch(self._connections, wire_request, sending)
 
 
 class TellingPatience(Patience):
@@ -255,6 +283,7 @@ class TellingPatience(Patience):
             self._call.paused(time.perf_counter() - began)
 
 
+_TRACED = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key", "user-agent"))
 """Headers that say who asks, what is sent or what it stands for, besides those that no caller may give."""
 
@@ -262,7 +291,10 @@ _OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key
 def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, record: CallRecord) -> WireRequest:
     """Return a request with the headers of observers that are not those of the client, or of the call."""
     given: dict[str, str] = {}
-    for name, value in attempt.headers.items():
+    if len(attempt.headers) == 1 and _TRACED.fullmatch(attempt.headers.get("traceparent", "")) is not None:
+        # As a rule, and so without looking at what may be wrong with others.
+        given = attempt.headers
+    for name, value in () if given else attempt.headers.items():
         try:
             if str(name).lower() in _OF_THE_CLIENT:
                 raise ConfigurationError(f"headers: {shortened(name, 60)} is the client's own")
@@ -282,8 +314,7 @@ def _note_end(attempt: ObservedAttempt, result: WireResponse | PlexyPayError, re
     if isinstance(result, PlexyPayError):
         error = result
     elif result.is_success and result.complete:
-        evidence = result.evidence()
-        attempt.status, attempt.request_id = result.status, evidence.request_id
+        attempt.status, attempt.request_id = result.status, result.request_id
     else:
         error = error_in(result, record)
     if error is not None:

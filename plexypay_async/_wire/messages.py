@@ -173,6 +173,12 @@ class WireResponse:
             }
         )
 
+    @property
+    def request_id(self) -> str | None:
+        """The id that the answer gives its request, without the key, should the server have sent it back."""
+        found = None if self.headers is None else request_id_in(self.headers)
+        return found if found is None or self._key is None else without_key(found, self._key)
+
     def evidence(self) -> Answered[None]:
         """Return how the request was answered, without what was answered."""
         headers = self.kept_headers()

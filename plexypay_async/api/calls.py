@@ -28,6 +28,8 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
 class BoundCall(Protocol):
@@ -102,33 +104,33 @@ class SyncListingCall(BoundCall, Protocol[P, T]):
         ...
 
 
-class AsyncBulkCall(BoundCall, Protocol[P, T]):
+class AsyncBulkCall(BoundCall, Protocol[P, T_co]):
     """A bulk job of an `AsyncPlexyPay`."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T_co]:
         """Return its results as they come; nothing is sent before the first is asked for."""
         ...
 
 
-class SyncBulkCall(BoundCall, Protocol[P, T]):
+class SyncBulkCall(BoundCall, Protocol[P, T_co]):
     """A bulk job of a `PlexyPay`."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[T_co]:
         """Return its results as they come; nothing is sent before the first is asked for."""
         ...
 
 
-class AsyncWaitCall(BoundCall, Protocol[P, R]):
+class AsyncWaitCall(BoundCall, Protocol[P, R_co]):
     """A call of an `AsyncPlexyPay` that asks until something has come about."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Wait for it."""
         ...
 
 
-class SyncWaitCall(BoundCall, Protocol[P, R]):
+class SyncWaitCall(BoundCall, Protocol[P, R_co]):
     """A call of a `PlexyPay` that asks until something has come about."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Wait for it."""
         ...

@@ -144,8 +144,14 @@ class _Run:
         self._timeout = timeout
         self.queue = ResultQueue(workers, ordered=options.ordered, stop=self._stop)
         self._reports: ProgressReports | None = None
-        if options.on_progress is not None or execution.observers or CALLS.isEnabledFor(logging.INFO):
-            self._reports = ProgressReports(options.on_progress, self.queue.fail, execution.observers)
+        if (
+            options.on_progress is not None
+            or execution.settings.observers
+            or CALLS.isEnabledFor(logging.INFO)
+        ):
+            self._reports = ProgressReports(
+                options.on_progress, self.queue.fail, execution.settings.observers
+            )
             self.queue.count = self._reports.count
         self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None

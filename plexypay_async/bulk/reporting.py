@@ -11,7 +11,7 @@ from .._core.admission import JobLimits
 from .._core.pace import Pace
 from ..api.payment_links import BulkResult, JobProgress
 from ..logs import CALLS, LOG
-from ..observer import ObservedJob, ObservedRow, Observer, tell, told_reference
+from ..observer import Audience, ObservedJob, ObservedRow, Observer, tell, told_reference
 
 __all__ = ["ProgressReports"]
 
@@ -40,10 +40,10 @@ class ProgressReports:
     ) -> None:
         self._on_progress = on_progress
         self._fail = fail
-        self._observers = (*observers, *LOG) if CALLS.isEnabledFor(logging.INFO) else observers
+        self._told_to = Audience((*observers, *LOG) if CALLS.isEnabledFor(logging.INFO) else observers)
         self.observed = ObservedJob()
         """The job, as its observers know it."""
-        tell(self._observers, "job_began", self.observed)
+        tell(self._told_to.job_began, self.observed)
         self._created = self._recovered = self._failed = 0
         self._limits: JobLimits | None = None
         self._pace: Pace | None = None
@@ -63,7 +63,7 @@ class ProgressReports:
                 row = ObservedRow(
                     self.observed, result.index, told_reference(result.request.order_reference), result.error
                 )
-                tell(self._observers, "row_failed", row)
+                tell(self._told_to.row_failed, row)
             elif result.recovered or result.from_journal or result.repeats is not None:
                 self._recovered += 1
             else:
@@ -109,7 +109,7 @@ class ProgressReports:
             job.progress = self._now()
         job.error = failure
         job.end()
-        tell(self._observers, "job_ended", job)
+        tell(self._told_to.job_ended, job)
 
     def _now(self) -> JobProgress:
         pace, limits = self._pace, self._limits
@@ -129,7 +129,7 @@ class ProgressReports:
         if progress == self._told:
             return
         self._told = self.observed.progress = progress
-        tell(self._observers, "job_changed", self.observed)
+        tell(self._told_to.job_changed, self.observed)
         if self._on_progress is None:
             return
         try:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 from .._privacy.hiding import masked_card_numbers, shortened
 from .._privacy.secret import Secret
 from ..errors import ConfigurationError, PlexyPayError, WebhookAuthenticationError, WebhookError
-from ..observer import ObservedWebhook, Observer, checked_observers, tell, told_reference
+from ..observer import Audience, ObservedWebhook, Observer, checked_observers, tell, told_reference
 from .events import Event, TransactionEvent, UnknownEvent, event_of, structures
 from .payloads import document_of
 from .tokens import checked_tokens, is_one_of, token_in
@@ -49,17 +49,16 @@ class WebhookReceiver:
     Evidence: ``Authorization: Bearer <token>`` published; the token alone observed.
     """
 
-    __slots__ = ("_observers", "_tokens")
+    __slots__ = ("_tokens", "_told")
 
     def __init__(self, tokens: str | Iterable[str], *, observers: Iterable[Observer] = ()) -> None:
         self._tokens: tuple[Secret[bytes], ...] = ()
-        self._observers: tuple[Observer, ...] = ()
         checked = checked_tokens(tokens)
         del tokens
         if isinstance(checked, str):
             raise ConfigurationError(checked)
         self._tokens = checked
-        self._observers = checked_observers(observers)
+        self._told = Audience(checked_observers(observers))
         structures()
 
     def __repr__(self) -> str:
@@ -105,7 +104,7 @@ class WebhookReceiver:
         """
         # Error trackers show what this frame holds when it raises: nothing of the delivery then.
         received: _Received | BaseException
-        webhook = ObservedWebhook() if self._observers else None
+        webhook = ObservedWebhook() if self._told.webhook_received else None
         try:
             received = _received(headers, body, self._tokens)
         except BaseException as interrupt:  # noqa: BLE001 - it is raised below
@@ -122,7 +121,7 @@ class WebhookReceiver:
                 _note(webhook, received)
                 webhook.repeated, webhook.error = is_repeated, sys.exception()
                 webhook.end()
-                tell(self._observers, "webhook_received", webhook)
+                tell(self._told.webhook_received, webhook)
 
 
 _Received = Callable[[], Event]

@@ -82,10 +82,14 @@ class Broken(Observer):
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = RuntimeError("an observer that is broken") if error is None else error
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in vars(Observer) and not name.startswith("__"):
-            return self._fail
-        return super().__getattribute__(name)
 
-    def _fail(self, _: object) -> None:
-        raise self.error
+def _failing(event: str) -> Any:
+    def fail(observer: Broken, *_: object) -> None:
+        raise observer.error
+
+    fail.__name__ = event
+    return fail
+
+
+for _event in [name for name in vars(Observer) if not name.startswith("_")]:
+    setattr(Broken, _event, _failing(_event))

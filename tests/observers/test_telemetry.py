@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry import baggage, context, trace
@@ -14,7 +15,14 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
 from opentelemetry.trace import SpanKind, StatusCode
 
 from plexypay_async import (
@@ -48,7 +56,7 @@ from tests.faults.scripted import (
     serving,
 )
 
-from .recording import Broken
+from .recording import Broken, Recording
 
 pytestmark = pytest.mark.asyncio
 
@@ -111,7 +119,7 @@ def _attributes(span: ReadableSpan) -> dict[str, Any]:
 
 def _id(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 async def test_a_call_is_a_span_with_one_for_each_attempt(exported: Exported) -> None:
@@ -345,6 +353,37 @@ async def test_nothing_sampled_is_counted_even_so() -> None:
     assert sum(point.value for point in quiet.points("plexypay.call.outcomes")) == 1
 
 
+@pytest.mark.parametrize(
+    ("sampler", "parent", "is_idle"),
+    [
+        (ALWAYS_OFF, None, True),
+        (ALWAYS_ON, None, False),
+        (TraceIdRatioBased(0.5), None, False),
+        (ParentBased(ALWAYS_OFF), None, True),
+        (DEFAULT_ON, None, False),
+        (DEFAULT_ON, ALWAYS_OFF, True),
+        (DEFAULT_ON, ALWAYS_ON, False),
+        (ParentBased(ALWAYS_ON, remote_parent_not_sampled=ALWAYS_ON), ALWAYS_OFF, False),
+    ],
+)
+async def test_it_is_idle_where_there_is_nothing_to_write(
+    sampler: Sampler, parent: Sampler | None, is_idle: bool
+) -> None:
+    observer = OpenTelemetryObserver(tracer_provider=TracerProvider(sampler=sampler))
+    view = TracerProvider(sampler=parent or ALWAYS_ON).get_tracer("an application's")
+    with contextlib.nullcontext() if parent is None else view.start_as_current_span("a view"):
+        assert observer.is_idle() is is_idle
+        # Whoever measures is never idle.
+        assert not OpenTelemetryObserver(meter_provider=MeterProvider()).is_idle()
+        told = Recording()
+        async with scripted({CREATE: CREATED}, observers=[observer]) as (plexy, script):
+            await _create(plexy)
+        assert ("traceparent" in script.seen[0].headers) is not is_idle
+        async with scripted({CREATE: CREATED}, observers=[observer, told]) as (plexy, _):
+            await _create(plexy)
+        assert told.counts["call_ended"] == 1
+
+
 # ------------------------------------------------------------------------------------------ both facades
 
 
@@ -425,7 +464,7 @@ async def test_no_span_and_no_metric_has_a_secret(exported: Exported) -> None:
 @pytest.mark.parametrize("name", ["tracer_provider", "meter_provider"])
 async def test_what_is_no_provider_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}: "):
-        OpenTelemetryObserver(**{name: object()})
+        OpenTelemetryObserver(**{name: cast("Any", object())})
 
 
 @pytest.mark.needs("opentelemetry.instrumentation.aiohttp_client")

@@ -41,7 +41,7 @@ _LONGEST_SLEEP = 3600.0
 _AT_ONCE = 16
 _HELD_FOR = 60 * _SECOND
 _LATEST = 3600 * _SECOND
-_HEADERS = {hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"}
+_HEADERS: dict[str, str] = {hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"}
 HELD = "held:"
 """In place of an address where there is none, of a webhook that a test hands over."""
 _TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})

@@ -14,6 +14,7 @@ from .api.facades import F
 from .api.operation import Caller, Declared
 from .errors import PlexyPayError
 from .groups import Groups
+from .logs import log_as_environment_says
 from .settings import APIKey, RetryPolicy, Settings, concealed
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Client(Groups[F]):
         Raises:
             ConfigurationError: A value is missing or unusable; the message names it.
         """
+        log_as_environment_says()
         settings = prepared(Settings.of, api_key, **options)
         budget = RetryBudget(settings.retry.max_attempts, settings.max_connections)
         self._use(Execution(settings, HTTPTransport(settings, session), budget), derived=False)

@@ -26,6 +26,9 @@ SHARED = {
         "answered": "Answered",
         "api.operation": "Evidence",
         "money": "Money",
+        "observer": (
+            "ObservedAttempt ObservedCall ObservedJob ObservedPause ObservedRow ObservedWebhook Observer"
+        ),
         "pagination": "Page",
         "api.replay": "Replay",
         "webhooks.seen": "SeenWebhooks",

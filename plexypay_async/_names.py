@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from .cards import *
     from .errors import *
     from .money import Money as Money
+    from .observer import ObservedAttempt as ObservedAttempt
+    from .observer import ObservedCall as ObservedCall
+    from .observer import ObservedJob as ObservedJob
+    from .observer import ObservedPause as ObservedPause
+    from .observer import ObservedRow as ObservedRow
+    from .observer import ObservedWebhook as ObservedWebhook
+    from .observer import Observer as Observer
     from .pagination import Page as Page
     from .retry_policy import RetryPolicy as RetryPolicy
     from .webhooks import *

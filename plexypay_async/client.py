@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +23,7 @@ from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
 from .network import TLSSource
+from .observer import Observer
 from .pagination import AsyncPages
 from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 
@@ -72,6 +73,7 @@ class AsyncPlexyPay(Client[Async]):
         app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
         allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
             ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
+        observers: What is told of each call, attempt and pause, and of bulk jobs; see `Observer`.
 
     Raises:
         ConfigurationError: A value is missing or unusable; the message names it.
@@ -98,6 +100,7 @@ class AsyncPlexyPay(Client[Async]):
         default_headers: Mapping[str, str] | None = None,
         app_info: tuple[str, str | None] | None = None,
         allow_http: bool = False,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self._begin(
             api_key,
@@ -118,6 +121,7 @@ class AsyncPlexyPay(Client[Async]):
             default_headers=default_headers,
             app_info=app_info,
             allow_http=allow_http,
+            observers=observers,
         )
 
     def _caller_of(self, execution: Execution) -> AsyncCaller:
@@ -256,7 +260,7 @@ class AsyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return call
+        return with_forms(call, bulk, execution, lambda other: AsyncCaller(other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that performs an operation, or finds what was made before."""
@@ -301,4 +305,4 @@ class AsyncCaller:
                 told_of(error, wait)
                 raise
 
-        return call
+        return with_forms(call, wait, execution, lambda other: AsyncCaller(other).bind_wait(wait))

@@ -25,6 +25,7 @@ from .network import (
     context_of,
     proxy_of_environment,
 )
+from .observer import Observer, checked_observers
 from .retry_policy import RetryPolicy
 
 __all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
@@ -229,6 +230,7 @@ class Settings:
         default=None, converter=checked_default_headers, repr=False
     )
     app_info: tuple[str, str | None] | None = attrs.field(default=None, converter=checked_app)
+    observers: tuple[Observer, ...] = attrs.field(default=(), converter=checked_observers, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _refuse_clear_text(self.base_url, self.api_key, is_allowed=self.allow_http)

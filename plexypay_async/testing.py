@@ -54,7 +54,7 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     A test calls its methods, be the test async or not: ``plexypay_sandbox.pay(link.id)``. Meanwhile
     ``PLEXYPAY_BASE_URL`` and ``PLEXYPAY_API_KEY`` point at it, so that clients that take their settings from
     there reach it and not the vendor; ``PLEXYPAY_WEBHOOK_TOKEN`` is what its webhooks carry.
-    ``plexypay_sandbox.webhook_url = ...`` holds for the one test.
+    ``plexypay_sandbox.webhook_url = ...`` holds for the one test, and so does ``hold_webhooks = True``.
     Webhooks go to any port of this machine.
     """
     from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
@@ -66,7 +66,7 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token)
     yield sandbox
     sandbox.reset()
-    sandbox.webhook_url, sandbox.webhook_token = None, sandbox.api_key
+    sandbox.webhook_url, sandbox.webhook_token, sandbox.hold_webhooks = None, sandbox.api_key, False
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +22,7 @@ from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
 from plexypay_async.errors import PlexyPayError
 from plexypay_async.network import TLSSource
+from plexypay_async.observer import Observer
 from plexypay_async.settings import (
     KEPT_ALIVE,
     LARGEST_RESPONSE,
@@ -73,6 +74,7 @@ class PlexyPay(Client[Sync]):
         app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
         allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
             ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
+        observers: What is told of each call, attempt and pause, and of bulk jobs; see `Observer`.
 
     Raises:
         ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
@@ -99,6 +101,7 @@ class PlexyPay(Client[Sync]):
         default_headers: Mapping[str, str] | None = None,
         app_info: tuple[str, str | None] | None = None,
         allow_http: bool = False,
+        observers: Iterable[Observer] = (),
     ) -> None:
         refuse_green_threads()
         self._begin(
@@ -119,6 +122,7 @@ class PlexyPay(Client[Sync]):
             default_headers=default_headers,
             app_info=app_info,
             allow_http=allow_http,
+            observers=observers,
         )
         import_what_calls_need()
         portal.renew_after_fork(self._execution.transport)
@@ -280,7 +284,7 @@ class SyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return call
+        return with_forms(call, bulk, execution, lambda other: SyncCaller(portal, other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the function that performs an operation, or finds what was made before."""
@@ -333,4 +337,6 @@ class SyncCaller:
                 told_of(error, wait)
                 raise
 
-        return call
+        return with_forms(
+            call, wait, execution, lambda other: SyncCaller(self._portal, other).bind_wait(wait)
+        )

@@ -22,6 +22,7 @@ from .retry_budget import RETRY_COST, TIMEOUT_COST, ProbeQueue, TokenBucket
 if TYPE_CHECKING:
     from .._wire.messages import WireResponse
     from ..errors import PlexyPayError
+    from ..observer import ObservedJob
     from ..settings import Settings
     from .gate import Gate
     from .retry_budget import RetryBudget
@@ -41,6 +42,8 @@ class Limits:
         """Seconds that a whole call gets."""
         self.max_attempts = max_attempts
         """How often its operation is sent, and each of its look-ups asked."""
+        self.observed_job: ObservedJob | None = None
+        """The bulk job, as its observers know it."""
 
 
 class SingleLimits(Limits):
@@ -165,7 +168,7 @@ class SingleAdmission:
         """
         limits = self.limits
         gate = limits.gate()
-        if limits.waits or must_wait:
+        if self.will_wait(must_wait=must_wait):
             paid = await gate.wait(min(cost, limits.budget.capacity))
             if cost:
                 self._debt = paid
@@ -173,6 +176,10 @@ class SingleAdmission:
             return False
         self.has_turn = True
         return True
+
+    def will_wait(self, *, must_wait: bool) -> bool:
+        """Tell whether a call waits where nothing may go out; else it fails."""
+        return self.limits.waits or must_wait
 
     @staticmethod
     def cost_of(*, after_silence: bool) -> int:
@@ -196,7 +203,7 @@ class SingleAdmission:
         if self._pay_now(after_silence=after_silence):
             return False
         limits = self.limits
-        if not (limits.waits or must_wait):
+        if not self.will_wait(must_wait=must_wait):
             self._debt = 0
             return None
         self._debt = await limits.gate().wait(self._debt)
@@ -290,6 +297,10 @@ class JobAdmission(SingleAdmission):
     def is_held_back(self) -> bool:
         """Tell that it goes out: a job has few requests beyond its places."""
         return False
+
+    def will_wait(self, *, must_wait: bool) -> bool:
+        """Tell that it waits: a job has the time."""
+        return True
 
     async def probe(self, *, cost: int = 0, is_new: bool = True, must_wait: bool = False) -> bool:
         """Wait until a request may go out as a probe of a server that is down."""

@@ -142,8 +142,6 @@ class Call(Generic[R]):
         """Return the loop's time."""
         return self._now()
 
-    # ------------------------------------------------------------------------------------- the whole call
-
     async def run(self) -> R:
         """Perform the call within its deadline.
 
@@ -177,6 +175,8 @@ class Call(Generic[R]):
             failed = self._ending(error)
         else:
             self._watch.done()
+            if self.recovered or self.record.sent > 1:
+                self.record.log_trouble(None, self._watch.seconds)
             return result
         finally:
             if admission.under_way:
@@ -184,6 +184,8 @@ class Call(Generic[R]):
         if self._short is not None and isinstance(failed, DeadlineExceededError):
             # The work is done; only the reading of the rest took too long.
             return self._short
+        if isinstance(failed, PlexyPayError):
+            self.record.log_trouble(failed, self._watch.seconds)
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
             raise failed from failed.__cause__
@@ -198,6 +200,7 @@ class Call(Generic[R]):
             raise
         except Exception as error:  # noqa: BLE001 - a connector of the caller's may raise anything
             failed = self.record.finished(self.record.foreign(error, sending=False))
+        self.record.log_trouble(failed, 0.0)
         raise failed from failed.__cause__
 
     def _ending(self, error: BaseException) -> BaseException:
@@ -205,6 +208,9 @@ class Call(Generic[R]):
         record, watch = self.record, self._watch
         sending = self._sending is not None and self._sending.begun
         self._sending = None
+        if sending:
+            # Cut, and yet an attempt.
+            record.sent += 1
         # The watch ends with the call, and tells first whether it was what cancelled the task.
         closed = isinstance(error, asyncio.CancelledError) and watch.was_closed()
         expired = watch.done()
@@ -216,6 +222,7 @@ class Call(Generic[R]):
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
             else:
                 # Cancelled by the caller.
+                record.log_cut(watch.seconds, sending=sending)
                 error.__traceback__ = error.__context__ = None
                 return error
         elif isinstance(error, ConfigurationError):
@@ -245,7 +252,7 @@ class Call(Generic[R]):
         if in_vain or not self.execution.recovery.may_find(record) or record.proof_at >= self._watch.deadline:
             raise failure
         self._admission.give_place()
-        await asyncio.sleep(max(0.0, record.proof_at - now))
+        await self._rest(max(0.0, record.proof_at - now))
         found = await self._find(failure)
         if found is not None:
             return self._recovered(found)
@@ -286,7 +293,7 @@ class Call(Generic[R]):
         self.record.earlier_run_may_have_done(self._now(), has_claimed=earlier.late_work_until > 0)
         if (wait := earlier.late_work_until - self._now()) > 0:
             self._admission.give_place()
-            await asyncio.sleep(wait)
+            await self._rest(wait)
         return await self._find(OutcomeUnknownError(f"{self.record.name}: an earlier run may have done it"))
 
     # -------------------------------------------------------------------------------------- one attempt
@@ -325,6 +332,10 @@ class Call(Generic[R]):
             if self.keeps_answers:
                 self._last = result.evidence()
         return result
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until a look-up can prove something."""
+        await self._admission.pause(seconds)
 
     async def _wait_for_slot(self) -> None:
         """Wait for a slot; where nothing works by then, only as a probe."""
@@ -522,9 +533,7 @@ class Call(Generic[R]):
         await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
-    def _refused(
-        self, error: PlexyPayError, result: WireResponse | PlexyPayError | None = None
-    ) -> PlexyPayError:
+    def _refused(self, error: PlexyPayError, result: object = None) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
         refused: RefusedError | None = None
         if isinstance(error, APIError) and shows_work(error, self.record.settings.retry):

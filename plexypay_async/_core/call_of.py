@@ -12,6 +12,7 @@ from .admission import JobLimits
 from .call import Call
 from .execution import Execution
 from .record import EarlierRun
+from .telling_call import call_class
 
 __all__ = ["call_of"]
 
@@ -48,4 +49,4 @@ def call_of(
     if codec.chosen is not None:
         codec = codec.of(request)
     # By position: names given to a class cost a dict for each call.
-    return Call(execution, codec, wire_request, operation, request, job, earlier)
+    return call_class(execution)(execution, codec, wire_request, operation, request, job, earlier)

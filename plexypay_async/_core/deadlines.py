@@ -54,12 +54,23 @@ class Watch:
         """By the loop's clock; it moves along where that clock is set."""
         self._read_timeout = read_timeout
         self._deadlines = deadlines
+        self._began = now
         due = now + read_timeout
         self._key = deadlines.add(self, due if due < deadline else deadline, now)
 
     def now(self) -> float:
         """Return the loop's time."""
         return self._deadlines.now()
+
+    @property
+    def seconds(self) -> float:
+        """How long the call has lasted by now."""
+        return self._deadlines.now() - self._began
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its deadline has cancelled the task."""
+        return self._expired
 
     def heard(self) -> float:
         """Count the silence from now on: the request is written, or a part of its answer has come."""
@@ -108,6 +119,7 @@ class Watch:
     def move(self, seconds: float) -> None:
         """Go along with a clock that was set."""
         self.deadline += seconds
+        self._began += seconds
         if self._heard is not None:
             self._heard += seconds
 

@@ -98,12 +98,20 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
     if isinstance(result, PlexyPayError):
         in_vain = result.lasting and replay.unknown and not replay.same_key
         return Decision(result, Next.RAISE if in_vain else _after_silence(replay), may_have_done=True)
-    if result.is_success:
-        return Decision(_cut(result, call.name), _after_silence(replay), may_have_done=True)
-    error = with_evidence(error_of(result, call.name), result)
+    error = error_in(result, call)
+    if not isinstance(error, APIError):
+        return Decision(error, _after_silence(replay), may_have_done=True)
+    return _decide_on_refusal(error, call)
+
+
+def error_in(answer: WireResponse, call: CallRecord) -> APIError | UnreadableResponseError:
+    """Return the error of an answer that is no success, or of a success that was cut."""
+    if answer.is_success:
+        return _cut(answer, call)
+    error = with_evidence(error_of(answer, call.name), answer)
     if call.is_private:
         error.raw = None
-    return _decide_on_refusal(error, call)
+    return error
 
 
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
@@ -152,12 +160,12 @@ def _shows_transaction(answer: Any) -> bool:
     return any(getattr(answer, name) is not None for name in names if name not in _OF_ANY_ANSWER)
 
 
-def _cut(answer: WireResponse, name: str) -> UnreadableResponseError:
+def _cut(answer: WireResponse, call: CallRecord) -> UnreadableResponseError:
     """Return the error of a 2xx whose body was cut."""
     error = UnreadableResponseError(
-        f"{name}: the answer (HTTP {answer.status}) was cut in its body",
+        f"{call.name}: the answer (HTTP {answer.status}) was cut in its body",
         status=answer.status,
-        body=answer.beginning,
+        body="" if call.is_private else answer.beginning,
     )
     error.cut = True
     error.__cause__ = answer.cause

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import ConfigurationError, PlexyPayError
+from ..logs import CALLS, LOG
 from ..network import checked_headers, merged_headers
+from ..observer import Audience
 from ..settings import Settings
 from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
@@ -116,11 +119,22 @@ class Execution:
         self.recovery = Recovery() if recovery is None else recovery
         self.limits = SingleLimits(settings, budget, functools.partial(_gate, transport, budget))
         """What bounds single calls."""
+        self.audience = Audience(settings.observers) if settings.observers else None
+        """The client's observers; None where it has none."""
+        self._with_log: Audience | None = None
         self.options = transport.options(settings)
         """What the settings mean to the transport."""
         self.codecs: dict[str, OperationCodec[Any]] = {}
         """Those that were made so far, by the operation's name."""
         self._listing_codecs: dict[str, ListingCodec[Any]] = {}
+
+    def told(self) -> Audience | None:
+        """Return whom to tell of what is done: the client's observers, and the log where it is at DEBUG."""
+        if not CALLS.isEnabledFor(logging.DEBUG):
+            return None if self.audience is None or self.audience.is_idle() else self.audience
+        if self._with_log is None:
+            self._with_log = Audience((*self.settings.observers, *LOG))
+        return self._with_log
 
     def derived(self, settings: Settings) -> Execution:
         """Return an execution with other options on the same connections and the same budget."""

@@ -13,8 +13,8 @@ from ..api.fields import Request
 from ..api.operation import Listing
 from ..errors import PlexyPayError
 from ..pagination import AsyncPages, PageBody, PageSource
-from .call import Call
 from .execution import Execution
+from .telling_call import call_class
 
 if TYPE_CHECKING:
     from .._wire.codec import ListingCodec
@@ -56,7 +56,8 @@ async def _fetched(
         others.append(body)
         return f"page {body.page} when asked for page {page}"
 
-    call = Call(execution, codec, codec.encode(path, filters, page, size), listing, misfit=misfit)
+    wire_request = codec.encode(path, filters, page, size)
+    call = call_class(execution)(execution, codec, wire_request, listing, misfit=misfit)
     call.keeps_answers = True
     try:
         body = await call.run()

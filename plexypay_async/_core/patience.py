@@ -86,11 +86,12 @@ class Patience:
                 if await self.pay(error) and not retry_after:
                     # The queue for the budget was the pause.
                     return
-            log.debug("%s: attempt %d failed (%s); pausing %.3f s", record.name, record.sent, error, wait)
+            self._noted("backoff" if retry_after is None else "retry-after", wait, error)
             await admission.pause(wait)
         elif retry_after is not None:
             if is_late and not admission.gives_back:
                 raise record.final(record.last(error))
+            self._noted("retry-after", wait, error)
             await asyncio.sleep(wait)
         if admission.is_outage():
             await self.outlast(error, is_paid=is_paid, is_repeat=is_repeat)
@@ -112,6 +113,8 @@ class Patience:
         cost = 0 if is_paid else admission.cost_of(after_silence=_was_silent(error))
         must_wait = not is_repeat or self._is_in_doubt()
         self._is_held = True
+        if admission.will_wait(must_wait=must_wait):
+            self._noted("outage", None, error)
         if not await admission.probe(cost=cost, is_new=error is None, must_wait=must_wait):
             raise self._record.held_back(admission.limits.budget.latest_failure)
         self._is_held = False
@@ -127,6 +130,15 @@ class Patience:
             log.debug("%s: the retry budget is spent", self._record.name)
             raise self._record.final(self._record.last(error))
         return waited
+
+    def _noted(self, reason: str, seconds: float | None, error: PlexyPayError | None) -> None:
+        """Note that it begins to wait, for those whom that interests.
+
+        Args:
+            reason: Why; see `ObservedPause`.
+            seconds: How long, where that is known.
+            error: What the attempt before has met, if there was one.
+        """
 
     def _is_in_doubt(self) -> bool:
         """Tell whether only further requests can show what became of the call's work."""

@@ -98,7 +98,9 @@ class Polling:
         next(pauses)
         while True:
             try:
-                found = await call_of(self._execution, self._operation, self._request).run()
+                call = call_of(self._execution, self._operation, self._request)
+                call.record.expects_nothing = self._options.id is None
+                found = await call.run()
             except PASSING as error:
                 self._failure = error
             except UnreadableResponseError as error:

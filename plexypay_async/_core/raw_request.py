@@ -18,6 +18,7 @@ from ..errors import ConfigurationError, Outcome
 from ..network import checked_headers
 from .call import Call
 from .execution import Execution
+from .telling_call import call_class
 
 __all__ = ["raw_call"]
 
@@ -70,7 +71,7 @@ def raw_call(
         raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
     declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
     declaration.name = shortened(masked_card_numbers(f"{verb} {path}"), 300)
-    return Call(execution, _JSONDecoder(declaration.name), wire_request, declaration)
+    return call_class(execution)(execution, _JSONDecoder(declaration.name), wire_request, declaration)
 
 
 def raw_request(

@@ -20,6 +20,7 @@ from ..errors import (
     APIError,
     ConfigurationError,
     DeadlineExceededError,
+    NotFoundError,
     OutageError,
     Outcome,
     OutcomeUnknownError,
@@ -27,6 +28,7 @@ from ..errors import (
     RateLimitedError,
     UnreadableResponseError,
 )
+from ..logs import log_trouble
 from ..settings import Settings
 from .sending import Sending
 
@@ -78,6 +80,8 @@ class CallRecord:
     # Set on an instance only where they change, since most calls succeed at once.
     is_row = False
     """Whether it is of a bulk job, which names its rows itself."""
+    expects_nothing = False
+    """Whether "not found" is a good answer to it."""
     sent = 0
     """How often the operation itself was sent."""
     doubt = Doubt.NOT_REACHED
@@ -306,15 +310,60 @@ class CallRecord:
             )
         return error
 
+    def log_trouble(self, error: PlexyPayError | None, seconds: float) -> None:
+        """Log that the call was repeated, or that it has failed.
+
+        Args:
+            error: What it raises; None where it has succeeded in the end.
+            seconds: How long it took.
+        """
+        # A job's rows are repeated as a matter of course, and what became of one is told by the job.
+        is_expected = self.is_row or (isinstance(error, NotFoundError) and self.expects_nothing)
+        log_trouble(
+            self.name,
+            self.order_reference,
+            self.resource_id,
+            Outcome.DONE if error is None else error,
+            self.sent,
+            seconds,
+            is_expected=is_expected,
+        )
+
+    def log_cut(self, seconds: float, *, sending: bool) -> None:
+        """Log that the caller has cancelled the call where it may have changed something.
+
+        Args:
+            seconds: How long it took.
+            sending: Whether that cut a request of which bytes may have left.
+        """
+        if (sending or self.doubt is Doubt.OPEN) and not self.reads:
+            log_trouble(
+                self.name,
+                self.order_reference,
+                self.resource_id,
+                Outcome.UNKNOWN,
+                self.sent,
+                seconds,
+                is_expected=self.is_row,
+            )
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether "not found" is a good answer to it: it is a question of the library's own."""
+        return self.expects_nothing or (self.is_row and self.reads)
+
     def _name_call(self, error: APIError) -> None:
         """Let an error's text say of which call it is, and what that was about."""
-        text = str(error)
-        if text.startswith(self.name):
-            return
+        text, about = str(error), self.order_reference or self.resource_id
+        if not text.startswith(self.name):
+            shown = "" if about is None else f" {shortened(masked_card_numbers(about), 100)!r}"
+            error.args = (f"{self.name}{shown}: {text}",)
+
+    @property
+    def resource_id(self) -> str | None:
+        """The id in the path that is asked for, if there is one."""
         asked = [getattr(self.request, name, None) for name in self.declaration.path_parameters]
-        about = self.order_reference or next((each for each in asked if isinstance(each, str)), None)
-        told = self.name if about is None else f"{self.name} {masked_card_numbers(shortened(about, 100))!r}"
-        error.args = (f"{told}: {text}",)
+        return next((each for each in asked if isinstance(each, str)), None)
 
     def _advice(self, named: str | None = None) -> str:
         """Say how to find out whether the work was done, or that it may be asked for again.

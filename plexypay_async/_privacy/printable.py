@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import Any
 
-__all__ = ["UNSEEN", "is_unseen", "log", "printable", "printable_json"]
+__all__ = ["UNSEEN", "OneLine", "is_unseen", "log", "printable", "printable_json"]
 
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories: control, format (direction and zero width), half a pair, and two ends of a line."""
@@ -65,7 +65,7 @@ def _json_escape(character: str) -> str:
     return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))
 
 
-class _OneLine(logging.Filter):
+class OneLine(logging.Filter):
     """Lets every record of a logger be one line, whatever its arguments say; it drops none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -80,4 +80,4 @@ def _told(argument: object) -> object:
 
 log = logging.getLogger("plexypay")
 """The library's logger; what is logged by it is one line for each record."""
-log.addFilter(_OneLine())
+log.addFilter(OneLine())

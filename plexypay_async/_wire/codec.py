@@ -80,7 +80,7 @@ class RequestEncoder:
         attrs.resolve_types(request_class)
         fields: Sequence[attrs.Attribute[Any]] = attrs.fields(request_class)
         self._method = declaration.method
-        self._path = path
+        self.template = path
         self._path_parameters = declaration.path_parameters
         self._path_wire_names = [wire_name(f) for f in fields if f.name in self._path_parameters]
         self._headers = [wire_name(f) for f in fields if f.metadata.get("header")]
@@ -112,20 +112,21 @@ class RequestEncoder:
     def path(self, request: Request) -> str:
         """Return the path with the request's parameters filled in."""
         if not self._path_parameters:
-            return self._path
-        return path_of(self._path, {name: getattr(request, name) for name in self._path_parameters})
+            return self.template
+        return path_of(self.template, {name: getattr(request, name) for name in self._path_parameters})
 
     def encode(self, request: Request, *, ordered: bool = False) -> WireRequest:
         """Return the request as it goes out; `ordered` sorts the keys of its body's objects."""
         values = self.values(request)
-        path = self.path(request) if self._path_parameters else self._path
+        path = self.path(request) if self._path_parameters else self.template
         headers = {name: str(values.pop(name)) for name in self._headers} if self._headers else None
         if self._has_body:
             # What takes no field is sent without a body, as the API's page shows a cancel.
             body = encode_json(values, ordered=ordered) if values or not self._is_bare else None
-            return WireRequest(self._method, path, body, headers)
+            return WireRequest(self._method, path, body, headers, self.template)
         query = query_of(values) if values else ""
-        return WireRequest(self._method, f"{path}?{query}" if query else path)
+        target = f"{path}?{query}" if query else path
+        return WireRequest(self._method, target, None, None, self.template)
 
 
 class OperationCodec(Generic[R]):
@@ -470,10 +471,10 @@ class ListingCodec(Generic[T]):
     def refusal(self, response: WireResponse) -> None:
         """Tell that a page refuses nothing."""
 
-    @staticmethod
-    def encode(path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:
+    def encode(self, path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:
         """Return the request for one page."""
-        return WireRequest("GET", f"{path}?{query_of({**values, 'page': page, 'size': size})}")
+        target = f"{path}?{query_of({**values, 'page': page, 'size': size})}"
+        return WireRequest("GET", target, None, None, self._encoder.template)
 
     def decode(self, response: WireResponse) -> PageBody[T]:
         """Return the page.

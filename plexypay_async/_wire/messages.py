@@ -90,16 +90,23 @@ MOST_VALUES = 500_000
 class WireRequest:
     """A request as it goes out, but for the host and the key."""
 
-    __slots__ = ("body", "headers", "method", "target")
+    __slots__ = ("body", "headers", "method", "target", "template")
 
     def __init__(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        template: str | None = None,
     ) -> None:
         self.method = method
         self.target = target
         """Path and query, percent-encoded."""
         self.body = body
         self.headers = headers
+        self.template = template
+        """The path with names in place of values; None where nobody has declared it."""
 
     def __repr__(self) -> str:
         # The body may hold card data.
@@ -165,6 +172,12 @@ class WireResponse:
                 for name, value in (self.headers or {}).items()
             }
         )
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the answer gives its request, without the key, should the server have sent it back."""
+        found = None if self.headers is None else request_id_in(self.headers)
+        return found if found is None or self._key is None else without_key(found, self._key)
 
     def evidence(self) -> Answered[None]:
         """Return how the request was answered, without what was answered."""

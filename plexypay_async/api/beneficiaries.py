@@ -8,6 +8,8 @@ not published either.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from .facades import F
@@ -200,7 +202,7 @@ class BeneficiarySettlement(IdentifiedModel):
 class Beneficiaries(Resource[F]):
     """Create, list, find and update payment beneficiaries, and move their money."""
 
-    create = Operation(
+    create: Final = Operation(
         "POST",
         "/v1/merchants/beneficiaries",
         CreateBeneficiary,
@@ -210,7 +212,7 @@ class Beneficiaries(Resource[F]):
         created=Evidence.ASSUMED,
         settled_by=SettledBy("beneficiaries.list"),
     )
-    update = Operation(
+    update: Final = Operation(
         "PUT",
         "/v1/merchants/beneficiaries/{id}",
         UpdateBeneficiary,
@@ -218,7 +220,7 @@ class Beneficiaries(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    retrieve = Operation(
+    retrieve: Final = Operation(
         "GET",
         "/v1/merchants/beneficiaries/{id}",
         RetrieveBeneficiary,
@@ -226,8 +228,10 @@ class Beneficiaries(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    list = Listing("/v1/merchants/beneficiaries", ListBeneficiaries, Beneficiary, evidence=Evidence.ASSUMED)
-    transfer = Operation(
+    list: Final = Listing(
+        "/v1/merchants/beneficiaries", ListBeneficiaries, Beneficiary, evidence=Evidence.ASSUMED
+    )
+    transfer: Final = Operation(
         "POST",
         "/v1/merchants/beneficiaries/{id}/transfer",
         TransferFromBeneficiary,
@@ -236,7 +240,7 @@ class Beneficiaries(Resource[F]):
         replay=Replay.MONEY,
         settled_by=SettledBy("beneficiaries.retrieve", by="id"),
     )
-    settle = Operation(
+    settle: Final = Operation(
         "POST",
         "/v1/merchants/beneficiaries/{id}/settlements",
         SettleBeneficiary,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 from ..answered import Answered
 
@@ -13,14 +13,54 @@ if TYPE_CHECKING:
     from ..pagination import AsyncPages
     from ..retry_policy import RetryPolicy
 
-__all__ = ["AsyncCall", "AsyncListingCall", "SyncCall", "SyncListingCall"]
+__all__ = [
+    "AsyncBulkCall",
+    "AsyncCall",
+    "AsyncListingCall",
+    "AsyncWaitCall",
+    "BoundCall",
+    "SyncBulkCall",
+    "SyncCall",
+    "SyncListingCall",
+    "SyncWaitCall",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
-class AsyncCall(Protocol[P, R]):
+class BoundCall(Protocol):
+    """Any call of a client."""
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        read_timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Return the same call with other options than the client's, to be called as it is.
+
+        Of a listing they hold for each page, of a bulk job for each row, of a wait for each time that it
+        asks.
+
+        Args:
+            timeout: Seconds for a whole call.
+            read_timeout: Seconds of silence after which an attempt is given up.
+            retry: When and how often a call is repeated.
+            headers: Further headers, before those of the client of the same name.
+
+        Raises:
+            ConfigurationError: An option is unusable.
+        """
+        ...
+
+
+class AsyncCall(BoundCall, Protocol[P, R]):
     """An operation of an `AsyncPlexyPay`."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
@@ -35,29 +75,8 @@ class AsyncCall(Protocol[P, R]):
         """
         ...
 
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        read_timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncCall[P, R]:
-        """Return the same call with other options than the client's, to be called as it is.
 
-        Args:
-            timeout: Seconds for the whole call.
-            read_timeout: Seconds of silence after which an attempt is given up.
-            retry: When and how often it is repeated.
-            headers: Further headers, before those of the client of the same name.
-
-        Raises:
-            ConfigurationError: An option is unusable.
-        """
-        ...
-
-
-class SyncCall(Protocol[P, R]):
+class SyncCall(BoundCall, Protocol[P, R]):
     """An operation of a `PlexyPay`."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,51 +87,50 @@ class SyncCall(Protocol[P, R]):
         """Perform it, and return how it was answered besides what it returns; see `AsyncCall`."""
         ...
 
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        read_timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> SyncCall[P, R]:
-        """Return the same call with other options than the client's; see `AsyncCall`."""
-        ...
 
-
-class AsyncListingCall(Protocol[P, T]):
+class AsyncListingCall(BoundCall, Protocol[P, T]):
     """A listing of an `AsyncPlexyPay`; each of its pages says how it was answered."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncPages[T]:
         """Open it; nothing is sent before a page is read."""
         ...
 
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        read_timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncListingCall[P, T]:
-        """Return the same listing with other options for each of its pages; see `AsyncCall`."""
-        ...
 
-
-class SyncListingCall(Protocol[P, T]):
+class SyncListingCall(BoundCall, Protocol[P, T]):
     """A listing of a `PlexyPay`; each of its pages says how it was answered."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Pages[T]:
         """Open it; nothing is sent before a page is read."""
         ...
 
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        read_timeout: float | None = None,
-        retry: RetryPolicy | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> SyncListingCall[P, T]:
-        """Return the same listing with other options for each of its pages; see `AsyncCall`."""
+
+class AsyncBulkCall(BoundCall, Protocol[P, T_co]):
+    """A bulk job of an `AsyncPlexyPay`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T_co]:
+        """Return its results as they come; nothing is sent before the first is asked for."""
+        ...
+
+
+class SyncBulkCall(BoundCall, Protocol[P, T_co]):
+    """A bulk job of a `PlexyPay`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[T_co]:
+        """Return its results as they come; nothing is sent before the first is asked for."""
+        ...
+
+
+class AsyncWaitCall(BoundCall, Protocol[P, R_co]):
+    """A call of an `AsyncPlexyPay` that asks until something has come about."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Wait for it."""
+        ...
+
+
+class SyncWaitCall(BoundCall, Protocol[P, R_co]):
+    """A call of a `PlexyPay` that asks until something has come about."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Wait for it."""
         ...

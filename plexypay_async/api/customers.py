@@ -8,7 +8,7 @@ has the five calls and the schemas ``request.SaveOneCustomer``, ``response.Custo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -190,8 +190,8 @@ class CardTokens(Model):
 class Customers(Resource[F]):
     """Create, list and find customers, their cards' tokens and their transactions."""
 
-    list = Listing("/v1/customers", ListCustomers, Customer, evidence=Evidence.ASSUMED)
-    create = Operation(
+    list: Final = Listing("/v1/customers", ListCustomers, Customer, evidence=Evidence.ASSUMED)
+    create: Final = Operation(
         "POST",
         "/v1/customers",
         CreateCustomer,
@@ -201,7 +201,7 @@ class Customers(Resource[F]):
         created=Evidence.ASSUMED,
         settled_by=SettledBy("customers.list"),
     )
-    retrieve = Operation(
+    retrieve: Final = Operation(
         "GET",
         "/v1/customers/{id}",
         RetrieveCustomer,
@@ -209,13 +209,13 @@ class Customers(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    card_tokens = Operation(
+    card_tokens: Final = Operation(
         "GET",
         "/v1/customers/{id}/card-tokens",
         RetrieveCustomerCardTokens,
         CardTokens,
         evidence=Evidence.ASSUMED,
     )
-    transactions = Listing(
+    transactions: Final = Listing(
         "/v1/customers/{id}/transactions", ListCustomerTransactions, Transaction, evidence=Evidence.ASSUMED
     )

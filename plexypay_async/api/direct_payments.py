@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 import attrs
 
@@ -389,14 +389,14 @@ def _redirects(document: Any, depth: int) -> Iterator[str]:
 class DirectPayments(Resource[F]):
     """Pay with cards that the merchant's server has taken."""
 
-    keys = Operation(
+    keys: Final = Operation(
         "GET",
         "/v1/payments/direct/keys",
         RetrieveDirectPaymentKeys,
         DirectPaymentKeys,
         evidence=Evidence.ASSUMED,
     )
-    create = Operation(
+    create: Final = Operation(
         "POST",
         "/v1/payments/direct",
         CreateDirectPayment,
@@ -412,7 +412,7 @@ class DirectPayments(Resource[F]):
         ),
         pending="requires_3ds",
     )
-    continue_3ds = Operation(
+    continue_3ds: Final = Operation(
         "POST",
         "/v1/3ds/callback",
         ContinueThreeDSecure,

@@ -6,7 +6,7 @@ not be read, so that the answer is in `raw`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -47,4 +47,6 @@ class MerchantAccount(Resource[F]):
 
     group: ClassVar[str] = "merchant"
 
-    retrieve = Operation("GET", "/v1/merchants/me", RetrieveMerchant, Merchant, evidence=Evidence.ASSUMED)
+    retrieve: Final = Operation(
+        "GET", "/v1/merchants/me", RetrieveMerchant, Merchant, evidence=Evidence.ASSUMED
+    )

@@ -9,13 +9,22 @@ from __future__ import annotations
 import enum
 import inspect
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
 
-from .calls import AsyncCall, AsyncListingCall, SyncCall, SyncListingCall
+from .calls import (
+    AsyncBulkCall,
+    AsyncCall,
+    AsyncListingCall,
+    AsyncWaitCall,
+    SyncBulkCall,
+    SyncCall,
+    SyncListingCall,
+    SyncWaitCall,
+)
 from .facades import Async, F, Sync
 from .replay import Replay
 
@@ -447,9 +456,9 @@ class Bulk(Composite[P, T]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, AsyncGenerator[T]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncBulkCall[P, T]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, Generator[T]]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncBulkCall[P, T]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         if instance is None:
             return self
@@ -470,9 +479,9 @@ class Single(Composite[P, R]):
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: Resource[Async], owner: type) -> AsyncWaitCall[P, R]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncWaitCall[P, R]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         if instance is None:
             return self

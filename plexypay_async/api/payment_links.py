@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -212,8 +212,10 @@ def _told_of(result: BulkResult, name: str) -> str | None:
 class PaymentLinks(Resource[F]):
     """Create, list, find, move and cancel payment links."""
 
-    list = Listing("/v1/payment-links", ListPaymentLinks, PaymentLinkSummary, evidence=Evidence.PUBLISHED)
-    retrieve = Operation(
+    list: Final = Listing(
+        "/v1/payment-links", ListPaymentLinks, PaymentLinkSummary, evidence=Evidence.PUBLISHED
+    )
+    retrieve: Final = Operation(
         "GET",
         "/v1/payment-links/{external_id}",
         RetrievePaymentLink,
@@ -221,7 +223,7 @@ class PaymentLinks(Resource[F]):
         evidence=Evidence.PUBLISHED,
         echoes={"external_id": "id"},
     )
-    retrieve_by_order_reference = Operation(
+    retrieve_by_order_reference: Final = Operation(
         "GET",
         "/v1/payment-links/by-order-reference/{order_reference}",
         RetrievePaymentLinkByOrderReference,
@@ -229,7 +231,7 @@ class PaymentLinks(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"order_reference": "order_reference"},
     )
-    create = Operation(
+    create: Final = Operation(
         "POST",
         "/v1/payment-links",
         CreatePaymentLink,
@@ -247,9 +249,9 @@ class PaymentLinks(Resource[F]):
             retrieve=retrieve,
         ),
     )
-    create_or_retrieve = Ensured(create, CreateOrRetrievePaymentLink)
-    create_many = Bulk(CreateManyPaymentLinks, BulkResult)
-    update_expiration = Operation(
+    create_or_retrieve: Final = Ensured(create, CreateOrRetrievePaymentLink)
+    create_many: Final = Bulk(CreateManyPaymentLinks, BulkResult)
+    update_expiration: Final = Operation(
         "PATCH",
         "/v1/payment-links/{external_id}",
         UpdatePaymentLinkExpiration,
@@ -257,7 +259,7 @@ class PaymentLinks(Resource[F]):
         evidence=Evidence.PUBLISHED,
         echoes={"external_id": "id"},
     )
-    cancel = Operation(
+    cancel: Final = Operation(
         "DELETE",
         "/v1/payment-links/{external_id}",
         CancelPaymentLink,
@@ -273,7 +275,7 @@ class PaymentLinks(Resource[F]):
         ),
         echoes={"external_id": "id"},
     )
-    statistics = Operation(
+    statistics: Final = Operation(
         "GET",
         "/v1/payment-links/statistics",
         RetrievePaymentLinkStatistics,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -263,7 +263,7 @@ class RefundResult(PaymentResult):
 class Payments(Resource[F]):
     """Find, capture, cancel and refund payments."""
 
-    search = Operation(
+    search: Final = Operation(
         "GET",
         "/v1/payments/search",
         SearchPayments,
@@ -271,7 +271,7 @@ class Payments(Resource[F]):
         evidence=Evidence.LEGACY,
         echoes={"transaction_id": "id", "decisive_reference": "order_reference"},
     )
-    cancel = Operation(
+    cancel: Final = Operation(
         "POST",
         "/v1/payments/{id}/cancel",
         CancelPayment,
@@ -282,7 +282,7 @@ class Payments(Resource[F]):
         echoes={"id": "id"},
         settled_by=SettledBy("transactions.retrieve", by="id"),
     )
-    capture = Operation(
+    capture: Final = Operation(
         "POST",
         "/v1/payments/{id}/capture",
         CapturePayment,
@@ -292,7 +292,7 @@ class Payments(Resource[F]):
         echoes={"id": "id"},
         settled_by=SettledBy("transactions.retrieve", by="id"),
     )
-    refund = Operation(
+    refund: Final = Operation(
         "POST",
         "/v1/payments/{id}/refund",
         RefundPayment,

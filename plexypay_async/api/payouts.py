@@ -8,6 +8,8 @@ unit of an amount in `extra` is not published either.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from .facades import F
@@ -122,8 +124,8 @@ class SavedPayoutCard(IdentifiedModel):
 class Payouts(Resource[F]):
     """List payouts, pay out, and store cards for it."""
 
-    list = Listing("/v1/payouts", ListPayouts, PayoutTransaction, evidence=Evidence.ASSUMED)
-    create = Operation(
+    list: Final = Listing("/v1/payouts", ListPayouts, PayoutTransaction, evidence=Evidence.ASSUMED)
+    create: Final = Operation(
         "POST",
         "/v1/payouts",
         CreatePayout,
@@ -132,7 +134,7 @@ class Payouts(Resource[F]):
         replay=Replay.MONEY,
         settled_by=SettledBy("payouts.list"),
     )
-    save_card = Operation(
+    save_card: Final = Operation(
         "POST",
         "/v1/payouts/cards",
         SavePayoutCard,

@@ -7,7 +7,7 @@ vendor's example says ``1099`` and ``KZT``, and no more.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import attrs
 
@@ -91,7 +91,7 @@ class RecurringPayments(Resource[F]):
 
     group: ClassVar[str] = "recurring"
 
-    charge = Operation(
+    charge: Final = Operation(
         "POST",
         "/v1/payments/recurring/merchant/initiated",
         ChargeRecurringPayment,

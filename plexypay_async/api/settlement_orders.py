@@ -9,6 +9,7 @@ and no more.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import attrs
 
@@ -157,7 +158,7 @@ class SettlementOrder(Model):
 class SettlementOrders(Resource[F]):
     """Create and find settlement payment orders."""
 
-    create = Operation(
+    create: Final = Operation(
         "POST",
         "/v1/merchants/settlement-payment-orders",
         CreateSettlementOrder,
@@ -168,7 +169,7 @@ class SettlementOrders(Resource[F]):
         echoes={"amount": "amount", "currency": "currency"},
         key="request_id",
     )
-    retrieve = Operation(
+    retrieve: Final = Operation(
         "GET",
         "/v1/merchants/settlement-payment-orders/{id}",
         RetrieveSettlementOrder,
@@ -176,7 +177,7 @@ class SettlementOrders(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    list = Listing(
+    list: Final = Listing(
         "/v1/merchants/settlement-payment-orders",
         ListSettlementOrders,
         SettlementOrder,

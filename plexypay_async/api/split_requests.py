@@ -7,6 +7,8 @@ answer is in `raw`.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 
 from .facades import F
@@ -145,7 +147,7 @@ class SplitRequest(IdentifiedModel):
 class SplitRequests(Resource[F]):
     """Create, list, find, update and delete split requests."""
 
-    create = Operation(
+    create: Final = Operation(
         "POST",
         "/v1/split-requests",
         CreateSplitRequest,
@@ -155,8 +157,8 @@ class SplitRequests(Resource[F]):
         created=Evidence.ASSUMED,
         settled_by=SettledBy("split_requests.list"),
     )
-    list = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)
-    retrieve = Operation(
+    list: Final = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)
+    retrieve: Final = Operation(
         "GET",
         "/v1/split-requests/{id}",
         RetrieveSplitRequest,
@@ -164,7 +166,7 @@ class SplitRequests(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    update = Operation(
+    update: Final = Operation(
         "PUT",
         "/v1/split-requests/{id}",
         UpdateSplitRequest,
@@ -172,7 +174,7 @@ class SplitRequests(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "id"},
     )
-    delete = Operation(
+    delete: Final = Operation(
         "DELETE",
         "/v1/split-requests/{id}",
         DeleteSplitRequest,

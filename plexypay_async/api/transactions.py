@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
 
@@ -353,8 +353,8 @@ class WaitForTransaction:
 class Transactions(Resource[F]):
     """Find transactions, and wait for them."""
 
-    list = Listing("/v1/transactions", ListTransactions, Transaction, evidence=Evidence.OBSERVED)
-    retrieve = Operation(
+    list: Final = Listing("/v1/transactions", ListTransactions, Transaction, evidence=Evidence.OBSERVED)
+    retrieve: Final = Operation(
         "GET",
         "/v1/transactions/{id}",
         RetrieveTransaction,
@@ -362,7 +362,7 @@ class Transactions(Resource[F]):
         evidence=Evidence.OBSERVED,
         echoes={"id": ("id", "payment_id")},
     )
-    retrieve_by_payment_link = Operation(
+    retrieve_by_payment_link: Final = Operation(
         "GET",
         "/v1/transactions/by-payment-link/{payment_link_id}",
         RetrieveTransactionByPaymentLink,
@@ -370,7 +370,7 @@ class Transactions(Resource[F]):
         evidence=Evidence.PUBLISHED,
         echoes={"payment_link_id": "payment_link_id"},
     )
-    retrieve_by_order_reference = Operation(
+    retrieve_by_order_reference: Final = Operation(
         "GET",
         "/v1/transactions/by-order-reference/{order_reference}",
         RetrieveTransactionByOrderReference,
@@ -379,7 +379,7 @@ class Transactions(Resource[F]):
         echoes={"order_reference": "order_reference"},
         fallback="payments.search",
     )
-    history = Operation(
+    history: Final = Operation(
         "GET",
         "/v1/transactions/{id}/history",
         RetrieveTransactionHistory,
@@ -387,4 +387,4 @@ class Transactions(Resource[F]):
         evidence=Evidence.ASSUMED,
         echoes={"id": "transaction_id"},
     )
-    wait = Wait(WaitForTransaction, Transaction)
+    wait: Final = Wait(WaitForTransaction, Transaction)

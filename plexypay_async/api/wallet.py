@@ -8,6 +8,7 @@ of **minor** units (22 000 KZT is ``2200000``).
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import attrs
 
@@ -247,7 +248,7 @@ class WalletTransaction(Model):
 class Wallet(Resource[F]):
     """Authorize, capture, refund, cancel and find wallet payments."""
 
-    authorize = Operation(
+    authorize: Final = Operation(
         "POST",
         "/v1/wallet/authorize",
         AuthorizeWalletPayment,
@@ -257,7 +258,7 @@ class Wallet(Resource[F]):
         echoes={"order_reference": "order_reference", "amount": "amount", "currency": "currency"},
         key="idempotency_key",
     )
-    capture = Operation(
+    capture: Final = Operation(
         "POST",
         "/v1/wallet/{wallet_transaction_id}/capture",
         CaptureWalletPayment,
@@ -267,7 +268,7 @@ class Wallet(Resource[F]):
         replay=Replay.MONEY,
         settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
     )
-    refund = Operation(
+    refund: Final = Operation(
         "POST",
         "/v1/wallet/{wallet_transaction_id}/refund",
         RefundWalletPayment,
@@ -276,7 +277,7 @@ class Wallet(Resource[F]):
         replay=Replay.MONEY,
         settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
     )
-    cancel = Operation(
+    cancel: Final = Operation(
         "POST",
         "/v1/wallet/{wallet_transaction_id}/cancel",
         CancelWalletPayment,
@@ -286,7 +287,7 @@ class Wallet(Resource[F]):
         replay=Replay.MONEY,
         settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
     )
-    retrieve = Operation(
+    retrieve: Final = Operation(
         "GET",
         "/v1/wallet/transaction/{wallet_transaction_id}",
         RetrieveWalletTransaction,
@@ -295,6 +296,6 @@ class Wallet(Resource[F]):
         echoes={"wallet_transaction_id": "id"},
     )
     # Plural and with a slash at its end, as the vendor prints it.
-    list = Listing(
+    list: Final = Listing(
         "/v1/wallet/transactions/", ListWalletTransactions, WalletTransaction, evidence=Evidence.PUBLISHED
     )

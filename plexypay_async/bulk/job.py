@@ -7,6 +7,7 @@ consumer has not taken yet, and one batch of journal claims.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import sys
@@ -40,6 +41,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from ..logs import CALLS, log_failed_row
 from .crew import Crew
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
@@ -142,8 +144,14 @@ class _Run:
         self._timeout = timeout
         self.queue = ResultQueue(workers, ordered=options.ordered, stop=self._stop)
         self._reports: ProgressReports | None = None
-        if options.on_progress is not None:
-            self._reports = ProgressReports(options.on_progress, self.queue.fail)
+        if (
+            options.on_progress is not None
+            or execution.settings.observers
+            or CALLS.isEnabledFor(logging.INFO)
+        ):
+            self._reports = ProgressReports(
+                options.on_progress, self.queue.fail, execution.settings.observers
+            )
             self.queue.count = self._reports.count
         self._source: RequestSource | None = None
         self._intake: Intake | JournalIntake | None = None
@@ -167,6 +175,8 @@ class _Run:
             execution, limit, look_limits, self._refuse, self.queue.fail
         )
         limits = JobLimits(execution.settings, execution.budget, self._timeout, lasting, probes)
+        if self._reports is not None:
+            limits.observed_job = look_limits.observed_job = self._reports.observed
         journal = options.journal
         self._source = source = RequestSource(options.links, look_first=look_first and journal is None)
         if journal is not None and not isinstance(journal, Journal):
@@ -241,6 +251,8 @@ class _Run:
                 failure = failure or without_job_frames(error, of_caller=True)
         if self._held is not None:
             self._held.release()
+        if self._reports is not None:
+            self._reports.ended(failure)
         return failure
 
 
@@ -330,6 +342,9 @@ class _Worker:
                     if item is None:
                         break
                 result = item.result or await self._perform(item)
+                if result.error is not None:
+                    reference = result.request.order_reference
+                    log_failed_row(_CREATE.name, result.index, reference, result.error)
                 results = intake.finish(item, result)
                 if not queue.put(results):
                     await queue.room(results)

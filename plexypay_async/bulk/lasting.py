@@ -13,10 +13,10 @@ from collections.abc import Callable
 import attrs
 
 from .._core.admission import JobLimits
-from .._core.call import Call
 from .._core.concurrency import ConcurrencyLimit
 from .._core.execution import Execution
 from .._core.pace import Sign
+from .._core.telling_call import call_class
 from ..api.payment_links import ListPaymentLinks, PaymentLinks
 from ..errors import (
     APIError,
@@ -159,7 +159,8 @@ class LastingFailures:
         request = ListPaymentLinks()
         path, filters = codec.filters(request)
         wire_request = codec.encode(path, filters, 1, 1)
-        call = Call(self._execution, codec, wire_request, _LIST, request, job=self._job)
+        kind = call_class(self._execution)
+        call = kind(self._execution, codec, wire_request, _LIST, request, job=self._job)
         try:
             await call.run()
         except PlexyPayError as error:

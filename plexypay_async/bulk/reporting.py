@@ -1,14 +1,17 @@
-"""What a job tells its caller while it runs: how far it is, its limit, and why the limit changed last."""
+"""What a job tells its caller and its observers: how far it is, its limit, and why the limit changed last."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
 from .._core.admission import JobLimits
 from .._core.pace import Pace
 from ..api.payment_links import BulkResult, JobProgress
+from ..logs import CALLS, LOG
+from ..observer import Audience, ObservedJob, ObservedRow, Observer, tell, told_reference
 
 __all__ = ["ProgressReports"]
 
@@ -19,18 +22,28 @@ TELL_EVERY = 0.5
 
 
 class ProgressReports:
-    """Counts a job's results, and calls its caller back from a task of its own.
+    """Counts a job's results, and tells of it from a task of its own; its beginning and end at once.
 
     No worker waits for it, and no request: it looks at what is there a few times a second.
 
     Args:
-        tell: The caller's function.
+        on_progress: The caller's function, if there is one.
         fail: Ends the job with an error of that function.
+        observers: The client's.
     """
 
-    def __init__(self, tell: Callable[[JobProgress], object], fail: Callable[[BaseException], None]) -> None:
-        self._tell = tell
+    def __init__(
+        self,
+        on_progress: Callable[[JobProgress], object] | None,
+        fail: Callable[[BaseException], None],
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._on_progress = on_progress
         self._fail = fail
+        self._told_to = Audience((*observers, *LOG) if CALLS.isEnabledFor(logging.INFO) else observers)
+        self.observed = ObservedJob()
+        """The job, as its observers know it."""
+        tell(self._told_to.job_began, self.observed)
         self._created = self._recovered = self._failed = 0
         self._limits: JobLimits | None = None
         self._pace: Pace | None = None
@@ -47,6 +60,10 @@ class ProgressReports:
         for result in results:
             if result.error is not None:
                 self._failed += 1
+                row = ObservedRow(
+                    self.observed, result.index, told_reference(result.request.order_reference), result.error
+                )
+                tell(self._told_to.row_failed, row)
             elif result.recovered or result.from_journal or result.repeats is not None:
                 self._recovered += 1
             else:
@@ -76,28 +93,47 @@ class ProgressReports:
             self._call()
 
     async def end(self) -> None:
-        """Tell no more."""
+        """Tell no more of how far it is."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def _call(self) -> None:
+    def ended(self, failure: BaseException | None) -> None:
+        """Tell observers of the end.
+
+        Args:
+            failure: What has ended it before its source ended, if anything.
+        """
+        job = self.observed
+        if self._limits is not None:
+            job.progress = self._now()
+        job.error = failure
+        job.end()
+        tell(self._told_to.job_ended, job)
+
+    def _now(self) -> JobProgress:
         pace, limits = self._pace, self._limits
-        self._reason = "fixed by concurrency" if pace is None else pace.reason
-        progress = JobProgress(
+        return JobProgress(
             created=self._created,
             recovered=self._recovered,
             failed=self._failed,
             under_way=0 if limits is None else limits.calls,
             limit=self._fixed if pace is None else pace.level,
-            reason=self._reason,
+            reason="fixed by concurrency" if pace is None else pace.reason,
         )
+
+    def _call(self) -> None:
+        progress = self._now()
+        self._reason = progress.reason
         self._told_at = time.monotonic()
         if progress == self._told:
             return
-        self._told = progress
+        self._told = self.observed.progress = progress
+        tell(self._told_to.job_changed, self.observed)
+        if self._on_progress is None:
+            return
         try:
-            self._tell(progress)
+            self._on_progress(progress)
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
             # It is not raised here, where a SystemExit would end the event loop.
             self.failure = error

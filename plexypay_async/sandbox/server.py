@@ -70,6 +70,7 @@ class Sandbox:
         webhook_pauses: Seconds of the sandbox's clock between the attempts at one webhook, which therefore
             has one attempt more than there are pauses.
         webhook_timeout: Seconds of real time that a receiver has to answer.
+        hold_webhooks: Whether to send none: a test hands them over, `deliveries.hand_over`.
         allowed_hosts: Names by which it may be called besides `host`, ``localhost`` and, where it listens on
             more than a loopback address, addresses: ``["sandbox"]`` for ``http://sandbox:8790``. A request
             with any other ``Host`` is refused with 403: a web page could have sent it (DNS rebinding).
@@ -111,6 +112,7 @@ class Sandbox:
         webhook_ports: Iterable[int | str] = (),
         webhook_pauses: Iterable[float] = PAUSES,
         webhook_timeout: float = 10.0,
+        hold_webhooks: bool = False,
         allowed_hosts: Iterable[str] = (),
         admin_token: str | None = None,
         request_timeout: float = 30.0,
@@ -128,6 +130,7 @@ class Sandbox:
             ports=webhook_ports,
             pauses=webhook_pauses,
             timeout=webhook_timeout,
+            held=hold_webhooks,
         )
         self._setup = Setup(
             host=host,
@@ -208,6 +211,19 @@ class Sandbox:
     @webhook_token.setter
     def webhook_token(self, token: str) -> None:
         self._webhooks.token = checked_token(token)
+
+    @property
+    def hold_webhooks(self) -> bool:
+        """Whether no webhook is sent, and a test hands them over; may be set, for what is due from then on.
+
+        ``sandbox.deliveries.hand_over(send)`` gives each to a function of the test, for an app that has no
+        port. Webhooks are then made without a `webhook_url` too.
+        """
+        return self._webhooks.held
+
+    @hold_webhooks.setter
+    def hold_webhooks(self, held: bool) -> None:
+        self._webhooks.held = held
 
     def payment_links(self) -> list[dict[str, Any]]:
         """Return every stored payment link whole, as the API would show it, the oldest first."""

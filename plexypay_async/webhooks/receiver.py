@@ -6,16 +6,22 @@ no signature.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Protocol, TypeVar, cast, overload
 
+from .._privacy.hiding import masked_card_numbers, shortened
 from .._privacy.secret import Secret
 from ..errors import ConfigurationError, PlexyPayError, WebhookAuthenticationError, WebhookError
-from .events import Event, event_of, structures
+from ..observer import Audience, ObservedWebhook, Observer, checked_observers, tell, told_reference
+from .events import Event, TransactionEvent, UnknownEvent, event_of, structures
 from .payloads import document_of
 from .tokens import checked_tokens, is_one_of, token_in
 
 __all__ = ["WebhookReceiver"]
+
+LONGEST_NAME = 100
+"""Characters of an event's name that observers are told."""
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -34,6 +40,7 @@ class WebhookReceiver:
     Args:
         tokens: The token that deliveries carry, without ``Bearer``, or several while it is rotated: each of 8
             characters or more, and no well-known word.
+        observers: What is told of each delivery; see `Observer`. It learns neither token nor body.
 
     Raises:
         ConfigurationError: There is no token, or one cannot be sent in a header or can be guessed. The
@@ -42,15 +49,16 @@ class WebhookReceiver:
     Evidence: ``Authorization: Bearer <token>`` published; the token alone observed.
     """
 
-    __slots__ = ("_tokens",)
+    __slots__ = ("_tokens", "_told")
 
-    def __init__(self, tokens: str | Iterable[str]) -> None:
+    def __init__(self, tokens: str | Iterable[str], *, observers: Iterable[Observer] = ()) -> None:
         self._tokens: tuple[Secret[bytes], ...] = ()
         checked = checked_tokens(tokens)
         del tokens
         if isinstance(checked, str):
             raise ConfigurationError(checked)
         self._tokens = checked
+        self._told = Audience(checked_observers(observers))
         structures()
 
     def __repr__(self) -> str:
@@ -96,16 +104,24 @@ class WebhookReceiver:
         """
         # Error trackers show what this frame holds when it raises: nothing of the delivery then.
         received: _Received | BaseException
+        webhook = ObservedWebhook() if self._told.webhook_received else None
         try:
             received = _received(headers, body, self._tokens)
         except BaseException as interrupt:  # noqa: BLE001 - it is raised below
             received = _bare(interrupt)
         del headers, body
-        if isinstance(received, BaseException):
-            raise received
-        if seen is not None and seen(received().dedupe_key):
-            return None
-        return received()
+        is_repeated = False
+        try:
+            if isinstance(received, BaseException):
+                raise received
+            is_repeated = seen is not None and bool(seen(received().dedupe_key))
+            return None if is_repeated else received()
+        finally:
+            if webhook is not None:
+                _note(webhook, received)
+                webhook.repeated, webhook.error = is_repeated, sys.exception()
+                webhook.end()
+                tell(self._told.webhook_received, webhook)
 
 
 _Received = Callable[[], Event]
@@ -128,6 +144,18 @@ def _received(headers: Any, body: Any, tokens: tuple[Secret[bytes], ...]) -> _Re
     except Exception as error:  # noqa: BLE001 - of an object of the caller's, and it may show what it holds
         return ConfigurationError(f"reading the headers or the body failed with {type(error).__name__}")
     return lambda: event
+
+
+def _note(webhook: ObservedWebhook, received: _Received | BaseException) -> None:
+    """Note what a delivery says and what it is about, if it is one."""
+    if isinstance(received, BaseException):
+        return
+    event = received()
+    webhook.event = shortened(masked_card_numbers(event.name), LONGEST_NAME)
+    webhook.is_known = not isinstance(event, UnknownEvent)
+    if isinstance(event, TransactionEvent):
+        webhook.transaction_id = event.transaction.id
+        webhook.order_reference = told_reference(event.transaction.order_reference)
 
 
 def _bare(error: _Error) -> _Error:

@@ -12,6 +12,18 @@ import pytest
 
 from plexypay_async import CreatePaymentLink, RetryPolicy
 from plexypay_async.bulk.crew import SPARE, Crew
+from tests.faults.scripted import (
+    BY_REFERENCE,
+    CREATED,
+    FOUND,
+    LINKS,
+    NOT_FOUND,
+    ONCE,
+    SILENCE,
+    Seen,
+    fitting,
+    scripted,
+)
 
 from .ledger_server import Ledger, ledger
 from .rows import a_client, row, rows, run
@@ -69,6 +81,29 @@ async def test_rows_that_pause_hold_nothing_up() -> None:
     # Of 150 rows, thirty pause, which is three times as many as there are connections.
     assert done > 110
     assert hook.most <= 10
+
+
+async def test_rows_that_wait_for_a_proof_hold_nothing_up() -> None:
+    """What has become of a lost request is looked up seconds later; other rows are done meanwhile."""
+
+    def is_lost(reference: str) -> bool:
+        return int(reference.partition("-")[2]) < 2
+
+    def create(seen: Seen) -> Any:
+        return SILENCE if is_lost(seen.json["orderReference"]) else fitting(CREATED, seen)
+
+    def find(seen: Seen) -> Any:
+        return NOT_FOUND if is_lost(seen.path.rpartition("/")[2]) else fitting(FOUND, seen)
+
+    routes = {f"POST {LINKS}": create, f"GET {BY_REFERENCE}/*": find}
+    options: dict[str, Any] = {"retry": ONCE, "read_timeout": 0.2, "max_connections": 2}
+    async with scripted(routes, **options) as (plexy, _):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with aclosing(plexy.payment_links.create_many(rows(20), timeout=20)) as results:
+            done = [(result.error is None, loop.time() - began) async for result in results]
+    assert [is_done for is_done, _ in done] == [True] * 18 + [False] * 2
+    assert done[17][1] < 3 < done[18][1]
 
 
 @pytest.mark.usefixtures("full_pauses")

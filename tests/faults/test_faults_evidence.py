@@ -28,7 +28,21 @@ from plexypay_async import (
 )
 from plexypay_sync import PlexyPay
 
-from .scripted import CODE_1, FOUND, KEY, LINKS, ONCE, SHORT, Answer, Late, Script, link, scripted, serving
+from .scripted import (
+    CODE_1,
+    CREATED,
+    FOUND,
+    KEY,
+    LINKS,
+    ONCE,
+    SHORT,
+    Answer,
+    Late,
+    Script,
+    link,
+    scripted,
+    serving,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -310,6 +324,29 @@ async def test_options_are_checked_before_anything_is_sent() -> None:
         with pytest.raises(TypeError):
             plexy.payment_links.create.with_options(colour="red")  # type: ignore[call-arg]
         assert script.count() == 0
+
+
+PAID = {"id": "t", "status": "charged", "amount": 1, "currency": "KZT", "orderReference": "ORD-1"}
+
+
+async def test_waits_and_bulk_jobs_have_options_too() -> None:
+    rows = [CreatePaymentLink(amount=1, currency="KZT", order_reference="ORD-1")]
+    headers = {"X-Tenant": "south"}
+    routes = {CREATE: CREATED, "GET /v1/transactions/t": Answer(200, PAID)}
+    async with serving(routes) as server:
+        async with AsyncPlexyPay(KEY, base_url=server.url) as plexy:
+            assert (await plexy.transactions.wait.with_options(headers=headers)(id="t")).id == "t"
+            async for result in plexy.payment_links.create_many.with_options(headers=headers)(rows):
+                assert result.error is None
+
+        def call() -> None:
+            with PlexyPay(KEY, base_url=server.url) as plexy:
+                assert plexy.transactions.wait.with_options(headers=headers)(id="t").id == "t"
+                (made,) = plexy.payment_links.create_many.with_options(headers=headers)(rows)
+                assert made.error is None
+
+        await asyncio.to_thread(call)
+        assert [seen.headers["x-tenant"] for seen in server.script.seen] == ["south"] * 4
 
 
 async def test_a_call_looks_the_same_with_options() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
+
 from .conftest import Run
 
 pytest_plugins = ["pytester"]
@@ -15,6 +17,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "testing.md"
 FILES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
 
 
+@needs("django", "fastapi", "httpx2", "vcr")
 def test_it_works(run: Run) -> None:
     assert GUIDE.read_text(encoding="utf-8").count("```python") == len(FILES)
     tests = sum(code.count("def test_") for code in FILES.values())

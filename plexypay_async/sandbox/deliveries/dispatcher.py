@@ -41,6 +41,9 @@ _LONGEST_SLEEP = 3600.0
 _AT_ONCE = 16
 _HELD_FOR = 60 * _SECOND
 _LATEST = 3600 * _SECOND
+_HEADERS: dict[str, str] = {hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"}
+HELD = "held:"
+"""In place of an address where there is none, of a webhook that a test hands over."""
 _TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})
 _WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
@@ -93,7 +96,7 @@ class Dispatcher:
             connector=aiohttp.TCPConnector(force_close=True, resolver=_Resolver(settings)),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=settings.timeout),
-            headers={hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TYPE: "application/json"},
+            headers=_HEADERS,
         )
         self._broken: BaseException | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -128,10 +131,11 @@ class Dispatcher:
 
     def tell(self, changed: Changed) -> None:
         """Store the webhook that tells of a new state, if there is one and an address for it."""
-        draft = _webhook_of(changed, self._links, self.settings.url)
+        held = self.settings.held
+        draft = _webhook_of(changed, self._links, self.settings.url or (HELD if held else None))
         if draft is None:
             return
-        refusal = self.settings.refusal(draft.url)
+        refusal = None if held else self.settings.refusal(draft.url)
         if refusal is None:
             self.store.create(self._struck(draft))
         else:
@@ -192,7 +196,7 @@ class Dispatcher:
         if self._broken is not None:
             raise self._broken
         changes_at = self._pass_time()
-        while len(self._sending) < _AT_ONCE:
+        while len(self._sending) < _AT_ONCE and not self.settings.held:
             due = self.store.due(without=self._sending)
             if due is None:
                 break
@@ -218,9 +222,28 @@ class Dispatcher:
                 status, error = await self._send(due)
             finally:
                 self._attempted.discard(due.id)
-            pauses = self.settings.pauses
-            pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
-            self.store.record(due, status=status, error=error, pause=pause)
+            self.record(due, status, error)
+
+    def record(self, due: DueDelivery, status: int | None, error: str | None = None) -> None:
+        """Note an attempt at a webhook."""
+        pauses = self.settings.pauses
+        pause = int(pauses[due.tries] * _SECOND) if due.tries < len(pauses) else None
+        self.store.record(due, status=status, error=error, pause=pause)
+
+    def held(self) -> tuple[DueDelivery, dict[str, str]] | None:
+        """Return what has been due longest, with the headers to send it with; None where nothing is.
+
+        Raises:
+            ConfigurationError: Webhooks are not held: the sandbox sends them itself.
+        """
+        if not self.settings.held:
+            raise ConfigurationError("webhooks are not held; set sandbox.hold_webhooks = True before")
+        self._pass_time()
+        due = self.store.due()
+        return None if due is None else (due, {**_HEADERS, hdrs.AUTHORIZATION: self._authorization()})
+
+    def _authorization(self) -> str:
+        return f"Bearer {self.settings.token.reveal()}"
 
     async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
         refusal = self.settings.refusal(due.url)
@@ -230,7 +253,7 @@ class Dispatcher:
             async with self._session.post(
                 due.url,
                 data=due.body,
-                headers={hdrs.AUTHORIZATION: f"Bearer {self.settings.token.reveal()}"},
+                headers={hdrs.AUTHORIZATION: self._authorization()},
                 allow_redirects=False,
             ) as response:
                 return response.status, None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from ...errors import ConfigurationError
 from .delivery import Delivery
 from .dispatcher import Dispatcher
+from .store import DueDelivery
 
 __all__ = ["Deliveries"]
 
@@ -69,3 +70,55 @@ class Deliveries:
         if dispatcher.loop.is_of_this_thread:
             raise ConfigurationError("the sandbox runs in this thread; await sandbox.deliveries.settled()")
         dispatcher.loop.begin(dispatcher.settled(timeout)).result()
+
+    def hand_over(self, send: Callable[[bytes, dict[str, str]], int]) -> int:
+        """Give each held webhook that is due to a function, for an app that is tested without a port.
+
+        They come in the order in which the sandbox would send them; one that is not answered with 200 is due
+        again after a pause of the sandbox's clock, as when it is sent. Faults of deliveries apply.
+
+        Args:
+            send: Called in this thread with the body and the headers; returns the status that the app answers
+                with. What it raises is an attempt that failed, and is raised.
+
+        Returns:
+            How often it was called.
+
+        Raises:
+            ConfigurationError: The sandbox is not running, or `hold_webhooks` is not set.
+        """
+        dispatcher, number = self._dispatcher(), 0
+        while (held := dispatcher.loop.do(dispatcher.held)) is not None:
+            due, headers = held
+            number += 1
+            try:
+                status = send(due.body, headers)
+            except BaseException as error:
+                _record(dispatcher, due, None, type(error).__name__)
+                raise
+            _record(dispatcher, due, status)
+        return number
+
+    async def hand_over_async(self, send: Callable[[bytes, dict[str, str]], Awaitable[int]]) -> int:
+        """Do the same with a coroutine function, which runs on the caller's event loop.
+
+        Raises:
+            ConfigurationError: The sandbox is not running, or `hold_webhooks` is not set.
+        """
+        dispatcher, number = self._dispatcher(), 0
+        while (held := dispatcher.loop.do(dispatcher.held)) is not None:
+            due, headers = held
+            number += 1
+            try:
+                status = await send(due.body, headers)
+            except BaseException as error:
+                _record(dispatcher, due, None, type(error).__name__)
+                raise
+            _record(dispatcher, due, status)
+        return number
+
+
+def _record(dispatcher: Dispatcher, due: DueDelivery, status: int | None, error: str | None = None) -> None:
+    if error is None and type(status) is not int:
+        raise ConfigurationError(f"send: expected the status of the answer, got {type(status).__name__}")
+    dispatcher.loop.do(lambda: dispatcher.record(due, status, error))

@@ -78,6 +78,8 @@ class WebhookSettings:
     ports: frozenset[int | str] = attrs.field(converter=_checked_ports)
     pauses: tuple[float, ...] = attrs.field(converter=_checked_pauses)
     timeout: float = attrs.field(converter=_checked_timeout)
+    held: bool = False
+    """Whether nothing is sent: what is due waits until a test hands it over."""
     own_port: int | None = None
     """That of the sandbox, once it listens."""
 

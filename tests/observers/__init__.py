@@ -1,0 +1,1 @@
+"""Tests of what observers, the log and traces are told."""

@@ -140,7 +140,7 @@ class PlexyPayError(Exception):
 class ConfigurationError(PlexyPayError, ValueError):
     """The caller's mistake, found before anything was sent."""
 
-    default_outcome = Outcome.NOT_SENT
+    default_outcome: ClassVar[Outcome | None] = Outcome.NOT_SENT
 
     def __init__(self, message: str, **known: Unpack[_Known]) -> None:
         # It may quote what the caller gave in the wrong place.
@@ -150,7 +150,7 @@ class ConfigurationError(PlexyPayError, ValueError):
 class ConnectError(PlexyPayError):
     """No connection could be made, so nothing was sent."""
 
-    default_outcome = Outcome.NOT_SENT
+    default_outcome: ClassVar[Outcome | None] = Outcome.NOT_SENT
 
 
 class OutageError(PlexyPayError):
@@ -159,7 +159,7 @@ class OutageError(PlexyPayError):
     `__cause__` is the latest failure, which may be of another call.
     """
 
-    default_outcome = Outcome.NOT_SENT
+    default_outcome: ClassVar[Outcome | None] = Outcome.NOT_SENT
 
 
 class DeadlineExceededError(PlexyPayError, TimeoutError):
@@ -169,7 +169,7 @@ class DeadlineExceededError(PlexyPayError, TimeoutError):
     outage and sent nothing.
     """
 
-    default_outcome = Outcome.UNKNOWN
+    default_outcome: ClassVar[Outcome | None] = Outcome.UNKNOWN
     status: int | None = None
     """The HTTP status of the last answer, where there was one."""
     raw: Any = None
@@ -179,7 +179,7 @@ class DeadlineExceededError(PlexyPayError, TimeoutError):
 class OutcomeUnknownError(PlexyPayError):
     """The request may have taken effect and the library must not repeat it by itself."""
 
-    default_outcome = Outcome.UNKNOWN
+    default_outcome: ClassVar[Outcome | None] = Outcome.UNKNOWN
     status: int | None = None
     """The HTTP status of the answer that leaves the outcome unknown, where there was one."""
     raw: Any = None
@@ -193,7 +193,7 @@ class UnreadableResponseError(PlexyPayError):
     reading the resource has shown that it was not done.
     """
 
-    default_outcome = Outcome.DONE
+    default_outcome: ClassVar[Outcome | None] = Outcome.DONE
 
     status: int
     """The HTTP status of the answer."""
@@ -230,7 +230,7 @@ class OrderReferenceConflictError(PlexyPayError):
     is not known: then `link_id` may be what that one has made. Else it is another order's.
     """
 
-    default_outcome = Outcome.REJECTED
+    default_outcome: ClassVar[Outcome | None] = Outcome.REJECTED
 
 
 class RefusedError(PlexyPayError):
@@ -245,7 +245,7 @@ class RefusedError(PlexyPayError):
     status is not 200 is from there too, which one it is they do not say.
     """
 
-    default_outcome = Outcome.REJECTED
+    default_outcome: ClassVar[Outcome | None] = Outcome.REJECTED
 
     status: int
     """The HTTP status of the answer."""
@@ -292,7 +292,7 @@ class APIError(PlexyPayError):
     Evidence: the vendor's page "API Errors"; see there for the codes 1 to 5.
     """
 
-    default_outcome = Outcome.REJECTED
+    default_outcome: ClassVar[Outcome | None] = Outcome.REJECTED
     api_code: ClassVar[int | None] = None
     """The published code that this class stands for."""
 
@@ -363,32 +363,32 @@ def _error_classes(of: type[APIError]) -> Iterator[type[APIError]]:
 class ServiceUnavailableError(APIError):
     """Code 1: the service is unavailable and did nothing. Retried in every replay class."""
 
-    api_code = 1
+    api_code: ClassVar[int | None] = 1
 
 
 class SomethingWentWrongError(APIError):
     """Code 2: an unexpected error on the server. The work may or may not have been done."""
 
-    api_code = 2
-    default_outcome = Outcome.UNKNOWN
+    api_code: ClassVar[int | None] = 2
+    default_outcome: ClassVar[Outcome | None] = Outcome.UNKNOWN
 
 
 class InvalidRequestError(APIError):
     """Code 3: the request's parameters are malformed or missing."""
 
-    api_code = 3
+    api_code: ClassVar[int | None] = 3
 
 
 class NotFoundError(APIError):
     """Code 4: there is no such resource, or it is out of the key's scope."""
 
-    api_code = 4
+    api_code: ClassVar[int | None] = 4
 
 
 class UnprocessableError(APIError):
     """Code 5: the request was understood, and its data refused."""
 
-    api_code = 5
+    api_code: ClassVar[int | None] = 5
 
 
 class AuthenticationError(APIError):
@@ -426,7 +426,7 @@ class WebhookNotMarkedError(WebhookError):
     is delivered again: note its `dedupe_key` elsewhere, or mark it when the cause is removed.
     """
 
-    default_outcome = Outcome.DONE
+    default_outcome: ClassVar[Outcome | None] = Outcome.DONE
 
     dedupe_key: str
     """The key that was to be marked."""

@@ -310,6 +310,9 @@ def told_reference(reference: str | None) -> str | None:
     return shortened(masked_card_numbers(reference), LONGEST)
 
 
+_Methods: TypeAlias = tuple[Callable[[Any], object], ...]
+
+
 class Audience:
     """Observers, by what they want to be told: for each event, the methods that they override.
 
@@ -317,23 +320,23 @@ class Audience:
     """
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        def methods(event: str) -> tuple[Callable[[Any], object], ...]:
+        def methods(event: str) -> _Methods:
             does_nothing = vars(Observer)[event]
             found = [getattr(observer, event) for observer in observers]
             wanted = [each for each in found if getattr(each, "__func__", None) is not does_nothing]
             return tuple(reversed(wanted) if event.endswith("_ended") else wanted)
 
         self._observers = tuple(observers)
-        self.call_began = methods("call_began")
-        self.attempt_began = methods("attempt_began")
-        self.attempt_ended = methods("attempt_ended")
-        self.call_paused = methods("call_paused")
-        self.call_ended = methods("call_ended")
-        self.job_began = methods("job_began")
-        self.job_changed = methods("job_changed")
-        self.row_failed = methods("row_failed")
-        self.job_ended = methods("job_ended")
-        self.webhook_received = methods("webhook_received")
+        self.call_began: _Methods = methods("call_began")
+        self.attempt_began: _Methods = methods("attempt_began")
+        self.attempt_ended: _Methods = methods("attempt_ended")
+        self.call_paused: _Methods = methods("call_paused")
+        self.call_ended: _Methods = methods("call_ended")
+        self.job_began: _Methods = methods("job_began")
+        self.job_changed: _Methods = methods("job_changed")
+        self.row_failed: _Methods = methods("row_failed")
+        self.job_ended: _Methods = methods("job_ended")
+        self.webhook_received: _Methods = methods("webhook_received")
 
     def is_idle(self) -> bool:
         """Tell whether none of them wants to know of the next call."""

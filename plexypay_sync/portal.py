@@ -458,13 +458,13 @@ def _import_uvloop() -> Any:
         return None
 
 
-uvloop = _import_uvloop()
+uvloop: Any = _import_uvloop()
 SUB_INTERPRETER = _is_sub_interpreter()
 """Found out here, since a call must import nothing."""
 if uvloop is None:
     # The first loop of a process makes asyncio's policy, under a lock that a fork may leave held.
     asyncio.new_event_loop().close()
-portal = Portal()
+portal: Portal = Portal()
 atexit.register(portal.stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=portal.after_fork_in_child)

@@ -59,7 +59,7 @@ class SingleLimits(Limits):
 
     def __init__(self, settings: Settings, budget: RetryBudget, gate: Callable[[], Gate]) -> None:
         super().__init__(budget, settings.timeout, settings.retry.max_attempts)
-        self.waits = settings.retry.outage == "wait"
+        self.waits: bool = settings.retry.outage == "wait"
         """Whether a call waits for the end of an outage, and for the retry budget; else it fails at once."""
         self.gate = gate
 

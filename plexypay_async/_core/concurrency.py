@@ -65,7 +65,7 @@ class AdaptiveLimit:
     """
 
     def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.pace = Pace(ceiling)
+        self.pace: Pace = Pace(ceiling)
         self.under_way = 0
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -146,8 +146,8 @@ class RateClock:
     """When the next request of the jobs with a rate may go out: one clock per client and event loop."""
 
     def __init__(self) -> None:
-        self.next = 0.0
-        self.turn = asyncio.Lock()
+        self.next: float = 0.0
+        self.turn: asyncio.Lock = asyncio.Lock()
         self._pause: asyncio.Future[None] | None = None
         self._closed = False
 

@@ -116,13 +116,15 @@ class Execution:
         self.settings = settings
         self.transport = transport
         self.budget = budget
-        self.recovery = Recovery() if recovery is None else recovery
-        self.limits = SingleLimits(settings, budget, functools.partial(_gate, transport, budget))
+        self.recovery: Recovery = Recovery() if recovery is None else recovery
+        self.limits: SingleLimits = SingleLimits(
+            settings, budget, functools.partial(_gate, transport, budget)
+        )
         """What bounds single calls."""
-        self.audience = Audience(settings.observers) if settings.observers else None
+        self.audience: Audience | None = Audience(settings.observers) if settings.observers else None
         """The client's observers; None where it has none."""
         self._with_log: Audience | None = None
-        self.options = transport.options(settings)
+        self.options: Any = transport.options(settings)
         """What the settings mean to the transport."""
         self.codecs: dict[str, OperationCodec[Any]] = {}
         """Those that were made so far, by the operation's name."""

@@ -121,7 +121,7 @@ class RetryBudget(TokenBucket):
     def __init__(self, max_attempts: int, max_connections: int) -> None:
         # Even a client that never repeats a call has a gate that counts in tokens.
         super().__init__(RETRY_COST * max(1, max_attempts - 1) * max_connections)
-        self.jobs = JobRetryBudget(max(TIMEOUT_COST, self.capacity // JOB_SHARE))
+        self.jobs: JobRetryBudget = JobRetryBudget(max(TIMEOUT_COST, self.capacity // JOB_SHARE))
         """Apart: a job that storms a server does not cost the single calls beside it their retries."""
         self.is_calm = True
         """Whether it is full, nothing has failed since the last success, and no call waits at a gate."""
@@ -196,7 +196,7 @@ class RetryBudget(TokenBucket):
             return False
         now = time.monotonic()
         if self._is_stale(now):
-            self.failures_on_end = 0
+            self.failures_on_end: int = 0
             return False
         return self.failures_on_end >= MANY or now - self._failing_since >= OUTAGE_LASTS
 

@@ -133,7 +133,7 @@ class OperationCodec(Generic[R]):
     """Encodes the requests and decodes the answers of one operation."""
 
     def __init__(self, operation: Operation[..., R], path: str | None = None) -> None:
-        self.name = operation.name
+        self.name: str = operation.name
         self._encoder = RequestEncoder(operation, operation.path if path is None else path)
         self.encode = self._encoder.encode
         answer: Answer[R] = operation.answer
@@ -442,7 +442,7 @@ class ListingCodec(Generic[T]):
     """Encodes the requests and decodes the pages of one listing."""
 
     def __init__(self, listing: Listing[..., T], path: str | None = None) -> None:
-        self.name = listing.name
+        self.name: str = listing.name
         self._encoder = RequestEncoder(listing, listing.path if path is None else path)
         self._item: type[T] = listing.item
         group, _, call = listing.name.rpartition(".")

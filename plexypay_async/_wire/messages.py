@@ -100,12 +100,12 @@ class WireRequest:
         headers: Mapping[str, str] | None = None,
         template: str | None = None,
     ) -> None:
-        self.method = method
-        self.target = target
+        self.method: str = method
+        self.target: str = target
         """Path and query, percent-encoded."""
-        self.body = body
-        self.headers = headers
-        self.template = template
+        self.body: bytes | None = body
+        self.headers: Mapping[str, str] | None = headers
+        self.template: str | None = template
         """The path with names in place of values; None where nobody has declared it."""
 
     def __repr__(self) -> str:
@@ -132,7 +132,7 @@ class WireResponse:
     ) -> None:
         self._key = key
         self.status = status
-        self.is_success = 200 <= status < 300
+        self.is_success: bool = 200 <= status < 300
         """Whether the status is a 2xx."""
         self.body = body
         self.headers = headers

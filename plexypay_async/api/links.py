@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -454,7 +454,7 @@ class PaymentLink(PaymentLinkSummary):
     Evidence: published; `auto_clearing`, `validation` and `created_by` are in the newer example only.
     """
 
-    checked = ("url",)
+    checked: ClassVar[tuple[str, ...]] = ("url",)
 
     url: str
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False)

@@ -308,14 +308,16 @@ class Declaration(Declared[P]):
         self.request = request
         self.evidence = evidence
         self.replay = replay
-        self.path_parameters = parameters_of(path)
+        self.path_parameters: tuple[str, ...] = parameters_of(path)
         self.echoes = {
             asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
         }
         self.identity = next((asked for asked in self.echoes if asked not in ("amount", "currency")), None)
         """The request's field that no other request has alike, where an answer names it."""
-        self.asked = attrgetter(*self.echoes) if self.echoes else _nothing
-        self.named = attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
+        self.asked: Callable[[Any], Any] = attrgetter(*self.echoes) if self.echoes else _nothing
+        self.named: Callable[[Any], Any] = (
+            attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
+        )
 
     def misfit(self, request: Any, answer: Any) -> str | None:
         """Tell what an answer names that is not what was asked for; None where it fits.
@@ -394,7 +396,7 @@ class Operation(Declaration[P], Generic[P, R]):
         self.answer: Answer[R] = answer if isinstance(answer, Answer) else Answer(answer)
         self.look_up = look_up
         self.confirmation = confirmation
-        self.deletes = method == "DELETE" and confirmation is None and self.answer.known_by is not None
+        self.deletes: bool = method == "DELETE" and confirmation is None and self.answer.known_by is not None
         self.key = key
         self.settled_by = settled_by
         self.pending = pending

@@ -115,7 +115,7 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = checked_path("journal", path)
+        self.path: Path = checked_path("journal", path)
         self._sqlite = SQLiteFile(
             path=self.path,
             kind="journal",

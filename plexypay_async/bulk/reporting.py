@@ -41,7 +41,7 @@ class ProgressReports:
         self._on_progress = on_progress
         self._fail = fail
         self._told_to = Audience((*observers, *LOG) if CALLS.isEnabledFor(logging.INFO) else observers)
-        self.observed = ObservedJob()
+        self.observed: ObservedJob = ObservedJob()
         """The job, as its observers know it."""
         tell(self._told_to.job_began, self.observed)
         self._created = self._recovered = self._failed = 0

@@ -35,7 +35,7 @@ class Seal:
     def __init__(self, api_key: Secret[str], salt: bytes) -> None:
         root = Secret(api_key.slow_digest(salt))
         self._key = Secret(root.keyed_digest(b"plexypay journal: seal"))
-        self.check = root.keyed_digest(b"plexypay journal: key")
+        self.check: bytes = root.keyed_digest(b"plexypay journal: key")
         """What a journal recognises the key by; neither the key nor a seal can be made from it."""
 
     def of(self, reference: str, digest: bytes, link: str, answer_hash: bytes) -> bytes:

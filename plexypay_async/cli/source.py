@@ -114,7 +114,7 @@ class Source:
     """
 
     def __init__(self, path: str) -> None:
-        self.name = "stdin" if path == "-" else path
+        self.name: str = "stdin" if path == "-" else path
         """What messages call the input."""
         if path == "-" and sys.__stdin__ is None:
             raise UnusableInputError("cannot read stdin: it is closed")
@@ -133,7 +133,7 @@ class Source:
         self.size = found.st_size - self._start if self.repeatable else None
         """Bytes; None for a pipe, whose end is not known."""
         self._path = None if path == "-" else path
-        self.file = self._path if self.repeatable and not path.startswith(_OF_SYSTEM) else None
+        self.file: str | None = self._path if self.repeatable and not path.startswith(_OF_SYSTEM) else None
         """The path of a file that stands in a folder; None for standard input and pipes."""
         self._found = found if self.repeatable else None
         self._lines: Lines | None = None

@@ -103,7 +103,7 @@ class Refusal(Exception):
         self, code: int, message: str | None = None, *, source: str = "keys", status: int | None = None
     ) -> None:
         super().__init__(message)
-        self.response = ApiResponse(
+        self.response: ApiResponse = ApiResponse(
             published_error(code).status if status is None else status,
             error_body(code, message, source=source),
         )

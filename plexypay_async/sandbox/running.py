@@ -85,10 +85,12 @@ class RunningSandbox:
     def __init__(
         self, setup: Setup, api_key: Secret[str], listener: socket.socket, connection: sqlite3.Connection
     ) -> None:
-        self.base_url = _base_url(listener)
-        self.loop = SandboxLoop()
-        self.state = SandboxState(connection, setup.clock, lambda changed: self.dispatcher.tell(changed))
-        self.dispatcher = Dispatcher(
+        self.base_url: str = _base_url(listener)
+        self.loop: SandboxLoop = SandboxLoop()
+        self.state: SandboxState = SandboxState(
+            connection, setup.clock, lambda changed: self.dispatcher.tell(changed)
+        )
+        self.dispatcher: Dispatcher = Dispatcher(
             DeliveryStore(connection, setup.clock), self.state.links, setup.faults, setup.webhooks, self.loop
         )
         groups = {
@@ -99,7 +101,9 @@ class RunningSandbox:
             (declaration, getattr(groups[handlers], declaration.name.partition(".")[2]))
             for declaration, handlers in setup.handlers
         ]
-        self.connections = ServerConnections(limit=setup.max_connections, timeout=setup.request_timeout)
+        self.connections: ServerConnections = ServerConnections(
+            limit=setup.max_connections, timeout=setup.request_timeout
+        )
         self._setup = setup
         self._listener = listener
         self._connection = connection

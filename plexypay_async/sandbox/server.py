@@ -119,10 +119,10 @@ class Sandbox:
         max_connections: int = 1000,
     ) -> None:
         self.api_key, self._admin_token = _keys(host, api_key, admin_token)
-        self.clock = Clock()
-        self.faults = Faults(seed)
-        self.requests = Traffic()
-        self.deliveries = Deliveries(lambda: self._started().dispatcher)
+        self.clock: Clock = Clock()
+        self.faults: Faults = Faults(seed)
+        self.requests: Traffic = Traffic()
+        self.deliveries: Deliveries = Deliveries(lambda: self._started().dispatcher)
         self._webhooks = WebhookSettings(
             url=webhook_url,
             token=checked_token(self.api_key if webhook_token is None else webhook_token),

@@ -114,9 +114,9 @@ class SeenWebhooks:
                 "path: expected a file; what is in memory alone forgets with its process"
             )
         # A process that changes its folder later, as daemons do, keeps its file.
-        self.path = checked.absolute()
-        self.keep = check_seconds("keep", keep)
-        self.lease = check_seconds("lease", lease)
+        self.path: Path = checked.absolute()
+        self.keep: float = check_seconds("keep", keep)
+        self.lease: float = check_seconds("lease", lease)
         self._file = SQLiteFile(
             path=self.path,
             kind="seen webhooks",

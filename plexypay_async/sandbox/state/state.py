@@ -38,12 +38,12 @@ class SandboxState:
         self, connection: sqlite3.Connection, clock: Clock, changed: Callable[[Changed], None]
     ) -> None:
         self.clock = clock
-        self.links = LinkStore(connection, clock)
-        self.transactions = TransactionStore(connection, clock, changed)
-        self.wallet = WalletStore(connection, clock)
-        self.settlement_orders = SettlementOrderStore(connection, clock, changed)
-        self.records = RecordStore(connection)
-        self.acquirer = Acquirer(self.transactions, self.links)
+        self.links: LinkStore = LinkStore(connection, clock)
+        self.transactions: TransactionStore = TransactionStore(connection, clock, changed)
+        self.wallet: WalletStore = WalletStore(connection, clock)
+        self.settlement_orders: SettlementOrderStore = SettlementOrderStore(connection, clock, changed)
+        self.records: RecordStore = RecordStore(connection)
+        self.acquirer: Acquirer = Acquirer(self.transactions, self.links)
 
     def pass_time(self) -> int | None:
         """Make the changes that are due and have webhooks, and return when the next is due."""

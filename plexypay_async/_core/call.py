@@ -208,7 +208,7 @@ class Call(Generic[R]):
         record, watch = self.record, self._watch
         sending = self._sending is not None and self._sending.begun
         self._sending = None
-        if sending:
+        if sending and isinstance(error, asyncio.CancelledError):
             # Cut, and yet an attempt.
             record.sent += 1
         # The watch ends with the call, and tells first whether it was what cancelled the task.

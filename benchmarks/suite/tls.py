@@ -46,7 +46,7 @@ IMPORTED = {
 }
 """What the scripts of a job's contenders import, before the clock starts.
 
-This library loads by name, and what makes calls and jobs at the first of them: 18 ms that are its imports too.
+This library loads by name, and what makes calls and jobs at the first of them: 18 ms, its imports too.
 """
 
 

@@ -7,6 +7,7 @@ texts, so that nothing is rounded on the way.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import types
@@ -18,7 +19,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
 
 import attrs
 
-from ._privacy.hiding import shown
+from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
 from .errors import ConfigurationError, PlexyPayError
 
 __all__ = ["JSONForm", "JSONResult", "WireForm", "wire_name", "wire_names"]
@@ -103,41 +104,60 @@ def _object(value: Any, decimals: Decimals, *, wire: bool) -> dict[str, Any]:
 
 # ----------------------------------------------------------------------------------------------- reading
 
-Reader: TypeAlias = Callable[[Any, str, bool], Any]
-"""Reads a value of plain JSON; told where it stands, and whether names are the wire's."""
+
+@attrs.frozen
+class _Reading:
+    """How plain JSON is read."""
+
+    wire: bool
+    """Whether names are the wire's."""
+    hidden: bool = False
+    """Whether no message may show a value of it."""
+
+    def hiding(self) -> _Reading:
+        """Return the same for what is not to be shown."""
+        return self if self.hidden else attrs.evolve(self, hidden=True)
 
 
-def _expected(what: str, value: Any, place: str) -> ConfigurationError:
-    return ConfigurationError(f"{place}: expected {what}, got {type(value).__name__} {shown(value, 60)}")
+Reader: TypeAlias = Callable[[Any, str, _Reading], Any]
+"""Reads a value of plain JSON; told where it stands, and how to read."""
 
 
-def _text(value: Any, place: str, _: bool) -> str:
+def _expected(what: str, value: Any, place: str, how: _Reading) -> ConfigurationError:
+    told = type(value).__name__
+    # What is inside an object or a list may be a field that is not shown.
+    if not how.hidden and isinstance(value, (str, int, float, Decimal)):
+        told = f"{told} {shown(value, 60)}"
+    return ConfigurationError(f"{place}: expected {what}, got {told}")
+
+
+def _text(value: Any, place: str, how: _Reading) -> str:
     if type(value) is str:
         return value
     if isinstance(value, str):
         return str(value)
-    raise _expected("a string", value, place)
+    raise _expected("a string", value, place, how)
 
 
-def _boolean(value: Any, place: str, _: bool) -> bool:
+def _boolean(value: Any, place: str, how: _Reading) -> bool:
     if value is True or value is False:
         return value
-    raise _expected("true or false", value, place)
+    raise _expected("true or false", value, place, how)
 
 
-def _integer(value: Any, place: str, _: bool) -> int:
+def _integer(value: Any, place: str, how: _Reading) -> int:
     if type(value) is int:
         return value
-    raise _expected("an integer", value, place)
+    raise _expected("an integer", value, place, how)
 
 
-def _float(value: Any, place: str, _: bool) -> float:
+def _float(value: Any, place: str, how: _Reading) -> float:
     if type(value) in (int, float):
         return float(value)
-    raise _expected("a number", value, place)
+    raise _expected("a number", value, place, how)
 
 
-def _decimal(value: Any, place: str, _: bool) -> Decimal:
+def _decimal(value: Any, place: str, how: _Reading) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if type(value) in (int, str, float):
@@ -148,28 +168,26 @@ def _decimal(value: Any, place: str, _: bool) -> Decimal:
             found = Decimal("NaN")
         if found.is_finite():
             return found
-    raise _expected("a number, or a text that is one", value, place)
+    raise _expected("a number, or a text that is one", value, place, how)
 
 
-def _time(value: Any, place: str, _: bool) -> datetime:
+def _time(value: Any, place: str, how: _Reading) -> datetime:
     found = value
     if type(value) is str:
-        try:
+        with contextlib.suppress(ValueError):
             found = datetime.fromisoformat(value)
-        except ValueError:
-            raise _expected("a time of ISO 8601", value, place) from None
     if not isinstance(found, datetime):
-        raise _expected("a time of ISO 8601", value, place)
+        raise _expected("a time of ISO 8601", value, place, how)
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _mapping(value: Any, place: str, _: bool) -> Mapping[str, Any]:
+def _mapping(value: Any, place: str, how: _Reading) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
-    raise _expected("an object", value, place)
+    raise _expected("an object", value, place, how)
 
 
-def _anything(value: Any, _: str, __: bool) -> Any:
+def _anything(value: Any, _: str, __: _Reading) -> Any:
     return value
 
 
@@ -210,36 +228,35 @@ def _reader_of_union(kinds: Sequence[Any]) -> Reader:
     # An open enumeration or any text: a text is as good as its member.
     readers = [_text] if str in kinds else [_reader_of(kind) for kind in kinds]
 
-    def read(value: Any, place: str, wire: bool) -> Any:
+    def read(value: Any, place: str, how: _Reading) -> Any:
         if value is None:
             return None
         failure: ConfigurationError | None = None
         for reader in readers:
             try:
-                return reader(value, place, wire)
+                return reader(value, place, how)
             except ConfigurationError as error:
                 failure = failure or error
-        raise failure or _expected("something else", value, place)
+        raise failure or _expected("something else", value, place, how)
 
     return read
 
 
 def _reader_of_sequence(inner: Reader, make: Callable[[Sequence[Any]], Any]) -> Reader:
-    def read(value: Any, place: str, wire: bool) -> Any:
+    def read(value: Any, place: str, how: _Reading) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise _expected("an array", value, place)
+            raise _expected("an array", value, place, how)
         values = cast("Sequence[Any]", value)
-        return make([inner(one, f"{place}[{index}]", wire) for index, one in enumerate(values)])
+        return make([inner(one, f"{place}[{index}]", how) for index, one in enumerate(values)])
 
     return read
 
 
 def _reader_of_enum(kind: type[enum.Enum]) -> Reader:
-    def read(value: Any, place: str, _: bool) -> enum.Enum:
-        try:
+    def read(value: Any, place: str, how: _Reading) -> enum.Enum:
+        with contextlib.suppress(ValueError):
             return kind(value)
-        except ValueError:
-            raise _expected(f"a value of {kind.__name__}", value, place) from None
+        raise _expected(f"a value of {kind.__name__}", value, place, how)
 
     return read
 
@@ -252,44 +269,84 @@ def _readers_of(kind: Any) -> Mapping[str, Reader]:
     for field in _fields(resolved):
         annotated: Any = field.type
         reader = _reader_of(annotated)
-        readers[field.name] = _or_number(reader) if field.metadata.get("as_text") else reader
+        reader = _or_number(reader) if field.metadata.get("as_text") else reader
+        readers[field.name] = _hidden(reader) if not field.repr or _hides(annotated) else reader
     return readers
 
 
-def _or_number(reader: Reader) -> Reader:
-    def read(value: Any, place: str, wire: bool) -> Any:
-        return reader(str(value) if type(value) is int else value, place, wire)
+def _hides(kind: Any) -> bool:
+    """Tell whether an object of a type has something that its `repr` does not show."""
+    if isinstance(kind, type) and attrs.has(kind):
+        return _is_private(kind) or any(
+            not field.repr or _hides(field.type)
+            for field in _fields(attrs.resolve_types(kind))
+            if field.name != "extra"
+        )
+    return any(_hides(each) for each in typing.get_args(kind))
+
+
+def _is_private(kind: Any) -> bool:
+    return getattr(kind, "private", False) is True
+
+
+def _hidden(reader: Reader) -> Reader:
+    def read(value: Any, place: str, how: _Reading) -> Any:
+        return reader(value, place, how.hiding())
 
     return read
 
 
-def _read_object(kind: type[T], value: Any, place: str, wire: bool) -> T:
+def _or_number(reader: Reader) -> Reader:
+    def read(value: Any, place: str, how: _Reading) -> Any:
+        return reader(str(value) if type(value) is int else value, place, how)
+
+    return read
+
+
+def _read_object(kind: type[T], value: Any, place: str, how: _Reading) -> T:
     """Make an object of plain JSON."""
     if isinstance(value, kind):
         return value
-    given = _mapping(value, place, wire)
+    if _is_private(kind):
+        how = how.hiding()
+    given = _mapping(value, place or kind.__name__, how)
     model: Any = kind
     readers = _readers_of(model)
     arguments: dict[str, Any] = {}
     known: set[str] = set()
     for field in _fields(kind):
-        names = wire_names(field) if wire else (field.name,)
+        names = wire_names(field) if how.wire else (field.name,)
         known.update(names)
         name = next((each for each in names if given.get(each) is not None), None)
         where = f"{place}.{name or names[0]}" if place else (name or names[0])
         if name is not None:
-            arguments[field.alias or field.name] = readers[field.name](given[name], where, wire)
+            arguments[field.alias or field.name] = readers[field.name](given[name], where, how)
         elif field.default is attrs.NOTHING:
             raise ConfigurationError(f"{where}: is missing")
     if issubclass(kind, WireForm):
-        if wire:
+        if how.wire:
             arguments["raw"] = given
     elif unknown := sorted(set(map(str, given)) - known):
         where = place or kind.__name__
-        raise ConfigurationError(
-            f"{where}: has no {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
+        told = shortened(masked_card_numbers(", ".join(unknown)), 200)
+        raise ConfigurationError(f"{where}: has no {told}; known are {', '.join(sorted(known))}")
     return kind(**arguments)
+
+
+def _read(kind: type[T], given: Any, how: _Reading) -> T | BaseException:
+    """Return an object made of plain JSON, or the error to raise.
+
+    It is returned for the caller to raise it once what was given is out of its own frame: error trackers
+    write out the locals of every frame.
+    """
+    try:
+        return _read_object(kind, given, "", how)
+    except BaseException as error:  # noqa: BLE001 - raised by the caller of this
+        failure = without_own_frames(error)
+    if failure.__suppress_context__:
+        # What Python says of a value that it cannot read shows it.
+        failure.__context__ = None
+    return failure
 
 
 # ---------------------------------------------------------------------------------------- for the classes
@@ -322,7 +379,11 @@ class JSONForm(JSONResult):
         Raises:
             ConfigurationError: A field is missing, unknown or of another type; the message names it.
         """
-        return _read_object(cls, given, "", False)
+        made = _read(cls, given, _Reading(wire=False))
+        if isinstance(made, BaseException):
+            del given
+            raise made
+        return made
 
 
 class WireForm(JSONResult):
@@ -359,7 +420,11 @@ class WireForm(JSONResult):
         Raises:
             ConfigurationError: A field is missing or of another type; the message names it.
         """
-        return _read_object(cls, given, "", wire)
+        made = _read(cls, given, _Reading(wire=wire))
+        if isinstance(made, BaseException):
+            del given
+            raise made
+        return made
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -367,10 +432,12 @@ class WireForm(JSONResult):
         from pydantic_core import core_schema
 
         def validate(value: Any) -> Any:
-            try:
-                return _read_object(cls, value, "", False)
-            except ConfigurationError as error:
-                raise ValueError(str(error)) from None
+            made = _read(cls, value, _Reading(wire=False))
+            if not isinstance(made, BaseException):
+                return made
+            del value
+            # Pydantic takes the text of this one alone for what a field is refused for.
+            raise ValueError(str(made)) if isinstance(made, ConfigurationError) else made
 
         return core_schema.no_info_plain_validator_function(
             validate,

@@ -20,7 +20,10 @@ import plexypay_async
 from plexypay_async import (
     BulkResult,
     ConfigurationError,
+    ContinueThreeDSecure,
+    CreateDirectPayment,
     CreatePaymentLink,
+    DirectPayment,
     Money,
     PaymentLink,
     Recurring,
@@ -29,6 +32,7 @@ from plexypay_async import (
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.fields import Model, OpenEnum, Request
 from plexypay_async.json_form import JSONForm, _written
+from tests.frames import exposures
 
 
 def _subclasses(kind: type[Any]) -> set[type[Any]]:
@@ -192,3 +196,91 @@ def test_a_secret_is_not_written() -> None:
     with pytest.raises(ConfigurationError, match="a Secret has no form in JSON") as caught:
         _written({"key": Secret("secret-text")}, "text", wire=False)
     assert "secret-text" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------ what is not shown
+
+NUMBER, CVV = "4242424242424242", "737"
+BROWSER = {
+    "accept_header": "*/*",
+    "language": "ru",
+    "color_depth": "24",
+    "screen_height": "1",
+    "screen_width": "1",
+    "time_zone": "-300",
+    "user_agent": "test",
+}
+PAYMENT: dict[str, Any] = {
+    "transaction_type": "sale",
+    "browser_details": BROWSER,
+    "order_details": {"amount": "56.41", "currency": "EUR"},
+}
+ENCRYPTED = {f"encrypted_{name}": "AA==" for name in ("card_number", "expiry_month", "expiry_year")}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {**ENCRYPTED, "encrypted_cvv": int(CVV)},
+        {**ENCRYPTED, "encrypted_cvv": [CVV]},
+        {**ENCRYPTED, "encrypted_card_number": NUMBER, "encrypted_cvv": CVV},
+        {**ENCRYPTED, "encrypted_cvv": {"cvv": CVV}},
+        {"token_id": int(CVV)},
+        [{"number": NUMBER, "cvv": CVV}],
+        int(CVV),
+        {"number": NUMBER, "cvv": CVV, NUMBER: 1},
+    ],
+    ids=[
+        "a number",
+        "a list",
+        "in plain",
+        "an object",
+        "a token",
+        "a list of cards",
+        "alone",
+        "of other names",
+    ],
+)
+def test_no_part_of_a_card_is_shown(card: Any) -> None:
+    with pytest.raises(ConfigurationError, match="card") as caught:
+        CreateDirectPayment.from_dict({**PAYMENT, "card_data": card})
+    assert not exposures(caught.value, [NUMBER, CVV])
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_", "told"),
+    [
+        (DirectPayment, {"card_mask": int(CVV)}, "^card_mask: expected a string, got int$"),
+        (DirectPayment, {"three_ds": {"type": int(CVV)}}, r"^three_ds\.type: expected a string, got int$"),
+        (ContinueThreeDSecure, {"cres": int(CVV), "transaction_id": "t"}, "^cres: .* got int$"),
+        (PaymentLink, {**LINK.to_dict(), "amount": [CVV]}, "^amount: expected an integer, got list$"),
+        (PaymentLink, {**LINK.to_dict(), "expires_at": f"{NUMBER} {CVV}"}, "^expires_at: expected a time"),
+        (PaymentLink, {**LINK.to_dict(), "amount": "much"}, "^amount: .* got str 'much'$"),
+    ],
+)
+def test_a_value_is_shown_where_the_field_is(kind: Any, given_: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        kind.from_dict(given_)
+    assert caught.value.__context__ is None
+    assert not exposures(caught.value, [NUMBER])
+
+
+def test_an_answer_with_the_apis_names_shows_as_little() -> None:
+    with pytest.raises(ConfigurationError, match=r"^cardMask: expected a string, got list$") as caught:
+        DirectPayment.from_dict({"cardMask": [NUMBER], "cardholderName": "A B"}, wire=True)
+    assert not exposures(caught.value, [NUMBER, "A B"])
+
+
+class Refusing(dict[str, Any]):
+    """A mapping that cannot be read, with something in it."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [CreateDirectPayment, DirectPayment])
+def test_whatever_ends_the_reading_has_no_frame_with_what_was_given(kind: Any) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        kind.from_dict(Refusing(number=NUMBER))
+    # The caller's own mapping has a frame of its own.
+    assert not exposures(caught.value, [NUMBER])

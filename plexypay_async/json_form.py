@@ -10,16 +10,18 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
 
 import attrs
 
 from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
+from ._times import in_utc, read_answered, read_time, written_time
 from .errors import ConfigurationError, PlexyPayError
 
 __all__ = ["JSONForm", "JSONResult", "WireForm", "wire_name", "wire_names"]
@@ -33,6 +35,13 @@ _OF_AN_ERROR = (
     *("link_id", "link_url"),
 )
 _NOT_WRITTEN = ("raw", "answered")
+
+_AMOUNT = re.compile(r"-?[0-9]{1,41}(\.[0-9]{1,200})?")
+_LONGEST = 40
+"""The largest power of ten of an amount, as in answers: a few characters could stand for gigabytes."""
+_FIRST_TOO_LARGE = 10 ** (_LONGEST + 1)
+_DIGITS_OF_A_FLOAT = 15
+"""So many digits of a decimal number always come out of a float as they went in."""
 
 
 def wire_name(field: attrs.Attribute[Any]) -> str:
@@ -56,8 +65,8 @@ def _fields(kind: type[Any]) -> Sequence[attrs.Attribute[Any]]:
 # ----------------------------------------------------------------------------------------------- writing
 
 
-def _written(value: Any, decimals: Decimals, *, wire: bool) -> Any:
-    """Return a value as plain JSON."""
+def _written(value: Any, decimals: Decimals, *, wire: bool, place: str = "") -> Any:
+    """Return a value as plain JSON; `place` is where an error says that it stands."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, enum.Enum):
@@ -65,40 +74,73 @@ def _written(value: Any, decimals: Decimals, *, wire: bool) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, Decimal):
-        return _number(value) if decimals == "number" else format(value, "f")
+        return _written_amount(value, decimals, place)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        return written_time(value)
     if isinstance(value, Mapping):
         return {
-            str(key): _written(inner, decimals, wire=wire)
+            _plain_text(key) if isinstance(key, str) else str(key): _written(
+                inner, decimals, wire=wire, place=place
+            )
             for key, inner in cast("Mapping[Any, Any]", value).items()  # type: ignore[redundant-cast]
         }
     if isinstance(value, (list, tuple)):
-        return [_written(inner, decimals, wire=wire) for inner in cast("Sequence[Any]", value)]
+        return [_written(inner, decimals, wire=wire, place=place) for inner in cast("Sequence[Any]", value)]
     if isinstance(value, PlexyPayError):
         known = {name: getattr(value, name, None) for name in _OF_AN_ERROR}
         told = {name: _written(inner, decimals, wire=False) for name, inner in known.items()}
         return {"type": type(value).__name__, "message": str(value), **told}
     kind: type[Any] = value.__class__
     if attrs.has(kind):
-        return _object(value, decimals, wire=wire)
-    raise ConfigurationError(f"a {kind.__name__} has no form in JSON")
+        return _object(value, decimals, wire=wire, place=place)
+    raise ConfigurationError(f"{place or 'a value'}: a {kind.__name__} has no form in JSON")
 
 
-def _number(value: Decimal) -> int | float:
-    whole = int(value)
-    return whole if whole == value else float(value)
+def _plain_text(value: str) -> str:
+    """Return a text of a subclass of `str`, whatever that makes of `str()`, as enumerations do."""
+    return str.__str__(value)
 
 
-def _object(value: Any, decimals: Decimals, *, wire: bool) -> dict[str, Any]:
+def _is_holdable(value: Decimal) -> bool:
+    return value.is_finite() and abs(value.adjusted()) <= _LONGEST
+
+
+def _written_amount(value: Decimal, decimals: Decimals, place: str) -> str | int | float:
+    """Return an amount of major units as a text, or as a number of JSON that is read as the same amount."""
+    if not _is_holdable(value):
+        told = shortened(str(value), 60)
+        raise ConfigurationError(f"{place or 'a value'}: {told} is no amount that can be written")
+    if decimals == "text":
+        return format(value, "f")
+    nearest = float(value)
+    if Decimal(repr(nearest)) == value:
+        whole = int(value)
+        if whole == value:
+            return whole
+        if _is_exact(nearest):
+            return nearest
+    raise ConfigurationError(
+        f"{place or 'a value'}: {shortened(str(value), 60)} has more digits than a number of JSON is read"
+        ' with; write it as a text (decimals="text")'
+    )
+
+
+def _is_exact(value: float) -> bool:
+    """Tell whether a float has no more digits than come out of it as they went in."""
+    return float(f"{value:.{_DIGITS_OF_A_FLOAT}g}") == value
+
+
+def _object(value: Any, decimals: Decimals, *, wire: bool, place: str = "") -> dict[str, Any]:
     written: dict[str, Any] = {}
+    before = f"{place}." if place else ""
     kind: type[Any] = value.__class__
     for field in _fields(kind):
         inner = getattr(value, field.name)
         if not wire:
-            written[field.name] = _written(inner, decimals, wire=False)
+            written[field.name] = _written(inner, decimals, wire=False, place=before + field.name)
         elif inner is not None:
-            written[wire_name(field)] = _written(inner, decimals, wire=True)
+            name = wire_name(field)
+            written[name] = _written(inner, decimals, wire=True, place=before + name)
     return written
 
 
@@ -111,6 +153,8 @@ class _Reading:
 
     wire: bool
     """Whether names are the wire's."""
+    strict: bool
+    """Whether it is what the caller asks for, and so is refused where it may mean something else."""
     hidden: bool = False
     """Whether no message may show a value of it."""
 
@@ -135,7 +179,8 @@ def _text(value: Any, place: str, how: _Reading) -> str:
     if type(value) is str:
         return value
     if isinstance(value, str):
-        return str(value)
+        # What names an order may be of a class that says where it comes from.
+        return _plain_text(value) if isinstance(value, enum.Enum) else value
     raise _expected("a string", value, place, how)
 
 
@@ -152,33 +197,37 @@ def _integer(value: Any, place: str, how: _Reading) -> int:
 
 
 def _float(value: Any, place: str, how: _Reading) -> float:
-    if type(value) in (int, float):
+    if type(value) is float or (type(value) is int and abs(value) < _FIRST_TOO_LARGE):
         return float(value)
     raise _expected("a number", value, place, how)
 
 
 def _decimal(value: Any, place: str, how: _Reading) -> Decimal:
+    found = None
     if isinstance(value, Decimal):
-        return value
-    if type(value) in (int, str, float):
-        try:
-            # The shortest text of a float is what was written.
-            found = Decimal(repr(value) if type(value) is float else value)
-        except InvalidOperation:
-            found = Decimal("NaN")
-        if found.is_finite():
-            return found
-    raise _expected("a number, or a text that is one", value, place, how)
+        found = value
+    elif type(value) is int:
+        found = Decimal(value) if abs(value) < _FIRST_TOO_LARGE else None
+    elif type(value) is str:
+        found = Decimal(value) if _AMOUNT.fullmatch(value) else None
+    elif type(value) is float and not how.strict and _is_exact(value):
+        # The shortest text of a float is what was written.
+        found = Decimal(repr(value))
+    if found is not None and _is_holdable(found):
+        return found
+    further = "" if how.strict else f", or a number of up to {_DIGITS_OF_A_FLOAT} digits"
+    raise _expected(f'an integer, or a text of digits such as "22000.50"{further}', value, place, how)
 
 
 def _time(value: Any, place: str, how: _Reading) -> datetime:
-    found = value
-    if type(value) is str:
-        with contextlib.suppress(ValueError):
-            found = datetime.fromisoformat(value)
-    if not isinstance(found, datetime):
-        raise _expected("a time of ISO 8601", value, place, how)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    with contextlib.suppress(ValueError, OverflowError):
+        if type(value) is str and not how.strict:
+            return read_answered(value)
+        found = read_time(value) if type(value) is str else value
+        if isinstance(found, datetime) and not (how.strict and found.utcoffset() is None):
+            return in_utc(found, "")
+    zone = " with its zone, such as 2030-01-31T18:00:00Z" if how.strict else ""
+    raise _expected(f"a time of ISO 8601{zone}", value, place, how)
 
 
 def _mapping(value: Any, place: str, how: _Reading) -> Mapping[str, Any]:
@@ -298,7 +347,8 @@ def _hidden(reader: Reader) -> Reader:
 
 def _or_number(reader: Reader) -> Reader:
     def read(value: Any, place: str, how: _Reading) -> Any:
-        return reader(str(value) if type(value) is int else value, place, how)
+        is_number = type(value) is int and abs(value) < _FIRST_TOO_LARGE
+        return reader(str(value) if is_number else value, place, how)
 
     return read
 
@@ -376,10 +426,13 @@ class JSONForm(JSONResult):
     def from_dict(cls, given: Mapping[str, Any]) -> Self:
         """Return the object that `to_dict` has written.
 
+        What the class refuses is refused here too: a time without its zone, and an amount that is a float,
+        which may have been rounded already. So it takes what was written with ``decimals="text"``.
+
         Raises:
             ConfigurationError: A field is missing, unknown or of another type; the message names it.
         """
-        made = _read(cls, given, _Reading(wire=False))
+        made = _read(cls, given, _Reading(wire=False, strict=True))
         if isinstance(made, BaseException):
             del given
             raise made
@@ -413,6 +466,9 @@ class WireForm(JSONResult):
     def from_dict(cls, given: Mapping[str, Any], *, wire: bool = False) -> Self:
         """Return the object that `to_dict` has written; fields that are not known are passed over.
 
+        A time without a zone is in UTC, as in answers. An amount that is a number is taken as it was written,
+        and refused where it has so many digits that a float may have changed them.
+
         Args:
             given: The plain JSON. With the API's own names, it is kept as `raw`.
             wire: Whether names are the API's own.
@@ -420,7 +476,7 @@ class WireForm(JSONResult):
         Raises:
             ConfigurationError: A field is missing or of another type; the message names it.
         """
-        made = _read(cls, given, _Reading(wire=wire))
+        made = _read(cls, given, _Reading(wire=wire, strict=False))
         if isinstance(made, BaseException):
             del given
             raise made
@@ -432,7 +488,7 @@ class WireForm(JSONResult):
         from pydantic_core import core_schema
 
         def validate(value: Any) -> Any:
-            made = _read(cls, value, _Reading(wire=False))
+            made = _read(cls, value, _Reading(wire=False, strict=False))
             if not isinstance(made, BaseException):
                 return made
             del value

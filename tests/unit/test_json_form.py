@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import types
 import typing
@@ -25,12 +26,15 @@ from plexypay_async import (
     CreatePaymentLink,
     DirectPayment,
     Money,
+    OrderDetails,
     PaymentLink,
     Recurring,
+    RefundPayment,
     Transaction,
 )
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.fields import Model, OpenEnum, Request
+from plexypay_async.api.identities import StoredIdentity
 from plexypay_async.json_form import JSONForm, _written
 from tests.frames import exposures
 
@@ -284,3 +288,134 @@ def test_whatever_ends_the_reading_has_no_frame_with_what_was_given(kind: Any) -
         kind.from_dict(Refusing(number=NUMBER))
     # The caller's own mapping has a frame of its own.
     assert not exposures(caught.value, [NUMBER])
+
+
+# ---------------------------------------------------------------------------------------- what is taken
+
+
+@pytest.mark.parametrize("time", ["2030-01-01T00:00:00", "2030-01-01", "20300101", datetime(2030, 1, 1)])
+def test_a_time_of_a_request_has_its_zone(time: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^expires_at: expected a time of ISO 8601 with its zone"):
+        CreatePaymentLink.from_dict({"amount": 1, "currency": "KZT", "expires_at": time})
+    # The API writes UTC.
+    read = PaymentLink.from_dict({**LINK.to_dict(), "expires_at": time})
+    assert read.expires_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", ["1711111112345", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+@pytest.mark.parametrize("kind", [CreatePaymentLink, PaymentLink])
+def test_what_the_wire_reads_as_no_time_is_none(time: str, kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^expires_at: expected a time of ISO 8601"):
+        kind.from_dict({**LINK.to_dict(), "expires_at": time} if kind is PaymentLink else _with(time))
+
+
+def _with(time: str) -> dict[str, Any]:
+    return {"amount": 1, "currency": "KZT", "expires_at": time}
+
+
+@pytest.mark.parametrize("time", ["2017-01-01t00:00:00z", "2016-12-31T23:59:60Z"])
+def test_a_time_of_an_answer_is_read_as_the_wires(time: str) -> None:
+    read = PaymentLink.from_dict({**LINK.to_dict(), "expires_at": time})
+    assert read.expires_at == datetime(2017, 1, 1, tzinfo=UTC)
+
+
+class Reference(str, enum.Enum):  # noqa: UP042 - its `str()` is not its text
+    """References of orders, as shops have them."""
+
+    FIRST = "ORD-1"
+
+
+def test_a_reference_is_its_text_whatever_its_class_makes_of_str() -> None:
+    made = CreatePaymentLink.from_dict({"amount": 1, "currency": "KZT", "order_reference": Reference.FIRST})
+    assert made.order_reference == "ORD-1"
+    assert type(made.order_reference) is str
+    request = CreatePaymentLink(
+        amount=1, currency="KZT", order_reference=Reference.FIRST, metadata={Reference.FIRST: 1}
+    )
+    written = request.to_dict()
+    assert (written["order_reference"], written["metadata"]) == ("ORD-1", {"ORD-1": 1})
+    assert CreatePaymentLink.from_dict(written).order_reference == "ORD-1"
+
+
+def test_a_reference_that_exists_stays_one() -> None:
+    request = CreatePaymentLink(amount=1, currency="KZT", order_reference=StoredIdentity("a\u200bb"))
+    again = CreatePaymentLink.from_dict(request.to_dict())
+    assert again == request
+    assert type(again.order_reference) is StoredIdentity
+
+
+NO_AMOUNTS = [
+    "1_000",
+    " 5 ",
+    "\u0661",
+    "1e3",
+    "1E+999999999",
+    "NaN",
+    "Infinity",
+    "+5",
+    "5.",
+    ".5",
+    "0x1",
+    True,
+]
+NOT_HOLDABLE = [
+    *(Decimal("NaN"), Decimal("Infinity"), Decimal("1E+41"), Decimal("1E+999999999"), Decimal("1E-41")),
+    10**41,
+]
+
+
+def _transaction(amount: Any) -> Transaction:
+    return Transaction.from_dict({"id": "t", "amount": amount, "currency": "KZT", "status": "charged"})
+
+
+@pytest.mark.parametrize(
+    "amount", [*NO_AMOUNTS, *NOT_HOLDABLE, 0.30000000000000004, float("inf"), float("nan")]
+)
+def test_what_is_no_amount_is_refused(amount: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^amount: expected an integer, or a text of digits"):
+        _transaction(amount)
+    with pytest.raises(ConfigurationError, match=r"^order_details\.amount: "):
+        CreateDirectPayment.from_dict(
+            {**PAYMENT, "card_data": ENCRYPTED, "order_details": {"amount": amount, "currency": "EUR"}}
+        )
+
+
+def test_a_float_is_read_of_answers_alone() -> None:
+    assert _transaction(22000.5).amount == Decimal("22000.5")
+    with pytest.raises(ConfigurationError, match=r"^amount: .* got float 22000\.5$"):
+        RefundPayment.from_dict({"id": "t", "amount": 22000.5})
+
+
+@pytest.mark.parametrize("amount", [Decimal("1E+999999999"), Decimal("-1E-999999"), Decimal("NaN")])
+@pytest.mark.parametrize("decimals", ["text", "number"])
+def test_no_amount_is_written_that_could_not_be_read(amount: Decimal, decimals: Any) -> None:
+    transaction = attrs.evolve(_transaction("1"), amount=amount)
+    with pytest.raises(ConfigurationError, match=r"^amount: .* is no amount that can be written"):
+        transaction.to_dict(decimals=decimals)
+
+
+@pytest.mark.parametrize("amount", ["0.30000000000000004", "9007199254740993", "0.1234567890123456789"])
+def test_a_number_is_not_written_where_it_would_be_another_one(amount: str) -> None:
+    transaction = _transaction(amount)
+    with pytest.raises(ConfigurationError, match=r'^amount: .* has more digits .* \(decimals="text"\)'):
+        transaction.to_dict(decimals="number")
+    assert Transaction.from_dict(transaction.to_dict()) == transaction
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**41) + 1, max_value=10**41 - 1))
+def test_what_is_written_is_read_as_the_same_amount(amount: Decimal) -> None:
+    for decimals in ("text", "number"):
+        try:
+            transaction = attrs.evolve(_transaction("1"), amount=amount)
+            written = json.loads(json.dumps(transaction.to_dict(decimals=decimals)))
+        except ConfigurationError:
+            assert decimals == "number" or abs(amount.adjusted()) > 40
+        else:
+            assert Transaction.from_dict(written).amount == amount
+
+
+def test_an_amount_inside_another_object_is_named_by_its_place() -> None:
+    details = OrderDetails(amount=Decimal("56.41"), currency="EUR")
+    object.__setattr__(details, "amount", Decimal("NaN"))
+    with pytest.raises(ConfigurationError, match=r"^order_details\.amount: NaN is no amount"):
+        _written(details, "text", wire=False, place="order_details")

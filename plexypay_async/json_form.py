@@ -130,11 +130,13 @@ def _is_exact(value: float) -> bool:
     return float(f"{value:.{_DIGITS_OF_A_FLOAT}g}") == value
 
 
-def _object(value: Any, decimals: Decimals, *, wire: bool, place: str = "") -> dict[str, Any]:
+def _object(
+    value: Any, decimals: Decimals, *, wire: bool, place: str = "", kind: type[Any] | None = None
+) -> dict[str, Any]:
+    """Return an object as plain JSON, with the fields of its own class or of one above it."""
     written: dict[str, Any] = {}
     before = f"{place}." if place else ""
-    kind: type[Any] = value.__class__
-    for field in _fields(kind):
+    for field in _fields(kind or value.__class__):
         inner = getattr(value, field.name)
         if not wire:
             written[field.name] = _written(inner, decimals, wire=False, place=before + field.name)
@@ -399,6 +401,15 @@ def _read(kind: type[T], given: Any, how: _Reading) -> T | BaseException:
     return failure
 
 
+def _narrowed(value: T, kind: type[T]) -> T:
+    """Return an object as one of its class alone, without what a subclass has beside."""
+    if type(value) is kind:
+        return value
+    model: Any = kind
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(model)
+    return kind(**{field.alias or field.name: getattr(value, field.name) for field in fields})
+
+
 # ---------------------------------------------------------------------------------------- for the classes
 
 
@@ -484,20 +495,26 @@ class WireForm(JSONResult):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Tell Pydantic how to validate and write this: an object as it is, a dict by `from_dict`."""
+        """Tell Pydantic how to validate and write this: an object as it is, a dict by `from_dict`.
+
+        Of a subclass' object there are the fields of this class alone, as of a model of Pydantic's own.
+        """
         from pydantic_core import core_schema
 
         def validate(value: Any) -> Any:
             made = _read(cls, value, _Reading(wire=False, strict=False))
             if not isinstance(made, BaseException):
-                return made
+                return _narrowed(made, cls)
             del value
             # Pydantic takes the text of this one alone for what a field is refused for.
             raise ValueError(str(made)) if isinstance(made, ConfigurationError) else made
 
+        def write(value: Any) -> Any:
+            return _object(value, "text", wire=False, kind=cls) if isinstance(value, cls) else value
+
         return core_schema.no_info_plain_validator_function(
             validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict, when_used="always"),
+            serialization=core_schema.plain_serializer_function_ser_schema(write, when_used="always"),
         )
 
     @classmethod

@@ -162,7 +162,7 @@ class HTTPConnections:
         _open_sessions.pop(self._session, None)
 
     async def send(
-        self, request: WireRequest, options: RequestOptions, sending: Sending, *, stale: int = 0
+        self, request: WireRequest, options: RequestOptions, sending: Sending
     ) -> WireResponse | PlexyPayError:
         """Send a request once and return its answer, or the error that says what became of it.
 
@@ -170,35 +170,36 @@ class HTTPConnections:
             request: What is asked.
             options: What the client's settings mean for it.
             sending: What will be known of the attempt.
-            stale: How many connections of the pool have turned out to be of no use for it.
 
         Raises:
             ConfigurationError: The function that gives the key has raised, or gave no key.
         """
-        key, answering = self._begun(request, options, sending)
-        handled = sys.exception()
-        response, content = None, b""
-        try:
-            response = await answering
-            stream = response.content
-            # As a rule all of it is here by now, and aiohttp has given the connection back.
-            if stream.is_eof() and stream.exception() is None:
-                # A middleware may have read it, and a tracer wants to be told.
-                content = stream.read_nowait() if self._is_plain else await response.read()
-                if (memory := sending.memory) is not None:
-                    memory.answers.append((request.target, content))
-                    if memory.kept_for is None:
-                        memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
-            else:
-                content = await _read(response, sending, options.settings.max_response_size)
-        except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
-            # Nothing was sent on a stale one, and the pool has one connection less.
-            if type(error) is not StaleConnectionError or stale >= self._most_stale:
-                return self._failed(error, request, sending, response, key, handled)
-        finally:
-            sending.watch.end_silence()
-        if response is None:
-            return await self.send(request, options, sending, stale=stale + 1)
+        handled, stale = sys.exception(), 0
+        while True:
+            key, answering = self._begun(request, options, sending)
+            response, content = None, b""
+            try:
+                response = await answering
+                stream = response.content
+                # As a rule all of it is here by now, and aiohttp has given the connection back.
+                if stream.is_eof() and stream.exception() is None:
+                    # A middleware may have read it, and a tracer wants to be told.
+                    content = stream.read_nowait() if self._is_plain else await response.read()
+                    if (memory := sending.memory) is not None:
+                        memory.answers.append((request.target, content))
+                        if memory.kept_for is None:
+                            memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
+                else:
+                    content = await _read(response, sending, options.settings.max_response_size)
+            except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
+                # Nothing was sent on a stale one, and the pool has one connection less.
+                if type(error) is not StaleConnectionError or stale >= self._most_stale:
+                    return self._failed(error, request, sending, response, key, handled)
+                stale += 1
+            finally:
+                sending.watch.end_silence()
+            if response is not None:
+                break
         if sending.written_at is not None:
             self.heard_at = sending.written_at
         if self.is_sandbox is None:

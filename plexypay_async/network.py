@@ -5,13 +5,14 @@ Nothing here is sent or opened. Every check is made when a client is built.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
@@ -61,11 +62,18 @@ class Proxy:
 
     url: str
     """Its address, without credentials."""
-    credentials: Secret[str] | None = attrs.field(default=None, repr=False)
-    """User name and password, with a colon between them."""
+    credentials: Secret[bytes] | None = attrs.field(default=None, repr=False)
+    """User name and password, with a colon between them, in the bytes that curl would send."""
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def authorization(self) -> Secret[str] | None:
+        """What tells the proxy who asks: the value of the header ``Proxy-Authorization``."""
+        if self.credentials is None:
+            return None
+        return Secret(f"Basic {base64.b64encode(self.credentials.reveal()).decode()}")
 
 
 def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
@@ -112,10 +120,17 @@ def _read_proxy(text: str) -> Proxy | str:
     url = f"{parts.scheme}://{shown_host}" + ("" if port is None else f":{port}")
     if parts.username is None:
         return Proxy(url)
-    user, password = unquote(parts.username), unquote(parts.password or "")
-    if ":" in user or re.search(r"[\x00-\x1f\x7f]", user + password) is not None:
+    try:
+        # Bytes of the environment that are no UTF-8 go out as they are.
+        user, password = (
+            unquote_to_bytes(part.encode("utf-8", "surrogateescape"))
+            for part in (parts.username, parts.password or "")
+        )
+    except UnicodeEncodeError:
+        return "its credentials are not valid Unicode text"
+    if b":" in user or re.search(rb"[\x00-\x1f\x7f]", user + password) is not None:
         return "its user name has a colon, or its credentials a control character"
-    return Proxy(url, Secret(f"{user}:{password}"))
+    return Proxy(url, Secret(user + b":" + password))
 
 
 def proxy_of_environment(host: str, port: int | None) -> Proxy | None:

@@ -44,7 +44,7 @@ def failed(
     key: Secret[str],
     handled: BaseException | None,
     is_closed: bool,
-    proxy: str,
+    proxy: str | None,
 ) -> WireResponse | PlexyPayError:
     """Return what became of an attempt that ended in an exception.
 
@@ -91,7 +91,7 @@ def _answered(
 
 
 def _failure(
-    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool, proxy: str
+    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool, proxy: str | None
 ) -> PlexyPayError:
     """Return the error of an attempt without an answer."""
     call = f"{request.method} {_shown_target(request)}"
@@ -142,6 +142,9 @@ def _told(error: BaseException) -> str:
     if isinstance(error, aiohttp.InvalidURL) and "@" in text:
         # Of a proxy, and its password may hold anything.
         text = f"[hidden]@{text.rpartition('@')[2]}"
+    if isinstance(error, UnicodeError):
+        # Its own text has the letter that cannot be written, which may be a password's.
+        text = str(getattr(error, "reason", ""))
     text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -193,7 +196,7 @@ def _not_connected(error: aiohttp.ClientConnectorError) -> str:
 def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request.
 
-    What holds the password of a proxy is stood in for by an error that has its name and its masked text.
+    What holds a password is stood in for by an error that has its name and its masked text.
     """
     if isinstance(error, aiohttp.ClientResponseError):
         return None

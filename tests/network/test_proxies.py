@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
+from plexypay_async.network import checked_proxy
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 from tests.frames import exposures
@@ -68,6 +70,76 @@ async def test_a_proxy_is_told_who_asks(
     assert len(proxy.tunnels) == 1
     # It is for the proxy alone.
     assert not any("proxy-auth" in head.lower() for head in front.heads)
+
+
+LETTERS = "s\u00e9cret-\u043f\u0430\u0440\u043e\u043b\u044c"
+"""A password of letters that Latin-1 has, and of others."""
+
+
+@pytest.mark.parametrize("how", ["option", "as it is", "environment", "session", "session's environment"])
+async def test_a_password_may_have_letters_of_any_script(
+    how: str, front: Front, authority: Authority, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with proxy_to(front.port, asks=True, password=LETTERS) as proxy:
+        url = proxy.url_with_credentials
+        if how == "as it is":
+            url = proxy.url.replace("http://", f"http://{USER}:{LETTERS}@")
+        if how.endswith("environment"):
+            monkeypatch.setenv("https_proxy", url)
+        if how.startswith("session"):
+            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+            options: dict[str, Any] = {"proxy": url} if how == "session" else {"trust_env": True}
+            async with aiohttp.ClientSession(connector=connector, **options) as session:
+                await _async(sandbox.api_key, session=session)
+        else:
+            options = {"trust_env": True} if how == "environment" else {"proxy": url}
+            await _async(sandbox.api_key, ssl=authority.file, **options)
+
+    assert proxy.authorizations == [f"{USER}:{LETTERS}"]
+    assert not any("proxy-auth" in head.lower() for head in front.heads)
+
+
+@facades
+async def test_no_error_shows_such_a_password(create: Create, front: Front, sandbox: Sandbox) -> None:
+    async with proxy_to(front.port, asks=True) as proxy:
+        url = proxy.url.replace("http://", f"http://{USER}:{LETTERS}@")
+        with pytest.raises(ConnectError, match="HTTP 407") as caught:
+            await create(sandbox.api_key, proxy=url)
+    assert not exposures(caught.value, [LETTERS, LETTERS[-3:]])
+
+
+async def test_bytes_of_a_password_are_kept_as_curl_keeps_them() -> None:
+    for given, sent in (("%E9", b"u:\xe9"), ("\udce9", b"u:\xe9"), ("%C3%A9", b"u:\xc3\xa9"), ("", b"u:")):
+        found = checked_proxy(f"http://u:{given}@proxy.example")
+        assert found is not None
+        assert found.credentials is not None
+        assert found.credentials.reveal() == sent
+    with pytest.raises(ConfigurationError, match="not valid Unicode") as caught:
+        AsyncPlexyPay("key", proxy="http://u:hidden-\ud800@proxy.example")
+    assert not exposures(caught.value, ["hidden-"])
+
+
+@pytest.mark.filterwarnings("ignore:.*(BasicAuth|proxy_auth).*:DeprecationWarning")
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_given_sessions_proxy_auth_is_sent_in_its_own_encoding(
+    encoding: str, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    auth = aiohttp.BasicAuth(USER, LETTERS, encoding)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+    async with (
+        proxy_to(front.port, asks=True, password=LETTERS) as proxy,
+        aiohttp.ClientSession(connector=connector, proxy=proxy.url, proxy_auth=auth) as session,
+    ):
+        if encoding == "utf-8":
+            await _async(sandbox.api_key, session=session)
+            assert proxy.authorizations == [f"{USER}:{LETTERS}"]
+            return
+        with pytest.raises(
+            ConfigurationError, match=r'^session: its proxy_auth .* encoding="utf-8"'
+        ) as caught:
+            await _async(sandbox.api_key, session=session)
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert not exposures(caught.value, [LETTERS])
 
 
 @facades
@@ -169,8 +241,6 @@ async def test_a_given_sessions_proxy_is_taken_over_with_its_credentials(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    import ssl
-
     (tmp_path / ".netrc").write_text("default login someone password else\n")
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
     async with proxy_to(front.port, asks=True) as proxy:
@@ -183,6 +253,21 @@ async def test_a_given_sessions_proxy_is_taken_over_with_its_credentials(
     assert len(proxy.tunnels) == 1
     assert "plexypay/" in front.heads[0]
     assert "Accept: application/json" in front.heads[0]
+
+
+async def test_a_given_sessions_headers_are_for_the_api_alone(
+    front: Front, proxy: Proxy, authority: Authority, sandbox: Sandbox
+) -> None:
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+    headers = {"X-Secret": "1", "Proxy-Authorization": "Basic 1", "Proxy-Connection": "keep-alive"}
+    async with aiohttp.ClientSession(connector=connector, proxy=proxy.url, headers=headers) as session:
+        await _async(sandbox.api_key, session=session, default_headers={"X-Till": "7"})
+    (asked,), (sent, *_) = proxy.heads, front.heads
+    for name in ("x-secret", "x-till", "proxy-authorization", "proxy-connection"):
+        assert name not in asked.lower()
+    assert "X-Secret: 1" in sent
+    assert "X-Till: 7" in sent
+    assert "proxy-" not in sent.lower()
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,16 @@ def _failure(
     connecting = isinstance(
         error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
     )
+    # Of what goes wrong on the way, such as a proxy that closes: it has not come to the API.
+    on_the_way = sending.connection is None and isinstance(error, (aiohttp.ClientError, OSError))
     # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
-    if not sending.begun or (request.method == "GET" and connecting):
-        told = _refused_by(proxy, error) if isinstance(error, aiohttp.ClientHttpProxyError) else _told(error)
-        return ConnectError(f"{call}: no connection: {told}")
+    if not sending.begun or (request.method == "GET" and (connecting or on_the_way)):
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            told = _refused_by(proxy or "the proxy", error)
+        else:
+            told = _told(error)
+        through = "" if proxy is None or proxy in told else f" through {proxy}"
+        return ConnectError(f"{call}: no connection{through}: {told}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 
 

@@ -196,6 +196,36 @@ async def test_what_the_proxy_refuses_was_not_sent(
     _shows_no_password(caught.value)
 
 
+@pytest.mark.parametrize("says", [b"", b"this is no HTTP\r\n\r\n", b"HTTP/1.1 200"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_a_proxy_spoils_was_not_sent(
+    method: str, says: bytes, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with (
+        proxy_to(front.port, says=says) as proxy,
+        AsyncPlexyPay(
+            sandbox.api_key,
+            base_url=BASE_URL,
+            retry=ONCE,
+            proxy=proxy.url_with_credentials,
+            ssl=authority.file,
+        ) as plexy,
+    ):
+        with pytest.raises(ConnectError) as caught:
+            await plexy.request(method, "/v1/payment-links")
+        through = f"no connection through the proxy {proxy.url.removeprefix('http://')}: "
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert through in str(caught.value)
+    assert front.connections == 0
+    _shows_no_password(caught.value)
+
+
+async def test_what_is_wrong_behind_a_proxy_names_it_too(proxy: Proxy, sandbox: Sandbox) -> None:
+    with pytest.raises(ConnectError, match=r"no connection through the proxy 127.*: the certificate of"):
+        await _async(sandbox.api_key, proxy=proxy.url)
+
+
 async def test_a_proxy_that_wants_another_password_is_asked_once(
     front: Front, authority: Authority, sandbox: Sandbox
 ) -> None:

@@ -6,6 +6,7 @@ Nothing here is sent or opened. Every check is made when a client is built.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
 import os
 import re
@@ -76,13 +77,14 @@ class Proxy:
         return Secret(f"Basic {base64.b64encode(self.credentials.reveal()).decode()}")
 
 
-def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
+def checked_proxy(given: Any, name: str = "proxy", port: int | None = None) -> Proxy | None:
     """Return a proxy that was given as a URL; None for none.
 
     Args:
         given: Such as ``http://user:password@proxy.example:3128``; special characters of the password are
             percent-encoded.
         name: What the message calls it. No message shows the URL, which may hold a password.
+        port: The port of an http proxy whose URL names none; without it, that of http, which is 80.
 
     Raises:
         ConfigurationError: It is no URL of an HTTP proxy.
@@ -93,14 +95,14 @@ def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
         given = cast("Secret[str]", given).reveal()
     if not isinstance(given, str):
         raise ConfigurationError(f"{name}: expected a URL, got {type(given).__name__}")
-    found = _read_proxy(given)
+    found = _read_proxy(given, port)
     del given
     if isinstance(found, str):
         raise ConfigurationError(f"{name}: {found}")
     return found
 
 
-def _read_proxy(text: str) -> Proxy | str:
+def _read_proxy(text: str, default_port: int | None) -> Proxy | str:
     """Return a proxy, or what is wrong with its URL; a traceback would show its password."""
     try:
         parts = urlsplit(text.strip())
@@ -116,6 +118,8 @@ def _read_proxy(text: str) -> Proxy | str:
         return "it must have no path: a character of the password such as / or # must be percent-encoded"
     if re.search(r"[\s\x00-\x1f\x7f]", text.strip()) is not None:
         return "it has a space or a control character"
+    if port is None and parts.scheme == "http":
+        port = default_port
     shown_host = f"[{host}]" if ":" in host else host
     url = f"{parts.scheme}://{shown_host}" + ("" if port is None else f":{port}")
     if parts.username is None:
@@ -133,44 +137,48 @@ def _read_proxy(text: str) -> Proxy | str:
     return Proxy(url, Secret(user + b":" + password))
 
 
-def proxy_of_environment(host: str, port: int | None) -> Proxy | None:
+_PORT_OF_CURL = 1080
+"""The port of a proxy of the environment that names none."""
+
+
+def proxy_of_environment(host: str) -> Proxy | None:
     """Return the proxy that the environment names for https to a host, chosen as curl does.
 
     It is ``https_proxy``, else ``HTTPS_PROXY``, else ``all_proxy``, else ``ALL_PROXY``, unless ``no_proxy``
-    or ``NO_PROXY`` names the host. An address without a scheme is that of an http proxy.
+    or ``NO_PROXY`` names the host. An address without a scheme is that of an http proxy, and one of an http
+    proxy without a port has the port 1080.
 
     Raises:
         ConfigurationError: A variable holds no URL of an HTTP proxy; the message names it.
     """
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if _is_excepted(host, port, excepted):
+    if _is_excepted(host, excepted):
         return None
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         given = os.environ.get(name, "").strip()
         if given:
             secret = Secret(given if "://" in given else f"http://{given}")
             del given
-            return checked_proxy(secret, name)
+            return checked_proxy(secret, name, _PORT_OF_CURL)
     return None
 
 
-def _is_excepted(host: str, port: int | None, excepted: str) -> bool:
-    """Tell whether a list such as ``.corp.example, 10.0.0.0/8`` names a host."""
-    address = _address(host)
+def _is_excepted(host: str, excepted: str) -> bool:
+    """Tell whether a list such as ``.corp.example, 10.0.0.0/8`` names a host, as curl reads it.
+
+    An entry has no port, and ``*`` means every host only where it is the whole list.
+    """
+    if excepted.strip() == "*":
+        return True
+    address, host = _address(host), host.lower().removesuffix(".")
     for entry in re.split(r"[\s,]+", excepted.strip().lower()):
-        if entry == "*":
-            return True
-        name, _, of_port = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
-        if not name or (of_port and of_port != str(port or 443)):
-            continue
-        name = name.strip("[]").strip(".")
         if address is not None:
-            try:
-                if address in ipaddress.ip_network(name, strict=False):
+            with contextlib.suppress(ValueError):
+                if address in ipaddress.ip_network(entry, strict=False):
                     return True
-            except ValueError:
-                continue
-        elif name and (host.lower() == name or host.lower().endswith(f".{name}")):
+            continue
+        name = entry.removesuffix(".").removeprefix(".")
+        if name and (host == name or host.endswith(f".{name}")):
             return True
     return False
 

@@ -19,7 +19,7 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
-from plexypay_async.network import checked_proxy
+from plexypay_async.network import checked_proxy, proxy_of_environment
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 from tests.frames import exposures
@@ -179,6 +179,52 @@ async def test_no_proxy_leads_past_it(
     await _async(sandbox.api_key, trust_env=True, base_url=base_url, ssl=authority.file)
     assert proxy.tunnels == []
     assert front.connections == 1
+
+
+EXCEPTED = [
+    ("*", "api.example", True),
+    (" * ", "api.example", True),
+    ("*, other.example", "api.example", False),
+    ("*.example", "api.example", False),
+    ("example", "api.example", True),
+    (".example", "api.example", True),
+    ("API.Example.", "api.example", True),
+    ("api.example", "api.example.", True),
+    ("pi.example", "api.example", False),
+    ("other.example api.example", "api.example", True),
+    ("other.example,,\tapi.example", "api.example", True),
+    ("api.example:443", "api.example", False),
+    ("10.0.0.0/8", "10.1.2.3", True),
+    ("10.1.2.3:443", "10.1.2.3", False),
+    ("2.3", "10.1.2.3", False),
+    ("fd00::/8", "fd00::1", True),
+    ("[fd00::1]", "fd00::1", False),
+]
+"""What ``no_proxy`` holds, a host, and whether it is reached without the proxy: as by curl 7.88, but that takes
+no blanks around the star."""
+
+
+@pytest.mark.parametrize(("excepted", "host", "is_excepted"), EXCEPTED)
+async def test_no_proxy_is_read_as_curl_reads_it(
+    excepted: str, host: str, is_excepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", excepted)
+    assert (proxy_of_environment(host) is None) is is_excepted
+
+
+async def test_the_environments_proxy_has_curls_port_where_it_names_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for given, url in (
+        ("proxy.example", "http://proxy.example:1080"),
+        ("http://u:p@proxy.example/", "http://proxy.example:1080"),
+        ("http://proxy.example:80", "http://proxy.example:80"),
+        ("https://proxy.example", "https://proxy.example"),
+    ):
+        monkeypatch.setenv("https_proxy", given)
+        assert str(proxy_of_environment("api.example")) == url
+    assert str(checked_proxy("http://proxy.example")) == "http://proxy.example"
 
 
 @facades

@@ -29,6 +29,7 @@ __all__ = [
     "checked_headers",
     "checked_proxy",
     "context_of",
+    "flaw_of_context",
     "merged_headers",
     "proxy_of_environment",
 ]
@@ -208,13 +209,8 @@ def context_of(given: Any) -> ssl.SSLContext | None:
             " certificate, or an ssl.SSLContext"
         )
     if isinstance(given, ssl.SSLContext):
-        if given.verify_mode is not ssl.CERT_REQUIRED:
-            raise ConfigurationError(
-                "ssl: the context does not verify the server's certificate, so that anybody could read the"
-                " API key; use ssl.create_default_context(cafile=...)"
-            )
-        if given.protocol is ssl.PROTOCOL_TLS_SERVER:
-            raise ConfigurationError("ssl: the context is a server's; use ssl.create_default_context()")
+        if (flaw := flaw_of_context(given)) is not None:
+            raise ConfigurationError(f"ssl: {flaw}")
         return given
     if not isinstance(given, (str, os.PathLike)):
         raise ConfigurationError(
@@ -240,6 +236,23 @@ def context_of(given: Any) -> ssl.SSLContext | None:
     except OSError as error:
         raise ConfigurationError(f"ssl: cannot read {shown(path)}: {error.strerror or error}") from None
     return context
+
+
+def flaw_of_context(context: ssl.SSLContext) -> str | None:
+    """Return why anybody could read the API key through connections of a TLS context, and what to do."""
+    if context.verify_mode is not ssl.CERT_REQUIRED:
+        return (
+            "the context does not verify the server's certificate, so that anybody could read the API key;"
+            " use ssl.create_default_context(cafile=...)"
+        )
+    if context.protocol is ssl.PROTOCOL_TLS_SERVER:
+        return "the context is a server's; use ssl.create_default_context()"
+    if not context.check_hostname:
+        return (
+            "the context takes a certificate of any host (check_hostname is False), so that everybody who has"
+            " one could read the API key; use ssl.create_default_context(cafile=...), or set it to True"
+        )
+    return None
 
 
 def checked_app(given: Any) -> tuple[str, str | None] | None:

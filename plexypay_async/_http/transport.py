@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import platform
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from .._core.slots import loop_of_task
 from .._privacy.secret import Secret
 from .._version import __version__
 from ..errors import ConfigurationError
-from ..network import Proxy, checked_proxy
+from ..network import Proxy, checked_proxy, flaw_of_context
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
@@ -233,10 +234,11 @@ def _check_open(session: aiohttp.ClientSession) -> None:
 
 
 def check_session(session: Any) -> None:
-    """Refuse what is no session, or one with a default that is not used and may be meant to matter.
+    """Refuse what is no session, or one whose default is not used and may be meant to matter, or is unsafe.
 
     Raises:
-        ConfigurationError: It is not an open `aiohttp.ClientSession`, or it has a default `auth`.
+        ConfigurationError: It is not an open `aiohttp.ClientSession`, it has a default `auth`, or its
+            connector takes anybody's certificate.
     """
     if not isinstance(session, aiohttp.ClientSession):
         raise ConfigurationError(f"session: expected an aiohttp.ClientSession, got {type(session).__name__}")
@@ -245,6 +247,14 @@ def check_session(session: Any) -> None:
         raise ConfigurationError(
             "session: it has an auth of its own, and the API key takes that header; make it without"
         )
+    trust = getattr(session.connector, "_ssl", True)
+    if trust is False:
+        raise ConfigurationError(
+            "session: its connector takes anybody's certificate (ssl=False), so that anybody could read the"
+            " API key; make it with an ssl.SSLContext that knows whom to trust"
+        )
+    if isinstance(trust, ssl.SSLContext) and (flaw := flaw_of_context(trust)) is not None:
+        raise ConfigurationError(f"session: of its connector, {flaw}")
 
 
 def _base_headers(settings: Settings) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import ipaddress
 import os
 import re
@@ -19,6 +20,7 @@ import attrs
 
 from ._privacy.hiding import shortened, shown
 from ._privacy.secret import Secret
+from .api.fields import wire_name
 from .errors import ConfigurationError
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "checked_headers",
     "checked_proxy",
     "context_of",
+    "fields_in_headers",
     "flaw_of_context",
     "merged_headers",
     "proxy_of_environment",
@@ -312,16 +315,38 @@ def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str
     return checked
 
 
-def checked_default_headers(headers: Any) -> Mapping[str, str] | None:
-    """Refuse headers that are none, or that are the client's own; see `checked_headers`."""
-    checked = checked_headers(headers, "default_headers")
+def checked_default_headers(headers: Any, argument: str = "default_headers") -> Mapping[str, str] | None:
+    """Refuse headers of several requests that are none, or that are the client's own or a call's.
+
+    See `checked_headers`.
+    """
+    checked = checked_headers(headers, argument)
     for name in checked or ():
-        if name.lower() in ("user-agent", "accept", "accept-encoding", "content-type"):
+        folded = name.lower()
+        if folded in ("user-agent", "accept", "accept-encoding", "content-type"):
             raise ConfigurationError(
-                f"default_headers: {shortened(name, 60)} is the client's own"
-                + ("; app_info names your program" if name.lower() == "user-agent" else "")
+                f"{argument}: {shortened(name, 60)} is the client's own"
+                + ("; app_info names your program" if folded == "user-agent" else "")
+            )
+        if (field := fields_in_headers().get(folded)) is not None:
+            raise ConfigurationError(
+                f"{argument}: {shortened(name, 60)} is each call's own, and would be the same for several"
+                f" calls here; give {field}= to the call"
             )
     return checked
+
+
+@functools.cache
+def fields_in_headers() -> Mapping[str, str]:
+    """Return the fields of requests that are sent as headers, by the headers' names in lower case."""
+    from .api.index import every_declaration
+
+    return {
+        wire_name(field).lower(): field.name
+        for declaration in every_declaration()
+        for field in attrs.fields(cast("type[Any]", declaration.request))
+        if field.metadata.get("header")
+    }
 
 
 def merged_headers(

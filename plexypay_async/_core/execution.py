@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import ConfigurationError, PlexyPayError
-from ..network import checked_headers, merged_headers
+from ..network import checked_default_headers, merged_headers
 from ..settings import Settings
 from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
@@ -140,7 +140,7 @@ class Execution:
             ConfigurationError: An option is unusable.
         """
         settings = self.settings
-        own = merged_headers(settings.default_headers, checked_headers(headers))
+        own = merged_headers(settings.default_headers, checked_default_headers(headers, "headers"))
         execution = self.derived(settings.changed(default_headers=own, **options))
         # They are the same: the paths do not change.
         execution.codecs, execution._listing_codecs = self.codecs, self._listing_codecs

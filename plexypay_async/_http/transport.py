@@ -18,7 +18,7 @@ from .._core.slots import loop_of_task
 from .._privacy.secret import Secret
 from .._version import __version__
 from ..errors import ConfigurationError
-from ..network import Proxy, checked_proxy, flaw_of_context
+from ..network import Proxy, checked_proxy, fields_in_headers, flaw_of_context
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
@@ -237,8 +237,8 @@ def check_session(session: Any) -> None:
     """Refuse what is no session, or one whose default is not used and may be meant to matter, or is unsafe.
 
     Raises:
-        ConfigurationError: It is not an open `aiohttp.ClientSession`, it has a default `auth`, or its
-            connector takes anybody's certificate.
+        ConfigurationError: It is not an open `aiohttp.ClientSession`, it has a default `auth` or a default
+            header that is each call's own, or its connector takes anybody's certificate.
     """
     if not isinstance(session, aiohttp.ClientSession):
         raise ConfigurationError(f"session: expected an aiohttp.ClientSession, got {type(session).__name__}")
@@ -247,6 +247,12 @@ def check_session(session: Any) -> None:
         raise ConfigurationError(
             "session: it has an auth of its own, and the API key takes that header; make it without"
         )
+    for name in session.headers:
+        if (field := fields_in_headers().get(name.lower())) is not None:
+            raise ConfigurationError(
+                f"session: its default header {name} is each call's own, and would be the same for several"
+                f" calls here; make it without, and give {field}= to the call"
+            )
     trust = getattr(session.connector, "_ssl", True)
     if trust is False:
         raise ConfigurationError(

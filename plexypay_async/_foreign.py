@@ -104,8 +104,11 @@ def refused(raised: Exception) -> Exception:
 
 
 def shows_password(error: BaseException, handled: BaseException | None = None) -> bool:
-    """Tell whether an exception, or one that it came from, holds the password of an address or a proxy."""
+    """Tell whether an exception that `bare` has seen, or one that it came from, may hold a password."""
     for one in origins(error, handled):
+        # It has the whole of what could not be written, which aiohttp may have been about to send.
+        if isinstance(one, UnicodeError) and not is_of_the_caller(one):
+            return True
         # aiohttp's errors of a connection hold what it was to be made with.
         if getattr(getattr(one, "_conn_key", None), "proxy_auth", None) is not None:
             return True

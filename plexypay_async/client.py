@@ -61,7 +61,8 @@ class AsyncPlexyPay(Client[Async]):
             closed. Its default headers, trace configs, middlewares and proxy are taken over, and with its
             `trust_env` the environment's proxy; `proxy` and `ssl` are then not to be given. Whatever else
             it does by default, such as raising for a status, sending cookies or timing out, it does not do
-            to the library's requests. One with an `auth` of its own is refused.
+            to the library's requests. One with an `auth` of its own is refused, and so is one whose connector
+            takes anybody's certificate (``ssl=False``, or a context that verifies nothing or no host name).
         trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
             ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
             never read.

@@ -5,18 +5,22 @@ Nothing here is sent or opened. Every check is made when a client is built.
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
 import ipaddress
 import os
 import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
 from ._privacy.hiding import shortened, shown
 from ._privacy.secret import Secret
+from .api.fields import wire_name
 from .errors import ConfigurationError
 
 __all__ = [
@@ -27,6 +31,8 @@ __all__ = [
     "checked_headers",
     "checked_proxy",
     "context_of",
+    "fields_in_headers",
+    "flaw_of_context",
     "merged_headers",
     "proxy_of_environment",
 ]
@@ -61,20 +67,28 @@ class Proxy:
 
     url: str
     """Its address, without credentials."""
-    credentials: Secret[str] | None = attrs.field(default=None, repr=False)
-    """User name and password, with a colon between them."""
+    credentials: Secret[bytes] | None = attrs.field(default=None, repr=False)
+    """User name and password, with a colon between them, in the bytes that curl would send."""
 
     def __str__(self) -> str:
         return self.url
 
+    @property
+    def authorization(self) -> Secret[str] | None:
+        """What tells the proxy who asks: the value of the header ``Proxy-Authorization``."""
+        if self.credentials is None:
+            return None
+        return Secret(f"Basic {base64.b64encode(self.credentials.reveal()).decode()}")
 
-def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
+
+def checked_proxy(given: Any, name: str = "proxy", port: int | None = None) -> Proxy | None:
     """Return a proxy that was given as a URL; None for none.
 
     Args:
         given: Such as ``http://user:password@proxy.example:3128``; special characters of the password are
             percent-encoded.
         name: What the message calls it. No message shows the URL, which may hold a password.
+        port: The port of an http proxy whose URL names none; without it, that of http, which is 80.
 
     Raises:
         ConfigurationError: It is no URL of an HTTP proxy.
@@ -85,14 +99,14 @@ def checked_proxy(given: Any, name: str = "proxy") -> Proxy | None:
         given = cast("Secret[str]", given).reveal()
     if not isinstance(given, str):
         raise ConfigurationError(f"{name}: expected a URL, got {type(given).__name__}")
-    found = _read_proxy(given)
+    found = _read_proxy(given, port)
     del given
     if isinstance(found, str):
         raise ConfigurationError(f"{name}: {found}")
     return found
 
 
-def _read_proxy(text: str) -> Proxy | str:
+def _read_proxy(text: str, default_port: int | None) -> Proxy | str:
     """Return a proxy, or what is wrong with its URL; a traceback would show its password."""
     try:
         parts = urlsplit(text.strip())
@@ -108,54 +122,67 @@ def _read_proxy(text: str) -> Proxy | str:
         return "it must have no path: a character of the password such as / or # must be percent-encoded"
     if re.search(r"[\s\x00-\x1f\x7f]", text.strip()) is not None:
         return "it has a space or a control character"
+    if port is None and parts.scheme == "http":
+        port = default_port
     shown_host = f"[{host}]" if ":" in host else host
     url = f"{parts.scheme}://{shown_host}" + ("" if port is None else f":{port}")
     if parts.username is None:
         return Proxy(url)
-    user, password = unquote(parts.username), unquote(parts.password or "")
-    if ":" in user or re.search(r"[\x00-\x1f\x7f]", user + password) is not None:
+    try:
+        # Bytes of the environment that are no UTF-8 go out as they are.
+        user, password = (
+            unquote_to_bytes(part.encode("utf-8", "surrogateescape"))
+            for part in (parts.username, parts.password or "")
+        )
+    except UnicodeEncodeError:
+        return "its credentials are not valid Unicode text"
+    if b":" in user or re.search(rb"[\x00-\x1f\x7f]", user + password) is not None:
         return "its user name has a colon, or its credentials a control character"
-    return Proxy(url, Secret(f"{user}:{password}"))
+    return Proxy(url, Secret(user + b":" + password))
 
 
-def proxy_of_environment(host: str, port: int | None) -> Proxy | None:
+_PORT_OF_CURL = 1080
+"""The port of a proxy of the environment that names none."""
+
+
+def proxy_of_environment(host: str) -> Proxy | None:
     """Return the proxy that the environment names for https to a host, chosen as curl does.
 
     It is ``https_proxy``, else ``HTTPS_PROXY``, else ``all_proxy``, else ``ALL_PROXY``, unless ``no_proxy``
-    or ``NO_PROXY`` names the host. An address without a scheme is that of an http proxy.
+    or ``NO_PROXY`` names the host. An address without a scheme is that of an http proxy, and one of an http
+    proxy without a port has the port 1080.
 
     Raises:
         ConfigurationError: A variable holds no URL of an HTTP proxy; the message names it.
     """
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if _is_excepted(host, port, excepted):
+    if _is_excepted(host, excepted):
         return None
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         given = os.environ.get(name, "").strip()
         if given:
             secret = Secret(given if "://" in given else f"http://{given}")
             del given
-            return checked_proxy(secret, name)
+            return checked_proxy(secret, name, _PORT_OF_CURL)
     return None
 
 
-def _is_excepted(host: str, port: int | None, excepted: str) -> bool:
-    """Tell whether a list such as ``.corp.example, 10.0.0.0/8`` names a host."""
-    address = _address(host)
+def _is_excepted(host: str, excepted: str) -> bool:
+    """Tell whether a list such as ``.corp.example, 10.0.0.0/8`` names a host, as curl reads it.
+
+    An entry has no port, and ``*`` means every host only where it is the whole list.
+    """
+    if excepted.strip() == "*":
+        return True
+    address, host = _address(host), host.lower().removesuffix(".")
     for entry in re.split(r"[\s,]+", excepted.strip().lower()):
-        if entry == "*":
-            return True
-        name, _, of_port = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
-        if not name or (of_port and of_port != str(port or 443)):
-            continue
-        name = name.strip("[]").strip(".")
         if address is not None:
-            try:
-                if address in ipaddress.ip_network(name, strict=False):
+            with contextlib.suppress(ValueError):
+                if address in ipaddress.ip_network(entry, strict=False):
                     return True
-            except ValueError:
-                continue
-        elif name and (host.lower() == name or host.lower().endswith(f".{name}")):
+            continue
+        name = entry.removesuffix(".").removeprefix(".")
+        if name and (host == name or host.endswith(f".{name}")):
             return True
     return False
 
@@ -185,13 +212,8 @@ def context_of(given: Any) -> ssl.SSLContext | None:
             " certificate, or an ssl.SSLContext"
         )
     if isinstance(given, ssl.SSLContext):
-        if given.verify_mode is not ssl.CERT_REQUIRED:
-            raise ConfigurationError(
-                "ssl: the context does not verify the server's certificate, so that anybody could read the"
-                " API key; use ssl.create_default_context(cafile=...)"
-            )
-        if given.protocol is ssl.PROTOCOL_TLS_SERVER:
-            raise ConfigurationError("ssl: the context is a server's; use ssl.create_default_context()")
+        if (flaw := flaw_of_context(given)) is not None:
+            raise ConfigurationError(f"ssl: {flaw}")
         return given
     if not isinstance(given, (str, os.PathLike)):
         raise ConfigurationError(
@@ -217,6 +239,23 @@ def context_of(given: Any) -> ssl.SSLContext | None:
     except OSError as error:
         raise ConfigurationError(f"ssl: cannot read {shown(path)}: {error.strerror or error}") from None
     return context
+
+
+def flaw_of_context(context: ssl.SSLContext) -> str | None:
+    """Return why anybody could read the API key through connections of a TLS context, and what to do."""
+    if context.verify_mode is not ssl.CERT_REQUIRED:
+        return (
+            "the context does not verify the server's certificate, so that anybody could read the API key;"
+            " use ssl.create_default_context(cafile=...)"
+        )
+    if context.protocol is ssl.PROTOCOL_TLS_SERVER:
+        return "the context is a server's; use ssl.create_default_context()"
+    if not context.check_hostname:
+        return (
+            "the context takes a certificate of any host (check_hostname is False), so that everybody who has"
+            " one could read the API key; use ssl.create_default_context(cafile=...), or set it to True"
+        )
+    return None
 
 
 def checked_app(given: Any) -> tuple[str, str | None] | None:
@@ -276,16 +315,38 @@ def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str
     return checked
 
 
-def checked_default_headers(headers: Any) -> Mapping[str, str] | None:
-    """Refuse headers that are none, or that are the client's own; see `checked_headers`."""
-    checked = checked_headers(headers, "default_headers")
+def checked_default_headers(headers: Any, argument: str = "default_headers") -> Mapping[str, str] | None:
+    """Refuse headers of several requests that are none, or that are the client's own or a call's.
+
+    See `checked_headers`.
+    """
+    checked = checked_headers(headers, argument)
     for name in checked or ():
-        if name.lower() in ("user-agent", "accept", "accept-encoding", "content-type"):
+        folded = name.lower()
+        if folded in ("user-agent", "accept", "accept-encoding", "content-type"):
             raise ConfigurationError(
-                f"default_headers: {shortened(name, 60)} is the client's own"
-                + ("; app_info names your program" if name.lower() == "user-agent" else "")
+                f"{argument}: {shortened(name, 60)} is the client's own"
+                + ("; app_info names your program" if folded == "user-agent" else "")
+            )
+        if (field := fields_in_headers().get(folded)) is not None:
+            raise ConfigurationError(
+                f"{argument}: {shortened(name, 60)} is each call's own, and would be the same for several"
+                f" calls here; give {field}= to the call"
             )
     return checked
+
+
+@functools.cache
+def fields_in_headers() -> Mapping[str, str]:
+    """Return the fields of requests that are sent as headers, by the headers' names in lower case."""
+    from .api.index import every_declaration
+
+    return {
+        wire_name(field).lower(): field.name
+        for declaration in every_declaration()
+        for field in attrs.fields(cast("type[Any]", declaration.request))
+        if field.metadata.get("header")
+    }
 
 
 def merged_headers(

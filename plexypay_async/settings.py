@@ -251,8 +251,7 @@ class Settings:
         """
         if self.proxy is not None or self.is_plain or not self.trust_env:
             return self.proxy
-        parts = urlsplit(self.base_url)
-        return proxy_of_environment(parts.hostname or "", parts.port)
+        return proxy_of_environment(urlsplit(self.base_url).hostname or "")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # Reached from a client's API groups, its bulk jobs and its iterators.

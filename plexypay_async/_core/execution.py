@@ -12,7 +12,7 @@ from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
 from ..errors import ConfigurationError, PlexyPayError
 from ..logs import CALLS, LOG
-from ..network import checked_headers, merged_headers
+from ..network import checked_default_headers, merged_headers
 from ..observer import Audience
 from ..settings import Settings
 from .admission import SingleLimits
@@ -155,7 +155,7 @@ class Execution:
             ConfigurationError: An option is unusable.
         """
         settings = self.settings
-        own = merged_headers(settings.default_headers, checked_headers(headers))
+        own = merged_headers(settings.default_headers, checked_default_headers(headers, "headers"))
         execution = self.derived(settings.changed(default_headers=own, **options))
         # They are the same: the paths do not change.
         execution.codecs, execution._listing_codecs = self.codecs, self._listing_codecs

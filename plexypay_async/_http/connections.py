@@ -29,7 +29,7 @@ from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
 from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_kept
 from ..errors import PlexyPayError
-from ..network import merged_headers
+from ..network import Proxy, merged_headers
 from ..settings import Settings
 from .failures import failed, looked_at
 from .guard import SENDING, StaleConnectionError
@@ -52,6 +52,8 @@ class RequestOptions:
     """For a request with a body: its watch counts the silence, at a third of the price of a timer."""
     timeout_of_get: aiohttp.ClientTimeout
     """For a GET: without a body nothing notes when it is written."""
+    default_headers: Mapping[str, str] | None = attrs.field(repr=False)
+    """Those of the client, and of a session that was given to it."""
     fixed: tuple[Secret[str], Callable[[], CIMultiDict[str]]] | None = attrs.field(repr=False)
     """The key, and what gives the headers with it and hides them as a `Secret` does; None where a function
     gives the key anew for each request."""
@@ -59,22 +61,30 @@ class RequestOptions:
     """Bytes from which on an answer is looked at: it may be too large, or unfold too far."""
 
     @classmethod
-    def of(cls, settings: Settings) -> RequestOptions:
-        """Prepare what does not change from request to request."""
+    def of(cls, settings: Settings, taken: Mapping[str, str] | None = None) -> RequestOptions:
+        """Prepare what does not change from request to request; `taken` are headers of a given session."""
         connect, read = settings.connect_timeout, settings.read_timeout
         timeout = aiohttp.ClientTimeout(total=None, connect=connect)
         timeout_of_get = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
         key = settings.api_key
         # A session's own default headers would go to a proxy too.
-        fixed = None if callable(key) else (key, headers_of(key, settings.default_headers))
-        return cls(
-            settings, timeout, timeout_of_get, fixed, min(settings.max_response_size + 1, COUNTED_FROM)
-        )
+        default_headers = merged_headers(taken, settings.default_headers)
+        fixed = None if callable(key) else (key, headers_of(key, default_headers))
+        looked_at = min(settings.max_response_size + 1, COUNTED_FROM)
+        return cls(settings, timeout, timeout_of_get, default_headers, fixed, looked_at)
 
 
 def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
     # Of aiohttp's own kind, or it would make one of them for each request.
     headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
+    return lambda: headers
+
+
+def _headers_to(proxy: Proxy | None) -> Callable[[], CIMultiDict[str] | None]:
+    """Return what gives the headers that a proxy alone gets, and hides them as a `Secret` does."""
+    if proxy is None or (authorization := proxy.authorization) is None:
+        return lambda: None
+    headers = CIMultiDict({"Proxy-Authorization": authorization.reveal()})
     return lambda: headers
 
 
@@ -87,6 +97,7 @@ class HTTPConnections:
         session: aiohttp.ClientSession,
         limit: int,
         given: aiohttp.ClientSession | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self.loop = loop
         self.slots = Slots(loop, limit)
@@ -108,7 +119,10 @@ class HTTPConnections:
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
         self._outbox = Outbox.where_it_helps(loop) if self._is_plain else None
         self._sole_outbox = SoleOutbox.where_it_helps(loop) if self._is_plain else None
-        self._proxy = _address_of(getattr(session, "_default_proxy", None))
+        self._proxy = None if proxy is None else _address_of(proxy)
+        """What messages call the proxy, if there is one."""
+        # By each request: aiohttp would write a password that is in the proxy's address in Latin-1 alone.
+        self._headers_to_proxy = _headers_to(proxy)
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -162,7 +176,7 @@ class HTTPConnections:
         _open_sessions.pop(self._session, None)
 
     async def send(
-        self, request: WireRequest, options: RequestOptions, sending: Sending, *, stale: int = 0
+        self, request: WireRequest, options: RequestOptions, sending: Sending
     ) -> WireResponse | PlexyPayError:
         """Send a request once and return its answer, or the error that says what became of it.
 
@@ -170,35 +184,36 @@ class HTTPConnections:
             request: What is asked.
             options: What the client's settings mean for it.
             sending: What will be known of the attempt.
-            stale: How many connections of the pool have turned out to be of no use for it.
 
         Raises:
             ConfigurationError: The function that gives the key has raised, or gave no key.
         """
-        key, answering = self._begun(request, options, sending)
-        handled = sys.exception()
-        response, content = None, b""
-        try:
-            response = await answering
-            stream = response.content
-            # As a rule all of it is here by now, and aiohttp has given the connection back.
-            if stream.is_eof() and stream.exception() is None:
-                # A middleware may have read it, and a tracer wants to be told.
-                content = stream.read_nowait() if self._is_plain else await response.read()
-                if (memory := sending.memory) is not None:
-                    memory.answers.append((request.target, content))
-                    if memory.kept_for is None:
-                        memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
-            else:
-                content = await _read(response, sending, options.settings.max_response_size)
-        except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
-            # Nothing was sent on a stale one, and the pool has one connection less.
-            if type(error) is not StaleConnectionError or stale >= self._most_stale:
-                return self._failed(error, request, sending, response, key, handled)
-        finally:
-            sending.watch.end_silence()
-        if response is None:
-            return await self.send(request, options, sending, stale=stale + 1)
+        handled, stale = sys.exception(), 0
+        while True:
+            key, answering = self._begun(request, options, sending)
+            response, content = None, b""
+            try:
+                response = await answering
+                stream = response.content
+                # As a rule all of it is here by now, and aiohttp has given the connection back.
+                if stream.is_eof() and stream.exception() is None:
+                    # A middleware may have read it, and a tracer wants to be told.
+                    content = stream.read_nowait() if self._is_plain else await response.read()
+                    if (memory := sending.memory) is not None:
+                        memory.answers.append((request.target, content))
+                        if memory.kept_for is None:
+                            memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
+                else:
+                    content = await _read(response, sending, options.settings.max_response_size)
+            except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
+                # Nothing was sent on a stale one, and the pool has one connection less.
+                if type(error) is not StaleConnectionError or stale >= self._most_stale:
+                    return self._failed(error, request, sending, response, key, handled)
+                stale += 1
+            finally:
+                sending.watch.end_silence()
+            if response is not None:
+                break
         if sending.written_at is not None:
             self.heard_at = sending.written_at
         if self.is_sandbox is None:
@@ -225,7 +240,7 @@ class HTTPConnections:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
             key = settings.current_key()
-            headers = headers_of(key, merged_headers(settings.default_headers, request.headers))
+            headers = headers_of(key, merged_headers(options.default_headers, request.headers))
         else:
             key, headers = options.fixed
         if self._given is not None:
@@ -241,6 +256,7 @@ class HTTPConnections:
             skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
             allow_redirects=False,
             timeout=timeout,
+            proxy_headers=self._headers_to_proxy(),
         )
 
     def _failed(
@@ -281,12 +297,10 @@ class HTTPConnections:
         )
 
 
-def _address_of(proxy: str | URL | None) -> str:
+def _address_of(proxy: Proxy) -> str:
     """Return a proxy as messages call it."""
-    with contextlib.suppress(ValueError):
-        url = URL(proxy or "")
-        return "the proxy" if url.host is None else f"the proxy {url.host}:{url.port}"
-    return "the proxy"
+    url = URL(proxy.url)
+    return f"the proxy {url.host_subcomponent}:{url.port}"
 
 
 @functools.lru_cache(256)

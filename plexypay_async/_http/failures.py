@@ -44,7 +44,7 @@ def failed(
     key: Secret[str],
     handled: BaseException | None,
     is_closed: bool,
-    proxy: str,
+    proxy: str | None,
 ) -> WireResponse | PlexyPayError:
     """Return what became of an attempt that ended in an exception.
 
@@ -91,7 +91,7 @@ def _answered(
 
 
 def _failure(
-    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool, proxy: str
+    error: BaseException, request: WireRequest, sending: Sending, *, is_closed: bool, proxy: str | None
 ) -> PlexyPayError:
     """Return the error of an attempt without an answer."""
     call = f"{request.method} {_shown_target(request)}"
@@ -100,10 +100,16 @@ def _failure(
     connecting = isinstance(
         error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
     )
+    # Of what goes wrong on the way, such as a proxy that closes: it has not come to the API.
+    on_the_way = sending.connection is None and isinstance(error, (aiohttp.ClientError, OSError))
     # A DELETE or PUT may have been sent before aiohttp connected once more; a GET has no body to tell.
-    if not sending.begun or (request.method == "GET" and connecting):
-        told = _refused_by(proxy, error) if isinstance(error, aiohttp.ClientHttpProxyError) else _told(error)
-        return ConnectError(f"{call}: no connection: {told}")
+    if not sending.begun or (request.method == "GET" and (connecting or on_the_way)):
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            told = _refused_by(proxy or "the proxy", error)
+        else:
+            told = _told(error)
+        through = "" if proxy is None or proxy in told else f" through {proxy}"
+        return ConnectError(f"{call}: no connection{through}: {told}")
     return OutcomeUnknownError(f"{call}: no answer: {_told(error)}")
 
 
@@ -142,6 +148,9 @@ def _told(error: BaseException) -> str:
     if isinstance(error, aiohttp.InvalidURL) and "@" in text:
         # Of a proxy, and its password may hold anything.
         text = f"[hidden]@{text.rpartition('@')[2]}"
+    if isinstance(error, UnicodeError):
+        # Its own text has the letter that cannot be written, which may be a password's.
+        text = str(getattr(error, "reason", ""))
     text = masked_card_numbers(without_userinfo(text))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -193,7 +202,7 @@ def _not_connected(error: aiohttp.ClientConnectorError) -> str:
 def _shown(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """Return an error as a cause; none of a ClientResponseError, which shows the headers of the request.
 
-    What holds the password of a proxy is stood in for by an error that has its name and its masked text.
+    What holds a password is stood in for by an error that has its name and its masked text.
     """
     if isinstance(error, aiohttp.ClientResponseError):
         return None

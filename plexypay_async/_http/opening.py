@@ -97,9 +97,10 @@ class PacedConnector(aiohttp.TCPConnector):
     async def _turn(self) -> None:
         """Wait until a connection may begin; the first one at once."""
         if not self._is_paced:
-            self._is_paced = True
             self._begun_at = self._loop.time()
+            # First, since a signal's handler may raise amid this, and nothing else would begin any more.
             self._loop.call_soon(self._begin)
+            self._is_paced = True
             return
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting_turns.append(turn)
@@ -107,20 +108,25 @@ class PacedConnector(aiohttp.TCPConnector):
 
     def _begin(self) -> None:
         """Let the next one begin, or as many as the time since the last is enough for."""
-        now, waiting = self._loop.time(), self._waiting_turns
-        room = max(1, int((now - self._begun_at) / PACE))
-        self._begun_at = now
-        begun = 0
-        while waiting and begun < room:
-            turn = waiting.popleft()
-            # Whoever gave up meanwhile takes nobody's turn.
-            if not turn.done():
-                turn.set_result(None)
-                begun += 1
-        if begun:
+        try:
+            now, waiting = self._loop.time(), self._waiting_turns
+            room = max(1, int((now - self._begun_at) / PACE))
+            self._begun_at = now
+            begun = 0
+            while waiting and begun < room:
+                # Whoever gave up meanwhile takes nobody's turn.
+                if not waiting[0].done():
+                    waiting[0].set_result(None)
+                    begun += 1
+                waiting.popleft()
+            if begun:
+                self._loop.call_soon(self._begin)
+            else:
+                self._is_paced = False
+        except BaseException:
+            # What a signal's handler raises is no reason to let the others wait.
             self._loop.call_soon(self._begin)
-        else:
-            self._is_paced = False
+            raise
 
 
 def _rests(protocol: ResponseHandler, now: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import platform
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,14 +13,12 @@ from typing import Any
 
 import aiohttp
 import attrs
-from yarl import URL
 
 from .._core.slots import loop_of_task
+from .._privacy.secret import Secret
 from .._version import __version__
-from ..errors import (
-    ConfigurationError,
-)
-from ..network import Proxy
+from ..errors import ConfigurationError
+from ..network import Proxy, checked_proxy, fields_in_headers, flaw_of_context
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
@@ -67,7 +66,9 @@ class HTTPTransport:
 
     def options(self, settings: Settings) -> RequestOptions:
         """Prepare what a client's settings mean for each request."""
-        return RequestOptions.of(settings)
+        # As the session's own defaults they would go to a proxy too, and in clear text.
+        taken = None if self._session is None else _taken_over(self._session.headers)
+        return RequestOptions.of(settings, taken)
 
     def opened(self, loop: asyncio.AbstractEventLoop) -> HTTPConnections | None:
         """Return the running loop's connections, where they are open."""
@@ -94,7 +95,8 @@ class HTTPTransport:
                 keepalive_timeout=settings.keepalive_timeout or None,
                 force_close=not settings.keepalive_timeout,
             )
-            return HTTPConnections(loop, self._session_over(connector, **_through(self._proxy)), limit)
+            session = self._session_over(connector, self._proxy)
+            return HTTPConnections(loop, session, limit, proxy=self._proxy)
         _check_open(given)
         # A proxy would take the key elsewhere in clear text.
         if settings.is_plain and (given.trust_env or getattr(given, "_default_proxy", None) is not None):
@@ -107,38 +109,33 @@ class HTTPTransport:
             raise ConfigurationError("session: it belongs to another event loop; give none to use several")
         if shared.limit:
             limit = min(limit, shared.limit)
-        proxy = getattr(given, "_default_proxy", None)
+        proxy = _proxy_of(given, settings)
         session = self._session_over(
             shared,
-            headers=given.headers,
+            proxy,
             trace_configs=given.trace_configs,
             # The last one is the nearest to the wire.
             middlewares=(*getattr(given, "_middlewares", ()), with_the_own_key),
             connector_owner=False,
-            **(
-                _through(attrs.evolve(settings, trust_env=True).way)
-                if proxy is None and given.trust_env
-                else {"proxy": proxy, "proxy_auth": getattr(given, "_default_proxy_auth", None)}
-            ),
         )
-        return HTTPConnections(loop, session, limit, given)
+        return HTTPConnections(loop, session, limit, given, proxy)
 
     def _session_over(
-        self,
-        connector: aiohttp.BaseConnector,
-        *,
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
+        self, connector: aiohttp.BaseConnector, proxy: Proxy | None, **options: Any
     ) -> aiohttp.ClientSession:
-        """Return a session whose defaults are what the library needs, whoever made its connector."""
-        own = {name: value for name, value in (headers or {}).items() if name.lower() not in _NOT_TAKEN}
+        """Return a session whose defaults are what the library needs, whoever made its connector.
+
+        The environment's proxy is never left to aiohttp: it would read a .netrc with it, whose credentials
+        take the key's place.
+        """
         return aiohttp.ClientSession(
             connector=connector,
-            headers={**own, **_base_headers(self._settings)},
+            headers=_base_headers(self._settings),
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=GuardedRequest,
             max_line_size=self._settings.max_header_size,
             max_field_size=self._settings.max_header_size,
+            proxy=None if proxy is None else proxy.url,
             **options,
         )
 
@@ -220,10 +217,15 @@ _closing: set[asyncio.Task[None]] = set()
 _NOT_TAKEN = frozenset(
     {
         *("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"),
-        *("cookie", "host", "transfer-encoding", "user-agent"),
+        *("cookie", "host", "proxy-authorization", "proxy-connection", "transfer-encoding", "user-agent"),
     }
 )
-"""Default headers of a given session that do not go out: they are the request's own, or the client's."""
+"""Default headers of a given session that do not go out: they are the request's own, the client's, or for a
+proxy."""
+
+
+def _taken_over(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _NOT_TAKEN}
 
 
 def _check_open(session: aiohttp.ClientSession) -> None:
@@ -232,10 +234,11 @@ def _check_open(session: aiohttp.ClientSession) -> None:
 
 
 def check_session(session: Any) -> None:
-    """Refuse what is no session, or one with a default that is not used and may be meant to matter.
+    """Refuse what is no session, or one whose default is not used and may be meant to matter, or is unsafe.
 
     Raises:
-        ConfigurationError: It is not an open `aiohttp.ClientSession`, or it has a default `auth`.
+        ConfigurationError: It is not an open `aiohttp.ClientSession`, it has a default `auth` or a default
+            header that is each call's own, or its connector takes anybody's certificate.
     """
     if not isinstance(session, aiohttp.ClientSession):
         raise ConfigurationError(f"session: expected an aiohttp.ClientSession, got {type(session).__name__}")
@@ -244,6 +247,20 @@ def check_session(session: Any) -> None:
         raise ConfigurationError(
             "session: it has an auth of its own, and the API key takes that header; make it without"
         )
+    for name in session.headers:
+        if (field := fields_in_headers().get(name.lower())) is not None:
+            raise ConfigurationError(
+                f"session: its default header {name} is each call's own, and would be the same for several"
+                f" calls here; make it without, and give {field}= to the call"
+            )
+    trust = getattr(session.connector, "_ssl", True)
+    if trust is False:
+        raise ConfigurationError(
+            "session: its connector takes anybody's certificate (ssl=False), so that anybody could read the"
+            " API key; make it with an ssl.SSLContext that knows whom to trust"
+        )
+    if isinstance(trust, ssl.SSLContext) and (flaw := flaw_of_context(trust)) is not None:
+        raise ConfigurationError(f"session: of its connector, {flaw}")
 
 
 def _base_headers(settings: Settings) -> dict[str, str]:
@@ -252,15 +269,31 @@ def _base_headers(settings: Settings) -> dict[str, str]:
     return {"User-Agent": " ".join(part for part in (f"plexypay/{__version__}", *versions) if part)}
 
 
-def _through(proxy: Proxy | None) -> dict[str, Any]:
-    """Return the options of a session whose requests all go through a proxy, if there is one.
+def _proxy_of(session: aiohttp.ClientSession, settings: Settings) -> Proxy | None:
+    """Return the proxy of a given session, with its credentials in UTF-8 as everywhere.
 
-    The environment's own are never left to aiohttp: it would read a .netrc with them, whose credentials take
-    the key's place.
+    Raises:
+        ConfigurationError: It is none, or has credentials that its own encoding cannot write.
     """
-    if proxy is None:
-        return {}
-    if proxy.credentials is None:
-        return {"proxy": proxy.url}
-    user, _, password = proxy.credentials.reveal().partition(":")
-    return {"proxy": URL(proxy.url).with_user(user).with_password(password)}
+    own = getattr(session, "_default_proxy", None)
+    if own is None:
+        return attrs.evolve(settings, trust_env=True).way if session.trust_env else None
+    proxy = checked_proxy(Secret(str(own)), "session: its proxy")
+    auth = getattr(session, "_default_proxy_auth", None)
+    if proxy is None or auth is None:
+        return proxy
+    credentials = _credentials(auth)
+    if credentials is None:
+        raise ConfigurationError(
+            f"session: its proxy_auth has a letter that {auth.encoding} does not have; make it with"
+            ' encoding="utf-8"'
+        )
+    return attrs.evolve(proxy, credentials=credentials)
+
+
+def _credentials(auth: Any) -> Secret[bytes] | None:
+    """Return credentials as they are sent; None where their encoding cannot write them."""
+    try:
+        return Secret(f"{auth.login}:{auth.password}".encode(auth.encoding))
+    except UnicodeEncodeError:
+        return None

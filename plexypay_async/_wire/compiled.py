@@ -16,8 +16,9 @@ from typing import Any
 
 import attrs
 
+from .._times import in_utc, read_time
 from ..api.constructors import draft_of, function_of
-from ..api.fields import OpenEnum, in_utc, read_time, wire_name
+from ..api.fields import OpenEnum, wire_name
 
 __all__ = ["Rows", "Structure", "compiled", "compiled_rows"]
 

@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -20,17 +20,8 @@ import cattrs
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ..api.fields import (
-    DECISIVE,
-    Model,
-    OpenEnum,
-    in_utc,
-    key_of_list,
-    read_time,
-    real_time,
-    wire_name,
-    written_time,
-)
+from .._times import read_answered, real_time, written_time
+from ..api.fields import DECISIVE, Model, OpenEnum, key_of_list, wire_name
 from .compiled import Rows, Structure, compiled, compiled_rows
 
 __all__ = [
@@ -51,7 +42,6 @@ rows_of: dict[Any, Rows] = {}
 """What reads an array of a model's objects at once, once there is a hook for the model, where it can be."""
 _DIGITS = re.compile(r"-?[0-9]{1,30}")
 _WRAPPED = frozenset(("Value", "Valid"))
-_LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
 _LONGEST = 40
 _FIRST_ROUNDED = 2.0**53
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
@@ -135,14 +125,7 @@ def _time(value: Any, _: Any) -> datetime:
     value = unwrapped(value)
     if type(value) is not str:
         raise _expected("an ISO 8601 time", value)
-    try:
-        time = read_time(value)
-    except ValueError:
-        # A "z" in lower case, or a leap second.
-        leap = _LEAP_SECOND.search(value)
-        text = value.upper() if leap is None else f"{value[: leap.start()]}:59{value[leap.end() :]}".upper()
-        time = read_time(text) + timedelta(seconds=leap is not None)
-    return time if time.tzinfo is UTC else in_utc(time, value)
+    return read_answered(value)
 
 
 def as_object(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from .._privacy.hiding import shown
-from ..api.fields import written_time
+from .._times import written_time
 from ..api.operation import parameters_of
 from ..errors import ConfigurationError
 

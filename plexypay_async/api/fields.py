@@ -33,8 +33,6 @@ __all__ = [
     "Request",
     "check_extra",
     "own_field",
-    "read_time",
-    "real_time",
     "wire",
     "wire_name",
     "wire_names",
@@ -42,15 +40,6 @@ __all__ = [
 
 LONGEST = 1e9
 """Seconds of any time-out at the most; clocks overflow further on."""
-
-
-def real_time() -> type[datetime]:
-    """Return Python's own `datetime`, also while a test has put a class of frozen times in its place."""
-    return next(kind for kind in datetime.__mro__ if kind.__module__ == "datetime")
-
-
-read_time = real_time().fromisoformat
-"""Reads a time of ISO 8601; a method, since freezing replaces what is known by the class itself."""
 
 
 class OpenEnum(enum.StrEnum):
@@ -382,24 +371,6 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
 def _shown(value: Any) -> str:
     kind, text = type(value).__name__, shown(value, 60)
     return kind if text == f"a {kind}" else f"{kind} {text}"
-
-
-def in_utc(value: datetime, written: str) -> datetime:
-    """Return a time of an answer in UTC, given how it was written; one without a zone is in UTC.
-
-    Raises:
-        ValueError: It is a row of more digits than a date has, such as milliseconds of the Unix epoch.
-    """
-    if value.tzinfo is not None:
-        return value.astimezone(UTC)
-    if len(written) > 8 and written.isdecimal():
-        raise ValueError("a row of digits")
-    return value.replace(tzinfo=UTC)
-
-
-def written_time(value: datetime) -> str:
-    """Write an aware datetime as the API does: ISO 8601 in UTC, ending in Z."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 # ---------------------------------------------------------------------------------------------- answers

@@ -15,9 +15,10 @@ from typing import Any, cast
 
 import attrs
 
+from .._times import real_time
 from .._version import __version__
 from .docstrings import Docstring, docstring_of, field_descriptions
-from .fields import BodyInExtra, Model, OpenEnum, Part, real_time, wire_name, wire_names
+from .fields import BodyInExtra, Model, OpenEnum, Part, wire_name, wire_names
 from .index import every_group
 from .operation import Declaration, Evidence, Listing, Operation, declarations
 from .wire_words import wire_words

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..api.fields import own_field, read_time, real_time, wire_name
+from .._times import read_time, real_time
+from ..api.fields import own_field, wire_name
 from ..api.identities import folded_identity, identity_of
 from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError

@@ -10,7 +10,9 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
+import aiohttp
 import pytest
 import uvloop
 from freezegun import freeze_time
@@ -25,6 +27,7 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
+from plexypay_async._http.guard import StaleConnectionError
 from plexypay_sync import PlexyPay
 
 KEY = "pr_0123456789abcdef0123456789abcdef"
@@ -146,6 +149,26 @@ def test_each_of_many_stale_connections_is_left_for_a_new_one() -> None:
     with threaded(close_after=0.05) as server:
         asyncio.run(main())
         assert (len(server.requests), server.connections) == (40, 40)
+
+
+def test_however_many_connections_are_stale_one_that_is_not_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = list(range(1500))
+    request = aiohttp.ClientSession._request
+
+    async def stale_at_first(*args: Any, **kwargs: Any) -> Any:
+        if left:
+            left.pop()
+            raise StaleConnectionError
+        return await request(*args, **kwargs)
+
+    async def main() -> None:
+        async with AsyncPlexyPay(KEY, base_url=server.url, retry=ONCE, max_connections=2000) as plexy:
+            await plexy.payments.refund("t")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", stale_at_first)
+    with threaded() as server:
+        asyncio.run(main())
+        assert (len(server.requests), left) == (1, [])
 
 
 @pytest.mark.parametrize(("pause", "connections"), [(0.02, 1), (0.3, 2)])

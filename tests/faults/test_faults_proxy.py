@@ -175,3 +175,20 @@ async def test_a_time_out_through_a_proxy_still_counts_as_one() -> None:
             await plexy.payments.refund("t")
     assert isinstance(caught.value.__cause__, TimeoutError)
     _hides_the_password(caught.value)
+
+
+async def test_no_error_shows_a_text_that_cannot_be_written(caplog: pytest.LogCaptureFixture) -> None:
+    password = "\u043f\u0430\u0440\u043e\u043b\u044c"
+
+    async def write(request: aiohttp.ClientRequest, _: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        raise AssertionError(aiohttp.encode_basic_auth("user", password, "latin-1"))
+
+    async with (
+        aiohttp.ClientSession(middlewares=[write]) as session,
+        AsyncPlexyPay(KEY, base_url=AWAY, session=session, retry=ONCE) as plexy,
+    ):
+        with pytest.raises(ConnectError, match="UnicodeEncodeError") as caught:
+            await plexy.payments.refund("t")
+    assert not exposures(caught.value, [password, *password, "u043f"])
+    assert not isinstance(caught.value.__cause__, UnicodeError)
+    assert password not in caplog.text

@@ -195,6 +195,44 @@ async def test_whoever_gives_up_takes_no_turn_and_does_not_begin(begun: Begun) -
     await asyncio.gather(*wanted, return_exceptions=True)
 
 
+class StruckTurn:
+    """A turn amid which a signal's handler raises, once."""
+
+    def __init__(self) -> None:
+        self._was_struck = False
+
+    def done(self) -> bool:
+        if not self._was_struck:
+            self._was_struck = True
+            raise InterruptedError("by the handler of a signal")
+        return True
+
+
+async def test_what_strikes_one_turn_does_not_hold_back_the_others(begun: Begun) -> None:
+    struck: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: struck.append(context["exception"]))
+    wanted = [begun.want(number) for number in range(6)]
+    await turns(1)
+    begun.connector._waiting_turns.appendleft(StruckTurn())
+
+    await asyncio.wait_for(asyncio.gather(*wanted), 2)
+    assert begun.numbers == list(range(6))
+    assert [type(error) for error in struck] == [InterruptedError]
+
+
+async def test_what_strikes_the_first_one_does_not_hold_back_the_others(
+    begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strike(*_: object, **__: object) -> None:
+        raise InterruptedError("by the handler of a signal")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio.get_running_loop(), "call_soon", strike)
+        with pytest.raises(InterruptedError):
+            await begun.connector._turn()
+    await asyncio.wait_for(asyncio.gather(*(begun.want(number) for number in range(6))), 2)
+
+
 async def test_plain_connections_begin_together(begun: Begun) -> None:
     wanted = [begun.want(number, tls=False) for number in range(6)]
     await turns(1)

@@ -7,9 +7,10 @@ import json
 from decimal import Decimal
 from typing import Annotated, Any
 
+import attrs
 import pytest
 
-from plexypay_async import CreatePaymentLink, PaymentLink, Transaction
+from plexypay_async import CreatePaymentLink, PaymentLink, PaymentLinkSummary, Transaction
 from tests.needs import needs
 
 LINK = PaymentLink(
@@ -83,6 +84,47 @@ def test_a_model_of_pydantic_holds_one() -> None:
     assert Order.model_json_schema()["properties"]["payments"]["items"]["title"] == "Transaction"
     with pytest.raises(ValidationError, match=r"id: is missing"):
         Order.model_validate({"link": {}, "payments": []})
+
+
+@needs("fastapi", "httpx")
+@pytest.mark.asyncio
+async def test_a_view_answers_with_the_fields_that_it_declares() -> None:
+    import httpx
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.get("/summary")
+    def summary() -> PaymentLinkSummary:
+        return LINK
+
+    @app.get("/summaries")
+    def summaries() -> list[PaymentLinkSummary]:
+        return [LINK]
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        declared = {field.name for field in attrs.fields(PaymentLinkSummary)} - {"raw"}
+        assert (await client.get("/summary")).json().keys() == declared
+        assert (await client.get("/summaries")).json()[0].keys() == declared
+    assert declared < LINK.to_dict().keys()
+
+
+@needs("pydantic")
+def test_a_subclass_is_narrowed_to_what_is_declared() -> None:
+    from pydantic import BaseModel, TypeAdapter
+
+    class Order(BaseModel):
+        link: PaymentLinkSummary
+
+    order = Order(link=LINK)
+    assert type(order.link) is PaymentLinkSummary
+    assert order.link.id == LINK.id
+    # What was never validated is written as it is declared too.
+    for made in (order, Order.model_construct(link=LINK)):
+        assert made.model_dump()["link"].keys() == order.link.to_dict().keys()
+        assert json.loads(made.model_dump_json())["link"].keys() == order.link.to_dict().keys()
+    assert TypeAdapter(PaymentLink).validate_python(LINK) is LINK
 
 
 @needs("flask")

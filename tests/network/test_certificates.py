@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import aiohttp
 import pytest
 
 from plexypay_async import (
@@ -132,6 +133,40 @@ async def test_a_context_that_verifies_nothing_is_refused() -> None:
         AsyncPlexyPay("key", ssl=context)
     with pytest.raises(ConfigurationError, match=r"^ssl: the context"):
         AsyncPlexyPay("key", ssl=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+
+
+async def test_a_context_that_takes_a_certificate_of_any_host_is_refused() -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    for client in (AsyncPlexyPay, PlexyPay):
+        with pytest.raises(ConfigurationError, match=r"^ssl: the context takes a certificate of any host"):
+            client("key", ssl=context)
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _of_any_host() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    return context
+
+
+@pytest.mark.parametrize("make", [lambda: False, _unverified, _of_any_host], ids=["off", "none", "any host"])
+async def test_a_session_that_takes_anybodys_certificate_is_refused(make: Callable[[], Any]) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=make())) as session:
+        with pytest.raises(ConfigurationError, match=r"^session: .*connector.* could read the API key"):
+            AsyncPlexyPay("key", session=session)
+
+
+async def test_a_session_that_knows_whom_to_trust_is_taken() -> None:
+    for trust in (True, ssl.create_default_context(), aiohttp.Fingerprint(b"0" * 32)):
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session:
+            AsyncPlexyPay("key", session=session)
 
 
 async def test_what_is_no_bundle_is_told_with_its_path(tmp_path: Path) -> None:

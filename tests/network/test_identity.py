@@ -103,6 +103,29 @@ async def test_what_is_no_default_header_is_refused(given: Any, told: str) -> No
         AsyncPlexyPay(KEY, default_headers=given)
 
 
+@pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key"])
+async def test_what_is_each_calls_own_is_no_header_of_several(name: str, asked: Asked) -> None:
+    told = r": .* is each call's own, .*; give idempotency_key= to the call"
+    with pytest.raises(ConfigurationError, match=f"^default_headers{told}"):
+        AsyncPlexyPay(KEY, default_headers={name: "1"})
+    with pytest.raises(ConfigurationError, match=f"^default_headers{told}"):
+        PlexyPay(KEY, default_headers={name: "1"})
+    async with aiohttp.ClientSession(headers={name: "1"}) as session:
+        with pytest.raises(ConfigurationError, match=r"^session: its default header .* idempotency_key= to"):
+            AsyncPlexyPay(KEY, session=session)
+    async with AsyncPlexyPay(KEY, base_url=asked.url) as plexy:
+        for call in (plexy.wallet.authorize, plexy.payments.refund, plexy.payment_links.list):
+            with pytest.raises(ConfigurationError, match=f"^headers{told}"):
+                call.with_options(headers={name: "1"})
+        await plexy.request("GET", "/v1/x", headers={name: "1"})
+    assert asked.headers["idempotency-key"] == "1"
+
+
+async def test_the_clients_own_headers_are_named_where_they_are_given() -> None:
+    with pytest.raises(ConfigurationError, match=r"^headers: Accept is the client's own"):
+        AsyncPlexyPay(KEY).payment_links.create.with_options(headers={"Accept": "text/html"})
+
+
 @pytest.mark.parametrize("given", ["shop", ("shop",), ("shop", 1), ("my shop", "1"), ("", "1"), (None, "1")])
 async def test_what_names_no_program_is_refused(given: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^app_info: "):

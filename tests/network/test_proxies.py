@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from plexypay_async import (
     PlexyPayError,
     RetryPolicy,
 )
+from plexypay_async.network import checked_proxy, proxy_of_environment
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 from tests.frames import exposures
@@ -70,6 +72,76 @@ async def test_a_proxy_is_told_who_asks(
     assert not any("proxy-auth" in head.lower() for head in front.heads)
 
 
+LETTERS = "s\u00e9cret-\u043f\u0430\u0440\u043e\u043b\u044c"
+"""A password of letters that Latin-1 has, and of others."""
+
+
+@pytest.mark.parametrize("how", ["option", "as it is", "environment", "session", "session's environment"])
+async def test_a_password_may_have_letters_of_any_script(
+    how: str, front: Front, authority: Authority, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with proxy_to(front.port, asks=True, password=LETTERS) as proxy:
+        url = proxy.url_with_credentials
+        if how == "as it is":
+            url = proxy.url.replace("http://", f"http://{USER}:{LETTERS}@")
+        if how.endswith("environment"):
+            monkeypatch.setenv("https_proxy", url)
+        if how.startswith("session"):
+            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+            options: dict[str, Any] = {"proxy": url} if how == "session" else {"trust_env": True}
+            async with aiohttp.ClientSession(connector=connector, **options) as session:
+                await _async(sandbox.api_key, session=session)
+        else:
+            options = {"trust_env": True} if how == "environment" else {"proxy": url}
+            await _async(sandbox.api_key, ssl=authority.file, **options)
+
+    assert proxy.authorizations == [f"{USER}:{LETTERS}"]
+    assert not any("proxy-auth" in head.lower() for head in front.heads)
+
+
+@facades
+async def test_no_error_shows_such_a_password(create: Create, front: Front, sandbox: Sandbox) -> None:
+    async with proxy_to(front.port, asks=True) as proxy:
+        url = proxy.url.replace("http://", f"http://{USER}:{LETTERS}@")
+        with pytest.raises(ConnectError, match="HTTP 407") as caught:
+            await create(sandbox.api_key, proxy=url)
+    assert not exposures(caught.value, [LETTERS, LETTERS[-3:]])
+
+
+async def test_bytes_of_a_password_are_kept_as_curl_keeps_them() -> None:
+    for given, sent in (("%E9", b"u:\xe9"), ("\udce9", b"u:\xe9"), ("%C3%A9", b"u:\xc3\xa9"), ("", b"u:")):
+        found = checked_proxy(f"http://u:{given}@proxy.example")
+        assert found is not None
+        assert found.credentials is not None
+        assert found.credentials.reveal() == sent
+    with pytest.raises(ConfigurationError, match="not valid Unicode") as caught:
+        AsyncPlexyPay("key", proxy="http://u:hidden-\ud800@proxy.example")
+    assert not exposures(caught.value, ["hidden-"])
+
+
+@pytest.mark.filterwarnings("ignore:.*(BasicAuth|proxy_auth).*:DeprecationWarning")
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_given_sessions_proxy_auth_is_sent_in_its_own_encoding(
+    encoding: str, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    auth = aiohttp.BasicAuth(USER, LETTERS, encoding)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+    async with (
+        proxy_to(front.port, asks=True, password=LETTERS) as proxy,
+        aiohttp.ClientSession(connector=connector, proxy=proxy.url, proxy_auth=auth) as session,
+    ):
+        if encoding == "utf-8":
+            await _async(sandbox.api_key, session=session)
+            assert proxy.authorizations == [f"{USER}:{LETTERS}"]
+            return
+        with pytest.raises(
+            ConfigurationError, match=r'^session: its proxy_auth .* encoding="utf-8"'
+        ) as caught:
+            await _async(sandbox.api_key, session=session)
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert not exposures(caught.value, [LETTERS])
+
+
 @facades
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 async def test_the_environments_proxy_is_taken_where_it_is_trusted(
@@ -109,6 +181,52 @@ async def test_no_proxy_leads_past_it(
     assert front.connections == 1
 
 
+EXCEPTED = [
+    ("*", "api.example", True),
+    (" * ", "api.example", True),
+    ("*, other.example", "api.example", False),
+    ("*.example", "api.example", False),
+    ("example", "api.example", True),
+    (".example", "api.example", True),
+    ("API.Example.", "api.example", True),
+    ("api.example", "api.example.", True),
+    ("pi.example", "api.example", False),
+    ("other.example api.example", "api.example", True),
+    ("other.example,,\tapi.example", "api.example", True),
+    ("api.example:443", "api.example", False),
+    ("10.0.0.0/8", "10.1.2.3", True),
+    ("10.1.2.3:443", "10.1.2.3", False),
+    ("2.3", "10.1.2.3", False),
+    ("fd00::/8", "fd00::1", True),
+    ("[fd00::1]", "fd00::1", False),
+]
+"""What ``no_proxy`` holds, a host, and whether it is reached without the proxy: as by curl 7.88, which takes
+no blanks around the star."""
+
+
+@pytest.mark.parametrize(("excepted", "host", "is_excepted"), EXCEPTED)
+async def test_no_proxy_is_read_as_curl_reads_it(
+    excepted: str, host: str, is_excepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", excepted)
+    assert (proxy_of_environment(host) is None) is is_excepted
+
+
+async def test_the_environments_proxy_has_curls_port_where_it_names_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for given, url in (
+        ("proxy.example", "http://proxy.example:1080"),
+        ("http://u:p@proxy.example/", "http://proxy.example:1080"),
+        ("http://proxy.example:80", "http://proxy.example:80"),
+        ("https://proxy.example", "https://proxy.example"),
+    ):
+        monkeypatch.setenv("https_proxy", given)
+        assert str(proxy_of_environment("api.example")) == url
+    assert str(checked_proxy("http://proxy.example")) == "http://proxy.example"
+
+
 @facades
 @pytest.mark.parametrize("status", [407, 502, 503])
 async def test_what_the_proxy_refuses_was_not_sent(
@@ -122,6 +240,36 @@ async def test_what_the_proxy_refuses_was_not_sent(
     assert f"the proxy {proxy.url.removeprefix('http://')} answers HTTP {status}" in str(caught.value)
     assert front.connections == 0
     _shows_no_password(caught.value)
+
+
+@pytest.mark.parametrize("says", [b"", b"this is no HTTP\r\n\r\n", b"HTTP/1.1 200"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_a_proxy_spoils_was_not_sent(
+    method: str, says: bytes, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with (
+        proxy_to(front.port, says=says) as proxy,
+        AsyncPlexyPay(
+            sandbox.api_key,
+            base_url=BASE_URL,
+            retry=ONCE,
+            proxy=proxy.url_with_credentials,
+            ssl=authority.file,
+        ) as plexy,
+    ):
+        with pytest.raises(ConnectError) as caught:
+            await plexy.request(method, "/v1/payment-links")
+        through = f"no connection through the proxy {proxy.url.removeprefix('http://')}: "
+
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert through in str(caught.value)
+    assert front.connections == 0
+    _shows_no_password(caught.value)
+
+
+async def test_what_is_wrong_behind_a_proxy_names_it_too(proxy: Proxy, sandbox: Sandbox) -> None:
+    with pytest.raises(ConnectError, match=r"no connection through the proxy 127.*: the certificate of"):
+        await _async(sandbox.api_key, proxy=proxy.url)
 
 
 async def test_a_proxy_that_wants_another_password_is_asked_once(
@@ -169,8 +317,6 @@ async def test_a_given_sessions_proxy_is_taken_over_with_its_credentials(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    import ssl
-
     (tmp_path / ".netrc").write_text("default login someone password else\n")
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
     async with proxy_to(front.port, asks=True) as proxy:
@@ -183,6 +329,21 @@ async def test_a_given_sessions_proxy_is_taken_over_with_its_credentials(
     assert len(proxy.tunnels) == 1
     assert "plexypay/" in front.heads[0]
     assert "Accept: application/json" in front.heads[0]
+
+
+async def test_a_given_sessions_headers_are_for_the_api_alone(
+    front: Front, proxy: Proxy, authority: Authority, sandbox: Sandbox
+) -> None:
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(authority.file)))
+    headers = {"X-Secret": "1", "Proxy-Authorization": "Basic 1", "Proxy-Connection": "keep-alive"}
+    async with aiohttp.ClientSession(connector=connector, proxy=proxy.url, headers=headers) as session:
+        await _async(sandbox.api_key, session=session, default_headers={"X-Till": "7"})
+    (asked,), (sent, *_) = proxy.heads, front.heads
+    for name in ("x-secret", "x-till", "proxy-authorization", "proxy-connection"):
+        assert name not in asked.lower()
+    assert "X-Secret: 1" in sent
+    assert "X-Till: 7" in sent
+    assert "proxy-" not in sent.lower()
 
 
 @pytest.mark.parametrize(

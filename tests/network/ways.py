@@ -8,7 +8,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import trustme
 
@@ -64,10 +64,22 @@ class Proxy:
 
     url = ""
 
-    def __init__(self, to_port: int, *, asks: bool = False, refuses_with: int | None = None) -> None:
+    def __init__(
+        self,
+        to_port: int,
+        *,
+        asks: bool = False,
+        refuses_with: int | None = None,
+        says: bytes | None = None,
+        password: str = PASSWORD,
+    ) -> None:
         self._to_port = to_port
         self._asks = asks
         self._refuses_with = refuses_with
+        self._says = says
+        self._password = password
+        self.heads: list[str] = []
+        """The first lines and headers of all that came."""
         self.tunnels: list[str] = []
         """What was asked for in each tunnel that was opened."""
         self.refused = 0
@@ -76,17 +88,24 @@ class Proxy:
 
     @property
     def url_with_credentials(self) -> str:
-        return self.url.replace("http://", f"http://{USER}:p%40ss%2Fword%3A1@")
+        return self.url.replace("http://", f"http://{USER}:{quote(self._password, safe='')}@")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        self.heads.append(head)
+        if self._says is not None:
+            writer.write(self._says)
+            await writer.drain()
+            writer.close()
+            return
         method, target, _ = head.partition("\r\n")[0].split(" ")
         for line in head.split("\r\n"):
             name, _, value = line.partition(": ")
             if name.lower() == "proxy-authorization":
-                self.authorizations.append(base64.b64decode(value.removeprefix("Basic ")).decode())
+                credentials = base64.b64decode(value.removeprefix("Basic "))
+                self.authorizations.append(credentials.decode(errors="replace"))
         status = self._refuses_with
-        if self._asks and self.authorizations[-1:] != [f"{USER}:{PASSWORD}"]:
+        if self._asks and self.authorizations[-1:] != [f"{USER}:{self._password}"]:
             status = 407
         if method != "CONNECT" or status is not None:
             self.refused += 1
@@ -142,10 +161,23 @@ async def api_over_tls(context: ssl.SSLContext, sandbox: Sandbox) -> AsyncGenera
 
 @contextlib.asynccontextmanager
 async def proxy_to(
-    port: int, *, asks: bool = False, refuses_with: int | None = None
+    port: int,
+    *,
+    asks: bool = False,
+    refuses_with: int | None = None,
+    says: bytes | None = None,
+    password: str = PASSWORD,
 ) -> AsyncGenerator[Proxy]:
-    """Serve a proxy on loopback."""
-    proxy = Proxy(port, asks=asks, refuses_with=refuses_with)
+    """Serve a proxy on loopback.
+
+    Args:
+        port: Where its tunnels lead.
+        asks: Whether it wants a user name and a password.
+        refuses_with: The status with which it refuses every tunnel.
+        says: What it says in place of an answer, before it closes.
+        password: The password that it wants.
+    """
+    proxy = Proxy(port, asks=asks, refuses_with=refuses_with, says=says, password=password)
     async with _listening(proxy.serve) as own_port:
         proxy.url = f"http://127.0.0.1:{own_port}"
         yield proxy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import types
 import typing
@@ -20,15 +21,22 @@ import plexypay_async
 from plexypay_async import (
     BulkResult,
     ConfigurationError,
+    ContinueThreeDSecure,
+    CreateDirectPayment,
     CreatePaymentLink,
+    DirectPayment,
     Money,
+    OrderDetails,
     PaymentLink,
     Recurring,
+    RefundPayment,
     Transaction,
 )
 from plexypay_async._privacy.secret import Secret
 from plexypay_async.api.fields import Model, OpenEnum, Request
+from plexypay_async.api.identities import StoredIdentity
 from plexypay_async.json_form import JSONForm, _written
+from tests.frames import exposures
 
 
 def _subclasses(kind: type[Any]) -> set[type[Any]]:
@@ -192,3 +200,222 @@ def test_a_secret_is_not_written() -> None:
     with pytest.raises(ConfigurationError, match="a Secret has no form in JSON") as caught:
         _written({"key": Secret("secret-text")}, "text", wire=False)
     assert "secret-text" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------ what is not shown
+
+NUMBER, CVV = "4242424242424242", "737"
+BROWSER = {
+    "accept_header": "*/*",
+    "language": "ru",
+    "color_depth": "24",
+    "screen_height": "1",
+    "screen_width": "1",
+    "time_zone": "-300",
+    "user_agent": "test",
+}
+PAYMENT: dict[str, Any] = {
+    "transaction_type": "sale",
+    "browser_details": BROWSER,
+    "order_details": {"amount": "56.41", "currency": "EUR"},
+}
+ENCRYPTED = {f"encrypted_{name}": "AA==" for name in ("card_number", "expiry_month", "expiry_year")}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {**ENCRYPTED, "encrypted_cvv": int(CVV)},
+        {**ENCRYPTED, "encrypted_cvv": [CVV]},
+        {**ENCRYPTED, "encrypted_card_number": NUMBER, "encrypted_cvv": CVV},
+        {**ENCRYPTED, "encrypted_cvv": {"cvv": CVV}},
+        {"token_id": int(CVV)},
+        [{"number": NUMBER, "cvv": CVV}],
+        int(CVV),
+        {"number": NUMBER, "cvv": CVV, NUMBER: 1},
+    ],
+    ids=[
+        "a number",
+        "a list",
+        "in plain",
+        "an object",
+        "a token",
+        "a list of cards",
+        "alone",
+        "of other names",
+    ],
+)
+def test_no_part_of_a_card_is_shown(card: Any) -> None:
+    with pytest.raises(ConfigurationError, match="card") as caught:
+        CreateDirectPayment.from_dict({**PAYMENT, "card_data": card})
+    assert not exposures(caught.value, [NUMBER, CVV])
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_", "told"),
+    [
+        (DirectPayment, {"card_mask": int(CVV)}, "^card_mask: expected a string, got int$"),
+        (DirectPayment, {"three_ds": {"type": int(CVV)}}, r"^three_ds\.type: expected a string, got int$"),
+        (ContinueThreeDSecure, {"cres": int(CVV), "transaction_id": "t"}, "^cres: .* got int$"),
+        (PaymentLink, {**LINK.to_dict(), "amount": [CVV]}, "^amount: expected an integer, got list$"),
+        (PaymentLink, {**LINK.to_dict(), "expires_at": f"{NUMBER} {CVV}"}, "^expires_at: expected a time"),
+        (PaymentLink, {**LINK.to_dict(), "amount": "much"}, "^amount: .* got str 'much'$"),
+    ],
+)
+def test_a_value_is_shown_where_the_field_is(kind: Any, given_: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        kind.from_dict(given_)
+    assert caught.value.__context__ is None
+    assert not exposures(caught.value, [NUMBER])
+
+
+def test_an_answer_with_the_apis_names_shows_as_little() -> None:
+    with pytest.raises(ConfigurationError, match=r"^cardMask: expected a string, got list$") as caught:
+        DirectPayment.from_dict({"cardMask": [NUMBER], "cardholderName": "A B"}, wire=True)
+    assert not exposures(caught.value, [NUMBER, "A B"])
+
+
+class Refusing(dict[str, Any]):
+    """A mapping that cannot be read, with something in it."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [CreateDirectPayment, DirectPayment])
+def test_whatever_ends_the_reading_has_no_frame_with_what_was_given(kind: Any) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        kind.from_dict(Refusing(number=NUMBER))
+    # The caller's own mapping has a frame of its own.
+    assert not exposures(caught.value, [NUMBER])
+
+
+# ---------------------------------------------------------------------------------------- what is taken
+
+
+@pytest.mark.parametrize("time", ["2030-01-01T00:00:00", "2030-01-01", "20300101", datetime(2030, 1, 1)])
+def test_a_time_of_a_request_has_its_zone(time: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^expires_at: expected a time of ISO 8601 with its zone"):
+        CreatePaymentLink.from_dict({"amount": 1, "currency": "KZT", "expires_at": time})
+    # The API writes UTC.
+    read = PaymentLink.from_dict({**LINK.to_dict(), "expires_at": time})
+    assert read.expires_at == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", ["1711111112345", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+@pytest.mark.parametrize("kind", [CreatePaymentLink, PaymentLink])
+def test_what_the_wire_reads_as_no_time_is_none(time: str, kind: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^expires_at: expected a time of ISO 8601"):
+        kind.from_dict({**LINK.to_dict(), "expires_at": time} if kind is PaymentLink else _with(time))
+
+
+def _with(time: str) -> dict[str, Any]:
+    return {"amount": 1, "currency": "KZT", "expires_at": time}
+
+
+@pytest.mark.parametrize("time", ["2017-01-01t00:00:00z", "2016-12-31T23:59:60Z"])
+def test_a_time_of_an_answer_is_read_as_the_wires(time: str) -> None:
+    read = PaymentLink.from_dict({**LINK.to_dict(), "expires_at": time})
+    assert read.expires_at == datetime(2017, 1, 1, tzinfo=UTC)
+
+
+class Reference(str, enum.Enum):  # noqa: UP042 - its `str()` is not its text
+    """References of orders, as shops have them."""
+
+    FIRST = "ORD-1"
+
+
+def test_a_reference_is_its_text_whatever_its_class_makes_of_str() -> None:
+    made = CreatePaymentLink.from_dict({"amount": 1, "currency": "KZT", "order_reference": Reference.FIRST})
+    assert made.order_reference == "ORD-1"
+    assert type(made.order_reference) is str
+    request = CreatePaymentLink(
+        amount=1, currency="KZT", order_reference=Reference.FIRST, metadata={Reference.FIRST: 1}
+    )
+    written = request.to_dict()
+    assert (written["order_reference"], written["metadata"]) == ("ORD-1", {"ORD-1": 1})
+    assert CreatePaymentLink.from_dict(written).order_reference == "ORD-1"
+
+
+def test_a_reference_that_exists_stays_one() -> None:
+    request = CreatePaymentLink(amount=1, currency="KZT", order_reference=StoredIdentity("a\u200bb"))
+    again = CreatePaymentLink.from_dict(request.to_dict())
+    assert again == request
+    assert type(again.order_reference) is StoredIdentity
+
+
+NO_AMOUNTS = [
+    "1_000",
+    " 5 ",
+    "\u0661",
+    "1e3",
+    "1E+999999999",
+    "NaN",
+    "Infinity",
+    "+5",
+    "5.",
+    ".5",
+    "0x1",
+    True,
+]
+NOT_HOLDABLE = [
+    *(Decimal("NaN"), Decimal("Infinity"), Decimal("1E+41"), Decimal("1E+999999999"), Decimal("1E-41")),
+    10**41,
+]
+
+
+def _transaction(amount: Any) -> Transaction:
+    return Transaction.from_dict({"id": "t", "amount": amount, "currency": "KZT", "status": "charged"})
+
+
+@pytest.mark.parametrize(
+    "amount", [*NO_AMOUNTS, *NOT_HOLDABLE, 0.30000000000000004, float("inf"), float("nan")]
+)
+def test_what_is_no_amount_is_refused(amount: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^amount: expected an integer, or a text of digits"):
+        _transaction(amount)
+    with pytest.raises(ConfigurationError, match=r"^order_details\.amount: "):
+        CreateDirectPayment.from_dict(
+            {**PAYMENT, "card_data": ENCRYPTED, "order_details": {"amount": amount, "currency": "EUR"}}
+        )
+
+
+def test_a_float_is_read_of_answers_alone() -> None:
+    assert _transaction(22000.5).amount == Decimal("22000.5")
+    with pytest.raises(ConfigurationError, match=r"^amount: .* got float 22000\.5$"):
+        RefundPayment.from_dict({"id": "t", "amount": 22000.5})
+
+
+@pytest.mark.parametrize("amount", [Decimal("1E+999999999"), Decimal("-1E-999999"), Decimal("NaN")])
+@pytest.mark.parametrize("decimals", ["text", "number"])
+def test_no_amount_is_written_that_could_not_be_read(amount: Decimal, decimals: Any) -> None:
+    transaction = attrs.evolve(_transaction("1"), amount=amount)
+    with pytest.raises(ConfigurationError, match=r"^amount: .* is no amount that can be written"):
+        transaction.to_dict(decimals=decimals)
+
+
+@pytest.mark.parametrize("amount", ["0.30000000000000004", "9007199254740993", "0.1234567890123456789"])
+def test_a_number_is_not_written_where_it_would_be_another_one(amount: str) -> None:
+    transaction = _transaction(amount)
+    with pytest.raises(ConfigurationError, match=r'^amount: .* has more digits .* \(decimals="text"\)'):
+        transaction.to_dict(decimals="number")
+    assert Transaction.from_dict(transaction.to_dict()) == transaction
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**41) + 1, max_value=10**41 - 1))
+def test_what_is_written_is_read_as_the_same_amount(amount: Decimal) -> None:
+    for decimals in ("text", "number"):
+        try:
+            transaction = attrs.evolve(_transaction("1"), amount=amount)
+            written = json.loads(json.dumps(transaction.to_dict(decimals=decimals)))
+        except ConfigurationError:
+            assert decimals == "number" or abs(amount.adjusted()) > 40
+        else:
+            assert Transaction.from_dict(written).amount == amount
+
+
+def test_an_amount_inside_another_object_is_named_by_its_place() -> None:
+    details = OrderDetails(amount=Decimal("56.41"), currency="EUR")
+    object.__setattr__(details, "amount", Decimal("NaN"))
+    with pytest.raises(ConfigurationError, match=r"^order_details\.amount: NaN is no amount"):
+        _written(details, "text", wire=False, place="order_details")

@@ -150,7 +150,7 @@ class TellingCall(Call[R]):
         try:
             tell(self._told.attempt_began, attempt)
             if attempt.headers:
-                wire_request = _with_headers(wire_request, attempt, self.record)
+                wire_request = _with_headers(wire_request, attempt, self.execution.options)
             result = await connections.send(wire_request, self.execution.options, sending)
             _note_end(attempt, result, self.record)
             return result
@@ -288,7 +288,7 @@ _OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key
 """Headers that say who asks, what is sent or what it stands for, besides those that no caller may give."""
 
 
-def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, record: CallRecord) -> WireRequest:
+def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, options: Any) -> WireRequest:
     """Return a request with the headers of observers that are not those of the client, or of the call."""
     given: dict[str, str] = {}
     if len(attempt.headers) == 1 and _TRACED.fullmatch(attempt.headers.get("traceparent", "")) is not None:
@@ -302,7 +302,7 @@ def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, record: C
         except ConfigurationError as error:
             with contextlib.suppress(Exception):
                 CALLS.warning("%s: a header of an observer's was not sent: %s", attempt.call.operation, error)
-    headers = merged_headers(given, merged_headers(record.settings.default_headers, wire_request.headers))
+    headers = merged_headers(given, merged_headers(options.default_headers, wire_request.headers))
     return WireRequest(
         wire_request.method, wire_request.target, wire_request.body, headers, wire_request.template
     )

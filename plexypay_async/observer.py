@@ -326,6 +326,8 @@ class Audience:
             wanted = [each for each in found if getattr(each, "__func__", None) is not does_nothing]
             return tuple(reversed(wanted) if event.endswith("_ended") else wanted)
 
+        # Those that are never idle need not be asked.
+        self._may_be_idle = all(type(observer).is_idle is not Observer.is_idle for observer in observers)
         self._observers = tuple(observers)
         self.call_began: _Methods = methods("call_began")
         self.attempt_began: _Methods = methods("attempt_began")
@@ -340,11 +342,16 @@ class Audience:
 
     def is_idle(self) -> bool:
         """Tell whether none of them wants to know of the next call."""
-        try:
-            return all(observer.is_idle() for observer in self._observers)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
-            _log_failure(self.is_idle, error)
+        if not self._may_be_idle:
             return False
+        for observer in self._observers:
+            try:
+                if not observer.is_idle():
+                    return False
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
+                _log_failure(observer.is_idle, error)
+                return False
+        return True
 
 
 def tell(methods: Sequence[Callable[[Any], object]], subject: Any) -> None:

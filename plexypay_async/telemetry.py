@@ -8,6 +8,7 @@ which order references stand, spans have ``url.template``.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from contextvars import Token
 from typing import TYPE_CHECKING, Any
@@ -96,8 +97,8 @@ class OpenTelemetryObserver(Observer):
         self._propagator: Any = TraceContextTextMapPropagator() if propagator is None else propagator
         self._order_references = order_references
         self._counted: set[str] = set()
-        self._sampler: Any = None
-        self._sampling = ""
+        self._sampler: Any = self
+        self._drops = _Drops.SOME
         self._calls: dict[ObservedCall, Span] = {}
         self._attempts: dict[ObservedAttempt, tuple[Span, Token[Context]]] = {}
         self._jobs: dict[ObservedJob, _JobSpan] = {}
@@ -134,24 +135,20 @@ class OpenTelemetryObserver(Observer):
     def is_idle(self) -> bool:
         """Tell that there is nothing to write: no call is sampled, and no metrics are exported."""
         # An instrument of the API's that waits for a provider.
-        is_unmeasured = getattr(self._call_duration, "_real_instrument", self) is None
-        return is_unmeasured and not self._would_sample()
-
-    def _would_sample(self) -> bool:
-        """Tell whether a span that begins now may be recorded, as far as the SDK's own samplers tell."""
-        sampler: Any = getattr(getattr(self._tracer, "_tracer", self._tracer), "sampler", None)
-        if sampler is None:
-            # There is no SDK.
+        if getattr(self._call_duration, "_real_instrument", self) is not None:
             return False
+        # Behind the API's own tracer, which waits for a provider too.
+        sampler: Any = getattr(getattr(self._tracer, "_tracer", self._tracer), "sampler", None)
         if sampler is not self._sampler:
-            self._sampler, self._sampling = sampler, str(sampler.get_description())
-        told = self._sampling
-        if told.count("ParentNotSampled:AlwaysOffSampler") == len(("remote", "local")):
-            parent = trace.get_current_span().get_span_context()
-            if parent.is_valid:
-                return bool(parent.trace_flags.sampled)
-            return not told.startswith("ParentBased{root:AlwaysOffSampler")
-        return told != "AlwaysOffSampler"
+            self._sampler, self._drops = sampler, _what_drops(sampler)
+        if self._drops is not _Drops.AS_ITS_PARENT:
+            return self._drops is _Drops.ALL
+        parent = trace.get_current_span().get_span_context()
+        return (
+            not parent.trace_flags.sampled
+            if parent.is_valid
+            else "{root:AlwaysOffSampler" in sampler.get_description()
+        )
 
     # ------------------------------------------------------------------------------------------- calls
 
@@ -345,6 +342,22 @@ class OpenTelemetryObserver(Observer):
         if webhook.error is not None:
             span.set_status(Status(StatusCode.ERROR, type(webhook.error).__name__))
         span.end(began + int((webhook.seconds or 0.0) * 1e9))
+
+
+class _Drops(enum.Enum):
+    """What a sampler is known to drop."""
+
+    ALL = enum.auto()
+    AS_ITS_PARENT = enum.auto()
+    SOME = enum.auto()
+
+
+def _what_drops(sampler: Any) -> _Drops:
+    """Return what one of the SDK's own samplers drops, by its description; None is that of no SDK."""
+    told = "AlwaysOffSampler" if sampler is None else str(sampler.get_description())
+    if told.count("ParentNotSampled:AlwaysOffSampler") == len(("remote", "local")):
+        return _Drops.AS_ITS_PARENT
+    return _Drops.ALL if told == "AlwaysOffSampler" else _Drops.SOME
 
 
 class _JobSpan:

@@ -12,7 +12,7 @@ from .admission import JobLimits
 from .call import Call
 from .execution import Execution
 from .record import EarlierRun
-from .telling_call import call_class
+from .telling_call import TellingCall
 
 __all__ = ["call_of"]
 
@@ -49,4 +49,5 @@ def call_of(
     if codec.chosen is not None:
         codec = codec.of(request)
     # By position: names given to a class cost a dict for each call.
-    return call_class(execution)(execution, codec, wire_request, operation, request, job, earlier)
+    kind: type[Call[R]] = Call if execution.told() is None else TellingCall
+    return kind(execution, codec, wire_request, operation, request, job, earlier)

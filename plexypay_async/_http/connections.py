@@ -80,10 +80,11 @@ def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Ca
     return lambda: headers
 
 
-def _headers_to(proxy: Proxy | None) -> Callable[[], CIMultiDict[str] | None]:
+def _headers_to(proxy: Proxy) -> Callable[[], CIMultiDict[str]] | None:
     """Return what gives the headers that a proxy alone gets, and hides them as a `Secret` does."""
-    if proxy is None or (authorization := proxy.authorization) is None:
-        return lambda: None
+    authorization = proxy.authorization
+    if authorization is None:
+        return None
     headers = CIMultiDict({"Proxy-Authorization": authorization.reveal()})
     return lambda: headers
 
@@ -122,7 +123,7 @@ class HTTPConnections:
         self._proxy = None if proxy is None else _address_of(proxy)
         """What messages call the proxy, if there is one."""
         # By each request: aiohttp would write a password that is in the proxy's address in Latin-1 alone.
-        self._headers_to_proxy = _headers_to(proxy)
+        self._headers_to_proxy = None if proxy is None else _headers_to(proxy)
         self._keeper = _kept_open(session, self.deadlines)
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:
@@ -256,7 +257,7 @@ class HTTPConnections:
             skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
             allow_redirects=False,
             timeout=timeout,
-            proxy_headers=self._headers_to_proxy(),
+            proxy_headers=None if self._headers_to_proxy is None else self._headers_to_proxy(),
         )
 
     def _failed(

@@ -166,7 +166,7 @@ def test_both_facades_raise_the_same(
     seen, expected = shown(through_sync), shown(through_async)
     # The seconds differ, and the date in the headers may.
     for varying in ("elapsed", "headers"):
-        assert seen.pop(varying, "None")[:1] == expected.pop(varying, "None")[:1]
+        assert (seen.pop(varying, "None") == "None") == (expected.pop(varying, "None") == "None")
     if fault is not None:
         # The fault's number differs, and the time in what was made.
         assert seen.pop("attempts", None) is not None

@@ -49,5 +49,6 @@ def call_of(
     if codec.chosen is not None:
         codec = codec.of(request)
     # By position: names given to a class cost a dict for each call.
-    kind: type[Call[R]] = Call if execution.told() is None else TellingCall
-    return kind(execution, codec, wire_request, operation, request, job, earlier)
+    kind: Any = Call if execution.told() is None else TellingCall
+    made: Call[R] = kind(execution, codec, wire_request, operation, request, job, earlier)
+    return made

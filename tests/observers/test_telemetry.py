@@ -50,7 +50,6 @@ from tests.faults.scripted import (
     SILENCE,
     Answer,
     Script,
-    Server,
     link,
     scripted,
     serving,
@@ -465,31 +464,3 @@ async def test_no_span_and_no_metric_has_a_secret(exported: Exported) -> None:
 async def test_what_is_no_provider_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name}: "):
         OpenTelemetryObserver(**{name: cast("Any", object())})
-
-
-@pytest.mark.needs("opentelemetry.instrumentation.aiohttp_client")
-async def test_beside_the_instrumentation_of_aiohttp(exported: Exported) -> None:
-    from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
-
-    async def sent(server: Server) -> None:
-        observers = [exported.observer]
-        async with AsyncPlexyPay(KEY, base_url=server.url, retry=SHORT, observers=observers) as plexy:
-            await _create(plexy)
-
-    instrumentor = AioHttpClientInstrumentor()
-    instrumentor.instrument(tracer_provider=exported.tracers)
-    try:
-        async with serving({CREATE: [CODE_1, RESET], f"GET {BY_REFERENCE}/*": FOUND}) as server:
-            await sent(server)
-            counts = server.script.counts
-    finally:
-        instrumentor.uninstrument()
-    # Nothing is sent twice.
-    assert counts == {CREATE: 2, f"GET {BY_REFERENCE}/ORD-1": 1}
-    # Of each request, the instrumentation's span hangs below that of the attempt.
-    requests = [span for span in exported.spans if span.kind is SpanKind.CLIENT]
-    attempts = {_id(span) for span in requests if "url.template" in _attributes(span)}
-    others = [span for span in requests if _id(span) not in attempts]
-    assert len(others) == len(attempts) == sum(counts.values())
-    assert {_parent(span) for span in others} == attempts
-    assert len([span for span in exported.spans if span.name == "payment_links.create"]) == 1

@@ -268,7 +268,7 @@ class Observer:
     def is_idle(self) -> bool:
         """Tell whether it wants to know nothing of the next call; asked before each, in its context.
 
-        Where none of a client's observers wants to know, calls cost what they cost without them.
+        Where none of a client's observers wants to know, nothing is told.
         """
         return False
 

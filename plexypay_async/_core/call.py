@@ -142,6 +142,8 @@ class Call(Generic[R]):
         """Return the loop's time."""
         return self._now()
 
+    # ------------------------------------------------------------------------------------- the whole call
+
     async def run(self) -> R:
         """Perform the call within its deadline.
 
@@ -184,10 +186,9 @@ class Call(Generic[R]):
         if self._short is not None and isinstance(failed, DeadlineExceededError):
             # The work is done; only the reading of the rest took too long.
             return self._short
-        if isinstance(failed, PlexyPayError):
-            self.record.log_trouble(failed, self._watch.seconds)
         # Raised outside the handler: the frames of an attempt hold what the server sent.
         if isinstance(failed, PlexyPayError):
+            self.record.log_trouble(failed, self._watch.seconds)
             raise failed from failed.__cause__
         # What is no `Exception`, such as KeyboardInterrupt, leaves as it is, but without aiohttp's frames.
         raise bare(failed, sys.exception())
@@ -533,7 +534,9 @@ class Call(Generic[R]):
         await self._waits.pause(decision.error, is_repeat=True)
         return AGAIN
 
-    def _refused(self, error: PlexyPayError, result: object = None) -> PlexyPayError:
+    def _refused(
+        self, error: PlexyPayError, result: WireResponse | PlexyPayError | None = None
+    ) -> PlexyPayError:
         """Return what to raise for an error that is not repeated; a refusal shows that the server works."""
         refused: RefusedError | None = None
         if isinstance(error, APIError) and shows_work(error, self.record.settings.retry):

@@ -1,4 +1,4 @@
-"""A call that tells observers what it does. Without observers, none is made: they cost nothing then."""
+"""A call that tells observers what it does; none is made where nobody wants to know."""
 
 from __future__ import annotations
 

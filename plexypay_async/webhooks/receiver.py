@@ -110,7 +110,7 @@ class WebhookReceiver:
         except BaseException as interrupt:  # noqa: BLE001 - it is raised below
             received = _bare(interrupt)
         del headers, body
-        is_repeated = False
+        handled, is_repeated = sys.exception(), False
         try:
             if isinstance(received, BaseException):
                 raise received
@@ -119,9 +119,14 @@ class WebhookReceiver:
         finally:
             if webhook is not None:
                 _note(webhook, received)
-                webhook.repeated, webhook.error = is_repeated, sys.exception()
+                raised = sys.exception()
+                # Not what the caller was handling when it asked.
+                webhook.error = None if raised is handled else raised
+                webhook.repeated = is_repeated
+                del raised
                 webhook.end()
                 tell(self._told.webhook_received, webhook)
+            del handled
 
 
 _Received = Callable[[], Event]

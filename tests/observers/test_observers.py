@@ -619,6 +619,16 @@ async def test_what_seen_raises_is_told() -> None:
     assert (webhook.event, webhook.repeated) == ("transaction.charged", False)
 
 
+async def test_what_the_caller_handles_meanwhile_is_no_failure_of_a_delivery() -> None:
+    seen = Recording()
+    receiver = WebhookReceiver("token-of-mine", observers=[seen])
+    try:
+        raise LookupError("of the application's own")
+    except LookupError:
+        receiver.receive({"Authorization": "token-of-mine"}, json.dumps(CHARGED).encode())
+    assert seen.of("webhook_received")[0].error is None
+
+
 async def test_a_receiver_whose_observer_raises_works() -> None:
     receiver = WebhookReceiver("token-of-mine", observers=[Broken()])
     event = receiver.receive({"Authorization": "token-of-mine"}, json.dumps(CHARGED).encode())

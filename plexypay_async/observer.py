@@ -327,8 +327,9 @@ class Audience:
             return tuple(reversed(wanted) if event.endswith("_ended") else wanted)
 
         # Those that are never idle need not be asked.
-        self._may_be_idle = all(type(observer).is_idle is not Observer.is_idle for observer in observers)
-        self._observers = tuple(observers)
+        may_be_idle = all(type(observer).is_idle is not Observer.is_idle for observer in observers)
+        self._ask_idle = tuple(observer.is_idle for observer in observers) if may_be_idle else None
+        """What tells whether each wants to know of the next call; None where one always does."""
         self.call_began: _Methods = methods("call_began")
         self.attempt_began: _Methods = methods("attempt_began")
         self.attempt_ended: _Methods = methods("attempt_ended")
@@ -342,14 +343,14 @@ class Audience:
 
     def is_idle(self) -> bool:
         """Tell whether none of them wants to know of the next call."""
-        if not self._may_be_idle:
+        if self._ask_idle is None:
             return False
-        for observer in self._observers:
+        for is_idle in self._ask_idle:
             try:
-                if not observer.is_idle():
+                if not is_idle():
                     return False
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
-                _log_failure(observer.is_idle, error)
+                _log_failure(is_idle, error)
                 return False
         return True
 

@@ -8,7 +8,6 @@ which order references stand, spans have ``url.template``.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from contextvars import Token
 from typing import TYPE_CHECKING, Any
@@ -98,7 +97,9 @@ class OpenTelemetryObserver(Observer):
         self._order_references = order_references
         self._counted: set[str] = set()
         self._sampler: Any = self
-        self._drops = _Drops.SOME
+        self._waits_for_provider = hasattr(self._tracer, "_tracer")
+        self._drops: bool | None = False
+        """Whether the sampler drops all; None where it does what the span above says."""
         self._calls: dict[ObservedCall, Span] = {}
         self._attempts: dict[ObservedAttempt, tuple[Span, Token[Context]]] = {}
         self._jobs: dict[ObservedJob, _JobSpan] = {}
@@ -138,11 +139,12 @@ class OpenTelemetryObserver(Observer):
         if getattr(self._call_duration, "_real_instrument", self) is not None:
             return False
         # Behind the API's own tracer, which waits for a provider too.
-        sampler: Any = getattr(getattr(self._tracer, "_tracer", self._tracer), "sampler", None)
+        tracer: Any = self._tracer
+        sampler: Any = getattr(tracer._tracer if self._waits_for_provider else tracer, "sampler", None)
         if sampler is not self._sampler:
             self._sampler, self._drops = sampler, _what_drops(sampler)
-        if self._drops is not _Drops.AS_ITS_PARENT:
-            return self._drops is _Drops.ALL
+        if (drops_all := self._drops) is not None:
+            return drops_all
         parent = trace.get_current_span().get_span_context()
         return (
             not parent.trace_flags.sampled
@@ -344,20 +346,15 @@ class OpenTelemetryObserver(Observer):
         span.end(began + int((webhook.seconds or 0.0) * 1e9))
 
 
-class _Drops(enum.Enum):
-    """What a sampler is known to drop."""
+def _what_drops(sampler: Any) -> bool | None:
+    """Tell, by its description, whether one of the SDK's own samplers drops all; that of no SDK is None.
 
-    ALL = enum.auto()
-    AS_ITS_PARENT = enum.auto()
-    SOME = enum.auto()
-
-
-def _what_drops(sampler: Any) -> _Drops:
-    """Return what one of the SDK's own samplers drops, by its description; None is that of no SDK."""
+    None where it does what the span above says.
+    """
     told = "AlwaysOffSampler" if sampler is None else str(sampler.get_description())
     if told.count("ParentNotSampled:AlwaysOffSampler") == len(("remote", "local")):
-        return _Drops.AS_ITS_PARENT
-    return _Drops.ALL if told == "AlwaysOffSampler" else _Drops.SOME
+        return None
+    return told == "AlwaysOffSampler"
 
 
 class _JobSpan:

@@ -45,7 +45,7 @@ class Watch:
     _heard: float | None = None
 
     def __init__(self, deadlines: Deadlines, deadline: float, read_timeout: float, now: float) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(deadlines.loop)
         if task is None:
             raise RuntimeError("a deadline needs a running task")
         self._task: asyncio.Task[Any] | None = task
@@ -156,7 +156,7 @@ class Deadlines:
     """The deadlines of all calls on one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self.now = loop.time
         self.buckets: dict[int, set[Watch]] = {}
         self._next = 0
@@ -206,7 +206,7 @@ class Deadlines:
         watches = [watch for key in keys for watch in self.buckets.pop(key, ())]
         due = [watch for watch in watches if watch.is_due(now)]
         if due:
-            self._loop.call_soon(self._turn, due, TURNS)
+            self.loop.call_soon(self._turn, due, TURNS)
         # With no call under way the timer stops: an idle client wakes nobody.
         self._tick = None
         if self.buckets:
@@ -216,9 +216,9 @@ class Deadlines:
         """Set the timer for the next tick."""
         if self._tick is not None:
             self._tick.cancel()
-        self._tick = self._loop.call_at(now + TICK, self._on_tick)
+        self._tick = self.loop.call_at(now + TICK, self._on_tick)
         if self._waker is None and not _clock_is_real():
-            self._waker = _Waker(self._loop, self._look)
+            self._waker = _Waker(self.loop, self._look)
 
     def _look(self) -> None:
         """Tick although the timer is silent, since the clock may have been set; the waker calls this."""
@@ -232,7 +232,7 @@ class Deadlines:
 
     def _turn(self, due: list[Watch], turns: int) -> None:
         if turns > 1:
-            self._loop.call_soon(self._turn, due, turns - 1)
+            self.loop.call_soon(self._turn, due, turns - 1)
             return
         now = self.now()
         for watch in due:

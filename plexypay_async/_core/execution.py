@@ -132,8 +132,8 @@ class Execution:
 
     def told(self) -> Audience | None:
         """Return whom to tell of what is done: the client's observers, and the log where it is at DEBUG."""
-        audience = self.audience
         if not CALLS.isEnabledFor(logging.DEBUG):
+            audience = self.audience
             return None if audience is None or audience.is_idle() else audience
         if self._with_log is None:
             self._with_log = Audience((*self.settings.observers, *LOG))

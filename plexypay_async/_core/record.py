@@ -185,8 +185,8 @@ class CallRecord:
         request, replay, own_id = self.request, self.replay, _id_of(value)
         # What was created has an id of its own, by which it is told from another's. Without one, or with that
         # of what it was done to, the answer may come again as any other's.
-        done_to = [getattr(request, name) for name in self.declaration.path_parameters]
-        if own_id is None or own_id in done_to:
+        done_to = self.declaration.path_parameters
+        if own_id is None or (done_to and own_id in [getattr(request, name) for name in done_to]):
             if not is_named:
                 sending.distrust()
             return None

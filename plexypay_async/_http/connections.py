@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import ContextVar
@@ -38,6 +37,8 @@ from .request import Body
 
 __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
 
+MOST_URLS = 256
+"""So many addresses are kept of a client: those with an id in them are many."""
 LOOK_AFTER = 0.1
 """Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
 busy has not read yet that the server closed it. What must not be repeated looks each time."""
@@ -59,6 +60,15 @@ class RequestOptions:
     gives the key anew for each request."""
     looked_at: int
     """Bytes from which on an answer is looked at: it may be too large, or unfold too far."""
+    urls: dict[str, URL] = attrs.field(factory=dict[str, URL], repr=False)
+    """Addresses by their targets: a URL that is used again keeps the parts that aiohttp asks it for."""
+
+    def url(self, target: str) -> URL:
+        """Return an address, and keep it for a while."""
+        if len(self.urls) >= MOST_URLS:
+            self.urls.clear()
+        url = self.urls[target] = URL(self.settings.base_url + target, encoded=True)
+        return url
 
     @classmethod
     def of(cls, settings: Settings, taken: Mapping[str, str] | None = None) -> RequestOptions:
@@ -120,6 +130,8 @@ class HTTPConnections:
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
         self._outbox = Outbox.where_it_helps(loop) if self._is_plain else None
         self._sole_outbox = SoleOutbox.where_it_helps(loop) if self._is_plain else None
+        self._others = limit - 1
+        """How many slots are free for others while one request alone is under way."""
         self._proxy = None if proxy is None else _address_of(proxy)
         """What messages call the proxy, if there is one."""
         # By each request: aiohttp would write a password that is in the proxy's address in Latin-1 alone.
@@ -235,7 +247,7 @@ class HTTPConnections:
             SENDING.set(sending)
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
-            outbox = self._sole_outbox if self.slots.taken == 1 else self._outbox
+            outbox = self._sole_outbox if self.slots.free == self._others else self._outbox
             body = Body(request.body or b"", sending, outbox)
             if self.loop.time() - self.heard_at > LOOK_AFTER:
                 sending.look = True
@@ -251,7 +263,7 @@ class HTTPConnections:
         # Not by `request`, whose context manager takes as long as a header.
         return key, self._session._request(  # pyright: ignore[reportPrivateUsage]
             request.method,
-            _url(settings.base_url + request.target),
+            options.urls.get(request.target) or options.url(request.target),
             data=body,
             headers=headers(),
             skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,
@@ -302,12 +314,6 @@ def _address_of(proxy: Proxy) -> str:
     """Return a proxy as messages call it."""
     url = URL(proxy.url)
     return f"the proxy {url.host_subcomponent}:{url.port}"
-
-
-@functools.lru_cache(256)
-def _url(text: str) -> URL:
-    """Return an address; a URL that is used again keeps the parts that aiohttp asks it for."""
-    return URL(text, encoded=True)
 
 
 _NO_CONTENT_TYPE = ("Content-Type",)

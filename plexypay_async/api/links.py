@@ -107,7 +107,8 @@ class Recurring:
 
 
 def _check_return_url(name: str, value: Any, metadata: Mapping[str, Any] | None) -> None:
-    check_text(name, value)
+    if type(value) is not str or not value:
+        check_text(name, value)
     if _ADDRESS.fullmatch(value) is None:
         # Not shown: there may be a secret in its query.
         raise ConfigurationError(f"{name}: expected a whole address, such as https://shop.example/paid")
@@ -181,10 +182,12 @@ class CreatePaymentLink(Request):
 
     def __attrs_post_init__(self) -> None:
         check_minor_units("amount", self.amount)
-        check_currency("currency", self.currency)
-        if self.description is not None:
-            check_optional_text("description", self.description)
-        # Most references and ids are seen here to be usable, without a call for each.
+        # Most currencies, references and ids are seen here to be usable, without a call for each.
+        name: str | None = self.currency
+        if not (type(name) is str and len(name) == 3 and name.isascii() and name.isalpha()):
+            check_currency("currency", name)
+        if (text := self.description) is not None and type(text) is not str:
+            check_optional_text("description", text)
         name = self.order_reference
         if name is not None and not (
             type(name) is str and name.isascii() and name.isprintable() and name.strip() == name and name

@@ -18,7 +18,7 @@ CONTENDERS = (
     "from plexypay_async import AsyncPlexyPay",
     "from plexypay_sync import PlexyPay",
     "import plexypay_async.errors",
-    "import plexypay_async.api.payment_links",
+    "import plexypay_async.pay.payment_links",
     "import plexypay_async.webhooks",
 )
 

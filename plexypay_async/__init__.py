@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # Checkers see the names themselves, and so report one that is misspelt.
     from ._names import *
-    from .client import AsyncPlexyPay as AsyncPlexyPay
+    from .checkout.client import AsyncPlexyCheckout as AsyncPlexyCheckout
+    from .gate.client import AsyncPlexyGate as AsyncPlexyGate
     from .pagination import AsyncPages as AsyncPages
+    from .pay.client import AsyncPlexyPay as AsyncPlexyPay
 else:
-    _OWN = {"AsyncPages": "plexypay_async.pagination", "AsyncPlexyPay": "plexypay_async.client"}
+    _OWN = {
+        "AsyncPages": "plexypay_async.pagination",
+        "AsyncPlexyCheckout": "plexypay_async.checkout.client",
+        "AsyncPlexyGate": "plexypay_async.gate.client",
+        "AsyncPlexyPay": "plexypay_async.pay.client",
+    }
 
     def __getattr__(name: str) -> object:
         from ._lazy import imported

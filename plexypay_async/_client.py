@@ -41,7 +41,7 @@ class Client(Groups[F]):
             ConfigurationError: A value is missing or unusable; the message names it.
         """
         log_as_environment_says()
-        settings = prepared(Settings.of, api_key, **options)
+        settings = prepared(Settings.of, self.api, api_key, **options)
         budget = RetryBudget(settings.retry.max_attempts, settings.max_connections)
         self._use(Execution(settings, HTTPTransport(settings, session), budget), derived=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from .api import _NAMES  # pyright: ignore[reportPrivateUsage]
+from .pay import _NAMES  # pyright: ignore[reportPrivateUsage]
 
 __all__ = ["SHARED", "imported", "names_of"]
 
@@ -17,7 +17,7 @@ SHARED = {
         "cards": "Card CardPadding EncryptedCard StoredCard encrypt_card encrypt_cvv",
         "errors": (
             "APIError AuthenticationError ConfigurationError ConnectError DeadlineExceededError "
-            "InvalidRequestError NotFoundError OrderReferenceConflictError Outcome "
+            "IdempotencyError InvalidRequestError NotFoundError OrderReferenceConflictError Outcome "
             "OutageError OutcomeUnknownError PermissionDeniedError PlexyPayError RateLimitedError "
             "RefusedError ServiceUnavailableError SomethingWentWrongError UnprocessableError "
             "UnreadableResponseError WebhookAuthenticationError WebhookError WebhookInProgressError "
@@ -38,7 +38,7 @@ SHARED = {
     for name in names.split()
 }
 """For each public name that both packages have, its module."""
-SHARED.update({name: f"plexypay_async.api.{room}" for name, room in _NAMES.items()})
+SHARED.update({name: f"plexypay_async.pay.{room}" for name, room in _NAMES.items()})
 
 
 def names_of(own: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .answered import Answered as Answered
-    from .api import *
     from .api.operation import Evidence as Evidence
     from .api.replay import *
     from .bulk.journal import Journal as Journal
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from .observer import ObservedWebhook as ObservedWebhook
     from .observer import Observer as Observer
     from .pagination import Page as Page
+    from .pay import *
     from .retry_policy import RetryPolicy as RetryPolicy
     from .webhooks import *
     from .webhooks.seen import *

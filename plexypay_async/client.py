@@ -1,11 +1,11 @@
-"""`AsyncPlexyPay`: settings in, one attribute per API group."""
+"""`AsyncClient`: what the async clients of all APIs have in common."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ._client import Client, with_forms
 from ._core.call_of import call_of
@@ -15,118 +15,23 @@ from ._core.raw_request import raw_call
 from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused, told_of
-from ._privacy.hiding import hiding_arguments, without_own_frames
+from ._privacy.hiding import without_own_frames
 from .answered import Answered
 from .api.facades import Async
 from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
-from .network import TLSSource
-from .observer import Observer
 from .pagination import AsyncPages
-from .settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 
-if TYPE_CHECKING:
-    from ._http import ClientSession
-    from .api.payment_links import BulkResult
-
-__all__ = ["AsyncPlexyPay"]
+__all__ = ["AsyncClient"]
 
 
-@hiding_arguments
-class AsyncPlexyPay(Client[Async]):
-    """A client of the Plexy Pay API for asyncio.
-
-    Built without a running loop. One client serves any number of concurrent calls, and several event loops in
-    turn; it keeps its connections until it is closed, or until their loop ends.
-
-    Args:
-        api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
-            ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
-            unless `allow_http` says otherwise.
-        timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
-        connect_timeout: Seconds for making a connection.
-        read_timeout: Seconds of silence after which an attempt is given up.
-        keepalive_timeout: Seconds that an idle connection is kept; 0 makes one for each request. Calls that
-            must not be repeated take none that has been idle for two seconds.
-        max_connections: How many connections each event loop may have, and so how many requests are under
-            way at once; further calls wait, within their `timeout`.
-        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
-        max_header_size: Bytes of one header of an answer above which it is not read.
-        retry: When and how often calls are repeated.
-        paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
-        session: An `aiohttp.ClientSession` of yours, on its own loop, whose connections are used and not
-            closed. Its default headers, trace configs, middlewares and proxy are taken over, and with its
-            `trust_env` the environment's proxy; `proxy` and `ssl` are then not to be given. Whatever else
-            it does by default, such as raising for a status, sending cookies or timing out, it does not do
-            to the library's requests. One with an `auth` of its own is refused, and so is one whose connector
-            takes anybody's certificate (``ssl=False``, or a context that verifies nothing or no host name).
-        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
-            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
-            never read.
-        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
-            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
-        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
-            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
-        default_headers: Further headers of each request, in ASCII.
-        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
-        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
-            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
-        observers: What is told of each call, attempt and pause, and of bulk jobs; see `Observer`.
-
-    Raises:
-        ConfigurationError: A value is missing or unusable; the message names it.
-    """
-
-    def __init__(
-        self,
-        api_key: APIKey | None = None,
-        *,
-        base_url: str | None = None,
-        timeout: float = 60.0,
-        connect_timeout: float = 5.0,
-        read_timeout: float = 30.0,
-        keepalive_timeout: float = KEPT_ALIVE,
-        max_connections: int = 100,
-        max_response_size: int = LARGEST_RESPONSE,
-        max_header_size: int = LONGEST_HEADER,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        paths: Mapping[str, str] | None = None,
-        session: ClientSession | None = None,
-        trust_env: bool = False,
-        proxy: str | None = None,
-        ssl: TLSSource | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        app_info: tuple[str, str | None] | None = None,
-        allow_http: bool = False,
-        observers: Iterable[Observer] = (),
-    ) -> None:
-        self._begin(
-            api_key,
-            session,
-            base_url=base_url,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            keepalive_timeout=keepalive_timeout,
-            max_connections=max_connections,
-            max_response_size=max_response_size,
-            max_header_size=max_header_size,
-            retry=retry,
-            paths=paths,
-            trust_env=trust_env,
-            proxy=proxy,
-            ssl=ssl,
-            default_headers=default_headers,
-            app_info=app_info,
-            allow_http=allow_http,
-            observers=observers,
-        )
+class AsyncClient(Client[Async]):
+    """A client for asyncio, of whichever API."""
 
     def _caller_of(self, execution: Execution) -> AsyncCaller:
-        return AsyncCaller(execution)
+        return AsyncCaller(execution, type(self).__name__)
 
     async def request(
         self,
@@ -192,11 +97,16 @@ class AsyncPlexyPay(Client[Async]):
 class AsyncCaller:
     """Turns declarations into coroutine functions."""
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, client: str = "") -> None:
         self.execution = execution
+        self._client = client
 
     def __repr__(self) -> str:
-        return f"<AsyncPlexyPay {self.execution.settings.base_url}>"
+        return f"<{self._client} {self.execution.settings.base_url}>"
+
+    def on(self, execution: Execution) -> AsyncCaller:
+        """Return what does the same on another execution."""
+        return AsyncCaller(execution, self._client)
 
     def bind(self, operation: Operation[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that performs `operation`."""
@@ -228,7 +138,11 @@ class AsyncCaller:
                 raise
 
         return with_forms(
-            call, operation, execution, lambda other: AsyncCaller(other).bind(operation), with_response
+            call,
+            operation,
+            execution,
+            lambda other: self.on(other).bind(operation),
+            with_response,
         )
 
     def bind_listing(self, listing: Listing[..., Any]) -> Callable[..., Any]:
@@ -246,13 +160,13 @@ class AsyncCaller:
                 told_of(error, listing)
                 raise
 
-        return with_forms(call, listing, execution, lambda other: AsyncCaller(other).bind_listing(listing))
+        return with_forms(call, listing, execution, lambda other: self.on(other).bind_listing(listing))
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
         execution, make = self.execution, bulk.options
 
-        def call(*args: Any, **kwargs: Any) -> AsyncGenerator[BulkResult]:
+        def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
             from .bulk.job import BulkJob
 
             try:
@@ -261,7 +175,7 @@ class AsyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return with_forms(call, bulk, execution, lambda other: AsyncCaller(other).bind_bulk(bulk))
+        return with_forms(call, bulk, execution, lambda other: self.on(other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function that performs an operation, or finds what was made before."""
@@ -289,7 +203,11 @@ class AsyncCaller:
                 raise
 
         return with_forms(
-            call, ensured, execution, lambda other: AsyncCaller(other).bind_ensured(ensured), with_response
+            call,
+            ensured,
+            execution,
+            lambda other: self.on(other).bind_ensured(ensured),
+            with_response,
         )
 
     def bind_wait(self, wait: Wait[..., Any]) -> Callable[..., Any]:
@@ -301,9 +219,9 @@ class AsyncCaller:
 
             try:
                 loop_of_task()
-                return await prepared(lambda: Polling(execution, make(*args, **kwargs))).run()
+                return await prepared(lambda: Polling(execution, wait, make(*args, **kwargs))).run()
             except BaseException as error:
                 told_of(error, wait)
                 raise
 
-        return with_forms(call, wait, execution, lambda other: AsyncCaller(other).bind_wait(wait))
+        return with_forms(call, wait, execution, lambda other: self.on(other).bind_wait(wait))

@@ -19,6 +19,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectError",
     "DeadlineExceededError",
+    "IdempotencyError",
     "InvalidRequestError",
     "NotFoundError",
     "OrderReferenceConflictError",
@@ -295,17 +296,23 @@ class APIError(PlexyPayError):
     default_outcome: ClassVar[Outcome | None] = Outcome.REJECTED
     api_code: ClassVar[int | None] = None
     """The published code that this class stands for."""
+    counts_as: int | None = None
+    """The status by which a `RetryPolicy` allows repeats, where that is not the class' or its own."""
+    is_typed: bool = False
+    """Whether its `type` is one that the API publishes."""
 
     status: int
     """The HTTP status."""
-    code: int | None
+    code: int | str | None
     """The API's own error code; None where the answer carried none."""
     message: str
     """The server's message, or a description of an answer without one."""
     source: str | None
     """The part of the API that answered, such as ``keys`` or ``paymentLinks``; an open set."""
     type: str | None
-    """``apiError`` or ``validationError``; an open set."""
+    """The kind of error that the API names, such as ``apiError`` or ``card_error``; an open set."""
+    param: str | None = None
+    """The request's parameter that is wrong, where the API names it."""
     retry_after: float | None
     """Seconds that the server asked to wait, from ``Retry-After``."""
     transaction_id: str | None
@@ -323,7 +330,7 @@ class APIError(PlexyPayError):
         message: str,
         *,
         status: int = 0,
-        code: int | None = None,
+        code: int | str | None = None,
         source: str | None = None,
         type: str | None = None,
         retry_after: float | None = None,
@@ -401,6 +408,15 @@ class PermissionDeniedError(APIError):
 
 class RateLimitedError(APIError):
     """HTTP 429: too many requests; nothing was done."""
+
+
+class IdempotencyError(APIError):
+    """The idempotency key was used with another payload, or its first request is still at work.
+
+    What that first request has done, or will do, is not known by this one.
+    """
+
+    default_outcome: ClassVar[Outcome | None] = Outcome.UNKNOWN
 
 
 class WebhookError(PlexyPayError):

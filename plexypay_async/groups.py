@@ -6,19 +6,30 @@ from contextlib import suppress
 from functools import cached_property
 from inspect import getattr_static
 from types import MemberDescriptorType
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, Generic, NoReturn, Self
 
-from .api import _Groups  # pyright: ignore[reportPrivateUsage]
+from .api.description import API
 from .api.facades import F
+from .api.index import group_of, groups_of
 from .api.operation import Caller
 
 __all__ = ["Groups"]
 
 
-class Groups(_Groups[F]):
-    """One attribute per API group, the same on both facades."""
+class Groups(Generic[F]):
+    """One attribute per group of the class' `api`, the same on both facades."""
 
+    api: ClassVar[API]
+    """The API that it is a client of."""
     _caller: Caller
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        api: API | None = vars(cls).get("api")
+        for attribute, kind in () if api is None else groups_of(api).items():
+            group = _imported_at_its_first_use(attribute, kind)
+            group.__set_name__(cls, attribute)
+            setattr(cls, attribute, group)
 
     def _twin(self) -> Self:
         """Return an object of the same class and with the same attributes, but for what is made of them.
@@ -53,23 +64,14 @@ class _Group(cached_property[Any]):
 
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
         if instance is None:
-            from .api.index import group_of
-
-            return group_of(str(self.attrname))
+            assert owner is not None  # noqa: S101 - of a class
+            return group_of(owner.api, str(self.attrname))
         return super().__get__(instance, owner)
 
 
 def _imported_at_its_first_use(attribute: str, kind: str) -> _Group:
     def group(client: Groups[Any]) -> Any:
-        from .api.index import group_of
-
-        return group_of(attribute)(client._caller)  # pyright: ignore[reportPrivateUsage]
+        return group_of(client.api, attribute)(client._caller)  # pyright: ignore[reportPrivateUsage]
 
     group.__doc__ = f"The API group `{kind}`."
     return _Group(group)
-
-
-for _attribute, _kind in _Groups.__annotations__.items():
-    _group = _imported_at_its_first_use(_attribute, _kind)
-    _group.__set_name__(Groups, _attribute)
-    setattr(Groups, _attribute, _group)

@@ -20,6 +20,7 @@ import attrs
 
 from ._privacy.hiding import shortened, shown
 from ._privacy.secret import Secret
+from .api.description import API
 from .api.fields import wire_name
 from .errors import ConfigurationError
 
@@ -277,7 +278,9 @@ def checked_app(given: Any) -> tuple[str, str | None] | None:
     return name, version
 
 
-def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str] | None:
+def checked_headers(
+    headers: Any, argument: str = "headers", *, key_header: str = "Authorization"
+) -> Mapping[str, str] | None:
     """Refuse headers that are none, that would replace the key, or that say how a message is sent.
 
     Raises:
@@ -293,10 +296,9 @@ def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str
         if not isinstance(name, str) or not isinstance(value, str):
             raise ConfigurationError(f"{argument}: names and values must be strings")
         folded = name.lower()
-        if folded == "authorization":
-            raise ConfigurationError(
-                f"{argument}: Authorization is the client's own; use with_options(api_key=...)"
-            )
+        own = {each.lower(): each for each in ("Authorization", key_header)}.get(folded)
+        if own is not None:
+            raise ConfigurationError(f"{argument}: {own} is the client's own; use with_options(api_key=...)")
         if re.fullmatch(_TOKEN, name) is None:
             raise ConfigurationError(f"{argument}: {name!r:.60} is no header name")
         if folded in _FRAMING or folded.startswith("proxy-"):
@@ -315,12 +317,15 @@ def checked_headers(headers: Any, argument: str = "headers") -> Mapping[str, str
     return checked
 
 
-def checked_default_headers(headers: Any, argument: str = "default_headers") -> Mapping[str, str] | None:
+def checked_default_headers(
+    headers: Any, argument: str = "default_headers", api: API | None = None
+) -> Mapping[str, str] | None:
     """Refuse headers of several requests that are none, or that are the client's own or a call's.
 
-    See `checked_headers`.
+    See `checked_headers`. Without an API, what is its own in a header is not looked at.
     """
-    checked = checked_headers(headers, argument)
+    key_header = "Authorization" if api is None else api.key_header
+    checked = checked_headers(headers, argument, key_header=key_header)
     for name in checked or ():
         folded = name.lower()
         if folded in ("user-agent", "accept", "accept-encoding", "content-type"):
@@ -328,7 +333,7 @@ def checked_default_headers(headers: Any, argument: str = "default_headers") -> 
                 f"{argument}: {shortened(name, 60)} is the client's own"
                 + ("; app_info names your program" if folded == "user-agent" else "")
             )
-        if (field := fields_in_headers().get(folded)) is not None:
+        if api is not None and (field := fields_in_headers(api).get(folded)) is not None:
             raise ConfigurationError(
                 f"{argument}: {shortened(name, 60)} is each call's own, and would be the same for several"
                 f" calls here; give {field}= to the call"
@@ -337,13 +342,13 @@ def checked_default_headers(headers: Any, argument: str = "default_headers") -> 
 
 
 @functools.cache
-def fields_in_headers() -> Mapping[str, str]:
-    """Return the fields of requests that are sent as headers, by the headers' names in lower case."""
+def fields_in_headers(api: API) -> Mapping[str, str]:
+    """Return the fields of an API's requests that are sent as headers, by their names in lower case."""
     from .api.index import every_declaration
 
     return {
         wire_name(field).lower(): field.name
-        for declaration in every_declaration()
+        for declaration in every_declaration(api)
         for field in attrs.fields(cast("type[Any]", declaration.request))
         if field.metadata.get("header")
     }

@@ -20,7 +20,7 @@ from ._privacy.printable import log
 from .errors import ConfigurationError, Outcome, PlexyPayError
 
 if TYPE_CHECKING:
-    from .api.payment_links import JobProgress
+    from .pay.payment_links import JobProgress
 
 __all__ = [
     "Audience",

@@ -8,15 +8,16 @@ from typing import Literal
 import attrs
 
 from ._privacy.hiding import shown
+from .api.description import API
 from .api.fields import check_seconds
 from .errors import ConfigurationError
 
 __all__ = ["RetryPolicy"]
 
 
-def _codes(codes: Iterable[int]) -> frozenset[int]:
+def _codes(codes: Iterable[int] | None) -> frozenset[int] | None:
     try:
-        return frozenset(codes)
+        return None if codes is None else frozenset(codes)
     except TypeError:
         raise ConfigurationError(f"codes: expected error codes, got {shown(codes)}") from None
 
@@ -38,8 +39,10 @@ class RetryPolicy:
             are not counted, nor are attempts that fail in an outage, which the call's `timeout` bounds.
         base: The first pause's upper bound, in seconds.
         cap: The upper bound of every pause, in seconds.
-        codes: The API's error codes that are retried where the replay class allows.
-        money_codes: The same for operations that move money, where code 2 may mean that it has moved.
+        codes: The API's error codes that are retried where the replay class allows; of an API that has none,
+            HTTP statuses. Unless given the API's own: 1 and 2 of the Pay API, else 500, 502, 503 and 504.
+        money_codes: The same for operations that move money, where code 2 may mean that it has moved: 1
+            alone of the Pay API unless given.
         outage: What single calls do in an outage. ``"wait"``: they wait within their `timeout`, as for any
             other pause; who wants an answer sooner gives less of it. So an outage of half a minute loses no
             call, and it is the default since a payment that is late is worth more than one that failed.
@@ -56,8 +59,8 @@ class RetryPolicy:
     max_attempts: int = 8
     base: float = 0.5
     cap: float = 20.0
-    codes: frozenset[int] = attrs.field(default=frozenset({1, 2}), converter=_codes)
-    money_codes: frozenset[int] = attrs.field(default=frozenset({1}), converter=_codes)
+    codes: frozenset[int] | None = attrs.field(default=None, converter=_codes)
+    money_codes: frozenset[int] | None = attrs.field(default=None, converter=_codes)
     outage: Literal["wait", "fail"] = "wait"
 
     def __attrs_post_init__(self) -> None:
@@ -68,7 +71,17 @@ class RetryPolicy:
         check_seconds("base", self.base, zero=True)
         check_seconds("cap", self.cap, zero=True)
         for name in ("codes", "money_codes"):
-            if not all(type(code) is int for code in getattr(self, name)):
+            if not all(type(code) is int for code in getattr(self, name) or ()):
                 raise ConfigurationError(f"{name}: expected error codes, which are ints")
         if self.outage not in ("wait", "fail"):
             raise ConfigurationError(f'outage: expected "wait" or "fail", got {shown(self.outage)}')
+
+    def of(self, api: API) -> RetryPolicy:
+        """Return the policy with the codes of an API where it has none of its own."""
+        if self.codes is not None and self.money_codes is not None:
+            return self
+        return attrs.evolve(
+            self,
+            codes=api.repeated if self.codes is None else self.codes,
+            money_codes=api.repeated_with_money if self.money_codes is None else self.money_codes,
+        )

@@ -15,6 +15,7 @@ from ._foreign import bare
 from ._privacy.hiding import shortened, shown
 from ._privacy.printable import log
 from ._privacy.secret import Secret
+from .api.description import API
 from .api.fields import check_seconds
 from .errors import ConfigurationError, PlexyPayError
 from .network import (
@@ -28,13 +29,10 @@ from .network import (
 from .observer import Observer, checked_observers
 from .retry_policy import RetryPolicy
 
-__all__ = ["DEFAULT_BASE_URL", "APIKey", "RetryPolicy", "Settings", "concealed"]
-
-DEFAULT_BASE_URL = "https://api.plexypay.com"
-API_KEY_VARIABLE = "PLEXYPAY_API_KEY"
-BASE_URL_VARIABLE = "PLEXYPAY_BASE_URL"
+__all__ = ["APIKey", "RetryPolicy", "Settings", "concealed"]
 
 _LIVE = "pr_"
+_LONGEST_PARAMETER = 1000
 _warned_of: set[str] = set()
 """The addresses that a warning has told of."""
 
@@ -85,14 +83,14 @@ def check_base_url(base_url: Any) -> str:
     if not isinstance(base_url, str):
         raise ConfigurationError(f"base_url: expected a string, got {type(base_url).__name__}")
     if not base_url.strip():
-        raise ConfigurationError(f"base_url: must not be empty; without it, {BASE_URL_VARIABLE} is asked")
+        raise ConfigurationError("base_url: must not be empty; without it, the environment is asked")
     try:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigurationError(f"base_url: {shortened(str(error), 200)}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError("base_url: expected https://HOST, such as " + DEFAULT_BASE_URL)
+        raise ConfigurationError("base_url: expected https://HOST, such as https://api.example.com")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url: must not carry a user name or a password")
     if parts.query or parts.fragment:
@@ -138,18 +136,47 @@ def refuse_live_key(key: Secret[str]) -> None:
         )
 
 
-def chosen_base_url(given: str | None) -> str:
+def chosen_base_url(given: str | None, api: API) -> str:
     """Return the base URL that was given, or the environment's, or else the vendor's own.
 
     Raises:
-        ConfigurationError: It is none, or the environment's is empty.
+        ConfigurationError: It is none, the environment's is empty, or there is none and none is published.
     """
     if given is None:
-        given = os.environ.get(BASE_URL_VARIABLE, DEFAULT_BASE_URL)
+        variable = api.base_url_variable
+        given = os.environ.get(variable, api.base_url)
+        if given is None:
+            raise ConfigurationError(
+                f"base_url: missing, and none is published for the {api.title}: pass it, or set {variable}"
+            )
         if not given.strip():
             # Who has set it did not mean the vendor's own host.
-            raise ConfigurationError(f"{BASE_URL_VARIABLE} is empty: give it an address, or unset it")
+            raise ConfigurationError(f"{variable} is empty: give it an address, or unset it")
     return check_base_url(given)
+
+
+def chosen_parameters(given: Mapping[str, str | None] | None, api: API) -> Mapping[str, str]:
+    """Return what a client is made with besides its key: each as it was given, or else the environment's.
+
+    Raises:
+        ConfigurationError: One is missing, or no text that can be part of a path.
+    """
+    chosen: dict[str, str] = {}
+    for parameter in api.parameters:
+        value: Any = (given or {}).get(parameter.name)
+        if value is None:
+            value = os.environ.get(parameter.variable) or None
+        if value is None:
+            if parameter.required:
+                raise ConfigurationError(
+                    f"{parameter.name}: missing; pass {parameter.name}, or set {parameter.variable}"
+                )
+            continue
+        is_text = isinstance(value, str) and value.isprintable() and value == value.strip()
+        if not is_text or value in ("", ".", "..") or len(value) > _LONGEST_PARAMETER:
+            raise ConfigurationError(f"{parameter.name}: expected an id as text, got {shown(value)}")
+        chosen[parameter.name] = value
+    return chosen
 
 
 def is_loopback(host: str) -> bool:
@@ -164,7 +191,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_paths(paths: Any) -> Mapping[str, str]:
+def check_paths(paths: Any, api: API) -> Mapping[str, str]:
     """Refuse overrides of operations that do not exist, or with other parameters than theirs."""
     if paths is None or paths == {}:
         return {}
@@ -173,7 +200,7 @@ def check_paths(paths: Any) -> Mapping[str, str]:
     from .api.index import every_declaration
     from .api.operation import parameters_of
 
-    known = {declaration.name: declaration for declaration in every_declaration()}
+    known = {declaration.name: declaration for declaration in every_declaration(api)}
     checked: dict[str, str] = {}
     for name, path in cast("Mapping[Any, Any]", paths).items():  # type: ignore[redundant-cast]
         declaration = known.get(name)
@@ -185,12 +212,18 @@ def check_paths(paths: Any) -> Mapping[str, str]:
             raise ConfigurationError(
                 f"paths[{shown(name)}]: expected a path such as {declaration.path}, got {shown(path)}"
             )
-        if sorted(parameters_of(path)) != sorted(declaration.path_parameters):
+        asked = sorted(set(parameters_of(path)) - {parameter.name for parameter in api.parameters})
+        if asked != sorted(declaration.path_parameters):
             raise ConfigurationError(
                 f"paths[{shown(name)}]: expected the parameters of {declaration.path}, got {shown(path)}"
             )
         checked[declaration.name] = path
     return checked
+
+
+def _as_given(paths: Any) -> Any:
+    # Checked once it is known which API's they are.
+    return paths
 
 
 def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
@@ -211,17 +244,19 @@ def _check_retry(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
 class Settings:
     """The checked settings of one client; `repr` does not show the key."""
 
+    api: API
     api_key: KeySource = attrs.field(repr=False)
     base_url: str = attrs.field(converter=check_base_url)
-    timeout: float = attrs.field(validator=_check_seconds)
-    connect_timeout: float = attrs.field(validator=_check_seconds)
-    read_timeout: float = attrs.field(validator=_check_seconds)
+    timeout: float = attrs.field(default=60.0, validator=_check_seconds)
+    connect_timeout: float = attrs.field(default=5.0, validator=_check_seconds)
+    read_timeout: float = attrs.field(default=30.0, validator=_check_seconds)
     keepalive_timeout: float = attrs.field(default=KEPT_ALIVE, validator=_check_seconds)
-    max_connections: int = attrs.field(validator=_check_count)
+    max_connections: int = attrs.field(default=100, validator=_check_count)
     max_response_size: int = attrs.field(default=LARGEST_RESPONSE, validator=_check_count)
     max_header_size: int = attrs.field(default=LONGEST_HEADER, validator=_check_count)
-    retry: RetryPolicy = attrs.field(validator=_check_retry)
-    paths: Mapping[str, str] = attrs.field(converter=check_paths)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy, validator=_check_retry)
+    paths: Mapping[str, str] = attrs.field(default=None, converter=_as_given)
+    parameters: Mapping[str, str] = attrs.field(factory=dict[str, str])
     trust_env: bool = attrs.field(default=False, converter=bool)
     allow_http: bool = attrs.field(default=False, converter=bool)
     proxy: Proxy | None = attrs.field(default=None, converter=checked_proxy)
@@ -233,6 +268,9 @@ class Settings:
     observers: tuple[Observer, ...] = attrs.field(default=(), converter=checked_observers, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "paths", check_paths(self.paths, self.api))
+        object.__setattr__(self, "retry", self.retry.of(self.api))
+        checked_default_headers(self.default_headers, api=self.api)
         _refuse_clear_text(self.base_url, self.api_key, is_allowed=self.allow_http)
         if self.is_plain and self.proxy is not None:
             raise ConfigurationError("proxy: plain http would go through it in clear text; use https")
@@ -262,7 +300,13 @@ class Settings:
 
     @classmethod
     def of(
-        cls, api_key: APIKey | ConfigurationError | None, *, base_url: str | None, **options: Any
+        cls,
+        api: API,
+        api_key: APIKey | ConfigurationError | None,
+        *,
+        base_url: str | None,
+        parameters: Mapping[str, str | None] | None = None,
+        **options: Any,
     ) -> Settings:
         """Check what the caller gave, and fill in from the environment what was not given.
 
@@ -274,12 +318,18 @@ class Settings:
         key = concealed(api_key)
         del api_key
         if key is None:
-            key = concealed(os.environ.get(API_KEY_VARIABLE) or None)
+            key = concealed(os.environ.get(api.key_variable) or None)
             if key is None:
-                raise ConfigurationError(f"no API key: pass api_key or set {API_KEY_VARIABLE}")
+                raise ConfigurationError(f"no API key: pass api_key or set {api.key_variable}")
         if isinstance(key, ConfigurationError):
             raise key
-        return cls(api_key=key, base_url=chosen_base_url(base_url), **options)
+        return cls(
+            api=api,
+            api_key=key,
+            base_url=chosen_base_url(base_url, api),
+            parameters=chosen_parameters(parameters, api),
+            **options,
+        )
 
     def changed(self, **options: Any) -> Settings:
         """Return a copy with the options of `with_options`; None leaves a setting as it is.

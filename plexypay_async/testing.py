@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from plexypay_sync import PlexyPay
 
-    from .client import AsyncPlexyPay
+    from .pay.client import AsyncPlexyPay
     from .sandbox import Sandbox
     from .settings import RetryPolicy
 
@@ -57,12 +57,12 @@ def plexypay_sandbox(_plexypay_running: Sandbox, monkeypatch: pytest.MonkeyPatch
     ``plexypay_sandbox.webhook_url = ...`` holds for the one test, and so does ``hold_webhooks = True``.
     Webhooks go to any port of this machine.
     """
-    from .settings import API_KEY_VARIABLE, BASE_URL_VARIABLE
+    from .pay.description import PAY
 
     sandbox = _plexypay_running
     sandbox.reset()
-    monkeypatch.setenv(API_KEY_VARIABLE, sandbox.api_key)
-    monkeypatch.setenv(BASE_URL_VARIABLE, sandbox.base_url)
+    monkeypatch.setenv(PAY.key_variable, sandbox.api_key)
+    monkeypatch.setenv(PAY.base_url_variable, sandbox.base_url)
     monkeypatch.setenv("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token)
     yield sandbox
     sandbox.reset()
@@ -97,7 +97,7 @@ def plexypay_client(plexypay_sandbox: Sandbox) -> Iterator[AsyncPlexyPay]:
 
     A call may take 10 seconds, and its retries hardly pause.
     """
-    from .client import AsyncPlexyPay
+    from .pay.client import AsyncPlexyPay
 
     client = AsyncPlexyPay(
         plexypay_sandbox.api_key,

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     # Checkers see the names themselves, and so report one that is misspelt.
     from plexypay_async._names import *
 
-    from .client import PlexyPay as PlexyPay
+    from .checkout import PlexyCheckout as PlexyCheckout
+    from .gate import PlexyGate as PlexyGate
     from .pagination import Pages as Pages
+    from .pay import PlexyPay as PlexyPay
 else:
-    _OWN = {"Pages": "plexypay_sync.pagination", "PlexyPay": "plexypay_sync.client"}
+    _OWN = {
+        "Pages": "plexypay_sync.pagination",
+        "PlexyCheckout": "plexypay_sync.checkout",
+        "PlexyGate": "plexypay_sync.gate",
+        "PlexyPay": "plexypay_sync.pay",
+    }
 
     def __getattr__(name: str) -> object:
         from plexypay_async._lazy import imported

@@ -15,17 +15,17 @@ from typing import cast
 import attrs
 
 from plexypay_async._core.execution import Execution
-from plexypay_async.api.payment_links import (
-    BulkResult,
-    CreateManyPaymentLinks,
-    CreatePaymentLink,
-    JobProgress,
-)
 from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.intake import Buffered
 from plexypay_async.bulk.job import BulkJob
 from plexypay_async.bulk.unsent import not_sent
 from plexypay_async.errors import ConfigurationError
+from plexypay_async.pay.payment_links import (
+    BulkResult,
+    CreateManyPaymentLinks,
+    CreatePaymentLink,
+    JobProgress,
+)
 
 from .portal import Portal
 

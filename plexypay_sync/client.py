@@ -1,9 +1,9 @@
-"""`PlexyPay`: the async client, called from code without an event loop."""
+"""`SyncClient`: the async clients, called from code without an event loop."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,115 +15,28 @@ from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call
 from plexypay_async._core.record import MADE_BEFORE
 from plexypay_async._foreign import prepared, refused, told_of
-from plexypay_async._privacy.hiding import hiding_arguments, without_own_frames
+from plexypay_async._privacy.hiding import without_own_frames
 from plexypay_async.answered import Answered
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
 from plexypay_async.api.replay import Replay
 from plexypay_async.errors import PlexyPayError
-from plexypay_async.network import TLSSource
-from plexypay_async.observer import Observer
-from plexypay_async.settings import (
-    KEPT_ALIVE,
-    LARGEST_RESPONSE,
-    LONGEST_HEADER,
-    APIKey,
-    RetryPolicy,
-)
 
 from .pagination import Pages
 from .portal import Portal, portal, refuse_green_threads
 
 if TYPE_CHECKING:
-    from plexypay_async.api.payment_links import BulkResult
+    from plexypay_async.pay.payment_links import BulkResult
 
-__all__ = ["PlexyPay"]
+__all__ = ["SyncClient"]
 
 
-@hiding_arguments
-class PlexyPay(Client[Sync]):
-    """A client of the Plexy Pay API for code without an event loop.
+class SyncClient(Client[Sync]):
+    """A client for code without an event loop, of whichever API."""
 
-    Any number of threads may share one client: their calls run at once, on one event-loop thread that all
-    clients of the process share.
-
-    Args:
-        api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
-            ``PLEXYPAY_API_KEY`` unless given.
-        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
-            unless `allow_http` says otherwise.
-        timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
-        connect_timeout: Seconds for making a connection.
-        read_timeout: Seconds of silence after which an attempt is given up.
-        keepalive_timeout: Seconds that an idle connection is kept; 0 makes one for each request. Calls that
-            must not be repeated take none that has been idle for two seconds.
-        max_connections: How many connections there may be, and so how many requests are under way at once;
-            further calls wait, within their `timeout`.
-        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
-        max_header_size: Bytes of one header of an answer above which it is not read.
-        retry: When and how often calls are repeated.
-        paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
-        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
-            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
-            never read.
-        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
-            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
-        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
-            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
-        default_headers: Further headers of each request, in ASCII.
-        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
-        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
-            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
-        observers: What is told of each call, attempt and pause, and of bulk jobs; see `Observer`.
-
-    Raises:
-        ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
-            has patched threads.
-    """
-
-    def __init__(
-        self,
-        api_key: APIKey | None = None,
-        *,
-        base_url: str | None = None,
-        timeout: float = 60.0,
-        connect_timeout: float = 5.0,
-        read_timeout: float = 30.0,
-        keepalive_timeout: float = KEPT_ALIVE,
-        max_connections: int = 100,
-        max_response_size: int = LARGEST_RESPONSE,
-        max_header_size: int = LONGEST_HEADER,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        paths: Mapping[str, str] | None = None,
-        trust_env: bool = False,
-        proxy: str | None = None,
-        ssl: TLSSource | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        app_info: tuple[str, str | None] | None = None,
-        allow_http: bool = False,
-        observers: Iterable[Observer] = (),
-    ) -> None:
+    def _begin(self, *args: Any, **options: Any) -> None:
         refuse_green_threads()
-        self._begin(
-            api_key,
-            base_url=base_url,
-            timeout=timeout,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            keepalive_timeout=keepalive_timeout,
-            max_connections=max_connections,
-            max_response_size=max_response_size,
-            max_header_size=max_header_size,
-            retry=retry,
-            paths=paths,
-            trust_env=trust_env,
-            proxy=proxy,
-            ssl=ssl,
-            default_headers=default_headers,
-            app_info=app_info,
-            allow_http=allow_http,
-            observers=observers,
-        )
+        super()._begin(*args, **options)
         import_what_calls_need()
         portal.renew_after_fork(self._execution.transport)
 
@@ -132,10 +45,10 @@ class PlexyPay(Client[Sync]):
 
         super()._use(execution, derived=derived)
         # Not each when it is first used: on Python 3.11 that takes a lock, which a fork may leave held.
-        vars(self).update({group.group: group(self._caller) for group in every_group()})
+        vars(self).update({group.group: group(self._caller) for group in every_group(self.api)})
 
     def _caller_of(self, execution: Execution) -> SyncCaller:
-        return SyncCaller(portal, execution)
+        return SyncCaller(portal, execution, type(self).__name__)
 
     def request(
         self,
@@ -212,12 +125,17 @@ def import_what_calls_need() -> None:
 class SyncCaller:
     """Turns declarations into plain functions that run on the portal's loop."""
 
-    def __init__(self, portal: Portal, execution: Execution) -> None:
+    def __init__(self, portal: Portal, execution: Execution, client: str = "") -> None:
         self._portal = portal
+        self._client = client
         self._execution = execution
 
     def __repr__(self) -> str:
-        return f"<PlexyPay {self._execution.settings.base_url}>"
+        return f"<{self._client} {self._execution.settings.base_url}>"
+
+    def on(self, execution: Execution) -> SyncCaller:
+        """Return what does the same on another execution."""
+        return SyncCaller(self._portal, execution, self._client)
 
     def bind(self, operation: Operation[..., Any]) -> Callable[..., Any]:
         """Return the function that performs `operation`."""
@@ -252,7 +170,7 @@ class SyncCaller:
             call,
             operation,
             execution,
-            lambda other: SyncCaller(self._portal, other).bind(operation),
+            lambda other: self.on(other).bind(operation),
             with_response,
         )
 
@@ -268,7 +186,10 @@ class SyncCaller:
                 raise
 
         return with_forms(
-            call, listing, execution, lambda other: SyncCaller(portal, other).bind_listing(listing)
+            call,
+            listing,
+            execution,
+            lambda other: self.on(other).bind_listing(listing),
         )
 
     def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
@@ -284,7 +205,7 @@ class SyncCaller:
                 told_of(error, bulk)
                 raise
 
-        return with_forms(call, bulk, execution, lambda other: SyncCaller(portal, other).bind_bulk(bulk))
+        return with_forms(call, bulk, execution, lambda other: self.on(other).bind_bulk(bulk))
 
     def bind_ensured(self, ensured: Ensured[..., Any]) -> Callable[..., Any]:
         """Return the function that performs an operation, or finds what was made before."""
@@ -320,7 +241,7 @@ class SyncCaller:
             call,
             ensured,
             execution,
-            lambda other: SyncCaller(self._portal, other).bind_ensured(ensured),
+            lambda other: self.on(other).bind_ensured(ensured),
             with_response,
         )
 
@@ -332,11 +253,9 @@ class SyncCaller:
             from plexypay_async._core.polling import Polling
 
             try:
-                return run(prepared(lambda: Polling(execution, make(*args, **kwargs))).run)
+                return run(prepared(lambda: Polling(execution, wait, make(*args, **kwargs))).run)
             except BaseException as error:
                 told_of(error, wait)
                 raise
 
-        return with_forms(
-            call, wait, execution, lambda other: SyncCaller(self._portal, other).bind_wait(wait)
-        )
+        return with_forms(call, wait, execution, lambda other: self.on(other).bind_wait(wait))

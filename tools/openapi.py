@@ -12,18 +12,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from plexypay_async.api.openapi import openapi_document
-from plexypay_async.settings import DEFAULT_BASE_URL
+from plexypay_async.pay.description import PAY
 
 __all__ = ["openapi_yaml", "written"]
 
-_HEAD = "# Made from the declarations in plexypay_async/api by `make openapi`; not the vendor's.\n"
+_HEAD = "# Made from the declarations in plexypay_async/pay by `make openapi`; not the vendor's.\n"
 _PLAIN_KEY = re.compile(r"[A-Za-z/$][\w/{}$.-]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 
 
 def openapi_yaml() -> str:
     """Return the text of ``docs/openapi.yaml``."""
-    return _HEAD + written(openapi_document(DEFAULT_BASE_URL))
+    return _HEAD + written(openapi_document(PAY, str(PAY.base_url)))
 
 
 def written(document: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from plexypay_async.api.index import every_group
 from plexypay_async.api.operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from plexypay_async.pay.description import PAY
 
 __all__ = ["operations_table"]
 
@@ -132,7 +133,7 @@ answers cost nothing and are never refused.
 
 def operations_table() -> str:
     """Return the text of ``docs/operations.md``."""
-    return _HEAD + "".join(f"\n{part}" for group in every_group() for part in _section(group))
+    return _HEAD + "".join(f"\n{part}" for group in every_group(PAY) for part in _section(group))
 
 
 def _section(group: type[Resource[Any]]) -> Iterator[str]:

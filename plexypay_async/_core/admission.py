@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..errors import PlexyPayError
     from ..observer import ObservedJob
     from ..settings import Settings
-    from .gate import Gate
+    from .outage_gate import OutageGate
     from .retry_budget import RetryBudget
 
 __all__ = ["JobAdmission", "JobLimits", "Limits", "SingleAdmission", "SingleLimits"]
@@ -57,7 +57,7 @@ class SingleLimits(Limits):
 
     budget: RetryBudget
 
-    def __init__(self, settings: Settings, budget: RetryBudget, gate: Callable[[], Gate]) -> None:
+    def __init__(self, settings: Settings, budget: RetryBudget, gate: Callable[[], OutageGate]) -> None:
         super().__init__(budget, settings.timeout, settings.retry.max_attempts)
         self.waits: bool = settings.retry.outage == "wait"
         """Whether a call waits for the end of an outage, and for the retry budget; else it fails at once."""
@@ -99,6 +99,8 @@ class JobLimits(Limits):
         super().__init__(budget.jobs, timeout, 1 if once else math.inf)
         self.concurrency = concurrency
         self.probes = probes
+        self.form = settings.api.errors
+        """How the API says that something went wrong."""
         self.calls = 0
         """How many calls are under way."""
         self.crew: Pausing | None = None
@@ -274,7 +276,7 @@ class JobAdmission(SingleAdmission):
             if waited > OPENED_WITHIN:
                 # That is no latency of the server's.
                 ticket += waited
-            sign = Sign.NOTHING if result is None else sign_of(result)
+            sign = Sign.NOTHING if result is None else sign_of(result, self.limits.form)
             wait: float | None = getattr(result, "retry_after", None) if sign is Sign.SLOWER else None
             self.limits.concurrency.leave(ticket, sign, wait or 0.0)
 

@@ -412,7 +412,7 @@ class Call(Generic[R]):
             # A look-up or a read may know better; what is left of it is a refusal in the end.
             return
         refused = self._decoder.refusal(answer)
-        if refused is None or not is_own_word(answer, refused):
+        if refused is None or not is_own_word(answer, refused, self.record.declaration.api.errors):
             return
         sending.drop_connection()
         if sending.repeated:

@@ -13,11 +13,13 @@ import attrs
 
 from .._wire.api_errors import error_of, is_of_the_api, refuses
 from .._wire.messages import WireResponse, with_evidence
+from ..api.description import ErrorForm
 from ..api.replay import Replay
 from ..errors import (
     APIError,
     AuthenticationError,
     ConnectError,
+    IdempotencyError,
     NotFoundError,
     Outcome,
     PermissionDeniedError,
@@ -72,8 +74,6 @@ NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429
 PASSING = frozenset((408, 425, 499))
 """Statuses of something in between that ran out of time: as good as no answer."""
 SERVER_ERROR, OVERLOADED = 500, 503
-ORDER_REFERENCE_TAKEN = 1153
-"""The 2023 docs' code for an order reference that exists."""
 
 
 _OF_ANY_ANSWER = frozenset(("code", "id", "message", "raw", "success", "status"))
@@ -93,7 +93,7 @@ def decide(result: WireResponse | PlexyPayError, call: CallRecord) -> Decision:
         # A whole 2xx in which nothing says that the work was done, or that is too large to be read.
         confirms = call.declaration.confirmation is not None
         # What is not there at the next sending was not deleted by one that the API has refused.
-        may_have_done = not (call.declaration.deletes and refuses(result.raw))
+        may_have_done = not (call.declaration.deletes and refuses(result.raw, call.declaration.api.errors))
         return Decision(result, Next.CONFIRM if confirms else _after_silence(replay), may_have_done)
     if isinstance(result, PlexyPayError):
         in_vain = result.lasting and replay.unknown and not replay.same_key
@@ -108,7 +108,7 @@ def error_in(answer: WireResponse, call: CallRecord) -> APIError | UnreadableRes
     """Return the error of an answer that is no success, or of a success that was cut."""
     if answer.is_success:
         return _cut(answer, call)
-    error = with_evidence(error_of(answer, call.name), answer)
+    error = with_evidence(error_of(answer, call.name, call.declaration.api.errors), answer)
     if call.is_private:
         error.raw = None
     return error
@@ -124,11 +124,14 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
     if may_repeat(error, replay, call.settings.retry):
         looks_up = replay.looks_up and may_have_done
         return Decision(error, Next.LOOK_UP if looks_up else Next.REPEAT, may_have_done)
+    if isinstance(error, IdempotencyError) and replay.same_key and call.doubt is Doubt.OPEN:
+        # An attempt before it is still at work; what it comes to is the answer to the same key.
+        return Decision(error, Next.REPEAT, may_have_done)
     if may_have_done:
         return Decision(error, Next.LOOK_UP if replay.looks_up else Next.RAISE, may_have_done)
     # A refusal may be of what an earlier sending has made.
     if call.doubt >= Doubt.REACHED:
-        if replay.looks_up and may_be_taken(error):
+        if replay.looks_up and may_be_taken(error, call.declaration.api.errors):
             return Decision(error, Next.LOOK_UP)
         if call.doubt is Doubt.OPEN and _is_gone(error, call):
             return Decision(error, Next.GONE)
@@ -137,14 +140,14 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
     return Decision(error, Next.RAISE)
 
 
-def is_own_word(answer: WireResponse, refused: RefusedError) -> bool:
+def is_own_word(answer: WireResponse, refused: RefusedError, form: ErrorForm) -> bool:
     """Tell whether a 4xx that says ``success: false`` is the API's refusal of the work.
 
     Not so what something in between may have said after it had handed the work on: it must have a word of the
     API's own, which is its code or type, a payment's response code, or the id of a transaction. Under 401 and
     403 it must show the payment, and under 429 decline it: these are given before any work.
     """
-    error, shown = error_of(answer, ""), _shows_transaction(refused.answer)
+    error, shown = error_of(answer, "", form), _shows_transaction(refused.answer)
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return shown or (error.declines and error.code is None)
     if isinstance(error, RateLimitedError):
@@ -194,16 +197,16 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
         if error.status in PASSING:
             return True
     codes = policy.codes if replay.code_2 else policy.money_codes
-    return retry_code(error) in codes
+    return retry_code(error) in (codes or ())
 
 
-def sign_of(result: WireResponse | PlexyPayError) -> Sign:
+def sign_of(result: WireResponse | PlexyPayError, form: ErrorForm) -> Sign:
     """Return what the end of an attempt tells of how much the server takes."""
     if isinstance(result, PlexyPayError):
         return Sign.TROUBLE if isinstance(result.__cause__, TimeoutError) else Sign.NOTHING
     if result.is_success:
         return Sign.FINE
-    error = error_of(result, "")
+    error = error_of(result, "", form)
     if isinstance(error, RateLimitedError):
         return Sign.SLOWER
     if result.status == OVERLOADED or isinstance(error, ServiceUnavailableError):
@@ -214,7 +217,7 @@ def sign_of(result: WireResponse | PlexyPayError) -> Sign:
 def is_passing(error: APIError, policy: RetryPolicy) -> bool:
     """Tell whether a read that was answered so may be answered otherwise later."""
     passing = error.status in PASSING and not is_of_the_api(error)
-    return passing or isinstance(error, RateLimitedError) or retry_code(error) in policy.codes
+    return passing or isinstance(error, RateLimitedError) or retry_code(error) in (policy.codes or ())
 
 
 def shows_work(error: APIError, policy: RetryPolicy) -> bool:
@@ -222,14 +225,20 @@ def shows_work(error: APIError, policy: RetryPolicy) -> bool:
     return error.status < SERVER_ERROR and not (is_passing(error, policy) or error.status in PASSING)
 
 
-def retry_code(error: APIError) -> int | None:
-    """Return the API's error code that an error counts as, by which a policy allows repeats."""
+def retry_code(error: APIError) -> int | str | None:
+    """Return the API's error code, or the status, that an error counts as: by it a policy allows repeats."""
+    if error.counts_as is not None:
+        return error.counts_as
     return type(error).api_code if error.api_code is not None else error.code
 
 
-def may_be_taken(error: APIError) -> bool:
+def may_be_taken(error: APIError, form: ErrorForm) -> bool:
     """Tell whether a refusal may be of an order reference that exists."""
-    return isinstance(error, UnprocessableError) or error.status == 409 or error.code == ORDER_REFERENCE_TAKEN
+    return (
+        isinstance(error, UnprocessableError)
+        or error.status == 409
+        or (error.code is not None and error.code == form.reference_taken)
+    )
 
 
 def _is_gone(error: APIError, call: CallRecord) -> bool:

@@ -18,7 +18,7 @@ from ..settings import Settings
 from .admission import SingleLimits
 from .concurrency import AdaptiveLimit, RateClock
 from .deadlines import Deadlines
-from .gate import Gate
+from .outage_gate import OutageGate
 from .recovery import Recovery
 from .retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .sending import Sending
@@ -45,7 +45,7 @@ class Connections(Protocol):
         """Return the queue of bulk jobs for the client's one retry budget."""
         ...
 
-    def gate(self, budget: RetryBudget) -> Gate:
+    def gate(self, budget: RetryBudget) -> OutageGate:
         """Return the gate of single calls, for the client's one retry budget."""
         ...
 
@@ -91,7 +91,7 @@ class Transport(Protocol):
         ...
 
 
-def _gate(transport: Transport, budget: RetryBudget) -> Gate:
+def _gate(transport: Transport, budget: RetryBudget) -> OutageGate:
     """Return the gate of the running event loop.
 
     Raises:
@@ -156,7 +156,9 @@ class Execution:
             ConfigurationError: An option is unusable.
         """
         settings = self.settings
-        own = merged_headers(settings.default_headers, checked_default_headers(headers, "headers"))
+        own = merged_headers(
+            settings.default_headers, checked_default_headers(headers, "headers", settings.api)
+        )
         execution = self.derived(settings.changed(default_headers=own, **options))
         # They are the same: the paths do not change.
         execution.codecs, execution._listing_codecs = self.codecs, self._listing_codecs
@@ -168,7 +170,8 @@ class Execution:
         if codec is None:
             from .._wire.codec import OperationCodec
 
-            codec = OperationCodec(operation, self.settings.paths.get(operation.name))
+            settings = self.settings
+            codec = OperationCodec(operation, settings.paths.get(operation.name), settings.parameters)
             self.codecs[operation.name] = codec
         return codec
 
@@ -178,6 +181,7 @@ class Execution:
         if codec is None:
             from .._wire.codec import ListingCodec
 
-            codec = ListingCodec(listing, self.settings.paths.get(listing.name))
+            settings = self.settings
+            codec = ListingCodec(listing, settings.paths.get(listing.name), settings.parameters)
             self._listing_codecs[listing.name] = codec
         return codec

@@ -23,7 +23,7 @@ async def found_otherwise(call: UnderWay, error: NotFoundError) -> Any:
     """
     record = call.record
     declaration, request = record.declaration, record.request
-    fallback = operation_of(str(declaration.fallback))
+    fallback = operation_of(declaration.api, str(declaration.fallback))
     asked = {name: getattr(request, name) for name in declaration.path_parameters}
     same = fallback.request(**asked, extra=request.extra)
     codec = call.execution.codec(fallback).of(same)

@@ -1,4 +1,4 @@
-"""Waiting for a transaction by asking again and again: for payments whose webhook may be lost."""
+"""Waiting for something by asking for it again and again: where no webhook tells, or one may be lost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from typing import Any
 import backoff
 
 from .._privacy.printable import log
-from ..api.operation import Operation
-from ..api.transactions import (
-    RetrieveTransaction,
-    RetrieveTransactionByOrderReference,
-    RetrieveTransactionByPaymentLink,
-    Transaction,
-    Transactions,
-    TransactionStatus,
-    WaitForTransaction,
-)
+from ..api.operation import Wait, WaitOptions
 from ..errors import (
     ConnectError,
     DeadlineExceededError,
@@ -53,28 +44,19 @@ PASSING = (
 
 
 class Polling:
-    """One wait for a transaction."""
+    """One wait for something."""
 
-    def __init__(self, execution: Execution, options: WaitForTransaction) -> None:
+    def __init__(self, execution: Execution, wait: Wait[..., Any], options: WaitOptions) -> None:
         self._execution = execution
+        self._name = wait.name
         self._options = options
-        self._until = None if options.until is None else TransactionStatus(options.until)
-        self._operation: Operation[..., Transaction]
-        self._request: Any
-        if options.id is not None:
-            self._operation, self._request = Transactions.retrieve, RetrieveTransaction(options.id)
-        elif options.payment_link_id is not None:
-            self._operation = Transactions.retrieve_by_payment_link
-            self._request = RetrieveTransactionByPaymentLink(options.payment_link_id)
-        else:
-            self._operation = Transactions.retrieve_by_order_reference
-            self._request = RetrieveTransactionByOrderReference(str(options.order_reference))
-        self._found: Transaction | None = None
+        self._operation, self._request = options.question()
+        self._found: Any = None
         self._failure: PlexyPayError | None = None
         self._was_missing = False
 
-    async def run(self) -> Transaction:
-        """Ask until the transaction is as wanted.
+    async def run(self) -> Any:
+        """Ask until what is found is as wanted.
 
         Raises:
             DeadlineExceededError: The wait's time is over.
@@ -92,14 +74,14 @@ class Polling:
             watch.done()
         raise self._too_late() from self._failure
 
-    async def _polled(self) -> Transaction:
+    async def _polled(self) -> Any:
         interval = self._options.interval
         pauses = backoff.expo(base=1.5, factor=interval, max_value=LONGEST * interval)
         next(pauses)
         while True:
             try:
                 call = call_of(self._execution, self._operation, self._request)
-                call.record.expects_nothing = self._options.id is None
+                call.record.expects_nothing = self._options.may_be_missing
                 found = await call.run()
             except PASSING as error:
                 self._failure = error
@@ -108,45 +90,34 @@ class Polling:
                     raise
                 self._failure = error
             except NotFoundError as error:
-                if self._options.id is not None:
+                if not self._options.may_be_missing:
                     raise
                 self._failure = error
                 self._was_missing = True
             else:
                 self._found, self._failure = found, None
-                if self._is_wanted(found.status):
+                if self._options.is_met(found):
                     return found
             wait: float = next(pauses)
             # Between half and all of it: not all who wait ask at the same instant.
             wait = wait / 2 + backoff.full_jitter(wait / 2)
-            log.debug("transactions.wait: asking again in %.1f s", wait)
+            log.debug("%s: asking again in %.1f s", self._name, wait)
             await asyncio.sleep(max(wait, getattr(self._failure, "retry_after", None) or 0.0))
-
-    def _is_wanted(self, status: TransactionStatus) -> bool:
-        if self._until is None:
-            return status.is_paid or status.is_final
-        # Of the final states, a charged payment alone may still change: it can be refunded.
-        goes_on = status is TransactionStatus.CHARGED and self._until is TransactionStatus.REFUNDED
-        return status == self._until or (status.is_final and not goes_on)
 
     def _too_late(self) -> DeadlineExceededError:
         found, options = self._found, self._options
         if found is not None:
-            where = f"its status is {found.status.value!r}"
+            where = f"its status is {str(found.status)!r}"
         elif self._was_missing:
-            where = "nobody has paid: there is no transaction yet of " + (
-                f"the payment link {options.payment_link_id!r}"
-                if options.payment_link_id is not None
-                else f"the order {options.order_reference!r}"
-            )
+            where = options.missing()
         else:
             where = "the server did not tell"
-        wanted = "paid or final" if self._until is None else repr(self._until.value)
         error = DeadlineExceededError(
-            f"transactions.wait: not {wanted} within {options.timeout:g} s: {where}", outcome=Outcome.UNKNOWN
+            f"{self._name}: not {options.wanted()} within {options.timeout:g} s: {where}",
+            outcome=Outcome.UNKNOWN,
         )
-        error.operation = "transactions.wait"
-        error.order_reference = options.order_reference if found is None else found.order_reference
+        error.operation = self._name
+        error.order_reference = getattr(options if found is None else found, "order_reference", None)
         if self._failure is not None:
             for note in getattr(self._failure, "__notes__", ()):
                 error.add_note(note)

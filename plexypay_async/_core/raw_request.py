@@ -11,6 +11,7 @@ from .._privacy.hiding import masked_card_numbers, shortened, shown
 from .._wire.api_errors import is_error_object, no_answer
 from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json, read_small
 from .._wire.targets import query_of
+from ..api.description import ErrorForm
 from ..api.fields import check_json
 from ..api.operation import Declaration, Evidence
 from ..api.replay import Replay
@@ -30,15 +31,16 @@ _OUT_OF_A_PATH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 class _JSONDecoder:
     """Reads whatever JSON a raw request is answered with."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, form: ErrorForm) -> None:
         self.name = name
+        self._form = form
 
     def decode(self, response: WireResponse) -> Any:
         outcome = Outcome.DONE if self.name.startswith("GET ") else Outcome.UNKNOWN
         value: Any = read_small(response.body, decode_json(response, self.name, outcome=outcome))
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
-        if is_error_object(document):
-            raise no_answer(response, self.name, document, shown=True, outcome=outcome)
+        if is_error_object(document, self._form):
+            raise no_answer(response, self.name, document, self._form, shown=True, outcome=outcome)
         return cast("Any", value)
 
     def proves(self, request: Any, answer: WireResponse) -> bool:
@@ -64,14 +66,16 @@ def raw_call(
         ConfigurationError: An argument is unusable.
     """
     verb = str(method).upper()
-    wire_request = raw_request(verb, path, params, json, headers)
+    wire_request = raw_request(verb, path, params, json, headers, execution.settings.api.key_header)
     if replay is None:
         replay = Replay.MONEY if verb == "POST" else Replay.SAFE
     if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"replay: expected a Replay, got {type(replay).__name__}")
     declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
     declaration.name = shortened(masked_card_numbers(f"{verb} {path}"), 300)
-    return call_class(execution)(execution, _JSONDecoder(declaration.name), wire_request, declaration)
+    declaration.api = api = execution.settings.api
+    decoder = _JSONDecoder(declaration.name, api.errors)
+    return call_class(execution)(execution, decoder, wire_request, declaration)
 
 
 def raw_request(
@@ -80,6 +84,7 @@ def raw_request(
     params: Mapping[str, Any] | None,
     json: Any,
     headers: Mapping[str, str] | None,
+    key_header: str = "Authorization",
 ) -> WireRequest:
     """Check and encode a request given by method and path.
 
@@ -100,7 +105,7 @@ def raw_request(
     if json is not None:
         check_json("json", json)
         body = encode_json(json)
-    return WireRequest(method, target, body, checked_headers(headers))
+    return WireRequest(method, target, body, checked_headers(headers, key_header=key_header))
 
 
 def checked_path(path: Any) -> str:

@@ -136,7 +136,7 @@ def _failed(
         cut = UnreadableResponseError(f"{name}: the answer was cut", status=result.status)
         cut.__cause__ = result.cause
         return with_evidence(cut, result)
-    error = with_evidence(error_of(result, name), result)
+    error = with_evidence(error_of(result, name, record.declaration.api.errors), result)
     if not is_passing(error, record.settings.retry):
         # It names no request, and a proxy may send it again as the answer to another.
         sending.drop_connection()

@@ -107,7 +107,7 @@ class CallRecord:
     @property
     def reads(self) -> bool:
         """Whether the call changes nothing."""
-        return self.declaration.method == "GET"
+        return self.declaration.reads
 
     @property
     def is_private(self) -> bool:

@@ -26,8 +26,8 @@ def running_loop() -> asyncio.AbstractEventLoop:
     except RuntimeError:
         pass
     raise ConfigurationError(
-        "AsyncPlexyPay needs asyncio's event loop, and none is running here: use asyncio.run, or PlexyPay,"
-        " which needs none (under trio: trio.to_thread.run_sync)"
+        "an async client needs asyncio's event loop, and none is running here: use asyncio.run, or the sync"
+        " client, which needs none (under trio: trio.to_thread.run_sync)"
     )
 
 
@@ -39,7 +39,9 @@ def loop_of_task() -> asyncio.AbstractEventLoop:
     """
     loop = running_loop()
     if asyncio.current_task(loop) is None:
-        raise ConfigurationError("AsyncPlexyPay must be awaited in a task of asyncio's: other code drives it")
+        raise ConfigurationError(
+            "an async client must be awaited in a task of asyncio's: other code drives it"
+        )
     return loop
 
 

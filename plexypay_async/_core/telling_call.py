@@ -291,6 +291,7 @@ _OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key
 def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, options: Any) -> WireRequest:
     """Return a request with the headers of observers that are not those of the client, or of the call."""
     given: dict[str, str] = {}
+    key_header = options.settings.api.key_header
     if len(attempt.headers) == 1 and _TRACED.fullmatch(attempt.headers.get("traceparent", "")) is not None:
         # As a rule, and so without looking at what may be wrong with others.
         given = attempt.headers
@@ -298,7 +299,7 @@ def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, options: 
         try:
             if str(name).lower() in _OF_THE_CLIENT:
                 raise ConfigurationError(f"headers: {shortened(name, 60)} is the client's own")
-            given.update(checked_headers({name: value}) or {})
+            given.update(checked_headers({name: value}, key_header=key_header) or {})
         except ConfigurationError as error:
             with contextlib.suppress(Exception):
                 CALLS.warning("%s: a header of an observer's was not sent: %s", attempt.call.operation, error)

@@ -20,7 +20,7 @@ from yarl import URL
 
 from .._core.concurrency import AdaptiveLimit, RateClock
 from .._core.deadlines import Deadlines
-from .._core.gate import Gate
+from .._core.outage_gate import OutageGate
 from .._core.retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
 from .._core.sending import Sending
 from .._core.slots import Slots
@@ -79,14 +79,16 @@ class RequestOptions:
         key = settings.api_key
         # A session's own default headers would go to a proxy too.
         default_headers = merged_headers(taken, settings.default_headers)
-        fixed = None if callable(key) else (key, headers_of(key, default_headers))
+        fixed = None if callable(key) else (key, headers_of(key, settings.api.key_header, default_headers))
         looked_at = min(settings.max_response_size + 1, COUNTED_FROM)
         return cls(settings, timeout, timeout_of_get, default_headers, fixed, looked_at)
 
 
-def headers_of(key: Secret[str], further: Mapping[str, str] | None = None) -> Callable[[], CIMultiDict[str]]:
+def headers_of(
+    key: Secret[str], key_header: str, further: Mapping[str, str] | None = None
+) -> Callable[[], CIMultiDict[str]]:
     # Of aiohttp's own kind, or it would make one of them for each request.
-    headers = CIMultiDict({**(further or {}), "Authorization": key.reveal()})
+    headers = CIMultiDict({**(further or {}), key_header: key.reveal()})
     return lambda: headers
 
 
@@ -117,7 +119,7 @@ class HTTPConnections:
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
-        self._gate: Gate | None = None
+        self._gate: OutageGate | None = None
         self.heard_at = loop.time()
         """When a request was last sent that was answered: the loop has read all connections since then."""
         self.is_sandbox: bool | None = None
@@ -144,10 +146,10 @@ class HTTPConnections:
             self._probes = ProbeQueue(budget, self.loop)
         return self._probes
 
-    def gate(self, budget: RetryBudget) -> Gate:
+    def gate(self, budget: RetryBudget) -> OutageGate:
         """Return the gate of single calls, for the client's one retry budget."""
         if self._gate is None:
-            self._gate = Gate(budget, self.slots, self.loop)
+            self._gate = OutageGate(budget, self.slots, self.loop)
         return self._gate
 
     async def open(self) -> None:
@@ -253,13 +255,14 @@ class HTTPConnections:
                 sending.look = True
         if options.fixed is None or request.headers is not None:
             key = settings.current_key()
-            headers = headers_of(key, merged_headers(options.default_headers, request.headers))
+            further = merged_headers(options.default_headers, request.headers)
+            headers = headers_of(key, settings.api.key_header, further)
         else:
             key, headers = options.fixed
         if self._given is not None:
             # A middleware of the caller's may change both the body and the headers.
             SENDING.set(sending)
-            KEY_OF_REQUEST.set(headers)
+            KEY_OF_REQUEST.set((settings.api.key_header, headers))
         # Not by `request`, whose context manager takes as long as a header.
         return key, self._session._request(  # pyright: ignore[reportPrivateUsage]
             request.method,
@@ -360,13 +363,14 @@ def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     del loop, context
 
 
-KEY_OF_REQUEST: ContextVar[Callable[[], CIMultiDict[str]]] = ContextVar("plexypayKEY_OF_REQUEST")
+KEY_OF_REQUEST: ContextVar[tuple[str, Callable[[], CIMultiDict[str]]]] = ContextVar("plexypayKEY_OF_REQUEST")
 
 
 async def with_the_own_key(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     """Send the client's own key, whatever a tracer or a middleware has made of the headers."""
-    request.headers["Authorization"] = KEY_OF_REQUEST.get()()["Authorization"]
+    key_header, headers = KEY_OF_REQUEST.get()
+    request.headers[key_header] = headers()[key_header]
     request.headers.pop("Cookie", None)
     return await handler(request)

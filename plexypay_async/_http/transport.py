@@ -17,6 +17,7 @@ import attrs
 from .._core.slots import loop_of_task
 from .._privacy.secret import Secret
 from .._version import __version__
+from ..api.description import API
 from ..errors import ConfigurationError
 from ..network import Proxy, checked_proxy, fields_in_headers, flaw_of_context
 from ..settings import Settings
@@ -36,7 +37,7 @@ class HTTPTransport:
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         if session is not None:
-            check_session(session)
+            check_session(session, settings.api)
             for name in ("proxy", "ssl"):
                 if getattr(settings, name) is not None:
                     raise ConfigurationError(
@@ -67,7 +68,7 @@ class HTTPTransport:
     def options(self, settings: Settings) -> RequestOptions:
         """Prepare what a client's settings mean for each request."""
         # As the session's own defaults they would go to a proxy too, and in clear text.
-        taken = None if self._session is None else _taken_over(self._session.headers)
+        taken = None if self._session is None else _taken_over(self._session.headers, settings.api)
         return RequestOptions.of(settings, taken)
 
     def opened(self, loop: asyncio.AbstractEventLoop) -> HTTPConnections | None:
@@ -224,8 +225,9 @@ _NOT_TAKEN = frozenset(
 proxy."""
 
 
-def _taken_over(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in _NOT_TAKEN}
+def _taken_over(headers: Mapping[str, str], api: API) -> Mapping[str, str]:
+    not_taken = _NOT_TAKEN | {api.key_header.lower()}
+    return {name: value for name, value in headers.items() if name.lower() not in not_taken}
 
 
 def _check_open(session: aiohttp.ClientSession) -> None:
@@ -233,7 +235,7 @@ def _check_open(session: aiohttp.ClientSession) -> None:
         raise ConfigurationError("session: it is closed")
 
 
-def check_session(session: Any) -> None:
+def check_session(session: Any, api: API) -> None:
     """Refuse what is no session, or one whose default is not used and may be meant to matter, or is unsafe.
 
     Raises:
@@ -248,7 +250,7 @@ def check_session(session: Any) -> None:
             "session: it has an auth of its own, and the API key takes that header; make it without"
         )
     for name in session.headers:
-        if (field := fields_in_headers().get(name.lower())) is not None:
+        if (field := fields_in_headers(api).get(name.lower())) is not None:
             raise ConfigurationError(
                 f"session: its default header {name} is each call's own, and would be the same for several"
                 f" calls here; make it without, and give {field}= to the call"

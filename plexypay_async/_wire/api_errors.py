@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from ..api.description import ErrorForm
 from ..errors import (
     APIError,
     AuthenticationError,
+    IdempotencyError,
     InvalidRequestError,
     NotFoundError,
     Outcome,
@@ -16,32 +18,29 @@ from ..errors import (
     SomethingWentWrongError,
     UnprocessableError,
     UnreadableResponseError,
-    error_class_of,
 )
 from .messages import SHOWN, WireResponse, hidden_id, id_in, read_json, text_in, unreadable
 
 __all__ = [
-    "API_ERROR_TYPES",
     "LARGEST_ERROR",
     "LONGEST_MESSAGE",
-    "UNEXPECTED",
+    "code_in",
     "code_of",
     "error_of",
     "is_error_object",
     "is_of_the_api",
+    "is_typed",
     "no_answer",
+    "part_of",
     "refuses",
+    "refuses_work",
 ]
 
-API_ERROR_TYPES = ("apiError", "validationError")
 LARGEST_ERROR = 2**16
 """Bytes of an answer that is no success beyond which it is no error of the API's, and is not read."""
 LONGEST_MESSAGE = 2000
 """How many characters of a server's message an error carries."""
 BAD_REQUEST, SERVER_ERROR = 400, 500
-UNEXPECTED = 2
-"""The API's code for an error after which the work may have been done."""
-_OF_A_PAYMENT = ("transactionId", "walletTransactionId", "responseCode")
 _GIVEN_IN_BETWEEN = (401, 403, 408, 425, 499)
 _BY_STATUS: dict[int, type[APIError]] = {
     400: InvalidRequestError,
@@ -55,14 +54,36 @@ _STATUS_ALONE: dict[int, type[APIError]] = {
 }
 
 
-def error_of(response: WireResponse, what: str) -> APIError:
+def part_of(document: dict[str, Any], form: ErrorForm) -> dict[str, Any]:
+    """Return the object of an answer in which the error stands, if one does: one inside, or the whole."""
+    inner: Any = None if form.inside is None else document.get(form.inside)
+    return cast("dict[str, Any]", inner) if type(inner) is dict else document
+
+
+def code_in(part: dict[str, Any], form: ErrorForm) -> int | str | None:
+    """Return the code that an error tells; None where it tells none."""
+    value = next((part[name] for name in form.code if part.get(name) is not None), None)
+    if form.numbered:
+        return code_of(value)
+    return value if type(value) is int or (type(value) is str and value) else None
+
+
+def is_typed(document: dict[str, Any], form: ErrorForm) -> bool:
+    """Tell whether an answer has one of the published types of errors."""
+    return _type_in(part_of(document, form)) in form.types
+
+
+def _type_in(part: dict[str, Any]) -> str | None:
+    return _optional_text(part.get("type"))
+
+
+def error_of(response: WireResponse, what: str, form: ErrorForm) -> APIError:
     """Return the error that an answer which is no 2xx stands for.
 
-    By the body's code where there is one, in any of its published spellings (``1``, ``"1"``, ``"0001"``),
-    else by the status; 401, 403 and 429 always go by the status. Only a code says code 1: a 503 without one
-    may be of a gateway that had handed the work on. Beside ``success: false`` a code without a type of the
-    API's is a payment's, such as an acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody
-    knows what became of the work.
+    By the body's code where there is one, else by its type, else by the status; 401, 403 and 429 always go by
+    the status. Only a code says that nothing was done: a 503 without one may be of a gateway that had handed
+    the work on. Beside ``success: false`` a code without a type of the API's is a payment's, such as an
+    acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody knows what became of the work.
     """
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
@@ -71,53 +92,78 @@ def error_of(response: WireResponse, what: str) -> APIError:
         except ValueError:
             body = None
     fields = cast("dict[str, Any]", body) if type(body) is dict else {}
-    code = code_of(fields.get("code"))
-    message = fields.get("message")
+    part = part_of(fields, form)
+    code, told_type = code_in(part, form), _type_in(part)
+    typed = told_type in form.types
+    message = next((part[name] for name in form.message if type(part.get(name)) is str and part[name]), None)
     status = response.status
     kind = _STATUS_ALONE.get(status)
     if kind is None and code is not None:
-        kind = error_class_of(code)
+        kind = form.class_of(code)
+    if kind is None and told_type is not None:
+        kind = form.classes_of_types.get(told_type)
     if kind is None:
         kind = _BY_STATUS.get(status)
     if kind is None:
-        kind = SomethingWentWrongError if status >= 500 else APIError
-    refused = fields.get("success") is False
+        kind = SomethingWentWrongError if status >= SERVER_ERROR else APIError
+    refused = form.flagged and fields.get("success") is False
     named = id_in(fields) if refused else None
-    is_typed = fields.get("type") in API_ERROR_TYPES
-    if (
-        refused
-        and status >= 500
-        and (named is not None or not is_typed or kind is not ServiceUnavailableError)
-    ):
-        # The code is that of a payment: an acquirer's "01" or "05" is none of the API's own.
+    is_done_of = refused and (named is not None or not typed or kind is not ServiceUnavailableError)
+    # What the API calls the request's fault has no 5xx, and an acquirer's "01" or "05" is none of its codes.
+    if status >= SERVER_ERROR and (is_done_of or (form.counts_statuses and kind is not IdempotencyError)):
         kind = SomethingWentWrongError
-    if type(message) is not str or not message:
+    if message is None:
         described = response.beginning.strip()[:120]
         message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
-    source, origin = _optional_text(fields.get("source")), _optional_text(fields.get("type"))
+    source = _optional_text(fields.get("source"))
     error = kind(
         response.hidden(message)[:LONGEST_MESSAGE],
         status=status,
-        code=code,
+        code=response.hidden(code)[:SHOWN] if isinstance(code, str) else code,
         source=source and response.hidden(source)[:SHOWN],
-        type=origin and response.hidden(origin)[:SHOWN],
+        type=told_type and response.hidden(told_type)[:SHOWN],
         retry_after=response.retry_after,
         operation=what,
     )
+    if form.counts_statuses:
+        error.counts_as = status
+    error.is_typed = typed
     error.raw = None if body is None else response.hidden_in(body)
+    error.param = _hidden_text(part, form.parameter, response)
+    error.request_id = _hidden_text(part, form.request_id, response)
     error.transaction_id = hidden_id(response, fields) if refused else None
-    # With code 2 nobody knows what became of it, whatever else is said.
-    if refused and not is_typed and BAD_REQUEST <= status < SERVER_ERROR and code != UNEXPECTED:
-        error.declines = (code is not None and code != status) or _shows_payment(fields, status)
+    # With this code nobody knows what became of it, whatever else is said.
+    is_open = code is not None and code == form.unexpected
+    if refused and not typed and BAD_REQUEST <= status < SERVER_ERROR and not is_open:
+        error.declines = (code is not None and code != status) or _shows_payment(fields, status, form)
+    elif told_type in form.declining and BAD_REQUEST <= status < SERVER_ERROR:
+        error.declines = True
     return error
 
 
-def _shows_payment(fields: dict[str, Any], status: int) -> bool:
+def _hidden_text(part: dict[str, Any], name: str | None, response: WireResponse) -> str | None:
+    text = None if name is None else _optional_text(part.get(name))
+    return None if text is None else response.hidden(text)[:SHOWN]
+
+
+def refuses_work(document: dict[str, Any], form: ErrorForm) -> bool:
+    """Tell whether an answer says that the work was refused, as a decline does.
+
+    With the code of an unexpected error nobody knows what became of it, whatever else is said.
+    """
+    part = part_of(document, form)
+    if form.flagged and document.get("success") is False:
+        code = code_in(part, form)
+        return code is None or code != form.unexpected
+    return _type_in(part) in form.declining
+
+
+def _shows_payment(fields: dict[str, Any], status: int, form: ErrorForm) -> bool:
     """Tell whether a body is of a payment, and not of something in between, by its names.
 
     A gateway that ran out of time may give an id of its own, and so may one that takes no request.
     """
-    if any(text_in(fields, name) is not None for name in _OF_A_PAYMENT):
+    if any(text_in(fields, name) is not None for name in form.of_a_payment):
         return True
     return status not in _GIVEN_IN_BETWEEN and text_in(fields, "id") is not None
 
@@ -127,21 +173,30 @@ def is_of_the_api(error: APIError) -> bool:
 
     Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
     """
-    return (error.code is not None and error.code != error.status) or error.type in API_ERROR_TYPES
+    return (error.code is not None and error.code != error.status) or error.is_typed
 
 
-def is_error_object(document: dict[str, Any]) -> bool:
+def is_error_object(document: dict[str, Any], form: ErrorForm) -> bool:
     """Tell whether an object of JSON is the API's own error, whatever the status it came with."""
-    return document.get("type") in API_ERROR_TYPES and document.get("code") is not None
+    part = part_of(document, form)
+    has_code = any(part.get(name) is not None for name in form.code)
+    return has_code and (part is not document or _type_in(part) in form.types)
 
 
 def no_answer(
-    response: WireResponse, what: str, document: dict[str, Any], *, shown: bool, outcome: Outcome
+    response: WireResponse,
+    what: str,
+    document: dict[str, Any],
+    form: ErrorForm,
+    *,
+    shown: bool,
+    outcome: Outcome,
 ) -> UnreadableResponseError:
     """Return the error of a success status with the API's error object, which it names."""
-    message = document.get("message")
-    told = response.hidden(message)[:SHOWN] if type(message) is str and message else "no message"
-    code = response.hidden(str(document["code"]))[:SHOWN]
+    part = part_of(document, form)
+    message = next((part[name] for name in form.message if type(part.get(name)) is str and part[name]), None)
+    told = response.hidden(message)[:SHOWN] if message is not None else "no message"
+    code = response.hidden(str(next(part[name] for name in form.code if part.get(name) is not None)))[:SHOWN]
     return unreadable(
         response,
         f"{what}: the answer is an error of the API's, code {code}: {told}",
@@ -151,16 +206,12 @@ def no_answer(
     )
 
 
-def refuses(document: Any) -> bool:
+def refuses(document: Any, form: ErrorForm) -> bool:
     """Tell whether the JSON of an answer is the API's own error object, by which nothing was done."""
     fields = cast("dict[str, Any]", document) if type(document) is dict else {}
-    code = code_of(fields.get("code"))
-    kind = None if code is None else error_class_of(code)
-    return (
-        fields.get("type") in API_ERROR_TYPES
-        and kind is not None
-        and kind.default_outcome is Outcome.REJECTED
-    )
+    code = code_in(part_of(fields, form), form)
+    kind = None if code is None else form.class_of(code)
+    return is_typed(fields, form) and kind is not None and kind.default_outcome is Outcome.REJECTED
 
 
 def code_of(value: Any) -> int | None:

@@ -18,17 +18,18 @@ import attrs
 import orjson
 
 from ..api.fields import Request, key_of_list, listed_in, wire_name, wire_names
-from ..api.operation import Answer, Declaration, Listing, Operation
+from ..api.operation import Answer, Declaration, Listing, Operation, parameters_of
 from ..errors import ConfigurationError, NotFoundError, Outcome, RefusedError, UnreadableResponseError
 from ..pagination import PageBody
 from .api_errors import (
-    API_ERROR_TYPES,
     LARGEST_ERROR,
     LONGEST_MESSAGE,
-    UNEXPECTED,
-    code_of,
+    code_in,
     is_error_object,
+    is_typed,
     no_answer,
+    part_of,
+    refuses_work,
 )
 from .converter import Structure, as_object, converter, each, integer, reason, rows_of, unwrapped
 from .messages import (
@@ -48,7 +49,7 @@ from .messages import (
     unreadable,
     with_evidence,
 )
-from .targets import path_of, query_of
+from .targets import filled, path_of, query_of
 
 __all__ = ["ListingCodec", "OperationCodec"]
 
@@ -57,7 +58,7 @@ T = TypeVar("T")
 
 ACCEPTED = 202
 _FIELDS_OF_PAGE = 4
-"""``data``, ``page``, ``size`` and ``total``."""
+"""The items, and the numbers of the page, of items on it, and of all items."""
 LONGEST_PROOF = 2**16
 """So many bytes of an answer that cannot be read are looked through for a proof."""
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
@@ -68,20 +69,28 @@ _FIELDS = re.compile(
 )
 """Fields of an object with their values, where these are whole."""
 _SCALARS = frozenset((str, int, float, Decimal))
-_TELLING = frozenset(("code", "error", "success", "type"))
-"""Fields with which an answer may say something else than that the work was done."""
 
 
 class RequestEncoder:
     """Makes wire requests from the request objects of one declaration."""
 
-    def __init__(self, declaration: Declaration[...], path: str) -> None:
+    def __init__(
+        self, declaration: Declaration[...], path: str, parameters: Mapping[str, str] | None = None
+    ) -> None:
         request_class: Any = declaration.request
         attrs.resolve_types(request_class)
         fields: Sequence[attrs.Attribute[Any]] = attrs.fields(request_class)
         self._method = declaration.method
         self.template = path
+        given = parameters or {}
+        of_client = set(parameters_of(path)).difference(declaration.path_parameters)
+        self._path = filled(path, given) if of_client else path
         self._path_parameters = declaration.path_parameters
+        self._of_client = [
+            (field.name, wire_name(field), given.get(field.name))
+            for field in fields
+            if field.metadata.get("of_client")
+        ]
         self._path_wire_names = [wire_name(f) for f in fields if f.name in self._path_parameters]
         self._headers = [wire_name(f) for f in fields if f.metadata.get("header")]
         self._inside = [
@@ -96,6 +105,11 @@ class RequestEncoder:
     def values(self, request: Request) -> dict[str, Any]:
         """Return what goes to the body or the query, by wire name."""
         values = self._unstructure(request)
+        for name, on_the_wire, of_client in self._of_client:
+            if on_the_wire not in values:
+                if of_client is None:
+                    raise ConfigurationError(f"{name}: missing; give it to the client, or to the call")
+                values[on_the_wire] = of_client
         for name in self._path_wire_names:
             del values[name]
         for name, parent in self._inside:
@@ -112,13 +126,13 @@ class RequestEncoder:
     def path(self, request: Request) -> str:
         """Return the path with the request's parameters filled in."""
         if not self._path_parameters:
-            return self.template
-        return path_of(self.template, {name: getattr(request, name) for name in self._path_parameters})
+            return self._path
+        return path_of(self._path, {name: getattr(request, name) for name in self._path_parameters})
 
     def encode(self, request: Request, *, ordered: bool = False) -> WireRequest:
         """Return the request as it goes out; `ordered` sorts the keys of its body's objects."""
         values = self.values(request)
-        path = self.path(request) if self._path_parameters else self.template
+        path = self.path(request) if self._path_parameters else self._path
         headers = {name: str(values.pop(name)) for name in self._headers} if self._headers else None
         if self._has_body:
             # What takes no field is sent without a body, as the API's page shows a cancel.
@@ -132,9 +146,17 @@ class RequestEncoder:
 class OperationCodec(Generic[R]):
     """Encodes the requests and decodes the answers of one operation."""
 
-    def __init__(self, operation: Operation[..., R], path: str | None = None) -> None:
+    def __init__(
+        self,
+        operation: Operation[..., R],
+        path: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
         self.name: str = operation.name
-        self._encoder = RequestEncoder(operation, operation.path if path is None else path)
+        self._form = operation.api.errors
+        self._telling = self._form.telling
+        """Names with which an answer may say something else than that the work was done."""
+        self._encoder = RequestEncoder(operation, operation.path if path is None else path, parameters)
         self.encode = self._encoder.encode
         answer: Answer[R] = operation.answer
         self._model = answer.model
@@ -144,14 +166,15 @@ class OperationCodec(Generic[R]):
             self._structure = _telling(self._structure, answer.model.told_by)
         self.chosen = answer.chosen
         """What takes one of several in an answer, where it may have several: see `of`."""
-        self._reads = operation.method == "GET"
+        self._reads = operation.reads
         self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
         self._unread = Outcome.DONE if self._reads else Outcome.UNKNOWN
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
-        self._proof = wire_names(fields["id"]) if "id" in fields and "id" in proof else ()
+        proving = [name for name in proof if name in fields and name != "success"]
+        self._proof = tuple(on_the_wire for name in proving for on_the_wire in wire_names(fields[name]))
         self._id = self._proof[0] if self._proof else None
         self._status = wire_names(fields["status"]) if "status" in fields else ()
         self._says_success = "success" in fields and "success" in proof
@@ -198,11 +221,16 @@ class OperationCodec(Generic[R]):
                 value = None
                 check_empty(response, self.name, shown=not self._model.private, outcome=self._unread)
         if self._reads:
-            if type(value) is dict and "type" in value and is_error_object(value):  # pyright: ignore[reportUnknownArgumentType]
+            if (
+                type(value) is dict
+                and not self._telling.isdisjoint(value)  # pyright: ignore[reportUnknownArgumentType]
+                and is_error_object(value, self._form)  # pyright: ignore[reportUnknownArgumentType]
+            ):
                 raise no_answer(
                     response,
                     self.name,
                     value,  # pyright: ignore[reportUnknownArgumentType]
+                    self._form,
                     shown=not self._model.private,
                     outcome=self._unread,
                 )
@@ -212,7 +240,7 @@ class OperationCodec(Generic[R]):
             and type(value) is dict
             and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
             and named
-            and not _TELLING.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
+            and not self._telling.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
         ):
             self._check_done(value, response)
         try:
@@ -228,17 +256,19 @@ class OperationCodec(Generic[R]):
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
         success = document.get("success")
         # With code 2 nobody knows what became of it, whatever else is said.
-        if success is False and self._may_refuse and code_of(document.get("code")) != UNEXPECTED:
+        part = part_of(document, self._form)
+        # With the code of an unexpected error nobody knows what became of it, whatever else is said.
+        if self._may_refuse and refuses_work(document, self._form):
             self._refuse(document, response)
             return
-        is_error = document.get("type") in API_ERROR_TYPES
+        is_error = is_typed(document, self._form)
         if success is True and self._says_success and not is_error:
             return
         is_error = (
             is_error
             or bool(document.get("error"))
             # The acquirer's "00" is a success.
-            or bool(code_of(document.get("code")))
+            or bool(code_in(part, self._form))
         )
         if (
             success in (None, True)
@@ -278,7 +308,7 @@ class OperationCodec(Generic[R]):
             return False
         document, is_whole = _told_in(answer.body)
         says_success = document.pop("success", None)
-        if says_success is False or document.get("type") in API_ERROR_TYPES:
+        if says_success is False or document.get("type") in self._form.types or document.get("error"):
             return False
         if self._wanted is not None:
             states = [str(document[name]).lower() for name in self._status if name in document]
@@ -322,7 +352,7 @@ class OperationCodec(Generic[R]):
         except ValueError:
             return None
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
-        if document.get("success") is not False or code_of(document.get("code")) == UNEXPECTED:
+        if not refuses_work(document, self._form):
             return None
         try:
             self._refuse(document, response)
@@ -331,7 +361,8 @@ class OperationCodec(Generic[R]):
         return None
 
     def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
-        message = value.get("message")
+        part = part_of(value, self._form)
+        message = part.get("message")
         told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
         try:
             answer = self._structure(response.hidden_in(value), self._model)
@@ -339,7 +370,8 @@ class OperationCodec(Generic[R]):
             answer = None
         if self._pending is not None and getattr(answer, self._pending, False):
             return
-        code = next((value[name] for name in ("code", "responseCode") if value.get(name) is not None), None)
+        names = self._form.refusal_codes
+        code = next((part[name] for name in names if part.get(name) is not None), None)
         refused = RefusedError(
             told[:LONGEST_MESSAGE],
             code=response.hidden(str(code))[:SHOWN] if type(code) in (str, int, float) else None,
@@ -441,16 +473,24 @@ def _is_same(asked: Any, named: Any) -> bool:
 class ListingCodec(Generic[T]):
     """Encodes the requests and decodes the pages of one listing."""
 
-    def __init__(self, listing: Listing[..., T], path: str | None = None) -> None:
+    def __init__(
+        self,
+        listing: Listing[..., T],
+        path: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
         self.name: str = listing.name
-        self._encoder = RequestEncoder(listing, listing.path if path is None else path)
+        self._paging = listing.api.paging
+        self._is_paged = listing.paged
+        self._encoder = RequestEncoder(listing, listing.path if path is None else path, parameters)
         self._item: type[T] = listing.item
         group, _, call = listing.name.rpartition(".")
         place = (listing.path if path is None else path).rstrip("/").rpartition("/")[2].replace("-", "_")
         item = re.sub("(?<=.)(?=[A-Z])", "_", listing.item.__name__).lower() + "s"
+        usual = ("data", "items")
         self._keys = (
-            "data",
-            "items",
+            self._paging.items,
+            *(key for key in usual if key != self._paging.items),
             *(key for name in (call, group, place, item) for key in _spelt_out(name)),
         )
         """Under which of them the items stand: the first is the published one."""
@@ -459,7 +499,7 @@ class ListingCodec(Generic[T]):
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
-        for name in ("page", "size"):
+        for name in ("page", "size", self._paging.size):
             if name in (request.extra or ()):
                 raise ConfigurationError(f"extra[{name!r}]: a listing counts its pages itself")
         return self._encoder.path(request), self._encoder.values(request)
@@ -473,7 +513,9 @@ class ListingCodec(Generic[T]):
 
     def encode(self, path: str, values: Mapping[str, Any], page: int, size: int) -> WireRequest:
         """Return the request for one page."""
-        target = f"{path}?{query_of({**values, 'page': page, 'size': size})}"
+        asked = {**values, "page": page, self._paging.size: size} if self._is_paged else values
+        query = query_of(asked)
+        target = f"{path}?{query}" if query else path
         return WireRequest("GET", target, None, None, self._encoder.template)
 
     def decode(self, response: WireResponse) -> PageBody[T]:
@@ -482,7 +524,7 @@ class ListingCodec(Generic[T]):
         Raises:
             UnreadableResponseError: The answer is not JSON, or not a page of these items.
         """
-        usual = self._usual_page(response.body)
+        usual = self._usual_page(response.body) if self._is_paged else None
         if usual is not None:
             return usual
         value = decode_json(response, self.name, outcome=Outcome.DONE)
@@ -497,8 +539,8 @@ class ListingCodec(Generic[T]):
             return None
         try:
             page: dict[str, Any] = orjson.loads(body)
-            entries = page["data"]
-            number, size, total = page["page"], page["size"], page["total"]
+            entries = page[self._paging.items]
+            number, size, total = page["page"], page[self._paging.size], page["total"]
             if (
                 not entries
                 or len(page) != _FIELDS_OF_PAGE
@@ -515,33 +557,38 @@ class ListingCodec(Generic[T]):
         return PageBody(tuple(items), number, size, total, page, entries)
 
     def _page(self, value: Any) -> PageBody[T]:
-        body: dict[str, Any] = {"data": value} if type(value) is list else as_object(value)
-        key = key_of_list(body, self._keys) or next((key for key in self._keys if key in body), "data")
+        usual = self._paging.items
+        body: dict[str, Any] = {usual: value} if type(value) is list else as_object(value)
+        key = key_of_list(body, self._keys) or next((key for key in self._keys if key in body), usual)
         # A server may write an empty list as null, but what has no such field at all is no page.
         data = body[key]
         if data is not None and type(data) is not list:
             raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
         entries = cast("Sequence[Any] | None", data)
         items = self._items(entries or ())
-        counts = {name: _counted(body.get(name)) for name in ("page", "size", "total")}
+        counts = {name: _counted(body.get(name)) for name in ("page", self._paging.size, "total")}
         if counts["total"] is not None and counts["total"] < 0:
             counts["total"] = None
+        size = counts[self._paging.size]
+        if not self._is_paged:
+            # All there is, however it is written.
+            return PageBody(items, 1, size, len(items), body, entries)
         if not items and (
-            key != "data"
+            key != usual
             or value is not body
             or any(body.get(key) for key in self._keys)
             or any(count is None and body.get(name) is not None for name, count in counts.items())
         ):
             # Of another form than the published one, it does not say plainly that there is nothing.
             entries = None
-        return PageBody(items, counts["page"], counts["size"], counts["total"], body, entries)
+        return PageBody(items, counts["page"], size, counts["total"], body, entries)
 
     def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
         structure, item = self._structure, self._item
         try:
             return tuple([structure(value, item) for value in values])
         except Exception:  # noqa: BLE001 - read again, for the error to name the one that does not fit
-            return tuple(each(values, structure, item, "data"))
+            return tuple(each(values, structure, item, self._paging.items))
 
 
 def _counted(value: Any) -> int | None:

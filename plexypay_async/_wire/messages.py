@@ -386,7 +386,7 @@ def with_evidence(error: E, response: WireResponse) -> E:
     """Give an error what is known of the answer that it is about, and return it."""
     if response.headers is not None:
         error.headers = kept = response.kept_headers()
-        error.request_id = request_id_in(kept)
+        error.request_id = request_id_in(kept) or error.request_id
     error.elapsed = response.elapsed
     return error
 

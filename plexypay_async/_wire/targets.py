@@ -14,7 +14,7 @@ from .._times import written_time
 from ..api.operation import parameters_of
 from ..errors import ConfigurationError
 
-__all__ = ["path_of", "query_of"]
+__all__ = ["filled", "path_of", "query_of"]
 
 LONGEST_PARAMETER = 1000
 """Characters of what is filled into a path; an id has some dozens."""
@@ -38,6 +38,17 @@ def path_of(template: str, values: Mapping[str, Any]) -> str:
             template = template.replace(f"{{{name}}}", quote(value, safe="").replace("{", "%7B"))
         except UnicodeEncodeError:
             raise ConfigurationError(f"{name}: not valid Unicode text") from None
+    return template
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Fill in those of a template's parameters that are given here; the others stay.
+
+    Raises:
+        ConfigurationError: A value cannot be part of a path.
+    """
+    for name in set(parameters_of(template)).intersection(values):
+        template = template.replace(f"{{{name}}}", path_of(f"{{{name}}}", values))
     return template
 
 

@@ -61,7 +61,7 @@ class BoundCall(Protocol):
 
 
 class AsyncCall(BoundCall, Protocol[P, R]):
-    """An operation of an `AsyncPlexyPay`."""
+    """An operation of an async client."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Perform it."""
@@ -77,7 +77,7 @@ class AsyncCall(BoundCall, Protocol[P, R]):
 
 
 class SyncCall(BoundCall, Protocol[P, R]):
-    """An operation of a `PlexyPay`."""
+    """An operation of a sync client."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Perform it."""
@@ -89,7 +89,7 @@ class SyncCall(BoundCall, Protocol[P, R]):
 
 
 class AsyncListingCall(BoundCall, Protocol[P, T]):
-    """A listing of an `AsyncPlexyPay`; each of its pages says how it was answered."""
+    """A listing of an async client; each of its pages says how it was answered."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncPages[T]:
         """Open it; nothing is sent before a page is read."""
@@ -97,7 +97,7 @@ class AsyncListingCall(BoundCall, Protocol[P, T]):
 
 
 class SyncListingCall(BoundCall, Protocol[P, T]):
-    """A listing of a `PlexyPay`; each of its pages says how it was answered."""
+    """A listing of a sync client; each of its pages says how it was answered."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Pages[T]:
         """Open it; nothing is sent before a page is read."""
@@ -105,7 +105,7 @@ class SyncListingCall(BoundCall, Protocol[P, T]):
 
 
 class AsyncBulkCall(BoundCall, Protocol[P, T_co]):
-    """A bulk job of an `AsyncPlexyPay`."""
+    """A bulk job of an async client."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T_co]:
         """Return its results as they come; nothing is sent before the first is asked for."""
@@ -113,7 +113,7 @@ class AsyncBulkCall(BoundCall, Protocol[P, T_co]):
 
 
 class SyncBulkCall(BoundCall, Protocol[P, T_co]):
-    """A bulk job of a `PlexyPay`."""
+    """A bulk job of a sync client."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[T_co]:
         """Return its results as they come; nothing is sent before the first is asked for."""
@@ -121,7 +121,7 @@ class SyncBulkCall(BoundCall, Protocol[P, T_co]):
 
 
 class AsyncWaitCall(BoundCall, Protocol[P, R_co]):
-    """A call of an `AsyncPlexyPay` that asks until something has come about."""
+    """A call of an async client that asks until something has come about."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Wait for it."""
@@ -129,7 +129,7 @@ class AsyncWaitCall(BoundCall, Protocol[P, R_co]):
 
 
 class SyncWaitCall(BoundCall, Protocol[P, R_co]):
-    """A call of a `PlexyPay` that asks until something has come about."""
+    """A call of a sync client that asks until something has come about."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Wait for it."""

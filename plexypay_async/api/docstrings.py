@@ -32,15 +32,15 @@ class Docstring:
     returns: str
 
 
-def docstring_of(documented: Any) -> Docstring:
-    """Take the docstring of a class apart."""
+def docstring_of(documented: Any, package: str) -> Docstring:
+    """Take the docstring of a class apart, for those who use the API with this package without Python."""
     paragraphs: list[str] = []
     sections: dict[str, str] = {}
     for block in (inspect.getdoc(documented) or "").split("\n\n"):
         head, _, rest = block.partition("\n")
         heading = _HEADING.match(head)
         if heading is None:
-            paragraphs.append(_plain(block))
+            paragraphs.append(_plain(block, package))
         else:
             sections[heading[1]] = rest
     summary, *others = paragraphs or [""]
@@ -48,22 +48,22 @@ def docstring_of(documented: Any) -> Docstring:
         summary,
         tuple(each for each in others if not each.startswith("Evidence:")),
         tuple(each for each in others if each.startswith("Evidence:")),
-        _arguments(sections.get("Args", "")),
-        _plain(sections.get("Returns", "")),
+        _arguments(sections.get("Args", ""), package),
+        _plain(sections.get("Returns", ""), package),
     )
 
 
-def field_descriptions(kind: Any) -> dict[str, str]:
+def field_descriptions(kind: Any, package: str) -> dict[str, str]:
     """Return what a class says of its fields: under ``Args``, and in strings below them."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if attrs.has(base):
-            found |= _below_fields(base)
-            found |= docstring_of(base).arguments
+            found |= _below_fields(base, package)
+            found |= docstring_of(base, package).arguments
     return found
 
 
-def _below_fields(kind: Any) -> dict[str, str]:
+def _below_fields(kind: Any, package: str) -> dict[str, str]:
     try:
         source = textwrap.dedent(inspect.getsource(kind))
     except (OSError, TypeError):
@@ -74,11 +74,11 @@ def _below_fields(kind: Any) -> dict[str, str]:
     for field, below in itertools.pairwise(body):
         is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[field.target.id] = _plain(str(below.value.value))  # type: ignore[attr-defined]
+            found[field.target.id] = _plain(str(below.value.value), package)  # type: ignore[attr-defined]
     return found
 
 
-def _arguments(text: str) -> dict[str, str]:
+def _arguments(text: str, package: str) -> dict[str, str]:
     found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
@@ -88,9 +88,9 @@ def _arguments(text: str) -> dict[str, str]:
             found[name] = line[begins.end() :].strip()
         elif name:
             found[name] += f" {line.strip()}"
-    return {name: _plain(told) for name, told in found.items()}
+    return {name: _plain(told, package) for name, told in found.items()}
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, package: str) -> str:
     """Return a text in one line, for readers who do not use the library."""
-    return wire_words(" ".join(text.split()))
+    return wire_words(" ".join(text.split()), package)

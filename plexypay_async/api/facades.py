@@ -1,4 +1,4 @@
-"""The two facades as types: a group of an `AsyncPlexyPay` returns awaitables, one of a `PlexyPay` results."""
+"""The two facades as types: a group of an async client returns awaitables, one of a sync client results."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Async", "F", "Sync"]
 
 
 class Async:
-    """Phantom type: the resource of an `AsyncPlexyPay`."""
+    """Phantom type: the resource of an async client."""
 
 
 class Sync:
-    """Phantom type: the resource of a `PlexyPay`."""
+    """Phantom type: the resource of a sync client."""
 
 
 F = TypeVar("F", Async, Sync)

@@ -85,6 +85,7 @@ def wire(
     required: str | None = None,
     required_with: tuple[str, OpenEnum] | None = None,
     part: Part | None = None,
+    of_client: bool = False,
 ) -> dict[str, Any]:
     """Return a field's metadata.
 
@@ -98,6 +99,7 @@ def wire(
             missing. `check_marked` refuses the request then.
         required_with: With `required`: the field and the value of it with which alone this one is required.
         part: For a request's field with an object: what that must have here.
+        of_client: For a request: whether the client's parameter of that name is sent where it is None.
     """
     return {
         "wire": name,
@@ -108,6 +110,7 @@ def wire(
         "required": required,
         "required_with": required_with,
         "part": part,
+        "of_client": of_client,
     }
 
 

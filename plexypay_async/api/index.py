@@ -1,44 +1,49 @@
-"""Every group and every operation of the API, found by what `api` names."""
+"""Every group and every operation of an API, found by what its package names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from .. import api
+from .description import API
 from .operation import Declaration, Operation, Resource, declarations
 
-__all__ = ["ATTRIBUTES", "every_declaration", "every_group", "group_of", "operation_of"]
-
-ATTRIBUTES = {
-    attribute: annotation.partition("[")[0]
-    for attribute, annotation in api._Groups.__annotations__.items()  # pyright: ignore[reportPrivateUsage]
-}
-"""For each attribute of a client, the name of its group's class, in the order of the vendor's index."""
+__all__ = ["every_declaration", "every_group", "group_of", "groups_of", "names_of", "operation_of"]
 
 
-def group_of(attribute: str) -> type[Resource[Any]]:
+def names_of(api: API) -> Mapping[str, str]:
+    """Return the file that each public name of an API's groups is in."""
+    names: Mapping[str, str] = import_module(api.package)._NAMES
+    return names
+
+
+def groups_of(api: API) -> Mapping[str, str]:
+    """Return the names of the groups' classes by their attributes on a client, in the vendor's order."""
+    annotations: Mapping[str, str] = import_module(api.package).Groups.__annotations__
+    return {attribute: annotation.partition("[")[0] for attribute, annotation in annotations.items()}
+
+
+def group_of(api: API, attribute: str) -> type[Resource[Any]]:
     """Return the class of the group that clients have as this attribute, imported now."""
-    name = ATTRIBUTES[attribute]
-    room = api._NAMES[name]  # pyright: ignore[reportPrivateUsage]
-    group: type[Resource[Any]] = getattr(import_module(f"{api.__name__}.{room}"), name)
+    name = groups_of(api)[attribute]
+    group: type[Resource[Any]] = getattr(import_module(f"{api.package}.{names_of(api)[name]}"), name)
     return group
 
 
-def operation_of(name: str) -> Operation[..., Any]:
+def operation_of(api: API, name: str) -> Operation[..., Any]:
     """Return the operation of a full name, such as ``payments.search``."""
     group, _, attribute = name.partition(".")
-    operation: Operation[..., Any] = vars(group_of(group))[attribute]
+    operation: Operation[..., Any] = vars(group_of(api, group))[attribute]
     return operation
 
 
-def every_group() -> tuple[type[Resource[Any]], ...]:
-    """Return every API group's class, in the order of the vendor's index."""
-    return tuple(map(group_of, ATTRIBUTES))
+def every_group(api: API) -> tuple[type[Resource[Any]], ...]:
+    """Return every group's class, in the order of the vendor's index."""
+    return tuple(group_of(api, attribute) for attribute in groups_of(api))
 
 
-def every_declaration() -> Iterator[Declaration[...]]:
-    """Yield every operation and listing of the library."""
-    for group in every_group():
+def every_declaration(api: API) -> Iterator[Declaration[...]]:
+    """Yield every operation and listing of an API."""
+    for group in every_group(api):
         yield from declarations(group).values()

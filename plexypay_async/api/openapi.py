@@ -17,6 +17,7 @@ import attrs
 
 from .._times import real_time
 from .._version import __version__
+from .description import API
 from .docstrings import Docstring, docstring_of, field_descriptions
 from .fields import BodyInExtra, Model, OpenEnum, Part, wire_name, wire_names
 from .index import every_group
@@ -32,7 +33,7 @@ _KNOWN_BY = {
     Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
 }
 _ABOUT = """\
-What the library plexypay knows of the Plexy Pay API, made from its declarations. It is not the vendor's, who
+What the library plexypay knows of the {title}, made from its declarations. It is not the vendor's, who
 publishes no such document. Each operation says in `x-evidence` where its method and path come
 from:
 
@@ -44,30 +45,13 @@ other field that is assumed. `x-replay` is the class of what may be repeated aft
 `docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
 _LEFT_OUT = ("extra", "raw")
-_ERROR = {
-    "type": "object",
-    "description": "The API's error. The codes 1 to 5 are published; other statuses and bodies may come from "
-    "something between.",
-    "properties": {
-        "code": {
-            "type": ["integer", "string"],
-            "description": "1: service unavailable, nothing was done. 2: something went wrong, it may have "
-            "been done. 3: invalid request params. 4: not found. 5: unprocessable entity. Also as text, such "
-            'as "1" or "0001".',
-        },
-        "message": {"type": "string"},
-        "source": {"type": "string", "description": "The part of the API that answers; an open set."},
-        "type": {"type": "string", "description": "`apiError` or `validationError`; an open set."},
-    },
-    "additionalProperties": True,
-}
 
 
-def openapi_document(server: str) -> dict[str, Any]:
-    """Return the document, for an API at this address."""
-    schemas = _Schemas()
+def openapi_document(api: API, server: str) -> dict[str, Any]:
+    """Return the document of an API at this address."""
+    schemas = _Schemas(api.package)
     paths: dict[str, dict[str, Any]] = {}
-    for group in every_group():
+    for group in every_group(api):
         for declaration in declarations(group).values():
             of_path = paths.setdefault(declaration.path, {})
             of_path[declaration.method.lower()] = _operation(declaration, group.group, schemas)
@@ -75,15 +59,15 @@ def openapi_document(server: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Plexy Pay, as the library plexypay knows it",
+            "title": f"{api.title}, as the library plexypay knows it",
             "version": __version__,
-            "description": _ABOUT.format(evidence=evidence),
+            "description": _ABOUT.format(evidence=evidence, title=api.title),
         },
         "servers": [{"url": server}],
         "security": [{"apiKey": []}],
         "tags": [
-            {"name": group.group, "description": wire_words(inspect.getdoc(group) or "")}
-            for group in every_group()
+            {"name": group.group, "description": wire_words(inspect.getdoc(group) or "", api.package)}
+            for group in every_group(api)
         ],
         "paths": paths,
         "components": {
@@ -91,7 +75,7 @@ def openapi_document(server: str) -> dict[str, Any]:
                 "apiKey": {
                     "type": "apiKey",
                     "in": "header",
-                    "name": "Authorization",
+                    "name": api.key_header,
                     "description": "The API key as it is, without `Bearer`.",
                 }
             },
@@ -101,7 +85,7 @@ def openapi_document(server: str) -> dict[str, Any]:
                     "content": _json({"$ref": "#/components/schemas/Error"}),
                 }
             },
-            "schemas": dict(sorted({"Error": _ERROR, **schemas.made}.items())),
+            "schemas": dict(sorted({"Error": api.errors.schema, **schemas.made}.items())),
         },
     }
 
@@ -111,7 +95,7 @@ def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> dict[str, Any]:
-    told = docstring_of(declaration.request)
+    told = docstring_of(declaration.request, schemas.package)
     known = declaration.evidence
     evidence = f"Method and path ({known.value}): {_KNOWN_BY[known]}."
     made: dict[str, Any] = {
@@ -222,7 +206,8 @@ def _fields(kind: Any) -> Sequence[attrs.Attribute[Any]]:
 class _Schemas:
     """The schemas of the models that the operations name, each made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, package: str) -> None:
+        self.package = package
         self.made: dict[str, dict[str, Any]] = {}
 
     def reference(
@@ -239,7 +224,8 @@ class _Schemas:
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _schema(self, kind: Any, apart: Sequence[str], also: Sequence[str]) -> dict[str, Any]:
-        told, described = docstring_of(kind), field_descriptions(kind)
+        told = docstring_of(kind, self.package)
+        described = field_descriptions(kind, self.package)
         properties: dict[str, Any] = {}
         required: list[str] = []
         alternatives: list[str] = []

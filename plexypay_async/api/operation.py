@@ -25,6 +25,7 @@ from .calls import (
     SyncListingCall,
     SyncWaitCall,
 )
+from .description import API
 from .facades import Async, F, Sync
 from .replay import Replay
 
@@ -39,6 +40,7 @@ __all__ = [
     "Resource",
     "SettledBy",
     "Wait",
+    "WaitOptions",
     "one_of",
     "optionally",
 ]
@@ -174,6 +176,41 @@ class SettledBy:
         return f"{self.call}({keyword}{value!r}){besides}"
 
 
+class WaitOptions(Protocol):
+    """What is waited for, and for how long."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the whole wait."""
+        ...
+
+    @property
+    def interval(self) -> float:
+        """Seconds of the first pause."""
+        ...
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether it may not be there yet."""
+        ...
+
+    def question(self) -> tuple[Operation[..., Any], Any]:
+        """Return what is asked again and again, with its request."""
+        ...
+
+    def is_met(self, found: Any) -> bool:
+        """Tell whether what was found is as wanted, or cannot become so any more."""
+        ...
+
+    def wanted(self) -> str:
+        """Say what is waited for."""
+        ...
+
+    def missing(self) -> str:
+        """Say what it means that it is not there."""
+        ...
+
+
 class Caller(Protocol):
     """What a client gives its resources: a way to turn a declaration into a call."""
 
@@ -206,15 +243,22 @@ class Resource(Generic[F]):
     """
 
     group: ClassVar[str]
+    api: ClassVar[API]
+    """The API that it is of."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
         # Not under their own names: a test may put something in the place of the class' attribute.
         self._bound: dict[Declared[...], Callable[..., Any]] = {}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, api: API | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.group = group_name(cls)
+        if api is not None:
+            cls.api = api
+            for declared in vars(cls).values():
+                if isinstance(declared, Declared):
+                    declared.api = api
 
     def __repr__(self) -> str:
         return f"<{self.group} of {self._caller!r}>"
@@ -231,6 +275,8 @@ class Declared(Generic[P]):
 
     name: str
     """The full name, such as ``payment_links.create``."""
+    api: API
+    """The API that it is of."""
 
     def __init__(self, parameters: Callable[P, Any]) -> None:
         self._parameters = parameters
@@ -283,6 +329,8 @@ class Declaration(Declared[P]):
 
     look_up: LookUp[Any] | None = None
     confirmation: Confirmation | None = None
+    reads: bool
+    """Whether it changes nothing, and its answer is read as it is."""
     deletes = False
     """Whether it is done when the resource is not there, so that a repeat may find nothing."""
     key: str | None = None
@@ -304,11 +352,17 @@ class Declaration(Declared[P]):
     ) -> None:
         super().__init__(request)
         self.method = method
+        self.reads = method == "GET"
         self.path = path
         self.request = request
         self.evidence = evidence
         self.replay = replay
-        self.path_parameters: tuple[str, ...] = parameters_of(path)
+        own: Any = getattr(request, "__attrs_attrs__", None)
+        names = None if own is None else {field.name for field in own}
+        self.path_parameters: tuple[str, ...] = tuple(
+            name for name in parameters_of(path) if names is None or name in names
+        )
+        """The request's fields that go to the path; others in it are the client's own."""
         self.echoes = {
             asked: (named,) if isinstance(named, str) else named for asked, named in (echoes or {}).items()
         }
@@ -364,7 +418,8 @@ class Operation(Declaration[P], Generic[P, R]):
     must be as the request's, where the answer has them. Where money moves or a key is sent, an answer that
     says ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
     `created` says how well it is known that a success may be answered with 201; any 2xx is one to a client.
-    A request that is `bodiless` has no body by what is published.
+    A request that is `bodiless` has no body by what is published. One that `reads` changes nothing, though it
+    is a POST: its answer needs no proof that work was done.
     """
 
     def __init__(
@@ -385,9 +440,10 @@ class Operation(Declaration[P], Generic[P, R]):
         echoes: Mapping[str, str | tuple[str, ...]] | None = None,
         created: Evidence | None = None,
         bodiless: bool = False,
+        reads: bool = False,
     ) -> None:
         if replay is None:
-            if method == "POST":
+            if method == "POST" and not reads:
                 raise TypeError(f"POST {path}: a replay class must be given")
             replay = Replay.SAFE
         if replay.same_key != (key is not None):
@@ -403,6 +459,7 @@ class Operation(Declaration[P], Generic[P, R]):
         self.fallback = fallback
         self.created = created
         self.bodiless = bodiless
+        self.reads = self.reads or reads
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")
@@ -421,11 +478,17 @@ class Operation(Declaration[P], Generic[P, R]):
 
 
 class Listing(Declaration[P], Generic[P, T]):
-    """One paged GET: its call returns pages, which fetch themselves while they are read."""
+    """One paged GET: its call returns pages, which fetch themselves while they are read.
 
-    def __init__(self, path: str, request: Callable[P, Any], item: type[T], *, evidence: Evidence) -> None:
+    One that is not `paged` is asked for without a page, and its answer is all there is.
+    """
+
+    def __init__(
+        self, path: str, request: Callable[P, Any], item: type[T], *, evidence: Evidence, paged: bool = True
+    ) -> None:
         super().__init__("GET", path, request, evidence, Replay.SAFE)
         self.item = item
+        self.paged = paged
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...

@@ -14,7 +14,6 @@ from typing import Any
 
 import attrs
 
-from .. import api
 from .fields import wire_name
 
 __all__ = ["wire_words"]
@@ -136,25 +135,26 @@ _LEFT_OUT = (
 _FIELD = re.compile(r"`(\w+_\w+)`")
 
 
-def wire_words(text: str) -> str:
-    """Return a docstring's text for those who use no Python."""
+def wire_words(text: str, package: str) -> str:
+    """Return the text of a docstring, of the API with this package, for those who use no Python."""
     text = text.replace("``", "`")
     for python, plain in _IN_PLACE:
         text = text.replace(python, plain)
     for pattern in _LEFT_OUT:
         text = pattern.sub("", text)
-    return _FIELD.sub(lambda found: f"`{_wire_names().get(found[1], found[1])}`", text)
+    return _FIELD.sub(lambda found: f"`{_wire_names(package).get(found[1], found[1])}`", text)
 
 
 @cache
-def _wire_names() -> Mapping[str, str]:
-    """Return what each field of the library is called on the wire, but for the parameters of paths."""
-    return {field.name: wire_name(field) for kind in _kinds() for field in attrs.fields(kind)}
+def _wire_names(package: str) -> Mapping[str, str]:
+    """Return what each field of an API is called on the wire, but for the parameters of paths."""
+    return {field.name: wire_name(field) for kind in _kinds(package) for field in attrs.fields(kind)}
 
 
-def _kinds() -> Iterator[Any]:
+def _kinds(package: str) -> Iterator[Any]:
     """Yield the classes of requests and answers, and of the parts of them."""
-    for name, room in api._NAMES.items():  # pyright: ignore[reportPrivateUsage]
-        kind = getattr(import_module(f"{api.__name__}.{room}"), name)
+    names: Mapping[str, str] = getattr(import_module(package), "_NAMES", {})
+    for name, room in names.items():
+        kind = getattr(import_module(f"{package}.{room}"), name)
         if isinstance(kind, type) and attrs.has(kind):
             yield kind

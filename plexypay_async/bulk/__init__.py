@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..api.payment_links import BulkResult
+from ..pay.payment_links import BulkResult
 from .journal import Journal
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ import attrs
 from .._times import read_time, real_time
 from ..api.fields import own_field, wire_name
 from ..api.identities import folded_identity, identity_of
-from ..api.payment_links import CreatePaymentLink
 from ..errors import ConfigurationError
+from ..pay.payment_links import CreatePaymentLink
 from .amounts import advice, minor_units
 from .spreadsheets import is_nothing, names_a_sum, spoiled, without_marks
 

@@ -23,8 +23,8 @@ from .._core.execution import Execution
 from .._core.record import LATE_WORK, EarlierRun
 from .._wire.messages import WireRequest
 from ..api.identities import StoredIdentity
-from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from ..errors import ConfigurationError, PlexyPayError, UnreadableResponseError
+from ..pay.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from .earlier_rows import EarlierRows, OrderReferences
 from .journal import Entry, Journal, State, digest_of
 from .spreadsheets import meant_reference

@@ -24,14 +24,6 @@ from .._core.decision import may_be_taken
 from .._core.execution import Execution
 from .._core.record import Doubt
 from .._core.slots import loop_of_task
-from ..api.payment_links import (
-    BulkResult,
-    CreateManyPaymentLinks,
-    CreatePaymentLink,
-    PaymentLink,
-    PaymentLinks,
-    RetrievePaymentLink,
-)
 from ..errors import (
     APIError,
     ConfigurationError,
@@ -42,6 +34,15 @@ from ..errors import (
     UnreadableResponseError,
 )
 from ..logs import CALLS, log_failed_row
+from ..pay.description import PAY
+from ..pay.payment_links import (
+    BulkResult,
+    CreateManyPaymentLinks,
+    CreatePaymentLink,
+    PaymentLink,
+    PaymentLinks,
+    RetrievePaymentLink,
+)
 from .crew import Crew
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
@@ -391,7 +392,8 @@ class _Worker:
         if self._refused:
             return _not_sent(item, self._queue.failure)
         recovered = call.recovered
-        if item.claimed_anew and item.earlier is None and isinstance(error, APIError) and may_be_taken(error):
+        is_anew = item.claimed_anew and item.earlier is None
+        if is_anew and isinstance(error, APIError) and may_be_taken(error, PAY.errors):
             # No other row of this job has the reference: no two rows share a link.
             link, error = await self._taken(item.request, error)
             recovered = link is not None

@@ -17,7 +17,6 @@ from .._core.concurrency import ConcurrencyLimit
 from .._core.execution import Execution
 from .._core.pace import Sign
 from .._core.telling_call import call_class
-from ..api.payment_links import ListPaymentLinks, PaymentLinks
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -27,6 +26,7 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
+from ..pay.payment_links import ListPaymentLinks, PaymentLinks
 
 __all__ = ["LastingFailures", "copied", "is_of_no_row"]
 

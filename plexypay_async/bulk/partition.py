@@ -17,14 +17,15 @@ import attrs
 
 from .._core.decision import may_be_taken
 from .._privacy.secret import Secret
-from ..api.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
 from ..errors import APIError, ConfigurationError, Outcome, PlexyPayError
-from ..settings import API_KEY_VARIABLE, KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
+from ..pay.description import PAY
+from ..pay.payment_links import BulkResult, CreateManyPaymentLinks, CreatePaymentLink
+from ..settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
 from .columns import BadRowError, is_mapping, reference_in, request_of, shown
 from .frames import without_job_frames
 
 if TYPE_CHECKING:
-    from ..client import AsyncPlexyPay
+    from ..pay.client import AsyncPlexyPay
 
 __all__ = ["PartitionRecord", "PartitionSettings", "create_partition"]
 
@@ -82,7 +83,7 @@ class PartitionSettings:
     """
 
     api_key: Secret[str] | Callable[[], str] | None = attrs.field(default=None, repr=False, converter=_hidden)
-    api_key_variable: str = API_KEY_VARIABLE
+    api_key_variable: str = PAY.key_variable
     base_url: str | None = None
     concurrency: int | None = None
     max_rate: float | None = None
@@ -140,7 +141,7 @@ class PartitionSettings:
         Raises:
             ConfigurationError: There is no key, or an option is unusable.
         """
-        from ..client import AsyncPlexyPay
+        from ..pay.client import AsyncPlexyPay
 
         key = self.api_key
         if key is None:
@@ -183,7 +184,7 @@ class PartitionRecord(TypedDict):
     url: str | None
     error: str | None
     """The name of the error's class, such as ``UnprocessableError``."""
-    error_code: int | None
+    error_code: int | str | None
     """The API's error code, where its answer carried one."""
     error_message: str | None
 
@@ -330,7 +331,7 @@ class _Partition:
         try:
             async with contextlib.aclosing(job.results()) as results:
                 async for result in results:
-                    if isinstance(result.error, APIError) and may_be_taken(result.error):
+                    if isinstance(result.error, APIError) and may_be_taken(result.error, PAY.errors):
                         self._refused.append(result)
                     self._record(self._sent[result.index], result)
         except PlexyPayError as error:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from .._core.admission import JobLimits
 from .._core.pace import Pace
-from ..api.payment_links import BulkResult, JobProgress
 from ..logs import CALLS, LOG
 from ..observer import Audience, ObservedJob, ObservedRow, Observer, tell, told_reference
+from ..pay.payment_links import BulkResult, JobProgress
 
 __all__ = ["ProgressReports"]
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from ..api.payment_links import BulkResult
+from ..pay.payment_links import BulkResult
 
 __all__ = ["ResultQueue"]
 

@@ -13,13 +13,13 @@ from .._core.execution import Execution
 from .._wire.codec import OperationCodec
 from .._wire.messages import WireResponse
 from ..api.identities import StoredIdentity
-from ..api.payment_links import (
+from ..errors import APIError, NotFoundError, OrderReferenceConflictError, PlexyPayError
+from ..pay.payment_links import (
     CreatePaymentLink,
     PaymentLink,
     PaymentLinks,
     RetrievePaymentLinkByOrderReference,
 )
-from ..errors import APIError, NotFoundError, OrderReferenceConflictError, PlexyPayError
 
 __all__ = ["existing", "is_of", "kept_link", "under_spelling"]
 

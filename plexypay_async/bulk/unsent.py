@@ -5,7 +5,6 @@ And which rows may be sent again, since their failure says that nothing was made
 
 from __future__ import annotations
 
-from ..api.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from ..errors import (
     ConfigurationError,
     OrderReferenceConflictError,
@@ -13,6 +12,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from ..pay.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from .lasting import copied
 
 __all__ = [

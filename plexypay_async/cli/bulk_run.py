@@ -14,8 +14,8 @@ import attrs
 
 from .._privacy.secret import Secret
 from ..bulk.journal import Journal
-from ..client import AsyncPlexyPay
 from ..errors import ConfigurationError
+from ..pay.client import AsyncPlexyPay
 from .account import without_secret
 from .connection import Connection
 from .destination import ON_STANDARD_OUTPUT, Destination

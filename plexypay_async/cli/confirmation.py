@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..errors import ConfigurationError
+from ..pay.description import PAY
 from ..settings import chosen_base_url
 from .exits import UnusableInputError
 from .source import Source
@@ -54,7 +55,7 @@ class Confirmation:
         if not (source.repeatable and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
             return None
         try:
-            host = urlsplit(chosen_base_url(base_url)).netloc
+            host = urlsplit(chosen_base_url(base_url, PAY)).netloc
         except ConfigurationError as error:
             raise UnusableInputError(str(error)) from None
         return cls(source, host, journal_path)

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 
 import attrs
 
-from ..client import AsyncPlexyPay
 from ..errors import PlexyPayError
+from ..pay.client import AsyncPlexyPay
 from .account import without_secret
 from .job import BulkCreateJob
 from .results import RowOutcome

@@ -13,10 +13,8 @@ import attrs
 
 from .._files.sqlite_file import TemporaryFolderError
 from .._privacy.secret import Secret
-from ..api.payment_links import BulkResult, CreatePaymentLink, JobProgress
 from ..bulk.intake import EncodedLink
 from ..bulk.journal import Journal
-from ..client import AsyncPlexyPay
 from ..errors import (
     APIError,
     AuthenticationError,
@@ -27,6 +25,8 @@ from ..errors import (
     PermissionDeniedError,
     PlexyPayError,
 )
+from ..pay.client import AsyncPlexyPay
+from ..pay.payment_links import BulkResult, CreatePaymentLink, JobProgress
 from .account import without_secret
 from .background import iterate_in_thread
 from .exits import UnusableInputError

@@ -13,7 +13,6 @@ import attrs
 from .._privacy.printable import printable_json
 from .._privacy.secret import Secret
 from ..bulk import Journal
-from ..client import AsyncPlexyPay
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
@@ -22,6 +21,8 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from ..pay.client import AsyncPlexyPay
+from ..pay.description import PAY
 from ..settings import chosen_base_url
 from .account import without_secret
 from .connection import Connection
@@ -109,7 +110,7 @@ class ReconcileRun:
         """Add the journal's rows and the account's links."""
         unusable: str | None = None
         try:
-            base_url = chosen_base_url(self.connection.base_url)
+            base_url = chosen_base_url(self.connection.base_url, PAY)
             async with AsyncPlexyPay(self.api_key, **self.connection.options()) as client:
                 # The journal is free again while the listing, which may be long, is read.
                 kept = self._read_journal(reconciliation, base_url)

@@ -20,9 +20,9 @@ import attrs
 from .._files.sqlite_file import execute_all, temporary_database
 from .._privacy.hiding import id_in, text_in
 from .._wire.converter import integer
-from ..api.payment_links import PaymentLinkSummary
 from ..bulk.journal import State
 from ..bulk.spreadsheets import meant_reference
+from ..pay.payment_links import PaymentLinkSummary
 from .rows import BadRow, Row
 
 __all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]

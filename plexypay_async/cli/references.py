@@ -13,9 +13,9 @@ import attrs
 
 from .._files.sqlite_file import temporary_database
 from .._wire.codec import OperationCodec
-from ..api.payment_links import PaymentLink, PaymentLinks
 from ..bulk.journal import digest_of
 from ..errors import ConfigurationError
+from ..pay.payment_links import PaymentLink, PaymentLinks
 from .rows import BadRow, Row
 
 __all__ = ["check_references"]

@@ -17,8 +17,8 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from .._wire.messages import WireRequest
-from ..api.payment_links import CreatePaymentLink
 from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, request_of, shown, text
+from ..pay.payment_links import CreatePaymentLink
 from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
 from .source import Line, Lines

@@ -27,7 +27,7 @@ from .deliveries.delivery import Delivery
 from .deliveries.dispatcher import Dispatcher
 from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
-from .gate import respond
+from .front import respond
 from .state.acquirer import LinkPayment
 from .state.state import SandboxState
 from .state.transactions import StoredTransaction

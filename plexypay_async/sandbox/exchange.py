@@ -24,6 +24,7 @@ __all__ = [
     "ApiResponse",
     "Fields",
     "Handler",
+    "OwnRefusal",
     "PageQuery",
     "PublishedError",
     "Refusal",
@@ -107,6 +108,14 @@ class Refusal(Exception):
             published_error(code).status if status is None else status,
             error_body(code, message, source=source),
         )
+
+
+class OwnRefusal(Refusal):
+    """A refusal in the very words of an API, whatever its form of errors is otherwise."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(3)
+        self.response = ApiResponse(status, document)
 
 
 def json_text(document: Mapping[str, Any], *, name: str, source: str, is_sorted: bool = False) -> str:

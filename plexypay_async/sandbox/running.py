@@ -20,6 +20,7 @@ from aiohttp.typedefs import Handler as HTTPHandler
 from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
 from ..api.operation import Declaration, Evidence
+from ..apis import APIS
 from ..errors import ConfigurationError
 from .admin import Admin
 from .clock import Clock
@@ -30,8 +31,8 @@ from .deliveries.settings import WebhookSettings
 from .deliveries.store import DeliveryStore
 from .exchange import Handler
 from .faults import Faults
-from .gate import MAX_BODY, Gate, door
-from .handlers.group import GroupHandlers
+from .front import MAX_BODY, Front, door
+from .handlers.group import GroupHandlers, name_in_sandbox
 from .pages.checkout import Checkout
 from .pages.index import IndexPage
 from .site import Site
@@ -107,7 +108,7 @@ class RunningSandbox:
         self._setup = setup
         self._listener = listener
         self._connection = connection
-        self._gate = Gate(api_key, setup.faults, setup.requests)
+        self._front = Front(api_key, setup.faults, setup.requests)
         self._server: asyncio.Server | None = None
         self._runner = web.AppRunner(
             self._application(),
@@ -157,7 +158,7 @@ class RunningSandbox:
 
     async def end(self) -> None:
         """Stop serving and delivering, end what hangs, and close the database."""
-        self._gate.stop()
+        self._front.stop()
         try:
             await self.dispatcher.end()
         finally:
@@ -169,27 +170,30 @@ class RunningSandbox:
             self._connection.close()
 
     def _application(self) -> web.Application:
-        gate, setup = self._gate, self._setup
+        front, setup = self._front, self._setup
 
         @web.middleware
         async def answer_unknown(request: web.Request, handler: HTTPHandler) -> web.StreamResponse:
             refused = request.match_info.http_exception
-            return await (handler(request) if refused is None else gate.unknown(request, refused))
+            return await (handler(request) if refused is None else front.unknown(request, refused))
 
         application = web.Application(
             middlewares=[door(setup.site, self.connections), answer_unknown], client_max_size=MAX_BODY
         )
         application.on_response_prepare.append(_add_sandbox_header)
         # A path without parameters wins over one that could swallow it.
-        for declaration, handler in sorted(
-            self.operations, key=lambda served: len(served[0].path_parameters) > 0
-        ):
+        for declaration, handler in sorted(self.operations, key=lambda served: served[0].path.count("{")):
             assumed = declaration.evidence is Evidence.ASSUMED
             application.router.add_route(
                 declaration.method,
                 # aiohttp's own pattern for a parameter does not match braces in its value.
                 re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", declaration.path),
-                gate.route(declaration.name, handler, {"X-Evidence": "assumed"} if assumed else None),
+                front.route(
+                    name_in_sandbox(declaration),
+                    handler,
+                    {"X-Evidence": "assumed"} if assumed else None,
+                    declaration.api,
+                ),
             )
         Admin(self.state, self.dispatcher, setup.faults, setup.requests, self.base_url, self.reset).serve(
             application
@@ -199,11 +203,12 @@ class RunningSandbox:
         application.router.add_get("/openapi.json", self._described)
         return application
 
-    async def _described(self, _: web.Request) -> web.Response:
-        """Answer the OpenAPI document of what is served, for which no key is needed."""
+    async def _described(self, request: web.Request) -> web.Response:
+        """Answer the OpenAPI document of an API that is served, for which no key is needed."""
         from ..api.openapi import openapi_document
 
-        body = orjson.dumps(openapi_document(self.base_url))
+        api = next((api for api in APIS if api.name == request.query.get("api")), APIS[0])
+        body = orjson.dumps(openapi_document(api, self.base_url))
         return web.Response(body=body, content_type="application/json")
 
 

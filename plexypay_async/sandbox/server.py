@@ -11,6 +11,7 @@ import orjson
 
 from .._privacy.secret import Secret
 from ..api.index import every_declaration
+from ..apis import APIS
 from ..errors import ConfigurationError
 from .clock import Clock
 from .deliveries.log import Deliveries
@@ -18,7 +19,7 @@ from .deliveries.settings import PAUSES, WebhookSettings
 from .deliveries.settings import webhook_token as checked_token
 from .exchange import Refusal
 from .faults import Fault, Faults
-from .handlers.group import find_handlers
+from .handlers.group import find_handlers, name_in_sandbox
 from .running import RunningSandbox, Setup
 from .site import Site, checked_each, is_loopback
 from .state.acquirer import LinkPayment
@@ -141,7 +142,7 @@ class Sandbox:
             clock=self.clock,
             faults=self.faults,
             requests=self.requests,
-            handlers=find_handlers(every_declaration()),
+            handlers=find_handlers(one for api in APIS for one in every_declaration(api)),
             max_page_size=max_page_size,
             request_timeout=request_timeout,
             max_connections=max_connections,
@@ -302,9 +303,12 @@ class Sandbox:
             await running.end()
 
     def served(self) -> Mapping[str, tuple[str, str]]:
-        """Return the method and path of each operation that is served, by the operation's name."""
+        """Return the method and path of each operation that is served, by the operation's name.
+
+        Those of other APIs than the Pay API are called by theirs too, such as ``gate.orders.create``.
+        """
         return {
-            declaration.name: (declaration.method, declaration.path)
+            name_in_sandbox(declaration): (declaration.method, declaration.path)
             for declaration, _ in self._started().operations
         }
 

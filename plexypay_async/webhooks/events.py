@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 import attrs
 
 from ..api.fields import Model
-from ..api.settlement_orders import SettlementOrder, SettlementOrderStatus
-from ..api.transactions import Transaction, TransactionStatus
 from ..errors import WebhookPayloadError
+from ..pay.settlement_orders import SettlementOrder, SettlementOrderStatus
+from ..pay.transactions import Transaction, TransactionStatus
 
 if TYPE_CHECKING:
     from .._wire.converter import Structure

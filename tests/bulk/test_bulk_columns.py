@@ -14,13 +14,13 @@ import attrs
 import pytest
 
 from plexypay_async import CreatePaymentLink
-from plexypay_async.api.payment_links import CreateManyPaymentLinks, Recurring
 from plexypay_async.bulk import PartitionSettings, create_partition
 from plexypay_async.bulk.columns import COLUMNS, BadRowError, request_of
 from plexypay_async.cli import main
 from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.rows import BadRow, Row, open_rows
 from plexypay_async.cli.source import Lines
+from plexypay_async.pay.payment_links import CreateManyPaymentLinks, Recurring
 
 TEXTS = {
     "amount": "2200000",

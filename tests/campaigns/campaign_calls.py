@@ -11,6 +11,7 @@ import attrs
 
 from plexypay_async import AsyncPlexyPay, Replay
 from plexypay_async.api.index import every_declaration
+from plexypay_async.pay.description import PAY
 
 __all__ = ["CALLS", "CampaignCall"]
 
@@ -36,7 +37,7 @@ class CampaignCall:
     def replay(self) -> Replay:
         if self.title == CREATE_WITHOUT:
             return Replay.CREATE
-        return next(each.replay for each in every_declaration() if each.name == self.operation)
+        return next(each.replay for each in every_declaration(PAY) if each.name == self.operation)
 
     @property
     def is_read(self) -> bool:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from plexypay_async.api.payment_links import BulkResult
 from plexypay_async.cli import main
 from plexypay_async.cli.job import BulkCreateJob
+from plexypay_async.pay.payment_links import BulkResult
 from tests.cli.conftest import SANDBOX_TOLD
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "links.csv"

@@ -15,13 +15,13 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, UnreadableResponseError
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.api.payment_links import PaymentLinkStatus, PaymentLinkSummary
 from plexypay_async.bulk.journal import Journal, State
 from plexypay_async.cli import main
 from plexypay_async.cli.reconciliation import Finding, Reconciliation
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
+from plexypay_async.pay.payment_links import PaymentLinkStatus, PaymentLinkSummary
 from tests.cli.conftest import SANDBOX_ACCOUNT_TOLD
 
 if TYPE_CHECKING:
@@ -453,7 +453,7 @@ def test_a_new_key_is_proved_by_a_link_that_cannot_be_read_as_a_whole(
     with Journal(files.journal) as journal:
         journal.open()
         journal.take_key(Secret("the key of before"))
-    monkeypatch.setattr("plexypay_async.api.payment_links.PaymentLinks.retrieve", unread)
+    monkeypatch.setattr("plexypay_async.pay.payment_links.PaymentLinks.retrieve", unread)
     assert files.reconcile() == 0
     told = "pl_other"
     assert files.reconcile() == 2

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from plexypay_async.api.payment_links import CreatePaymentLink
 from plexypay_async.cli import main
 from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import BadRow, Row, open_rows
 from plexypay_async.cli.source import LONGEST_LINE, Lines, Source
+from plexypay_async.pay.payment_links import CreatePaymentLink
 
 
 def read(content: str | bytes, name: str = "orders.csv", *, major: bool = False) -> list[Row | BadRow]:

@@ -12,8 +12,8 @@ import pytest
 
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import DirectPayment, DirectPayments, ThreeDSecure, ThreeDSecureStatus
 from plexypay_async.api.fields import wire_name
+from plexypay_async.pay.direct_payments import DirectPayment, DirectPayments, ThreeDSecure, ThreeDSecureStatus
 
 EXAMPLE = (Path(__file__).parent / "examples" / "direct-payment-3ds.json").read_bytes()
 

@@ -13,7 +13,9 @@ import pytest
 from plexypay_async import Outcome, RefusedError
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import (
+from plexypay_async.api.fields import wire_name, wire_names
+from plexypay_async.cards import EncryptedCard
+from plexypay_async.pay.direct_payments import (
     Address,
     BrowserDetails,
     ContinueThreeDSecure,
@@ -26,8 +28,6 @@ from plexypay_async.api.direct_payments import (
     ThreeDSecure,
     ThreeDSecureStatus,
 )
-from plexypay_async.api.fields import wire_name, wire_names
-from plexypay_async.cards import EncryptedCard
 
 EXAMPLES = Path(__file__).parent / "examples"
 CREATE, CONTINUE = DirectPayments.create, DirectPayments.continue_3ds

@@ -17,19 +17,19 @@ from plexypay_async.api.docstrings import docstring_of, field_descriptions
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.openapi import openapi_document
 from plexypay_async.api.operation import Declaration, Evidence, Listing
-from plexypay_async.api.payments import Payment
-from plexypay_async.api.transactions import WaitForTransaction
-from plexypay_async.settings import DEFAULT_BASE_URL
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payments import Payment
+from plexypay_async.pay.transactions import WaitForTransaction
 from tests.needs import needs
 from tools.openapi import openapi_yaml, written
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
-DOCUMENT = openapi_document(DEFAULT_BASE_URL)
+DOCUMENT = openapi_document(PAY, str(PAY.base_url))
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 each_declaration = pytest.mark.parametrize(
-    "declaration", list(every_declaration()), ids=lambda declaration: declaration.name
+    "declaration", list(every_declaration(PAY)), ids=lambda declaration: declaration.name
 )
 
 
@@ -51,7 +51,7 @@ def test_the_command_writes_the_file() -> None:
 
 
 def test_the_document_is_json_and_the_same_each_time() -> None:
-    assert json.dumps(openapi_document(DEFAULT_BASE_URL)) == json.dumps(DOCUMENT)
+    assert json.dumps(openapi_document(PAY, str(PAY.base_url))) == json.dumps(DOCUMENT)
 
 
 @needs("openapi_spec_validator")
@@ -88,7 +88,7 @@ def test_any_json_is_written_as_yaml(value: Any) -> None:
 def test_every_operation_is_there_once() -> None:
     made = [operation for of_path in DOCUMENT["paths"].values() for operation in of_path.values()]
 
-    assert sorted(one["operationId"] for one in made) == sorted(one.name for one in every_declaration())
+    assert sorted(one["operationId"] for one in made) == sorted(one.name for one in every_declaration(PAY))
 
 
 @each_declaration
@@ -344,7 +344,7 @@ def test_what_the_table_of_2023_does_not_require_is_not() -> None:
 
 
 def test_a_docstring_in_its_parts() -> None:
-    told = docstring_of(WaitForTransaction)
+    told = docstring_of(WaitForTransaction, PAY.package)
 
     assert told.summary.startswith("Wait until a transaction is paid")
     assert told.evidence == ("Evidence: that of the retrieval that is asked; states published.",)
@@ -354,7 +354,7 @@ def test_a_docstring_in_its_parts() -> None:
 
 
 def test_what_is_said_below_a_field_is_its_description() -> None:
-    described = field_descriptions(Payment)
+    described = field_descriptions(Payment, PAY.package)
 
     assert described["card_scheme"] == "Such as `visa`."
     assert described["rrn"] == "The acquirer's retrieval reference number.", "of the base class"

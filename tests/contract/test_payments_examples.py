@@ -14,7 +14,7 @@ from plexypay_async import AsyncPlexyPay, Outcome, OutcomeUnknownError, Somethin
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name, wire_names
-from plexypay_async.api.payments import (
+from plexypay_async.pay.payments import (
     CapturePayment,
     PaymentResult,
     Payments,

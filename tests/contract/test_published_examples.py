@@ -25,7 +25,8 @@ from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payment_links import PaymentLinks
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -229,7 +230,7 @@ def test_create_is_written_as_published(request_: CreatePaymentLink) -> None:
     ],
 )
 def test_code_1_in_its_three_spellings(name: str, message: str, source: str) -> None:
-    error = error_of(answer(name, 503), "payment_links.create")
+    error = error_of(answer(name, 503), "payment_links.create", PAY.errors)
 
     assert type(error) is ServiceUnavailableError
     assert (error.status, error.code, error.type) == (503, 1, "apiError")
@@ -240,11 +241,13 @@ def test_code_1_in_its_three_spellings(name: str, message: str, source: str) -> 
 
 def test_the_message_decides_nothing() -> None:
     # "0001" was published with the message of code 2.
-    assert isinstance(error_of(answer("error-padded-code.json", 500), "x"), ServiceUnavailableError)
+    assert isinstance(
+        error_of(answer("error-padded-code.json", 500), "x", PAY.errors), ServiceUnavailableError
+    )
 
 
 def test_an_error_with_a_message_alone() -> None:
-    error: APIError = error_of(answer("error-message-only.http500.json", 500), "payments.refund")
+    error: APIError = error_of(answer("error-message-only.http500.json", 500), "payments.refund", PAY.errors)
 
     assert type(error) is SomethingWentWrongError
     assert (error.status, error.code, error.source, error.type) == (500, None, None, None)

@@ -14,7 +14,7 @@ import pytest
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import wire_name
-from plexypay_async.api.transactions import Transaction, Transactions, TransactionStatus
+from plexypay_async.pay.transactions import Transaction, Transactions, TransactionStatus
 
 EXAMPLES = Path(__file__).parent / "examples"
 

@@ -21,11 +21,11 @@ from plexypay_async import (
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.converter import converter
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.fields import Model, wire_names
 from plexypay_async.api.operation import Operation
-from plexypay_async.api.payments import CapturePayment, Payments, RefundPayment
-from plexypay_async.api.transactions import Transaction
+from plexypay_async.pay.direct_payments import DirectPayments
+from plexypay_async.pay.payments import CapturePayment, Payments, RefundPayment
+from plexypay_async.pay.transactions import Transaction
 from plexypay_async.webhooks.receiver import WebhookReceiver
 
 EXAMPLES = Path(__file__).parent / "examples"

@@ -44,9 +44,9 @@ from plexypay_async import (
 )
 from plexypay_async._core.retry_budget import MANY
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.api.direct_payments import Address, BrowserDetails, CustomerDetails, OrderDetails
 from plexypay_async.bulk.journal import Journal
 from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_card, encrypt_cvv
+from plexypay_async.pay.direct_payments import Address, BrowserDetails, CustomerDetails, OrderDetails
 from plexypay_async.webhooks import WebhookReceiver
 from plexypay_async.webhooks.seen import SeenWebhooks
 from tests.faults.scripted import (

@@ -22,7 +22,7 @@ from plexypay_async import (
     encrypt_card,
     encrypt_cvv,
 )
-from plexypay_async.api.direct_payments import ContinueThreeDSecure, CreateDirectPayment
+from plexypay_async.pay.direct_payments import ContinueThreeDSecure, CreateDirectPayment
 from plexypay_sync import PlexyPay
 from tests.frames import chain, exposures, frames, record_exposures
 

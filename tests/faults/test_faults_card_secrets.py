@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, PlexyPayError, RefusedError, RetryPolicy
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async.api.direct_payments import (
+from plexypay_async.cards import Card, encrypt_card
+from plexypay_async.pay.direct_payments import (
     Address,
     BrowserDetails,
     CreateDirectPayment,
@@ -25,7 +26,6 @@ from plexypay_async.api.direct_payments import (
     DirectPayments,
     OrderDetails,
 )
-from plexypay_async.cards import Card, encrypt_card
 from plexypay_sync import PlexyPay
 
 from .scripted import DROP, ONCE, RESET, SILENCE, Answer, Cut, Raw, Trickle, code, scripted, serving

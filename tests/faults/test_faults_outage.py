@@ -23,7 +23,7 @@ from plexypay_async import (
     RetryPolicy,
     ServiceUnavailableError,
 )
-from plexypay_async._core.gate import Gate
+from plexypay_async._core.outage_gate import OutageGate
 
 from .scripted import (
     BY_REFERENCE,
@@ -153,13 +153,13 @@ async def test_any_answer_that_shows_that_the_server_works_ends_it(answer: Answe
 
 async def test_one_broken_operation_holds_no_other_up(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[int] = []
-    wait = Gate.wait
+    wait = OutageGate.wait
 
-    async def noted(gate: Gate, price: int) -> int:
+    async def noted(gate: OutageGate, price: int) -> int:
         waits.append(price)
         return await wait(gate, price)
 
-    monkeypatch.setattr(Gate, "wait", noted)
+    monkeypatch.setattr(OutageGate, "wait", noted)
     async with scripted({f"GET {LINKS}/*": CODE_1, POST: CREATED}) as (plexy, _):
         broken = [asyncio.create_task(failure(retrieve(plexy))) for _ in range(20)]
         made = 0

@@ -29,6 +29,7 @@ from plexypay_async import (
     RetryPolicy,
 )
 from plexypay_async.api.index import every_declaration
+from plexypay_async.pay.description import PAY
 
 from .scripted import (
     BY_REFERENCE,
@@ -95,7 +96,7 @@ LOOKED_UP = {"code 2", "500 without code", "silent server", "closed", "reset", "
 """What the after-look-up class looks up after each failure; after the others nothing was done."""
 
 
-DECLARED = {declaration.name: declaration for declaration in every_declaration()}
+DECLARED = {declaration.name: declaration for declaration in every_declaration(PAY)}
 
 
 @attrs.frozen
@@ -301,7 +302,7 @@ async def test_the_matrix_is_whole() -> None:
         Replay.MONEY,
     ]
     assert {subject.replay for subject in SUBJECTS.values()} | {Replay.CREATE} == {
-        declaration.replay for declaration in every_declaration()
+        declaration.replay for declaration in every_declaration(PAY)
     }
 
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from plexypay_async import AsyncPlexyPay, ConfigurationError, ConnectError, RetryPolicy
 from plexypay_async._version import __version__
 from plexypay_async.bulk import PartitionSettings
+from plexypay_async.pay.description import PAY
 from plexypay_async.settings import Settings
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import FOUND, KEY, Script, serving
@@ -170,6 +171,7 @@ async def test_clear_text_is_warned_of_once(caplog: pytest.LogCaptureFixture) ->
 
 async def test_settings_that_change_keep_the_way() -> None:
     settings = Settings.of(
+        PAY,
         "key",
         base_url="https://api.example",
         timeout=1,

@@ -15,9 +15,10 @@ import pytest_asyncio
 from aiohttp import web
 
 from plexypay_async.api.openapi import openapi_document
+from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 
-DOCUMENT = openapi_document("http://sandbox")
+DOCUMENT = openapi_document(PAY, "http://sandbox")
 COMPONENTS = {"components": DOCUMENT["components"]}
 DESCRIBED = {
     operation["operationId"]: operation

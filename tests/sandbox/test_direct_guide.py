@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay
-from plexypay_async.api.direct_payments import DirectPayment, ThreeDSecure
+from plexypay_async.pay.direct_payments import DirectPayment, ThreeDSecure
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

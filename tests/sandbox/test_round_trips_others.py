@@ -13,21 +13,8 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError
-from plexypay_async.api.beneficiaries import (
-    Beneficiaries,
-    Beneficiary,
-    BeneficiarySettlement,
-    BeneficiaryTransfer,
-)
-from plexypay_async.api.customers import CardToken, CardTokens, Customer, Customers
 from plexypay_async.api.fields import BodyInExtra
-from plexypay_async.api.merchant import Merchant, MerchantAccount
 from plexypay_async.api.operation import Listing, declarations
-from plexypay_async.api.payment_links import Recurring
-from plexypay_async.api.payouts import Payout, Payouts, PayoutTransaction, SavedPayoutCard
-from plexypay_async.api.settlement_orders import SettlementOrder, SettlementOrders, SettlementOrderStatus
-from plexypay_async.api.split_requests import SplitRequest, SplitRequests
-from plexypay_async.api.wallet import Wallet, WalletTransaction, WalletTransactionStatus
 from plexypay_async.errors import (
     NotFoundError,
     Outcome,
@@ -35,6 +22,19 @@ from plexypay_async.errors import (
     ServiceUnavailableError,
     UnprocessableError,
 )
+from plexypay_async.pay.beneficiaries import (
+    Beneficiaries,
+    Beneficiary,
+    BeneficiarySettlement,
+    BeneficiaryTransfer,
+)
+from plexypay_async.pay.customers import CardToken, CardTokens, Customer, Customers
+from plexypay_async.pay.merchant import Merchant, MerchantAccount
+from plexypay_async.pay.payment_links import Recurring
+from plexypay_async.pay.payouts import Payout, Payouts, PayoutTransaction, SavedPayoutCard
+from plexypay_async.pay.settlement_orders import SettlementOrder, SettlementOrders, SettlementOrderStatus
+from plexypay_async.pay.split_requests import SplitRequest, SplitRequests
+from plexypay_async.pay.wallet import Wallet, WalletTransaction, WalletTransactionStatus
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.settings import RetryPolicy
 from plexypay_sync import PlexyPay

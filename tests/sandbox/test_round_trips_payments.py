@@ -15,21 +15,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay
-from plexypay_async.api.direct_payments import (
-    Address,
-    BrowserDetails,
-    CustomerDetails,
-    DirectPayment,
-    DirectPayments,
-    DirectRecurring,
-    OrderDetails,
-    ThreeDSecureStatus,
-)
 from plexypay_async.api.operation import declarations
-from plexypay_async.api.payment_links import Recurring
-from plexypay_async.api.payments import PaymentResult, Payments, RefundResult
-from plexypay_async.api.recurring import RecurringPayment, RecurringPayments
-from plexypay_async.api.transactions import Transaction, Transactions, TransactionStatus
 from plexypay_async.cards import Card, CardPadding, StoredCard, encrypt_card, encrypt_cvv
 from plexypay_async.errors import (
     DeadlineExceededError,
@@ -39,6 +25,20 @@ from plexypay_async.errors import (
     RefusedError,
     UnprocessableError,
 )
+from plexypay_async.pay.direct_payments import (
+    Address,
+    BrowserDetails,
+    CustomerDetails,
+    DirectPayment,
+    DirectPayments,
+    DirectRecurring,
+    OrderDetails,
+    ThreeDSecureStatus,
+)
+from plexypay_async.pay.payment_links import Recurring
+from plexypay_async.pay.payments import PaymentResult, Payments, RefundResult
+from plexypay_async.pay.recurring import RecurringPayment, RecurringPayments
+from plexypay_async.pay.transactions import Transaction, Transactions, TransactionStatus
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.settings import RetryPolicy
 from plexypay_sync import PlexyPay

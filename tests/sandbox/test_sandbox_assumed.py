@@ -13,12 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from plexypay_async.api.beneficiaries import Beneficiaries
-from plexypay_async.api.customers import Customers
-from plexypay_async.api.merchant import MerchantAccount
 from plexypay_async.api.operation import Declaration, declarations
-from plexypay_async.api.payouts import Payouts
-from plexypay_async.api.split_requests import SplitRequests
+from plexypay_async.pay.beneficiaries import Beneficiaries
+from plexypay_async.pay.customers import Customers
+from plexypay_async.pay.merchant import MerchantAccount
+from plexypay_async.pay.payouts import Payouts
+from plexypay_async.pay.split_requests import SplitRequests
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -11,14 +11,17 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
+from plexypay_async.api.description import API
 from plexypay_async.api.facades import F
 from plexypay_async.api.fields import Model, Request
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration, Evidence, Listing, Operation, Resource, declarations
+from plexypay_async.apis import APIS
 from plexypay_async.errors import APIError
+from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Fault, Sandbox, server
 from plexypay_async.sandbox.exchange import ApiRequest, ApiResponse
-from plexypay_async.sandbox.handlers.group import GroupHandlers
+from plexypay_async.sandbox.handlers.group import GroupHandlers, name_in_sandbox
 
 
 @attrs.frozen(kw_only=True)
@@ -36,12 +39,12 @@ class Invoice(Model):
     id: str
 
 
-class Invoices(Resource[F]):
+class Invoices(Resource[F], api=PAY):
     retrieve = Operation("GET", "/v1/invoices/{id}", RetrieveInvoice, Invoice, evidence=Evidence.ASSUMED)
     list = Listing("/v1/invoices", ListInvoices, Invoice, evidence=Evidence.ASSUMED)
 
 
-class MoreOfPaymentLinks(Resource[F]):
+class MoreOfPaymentLinks(Resource[F], api=PAY):
     group: ClassVar[str] = "payment_links"
 
     remind = Operation(
@@ -62,9 +65,9 @@ class InvoicesHandlers(GroupHandlers):
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, *groups: type[Resource[Any]]) -> None:
-    def declared() -> Iterator[Declaration[...]]:
-        yield from every_declaration()
-        for group in groups:
+    def declared(api: API) -> Iterator[Declaration[...]]:
+        yield from every_declaration(api)
+        for group in groups if api is PAY else ():
             yield from declarations(group).values()
 
     monkeypatch.setattr(server, "every_declaration", declared)
@@ -72,7 +75,9 @@ def declare(monkeypatch: pytest.MonkeyPatch, *groups: type[Resource[Any]]) -> No
 
 @pytest.mark.asyncio
 async def test_every_declaration_is_served(sandbox: Sandbox) -> None:
-    declared = {one.name: (one.method, one.path) for one in every_declaration()}
+    declared = {
+        name_in_sandbox(one): (one.method, one.path) for api in APIS for one in every_declaration(api)
+    }
     assert sandbox.served() == declared
 
 

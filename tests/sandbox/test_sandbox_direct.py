@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.operation import declarations
+from plexypay_async.pay.direct_payments import DirectPayments
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plexypay_async.api.openapi import openapi_document
+from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio
@@ -18,7 +19,7 @@ async def test_the_document_is_answered_without_a_key(ask: Any, sandbox: Sandbox
     reply = await ask("GET", "/openapi.json", key=None)
 
     assert reply.status == 200
-    assert reply.body == openapi_document(sandbox.base_url)
+    assert reply.body == openapi_document(PAY, sandbox.base_url)
     assert reply.body["servers"] == [{"url": sandbox.base_url}]
     assert sandbox.requests.count() == 0
 

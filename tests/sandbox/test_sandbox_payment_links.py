@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from plexypay_async.api.operation import Evidence, declarations
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

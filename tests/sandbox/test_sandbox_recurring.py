@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plexypay_async.api.operation import declarations
-from plexypay_async.api.recurring import RecurringPayments
+from plexypay_async.pay.recurring import RecurringPayments
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

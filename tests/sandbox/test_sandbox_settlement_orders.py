@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from plexypay_async.api.operation import declarations
-from plexypay_async.api.settlement_orders import SettlementOrders
+from plexypay_async.pay.settlement_orders import SettlementOrders
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

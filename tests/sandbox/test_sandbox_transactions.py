@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 
 from plexypay_async.api.operation import declarations
-from plexypay_async.api.payments import Payments
-from plexypay_async.api.transactions import Transactions
 from plexypay_async.errors import ConfigurationError
+from plexypay_async.pay.payments import Payments
+from plexypay_async.pay.transactions import Transactions
 from plexypay_async.sandbox import Sandbox
 from plexypay_async.sandbox.state.links import LinkStore
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from plexypay_async.api.operation import declarations
-from plexypay_async.api.wallet import Wallet
+from plexypay_async.pay.wallet import Wallet
 from plexypay_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio

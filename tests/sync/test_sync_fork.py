@@ -146,6 +146,7 @@ def test_calls_import_nothing(check: Check, sandbox: ThreadedSandbox, uvloop: bo
     out = check(
         PRELUDE
         + """
+from plexypay_async.pay.description import PAY
 from plexypay_async.api.index import every_group
 from plexypay_sync import CreatePaymentLink, PlexyPayError, RetryPolicy
 before = set(sys.modules)
@@ -153,7 +154,7 @@ local = PlexyPay("key", base_url="http://localhost:9", timeout=10, retry=RetryPo
 link = plexy.payment_links.create(amount=1, currency="KZT", order_reference="A")
 rows = [CreatePaymentLink(amount=1, currency="KZT", order_reference=f"B{number}") for number in range(3)]
 calls = [
-    lambda: [getattr(plexy, group.group) for group in every_group()],
+    lambda: [getattr(plexy, group.group) for group in every_group(PAY)],
     lambda: list(plexy.payment_links.list()),
     lambda: list(plexy.payment_links.create_many(rows)),
     lambda: list(plexy.payment_links.create_many(rows, journal=sys.argv[2])),

@@ -20,6 +20,7 @@ import plexypay_sync
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.index import every_group
 from plexypay_async.api.operation import Bulk, Declaration, Wait
+from plexypay_async.pay.description import PAY
 from plexypay_sync import (
     APIError,
     AuthenticationError,
@@ -403,7 +404,7 @@ def test_every_call_is_bound_alike() -> None:
     asynchronous = AsyncPlexyPay("key", base_url="http://127.0.0.1:9")
     derived = synchronous.with_options(timeout=1)
     seen: list[str] = []
-    for group in every_group():
+    for group in every_group(PAY):
         doc = getattr(type(synchronous), group.group).__doc__
         assert doc == getattr(type(asynchronous), group.group).__doc__ is not None
         calls = [name for name, value in vars(group).items() if isinstance(value, (Declaration, Bulk, Wait))]

@@ -62,7 +62,7 @@ from plexypay_async import (
     WebhookReceiver,
 )
 from plexypay_async.api.facades import Async
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.payment_links import PaymentLinks
 
 EXPIRY = datetime(2099, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from plexypay_async.api.facades import Sync
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_sync import (
     Address,
     AuthorizeWalletPayment,

@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
-from plexypay_async.api.direct_payments import Address
 from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.operation import Declaration
+from plexypay_async.pay.direct_payments import Address
 
 OF_TYPE: dict[Any, Any] = {
     int: 1500,

@@ -17,8 +17,9 @@ from plexypay_async import ConfigurationError, Outcome, UnreadableResponseError
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.index import every_declaration
-from plexypay_async.api.payments import CapturePayment, Payments, RefundPayment
-from plexypay_async.api.transactions import Transactions
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payments import CapturePayment, Payments, RefundPayment
+from plexypay_async.pay.transactions import Transactions
 
 CAPTURE = OperationCodec(Payments.capture)
 REFUND = OperationCodec(Payments.refund)
@@ -238,7 +239,7 @@ def test_every_amount_of_fifteen_digits_is_read_as_it_was_written(digits: int, p
 
 def test_no_amount_of_major_units_is_a_float() -> None:
     """An answer's float would have lost what the server wrote, before anybody sees it."""
-    for declaration in every_declaration():
+    for declaration in every_declaration(PAY):
         models: list[Any] = [declaration.request]
         answer = getattr(declaration, "answer", None)
         models.append(declaration.item if answer is None else answer.model)  # type: ignore[attr-defined]

@@ -20,8 +20,8 @@ from plexypay_async import (
 )
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireRequest, WireResponse
-from plexypay_async.api.payment_links import PaymentLinks
 from plexypay_async.pagination import PageBody
+from plexypay_async.pay.payment_links import PaymentLinks
 
 RETRIEVE = OperationCodec(PaymentLinks.retrieve)
 CANCEL = OperationCodec(PaymentLinks.cancel)

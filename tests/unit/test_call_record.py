@@ -6,7 +6,7 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome, PaymentLinks
 from plexypay_async._core.record import LATE_WORK, CallRecord, Doubt
-from plexypay_async.api.payment_links import CancelPaymentLink
+from plexypay_async.pay.payment_links import CancelPaymentLink
 
 
 @pytest.fixture

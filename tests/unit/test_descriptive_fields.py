@@ -15,10 +15,10 @@ from plexypay_async import PaymentLink, UnreadableResponseError
 from plexypay_async._privacy.hiding import masked
 from plexypay_async._wire.codec import ListingCodec
 from plexypay_async._wire.converter import converter, descriptive_in
-from plexypay_async.api.direct_payments import ThreeDSecure
 from plexypay_async.api.fields import Model
-from plexypay_async.api.settlement_orders import SettlementOrder
-from plexypay_async.api.transactions import Transaction, TransactionHistory
+from plexypay_async.pay.direct_payments import ThreeDSecure
+from plexypay_async.pay.settlement_orders import SettlementOrder
+from plexypay_async.pay.transactions import Transaction, TransactionHistory
 
 from .test_model_properties import (
     CODECS,

@@ -15,7 +15,10 @@ from multidict import CIMultiDict
 from plexypay_async import ConfigurationError, Outcome, RefusedError, UnreadableResponseError
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import (
+from plexypay_async.api.operation import Evidence, Operation
+from plexypay_async.api.replay import Replay
+from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_cvv
+from plexypay_async.pay.direct_payments import (
     Address,
     BrowserDetails,
     ContinueThreeDSecure,
@@ -33,9 +36,6 @@ from plexypay_async.api.direct_payments import (
     ThreeDSecureStatus,
     TransactionType,
 )
-from plexypay_async.api.operation import Evidence, Operation
-from plexypay_async.api.replay import Replay
-from plexypay_async.cards import Card, EncryptedCard, StoredCard, encrypt_cvv
 
 BILLING = Address(
     first_name="John",

@@ -12,19 +12,20 @@ import pytest
 
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.fields import wire_name
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Operation
-from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.api.payments import Payments
-from plexypay_async.api.transactions import Transactions
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.direct_payments import DirectPayments
+from plexypay_async.pay.payment_links import PaymentLinks
+from plexypay_async.pay.payments import Payments
+from plexypay_async.pay.transactions import Transactions
 
 from .sample_requests import arguments
 
 ECHOING: list[Operation[..., Any]] = [
     declaration
-    for declaration in every_declaration()
+    for declaration in every_declaration(PAY)
     if isinstance(declaration, Operation) and declaration.echoes
 ]
 ECHOES = [(operation, asked) for operation in ECHOING for asked in operation.echoes]
@@ -91,7 +92,7 @@ def test_all_that_both_name_is_compared() -> None:
         ("wallet.cancel", "wallet_transaction_id"),
         ("wallet.retrieve", "wallet_transaction_id"),
     }
-    for operation in every_declaration():
+    for operation in every_declaration(PAY):
         if isinstance(operation, Operation):
             kinds: list[Any] = [operation.request, operation.answer.model]
             asked, answered = ({field.name for field in attrs.fields(kind)} for kind in kinds)

@@ -12,13 +12,14 @@ from multidict import CIMultiDict
 from plexypay_async._wire.api_errors import error_of, is_of_the_api
 from plexypay_async._wire.messages import WireResponse, date_of, decode_json, seconds_to_wait
 from plexypay_async.errors import Outcome, UnreadableResponseError
+from plexypay_async.pay.description import PAY
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 def class_of(status: int, body: Any) -> str:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return type(error_of(WireResponse(status, content), "x")).__name__
+    return type(error_of(WireResponse(status, content), "x", PAY.errors)).__name__
 
 
 @pytest.mark.parametrize(
@@ -76,14 +77,16 @@ def test_without_a_code_the_status_decides(status: int, body: Any, expected: str
 
 @pytest.mark.parametrize("code", [None, True, 1.5, "one", "", "-1", "1" * 30, "١", [], {}])
 def test_what_is_no_code_counts_as_none(code: Any) -> None:
-    error = error_of(WireResponse(404, orjson.dumps({"code": code, "message": "m"})), "x")
+    error = error_of(WireResponse(404, orjson.dumps({"code": code, "message": "m"})), "x", PAY.errors)
 
     assert error.code is None
     assert type(error).__name__ == "NotFoundError"
 
 
 def test_an_unknown_code_is_kept() -> None:
-    error = error_of(WireResponse(400, b'{"code": 1153, "message": "exists"}'), "payment_links.create")
+    error = error_of(
+        WireResponse(400, b'{"code": 1153, "message": "exists"}'), "payment_links.create", PAY.errors
+    )
 
     assert (error.code, error.message, error.outcome) == (1153, "exists", Outcome.REJECTED)
 
@@ -92,20 +95,22 @@ def test_an_unknown_code_is_kept() -> None:
     "body", [b"", b"   ", b"<html>Bad Gateway</html>", b"\xff\xfe", b'{"message": ""}', b"[]"]
 )
 def test_an_answer_without_a_message_is_described(body: bytes) -> None:
-    error = error_of(WireResponse(502, body), "x")
+    error = error_of(WireResponse(502, body), "x", PAY.errors)
 
     assert error.message.startswith("no message")
     assert (error.source, error.type) == (None, None)
 
 
 def test_a_long_body_is_shortened() -> None:
-    error = error_of(WireResponse(502, b"<" * 10_000), "x")
+    error = error_of(WireResponse(502, b"<" * 10_000), "x", PAY.errors)
 
     assert len(str(error)) < 250
 
 
 def test_fields_of_another_type_are_left_out() -> None:
-    error = error_of(WireResponse(400, b'{"code": 3, "message": "m", "source": 1, "type": {}}'), "x")
+    error = error_of(
+        WireResponse(400, b'{"code": 3, "message": "m", "source": 1, "type": {}}'), "x", PAY.errors
+    )
 
     assert (error.source, error.type) == (None, None)
 
@@ -157,7 +162,7 @@ def test_a_retry_after_date_is_measured_from_the_answers_own(date: str, seconds:
     headers = {"Retry-After": "Thu, 01 Jan 2026 12:01:00 GMT", "Date": date}
 
     assert WireResponse(503, b"", headers).retry_after == seconds
-    assert error_of(WireResponse(503, b"", headers), "x").retry_after == seconds
+    assert error_of(WireResponse(503, b"", headers), "x", PAY.errors).retry_after == seconds
 
 
 def test_seconds_to_wait_need_no_date() -> None:
@@ -203,7 +208,7 @@ def test_retry_after_is_measured_from_the_clock() -> None:
 
 
 def test_retry_after_is_on_the_error() -> None:
-    error = error_of(WireResponse(429, b"", {"Retry-After": "3"}), "x")
+    error = error_of(WireResponse(429, b"", {"Retry-After": "3"}), "x", PAY.errors)
 
     assert error.retry_after == 3.0
 
@@ -242,14 +247,14 @@ def test_retry_after_is_on_the_error() -> None:
 def test_an_answer_is_of_the_api_where_it_has_its_body(body: Any, expected: bool, status: int) -> None:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
 
-    assert is_of_the_api(error_of(WireResponse(status, content), "x")) is expected
+    assert is_of_the_api(error_of(WireResponse(status, content), "x", PAY.errors)) is expected
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 502, 503, 504])
 @pytest.mark.parametrize("spelling", [int, str])
 def test_a_code_that_is_the_status_is_a_gateways(status: int, spelling: Any) -> None:
     def of_the_api(**body: Any) -> bool:
-        return is_of_the_api(error_of(WireResponse(status, orjson.dumps(body)), "x"))
+        return is_of_the_api(error_of(WireResponse(status, orjson.dumps(body)), "x", PAY.errors))
 
     assert not of_the_api(code=spelling(status), message="m")
     assert of_the_api(code=spelling(status + 1), message="m")

@@ -153,6 +153,7 @@ def test_outcomes() -> None:
         "AuthenticationError": Outcome.REJECTED,
         "PermissionDeniedError": Outcome.REJECTED,
         "RateLimitedError": Outcome.REJECTED,
+        "IdempotencyError": Outcome.UNKNOWN,
         "WebhookError": None,
         "WebhookAuthenticationError": None,
         "WebhookInProgressError": None,

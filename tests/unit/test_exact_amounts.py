@@ -13,11 +13,12 @@ from plexypay_async._core.raw_request import raw_request
 from plexypay_async._wire.api_errors import error_of
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse, decode_json, read_json, read_small
-from plexypay_async.api.customers import Customers
-from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.api.payments import Payments
-from plexypay_async.api.settlement_orders import SettlementOrders
-from plexypay_async.api.transactions import Transactions
+from plexypay_async.pay.customers import Customers
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payment_links import PaymentLinks
+from plexypay_async.pay.payments import Payments
+from plexypay_async.pay.settlement_orders import SettlementOrders
+from plexypay_async.pay.transactions import Transactions
 
 LONG = ["1234567890123456.78", "18446744073709551617", "18446744073709551617.5", "0.12345678901234567890123"]
 USUAL = ["22000", "56.41", "0.3", "56.410000000000004", "1e3", "9007199254740993", "18446744073709551615"]
@@ -83,7 +84,7 @@ def test_a_byte_order_mark_is_passed_over() -> None:
     assert OperationCodec(Transactions.retrieve).decode(WireResponse(200, body)).amount == 5
     page = WireResponse(200, b"\xef\xbb\xbf" + b'{"data": [' + transaction("5") + b"]}")
     assert len(ListingCodec(Transactions.list).decode(page).items) == 1
-    error = error_of(WireResponse(404, b'\xef\xbb\xbf{"code": 5, "message": "no"}'), "x")
+    error = error_of(WireResponse(404, b'\xef\xbb\xbf{"code": 5, "message": "no"}'), "x", PAY.errors)
     assert (error.code, error.message) == (5, "no")
 
 

@@ -29,6 +29,7 @@ from plexypay_async import (
 )
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration
+from plexypay_async.pay.description import PAY
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP
@@ -49,7 +50,7 @@ DONE = {
 """What each of `CALLS` may be answered with: as it was asked for."""
 NOT_FOUND = {"code": 4, "message": "Not Found"}
 
-DECLARED = {declaration.name: declaration for declaration in every_declaration()}
+DECLARED = {declaration.name: declaration for declaration in every_declaration(PAY)}
 DECLARATIONS = list(DECLARED.values())
 
 

@@ -43,6 +43,7 @@ from plexypay_async._wire.messages import WireRequest
 from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration, Listing, Operation
+from plexypay_async.pay.description import PAY
 
 ID = "a/б {id}"
 QUOTED = "a%2F%D0%B1%20%7Bid%7D"
@@ -159,7 +160,7 @@ def test_a_size_is_a_positive_int(
 GROUPS = {"split_requests", "settlement_orders", "customers", "beneficiaries", "wallet"}
 BY_ID = [
     declaration
-    for declaration in every_declaration()
+    for declaration in every_declaration(PAY)
     if declaration.path_parameters and declaration.name.partition(".")[0] in GROUPS
 ]
 

@@ -33,26 +33,27 @@ from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse, read_json, seconds_to_wait
 from plexypay_async.api.fields import Model, OpenEnum, wire_name
 from plexypay_async.api.index import every_declaration
-from plexypay_async.api.links import PaymentLinkStatus
 from plexypay_async.api.operation import Listing, Operation
 from plexypay_async.api.replay import Replay
 from plexypay_async.pagination import PageBody
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.links import PaymentLinkStatus
 
 Codec: TypeAlias = "OperationCodec[Any] | ListingCodec[Any]"
 Strategy: TypeAlias = st.SearchStrategy[Any]
 
 OPERATIONS: list[Operation[..., Any]] = [
-    declaration for declaration in every_declaration() if isinstance(declaration, Operation)
+    declaration for declaration in every_declaration(PAY) if isinstance(declaration, Operation)
 ]
 LISTINGS: list[Listing[..., Any]] = [
-    declaration for declaration in every_declaration() if isinstance(declaration, Listing)
+    declaration for declaration in every_declaration(PAY) if isinstance(declaration, Listing)
 ]
 NAMED = {operation.name: operation for operation in OPERATIONS}
 CODECS: list[tuple[Codec, type[Any]]] = [
     *((OperationCodec(operation), operation.answer.model) for operation in OPERATIONS),
     *((ListingCodec(listing), listing.item) for listing in LISTINGS),
 ]
-REPLAYS: dict[str, Replay] = {declaration.name: declaration.replay for declaration in every_declaration()}
+REPLAYS: dict[str, Replay] = {declaration.name: declaration.replay for declaration in every_declaration(PAY)}
 MODELS: list[type[Any]] = list(dict.fromkeys(model for _, model in CODECS))
 
 # ------------------------------------------------------------------------------ documents that are answers
@@ -415,7 +416,7 @@ def test_bodies_that_break_readers(body: bytes) -> None:
 @given(status=st.integers(300, 599), body=BODIES, retry_after=st.none() | st.text(max_size=40))
 def test_an_error_answer_is_an_error(status: int, body: bytes, retry_after: str | None) -> None:
     headers = None if retry_after is None else {"Retry-After": retry_after}
-    error = error_of(WireResponse(status, body, headers), "payment_links.create")
+    error = error_of(WireResponse(status, body, headers), "payment_links.create", PAY.errors)
 
     assert isinstance(error, APIError)
     assert error.status == status

@@ -16,6 +16,7 @@ import pytest_asyncio
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration
+from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 
@@ -144,7 +145,9 @@ NOT_IN_THE_INDEX = [
 ]
 
 KNOWN = [*INDEX.values(), *WALLET, *NOT_IN_THE_INDEX]
-DECLARED: dict[str, Declaration[...]] = {declaration.name: declaration for declaration in every_declaration()}
+DECLARED: dict[str, Declaration[...]] = {
+    declaration.name: declaration for declaration in every_declaration(PAY)
+}
 
 each_known = pytest.mark.parametrize(("name", "method", "path"), KNOWN, ids=[name for name, _, _ in KNOWN])
 

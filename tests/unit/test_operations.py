@@ -24,12 +24,12 @@ from plexypay_async.api.operation import (
     optionally,
     parameters_of,
 )
-from plexypay_async.api.payment_links import PaymentLinks
-from plexypay_async.groups import Groups
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_sync import PlexyPay
 
 URL = "http://127.0.0.1:1"
-DECLARATIONS = list(every_declaration())
+DECLARATIONS = list(every_declaration(PAY))
 OPERATIONS: list[Operation[..., Any]] = [
     declaration for declaration in DECLARATIONS if isinstance(declaration, Operation)
 ]
@@ -87,7 +87,7 @@ def test_the_operations_of_payment_links() -> None:
 def test_on_the_class_stands_the_declaration(declaration: Declaration[...]) -> None:
     group, _, name = declaration.name.partition(".")
 
-    owner = next(known for known in every_group() if known.group == group)
+    owner = next(known for known in every_group(PAY) if known.group == group)
     assert getattr(owner, name) is declaration
     assert repr(declaration) == f"<{group}.{name}: {declaration.method} {declaration.path}>"
 
@@ -136,11 +136,11 @@ def test_an_answer_may_be_optional() -> None:
 
 
 def test_names() -> None:
-    class SettlementOrders(Resource[Any]):
+    class SettlementOrders(Resource[Any], api=PAY):
         pass
 
     assert SettlementOrders.group == group_name(SettlementOrders) == "settlement_orders"
-    names = [group.group for group in every_group()]
+    names = [group.group for group in every_group(PAY)]
     assert len(set(names)) == len(names)
     assert {"payment_links", "transactions", "payments"} <= set(names)
     assert parameters_of("/v1/{a}/b/{c_d}") == ("a", "c_d")
@@ -223,13 +223,13 @@ def test_arguments_that_do_not_fit_are_a_type_error(arguments: Any, options: Any
 
 
 def groups() -> Iterator[str]:
-    return (name for name, value in vars(Groups).items() if isinstance(value, cached_property))
+    return (name for name, value in vars(AsyncPlexyPay).items() if isinstance(value, cached_property))
 
 
 def test_both_facades_have_every_group() -> None:
     names = set(groups())
 
-    assert names == {group.group for group in every_group()}
+    assert names == {group.group for group in every_group(PAY)}
     for facade in (AsyncPlexyPay, PlexyPay):
         assert names <= set(dir(facade))
 

@@ -10,13 +10,14 @@ import pytest
 
 from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.operation import Bulk, Declaration, Evidence, Wait
+from plexypay_async.pay.description import PAY
 from tools.operations_table import operations_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 COMMAND = "python -m tools.operations_table > docs/operations.md"
 
 each_declaration = pytest.mark.parametrize(
-    "declaration", list(every_declaration()), ids=lambda declaration: declaration.name
+    "declaration", list(every_declaration(PAY)), ids=lambda declaration: declaration.name
 )
 
 
@@ -72,7 +73,7 @@ def test_what_a_row_says_of_repeats(name: str, replay: str) -> None:
 def test_every_word_of_the_table_is_explained() -> None:
     head = operations_table().partition("\n## `")[0]
 
-    for word in (*Evidence, *{declaration.replay for declaration in every_declaration()}):
+    for word in (*Evidence, *{declaration.replay for declaration in every_declaration(PAY)}):
         assert f"| `{word.value}` |" in head
     assert "paths={" in head
 
@@ -80,7 +81,7 @@ def test_every_word_of_the_table_is_explained() -> None:
 def test_calls_that_are_built_on_operations_are_named() -> None:
     text = operations_table()
 
-    for group in every_group():
+    for group in every_group(PAY):
         assert f"\n## `{group.group}`\n" in text
         for value in vars(group).values():
             if isinstance(value, (Bulk, Wait)):

@@ -28,10 +28,11 @@ from plexypay_async import (
 from plexypay_async._privacy.secret import Secret
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.direct_payments import DirectPayments
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Operation, SettledBy
-from plexypay_async.api.payments import Payments, RefundPayment, RefundResult
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.direct_payments import DirectPayments
+from plexypay_async.pay.payments import Payments, RefundPayment, RefundResult
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP
@@ -42,7 +43,7 @@ KEY = "pr_0123456789abcdef0123456789abcdef"
 QUICK = RetryPolicy(base=0, cap=0)
 
 OPERATIONS: list[Operation[..., Any]] = [
-    declaration for declaration in every_declaration() if isinstance(declaration, Operation)
+    declaration for declaration in every_declaration(PAY) if isinstance(declaration, Operation)
 ]
 MONEY = [operation for operation in OPERATIONS if operation.replay is Replay.MONEY]
 SAME_KEY = [operation for operation in OPERATIONS if operation.replay is Replay.SAME_KEY]
@@ -336,9 +337,9 @@ def test_the_call_that_is_advised_exists_and_takes_these_arguments(
     client = facade("key", base_url="http://127.0.0.1:1")
 
     for name, positional, keywords in parsed(advice):
-        assert name in {declaration.name for declaration in every_declaration()}
+        assert name in {declaration.name for declaration in every_declaration(PAY)}
         inspect.signature(named(client, name)).bind(*positional, **keywords)
-        found = next(declaration for declaration in every_declaration() if declaration.name == name)
+        found = next(declaration for declaration in every_declaration(PAY) if declaration.name == name)
         assert found.replay is Replay.SAFE
         made = found.request(*positional, **keywords)
         assert set(positional) | set(keywords.values()) <= set(attrs.asdict(made).values())

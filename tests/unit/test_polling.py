@@ -24,7 +24,7 @@ from plexypay_async import (
     UnreadableResponseError,
 )
 from plexypay_async._core.deadlines import TURNS
-from plexypay_async.api.transactions import Transactions, TransactionStatus, WaitForTransaction
+from plexypay_async.pay.transactions import Transactions, TransactionStatus, WaitForTransaction
 from plexypay_sync import PlexyPay
 
 from .mocked_http import MockedHTTP

@@ -355,7 +355,7 @@ def test_looking_at_a_database_keeps_the_locks_of_other_connections(tmp_path: Pa
 
 TEMPORARY = """
 import contextlib, io, os, sqlite3, sys
-from plexypay_async.api.payment_links import CreatePaymentLink
+from plexypay_async.pay.payment_links import CreatePaymentLink
 from plexypay_async.cli.reconciliation import Reconciliation
 from plexypay_async.cli.references import check_references
 from plexypay_async.cli.rows import Row

@@ -13,26 +13,14 @@ import pytest
 
 import plexypay_async
 import plexypay_sync
-from plexypay_async import api, cards, errors, webhooks
+from plexypay_async import cards, errors, pay, webhooks
 from plexypay_async.api.index import every_group
+from plexypay_async.pay.description import PAY
 from plexypay_async.webhooks import seen
 
 # What the groups are declared with, and what goes through all of them.
-INNER_ROOMS = {
-    *(
-        "calls",
-        "constructors",
-        "direct_details",
-        "docstrings",
-        "facades",
-        "fields",
-        "identities",
-        "index",
-        "openapi",
-    ),
-    *("links", "operation", "replay", "wire_words"),
-}
-API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(api.__path__)} - INNER_ROOMS)
+INNER_ROOMS = {"client", "description", "direct_details", "links"}
+API_ROOMS = sorted({module.name for module in pkgutil.iter_modules(pay.__path__)} - INNER_ROOMS)
 # What a room has models of.
 RESTS_ON = {
     "customers": {"transactions"},
@@ -53,9 +41,8 @@ def names_of(package: ModuleType) -> set[str]:
 def test_both_packages_export_the_same_names() -> None:
     assert names_of(plexypay_async) ^ names_of(plexypay_sync) == {
         "AsyncPages",
-        "AsyncPlexyPay",
-        "Pages",
-        "PlexyPay",
+        *("AsyncPlexyCheckout", "AsyncPlexyGate", "AsyncPlexyPay"),
+        *("Pages", "PlexyCheckout", "PlexyGate", "PlexyPay"),
     }
 
 
@@ -97,7 +84,7 @@ def test_a_star_import(package: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    [errors, cards, seen, webhooks, *(import_module(f"plexypay_async.api.{name}") for name in API_ROOMS)],
+    [errors, cards, seen, webhooks, *(import_module(f"plexypay_async.pay.{name}") for name in API_ROOMS)],
     ids=lambda room: room.__name__,
 )
 @both_packages
@@ -110,11 +97,11 @@ def test_every_public_name_of_a_room_is_exported(package: ModuleType, room: Modu
 
 
 def test_every_group_has_a_room_and_is_exported() -> None:
-    groups = {group.group: group for group in every_group()}
+    groups = {group.group: group for group in every_group(PAY)}
 
     assert sorted(groups) == API_ROOMS
     for name, group in groups.items():
-        assert group.__module__ == f"plexypay_async.api.{name}"
+        assert group.__module__ == f"plexypay_async.pay.{name}"
         assert getattr(plexypay_async, group.__name__) is group
 
 
@@ -148,7 +135,7 @@ HTTP = {"aiohttp", "yarl", "multidict", "plexypay_async._http.transport"}
         "import plexypay_async.errors",
         "import plexypay_async.api.fields",
         "import plexypay_async.api.operation",
-        "import plexypay_async.api.payment_links",
+        "import plexypay_async.pay.payment_links",
         "import plexypay_async._wire.codec",
         "import plexypay_async.settings",
         "import plexypay_async.webhooks",
@@ -170,12 +157,12 @@ def test_errors_and_models_load_no_http(statement: str) -> None:
 
 @pytest.mark.parametrize("room", API_ROOMS)
 def test_a_name_loads_its_own_room_alone(room: str) -> None:
-    names = import_module(f"plexypay_async.api.{room}").__all__
+    names = import_module(f"plexypay_async.pay.{room}").__all__
 
     # It takes its names from `plexypay_async`, so that this is said of both.
     loaded = loaded_by(f"from plexypay_sync import {', '.join(names)}")
 
-    rooms = {name.removeprefix("plexypay_async.api.") for name in loaded if ".api." in name}
+    rooms = {name.removeprefix("plexypay_async.pay.") for name in loaded if ".pay." in name}
     assert rooms - INNER_ROOMS == {room} | RESTS_ON.get(room, set())
     assert not loaded & HTTP
 
@@ -190,7 +177,7 @@ def test_a_client_loads_no_more_than_it_needs(statement: str) -> None:
     rooms = {".".join(name.split(".")[1:2]) for name in loaded if name.startswith("plexypay_async.")}
     assert not rooms & {"bulk", "cli", "sandbox", "testing"}
     assert "plexypay_async._wire.codec" not in loaded
-    assert not {f"plexypay_async.api.{name}" for name in API_ROOMS} & loaded
+    assert not {f"plexypay_async.pay.{name}" for name in API_ROOMS} & loaded
     assert not loaded & {"cattrs", "sqlite3", "rich", "pytest"}
     # A fork amid its import would leave the child without it, so the sync facade has it before any thread.
     assert ("uvloop" in loaded) <= ("plexypay_sync" in statement)

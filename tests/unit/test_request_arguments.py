@@ -19,7 +19,7 @@ import pytest
 from plexypay_async import AsyncPlexyPay, ConfigurationError, CreatePaymentLink, Outcome, RetryPolicy
 from plexypay_async._core.raw_request import raw_request
 from plexypay_async._wire.codec import OperationCodec
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_sync import PlexyPay
 
 NOWHERE = "http://127.0.0.1:1"

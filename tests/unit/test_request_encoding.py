@@ -35,7 +35,8 @@ from plexypay_async._wire.messages import encode_json
 from plexypay_async._wire.targets import path_of, query_of
 from plexypay_async.api.fields import check_extra, wire_name
 from plexypay_async.api.index import every_declaration
-from plexypay_async.api.payment_links import PaymentLinks
+from plexypay_async.pay.description import PAY
+from plexypay_async.pay.payment_links import PaymentLinks
 
 CREATE = OperationCodec(PaymentLinks.create)
 RETRIEVE = OperationCodec(PaymentLinks.retrieve)
@@ -166,7 +167,7 @@ def test_extra_holds_no_field_of_its_own(fields: Mapping[str, Any], name: str, f
 
 def test_no_request_takes_a_field_of_its_own_in_extra() -> None:
     seen = 0
-    for declaration in every_declaration():
+    for declaration in every_declaration(PAY):
         request: Any = declaration.request
         own = {field.name: wire_name(field) for field in attrs.fields(request) if field.kw_only}
         # What is a part of the path is given by its position, and may be in the body besides.

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from plexypay_async._privacy.secret import Secret
+from plexypay_async.pay.description import PAY
 from plexypay_async.settings import RetryPolicy, Settings
 from tests.frames import exposures
 
@@ -98,6 +99,7 @@ def test_it_has_no_dictionary() -> None:
 
 def test_what_holds_it_may_be_shown() -> None:
     settings = Settings.of(
+        PAY,
         TEXT,
         base_url=None,
         timeout=60.0,

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, Outcome, RetryPolicy
-from plexypay_async.settings import DEFAULT_BASE_URL, Settings, check_base_url, check_paths, is_loopback
+from plexypay_async.pay.description import PAY
+from plexypay_async.settings import Settings, check_base_url, check_paths, is_loopback
 from plexypay_sync import PlexyPay
 from tests.frames import exposures
 
@@ -39,7 +40,7 @@ def settings(**changes: Any) -> Settings:
         "trust_env": False,
         **changes,
     }
-    return Settings.of(given.pop("api_key", KEY), **given)
+    return Settings.of(PAY, given.pop("api_key", KEY), **given)
 
 
 # ------------------------------------------------------------------------------------------ environment
@@ -74,7 +75,7 @@ def test_the_environment_is_checked_too(client: Client, monkeypatch: pytest.Monk
         with pytest.raises(ConfigurationError, match="PLEXYPAY_BASE_URL is empty"):
             client(KEY)
     monkeypatch.delenv("PLEXYPAY_BASE_URL")
-    assert client(KEY).__repr__().endswith(f" {DEFAULT_BASE_URL}>")
+    assert client(KEY).__repr__().endswith(f" {PAY.base_url}>")
     monkeypatch.setenv("PLEXYPAY_API_KEY", "two\twords")
     with pytest.raises(ConfigurationError, match="api_key: "):
         client()
@@ -106,7 +107,7 @@ def test_base_urls(given: str, kept: str) -> None:
     [
         (5, "expected a string"),
         (b"https://api.plexypay.com", "expected a string"),
-        ("", "base_url: must not be empty; without it, PLEXYPAY_BASE_URL is asked"),
+        ("", "base_url: must not be empty; without it, the environment is asked"),
         (" \n", "base_url: must not be empty"),
         ("api.plexypay.com", "expected https://HOST"),
         ("https://", "expected https://HOST"),
@@ -320,8 +321,11 @@ def test_the_default_policy() -> None:
     policy = RetryPolicy()
 
     assert (policy.max_attempts, policy.base, policy.cap) == (8, 0.5, 20.0)
-    assert (policy.codes, policy.money_codes) == (frozenset({1, 2}), frozenset({1}))
-    assert RetryPolicy(base=0, cap=0, codes=[1], money_codes=()).codes == {1}
+    assert (policy.codes, policy.money_codes) == (None, None)
+    of_the_api = policy.of(PAY)
+    assert (of_the_api.codes, of_the_api.money_codes) == (frozenset({1, 2}), frozenset({1}))
+    assert RetryPolicy(codes=[5]).of(PAY).codes == frozenset({5})
+    assert RetryPolicy(base=0, cap=0, codes=[1], money_codes=()).codes == frozenset({1})
     assert hash(policy) == hash(RetryPolicy())
 
 
@@ -334,8 +338,8 @@ def test_a_path_may_be_another() -> None:
         "payment_links.retrieve_by_order_reference": "/v1/orders/{order_reference}/link",
     }
 
-    assert check_paths(paths) == paths
-    assert check_paths({}) == {}
+    assert check_paths(paths, PAY) == paths
+    assert check_paths({}, PAY) == {}
 
 
 @pytest.mark.parametrize(
@@ -359,7 +363,7 @@ def test_a_path_may_be_another() -> None:
 )
 def test_what_is_no_path(paths: Any, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
-        check_paths(paths)
+        check_paths(paths, PAY)
 
 
 # ---------------------------------------------------------------------------------------------- changes

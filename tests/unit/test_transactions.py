@@ -15,7 +15,7 @@ import pytest
 from plexypay_async import UnreadableResponseError
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
-from plexypay_async.api.transactions import (
+from plexypay_async.pay.transactions import (
     Transaction,
     TransactionHistory,
     Transactions,

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 
 from ...api.operation import Declaration
+from ...pay.description import PAY
 from ..exchange import ApiRequest, ApiResponse, PageQuery, Refusal, json_text, read_document
 from ..state.state import SandboxState
 
-__all__ = ["GroupHandlers", "RecordHandlers", "find_handlers"]
+__all__ = ["GroupHandlers", "RecordHandlers", "find_handlers", "name_in_sandbox"]
 
 T = TypeVar("T")
 
@@ -23,8 +24,9 @@ class GroupHandlers:
     """The handlers of one API group: for each of its declarations a method of the same name.
 
     Those of the group ``payment_links`` are the class ``PaymentLinksHandlers`` of the module
-    ``payment_links`` in this package. A method takes an `ApiRequest` and returns an `ApiResponse`, or raises
-    a `Refusal`.
+    ``payment_links`` in this package; those of other APIs than the Pay API are in a package with the API's
+    name, or in a module with it, such as ``gate``. A method takes an `ApiRequest` and returns an
+    `ApiResponse`, or raises a `Refusal`.
     """
 
     source: ClassVar[str]
@@ -100,7 +102,7 @@ def find_handlers(declared: Iterable[Declaration[...]]) -> list[tuple[Declaratio
         NotImplementedError: Some declarations have no handler; the message has their full names.
     """
     found = [(declaration, _handlers_of(declaration)) for declaration in declared]
-    missing = [declaration.name for declaration, handlers in found if handlers is None]
+    missing = [name_in_sandbox(declaration) for declaration, handlers in found if handlers is None]
     if missing:
         raise NotImplementedError(f"the sandbox has no handler for {', '.join(missing)}")
     return [(declaration, handlers) for declaration, handlers in found if handlers is not None]
@@ -108,12 +110,25 @@ def find_handlers(declared: Iterable[Declaration[...]]) -> list[tuple[Declaratio
 
 def _handlers_of(declaration: Declaration[...]) -> type[GroupHandlers] | None:
     group, _, operation = declaration.name.partition(".")
-    name = f"{__package__}.{group}"
+    places = [group] if declaration.api is PAY else [f"{declaration.api.name}.{group}", declaration.api.name]
+    for place in places:
+        handlers: Any = getattr(_module(place), f"{group.title().replace('_', '')}Handlers", None)
+        if callable(getattr(handlers, operation, None)):
+            return handlers  # type: ignore[no-any-return]
+    return None
+
+
+def _module(place: str) -> Any:
+    name = f"{__package__}.{place}"
     try:
-        module = importlib.import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         return None
-    handlers: Any = getattr(module, f"{group.title().replace('_', '')}Handlers", None)
-    return handlers if callable(getattr(handlers, operation, None)) else None
+
+
+def name_in_sandbox(declaration: Declaration[...]) -> str:
+    """Return what an operation is called where those of all APIs are: the Pay API's by its name alone."""
+    api = declaration.api
+    return declaration.name if api is PAY else f"{api.name}.{declaration.name}"

@@ -1,7 +1,7 @@
 """The payment-link operations, as the sandbox does them.
 
 Evidence: paths, bodies and states as the library's declarations have them (see
-`plexypay_async.api.payment_links`). Which values the vendor refuses, and with which words, is not published;
+`plexypay_async.pay.payment_links`). Which values the vendor refuses, and with which words, is not published;
 the sandbox refuses impossible values. The answer of the statistics is assumed.
 """
 

@@ -1,6 +1,6 @@
 """The transaction operations, as the sandbox does them.
 
-Evidence: as the library's declarations have them (see `plexypay_async.api.transactions`). The list and the
+Evidence: as the library's declarations have them (see `plexypay_async.pay.transactions`). The list and the
 retrievals show transactions as observed. The sandbox's own addition is ``cardTokenId`` on a retrieval: there
 a client finds the token of the card that a customer let the merchant keep, by a link with ``cof_initial`` or
 a direct payment. A history's events are assumed: ``status``, ``amount``, ``createdAt``, and of a refund

@@ -14,9 +14,8 @@ from typing import Any, ClassVar
 import attrs
 
 from .._privacy.hiding import shown
-from ..errors import ConfigurationError
-from .constructors import quickly_made
-from .fields import (
+from ..api.constructors import quickly_made
+from ..api.fields import (
     Model,
     OpenEnum,
     Request,
@@ -32,7 +31,8 @@ from .fields import (
     in_capitals,
     wire,
 )
-from .identities import settle_identity
+from ..api.identities import settle_identity
+from ..errors import ConfigurationError
 
 __all__ = [
     "CancelPaymentLink",

@@ -14,11 +14,24 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from .._privacy.hiding import shown
+from ..api.constructors import quickly_made
+from ..api.facades import F
+from ..api.fields import check_bool
+from ..api.operation import (
+    Bulk,
+    Confirmation,
+    Ensured,
+    Evidence,
+    Listing,
+    LookUp,
+    Operation,
+    Resource,
+    optionally,
+)
+from ..api.replay import Replay
 from ..errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from ..json_form import JSONResult
-from .constructors import quickly_made
-from .facades import F
-from .fields import check_bool
+from .description import PAY
 from .links import (
     CancelPaymentLink,
     CreateOrRetrievePaymentLink,
@@ -35,8 +48,6 @@ from .links import (
     RetrievePaymentLinkStatistics,
     UpdatePaymentLinkExpiration,
 )
-from .operation import Bulk, Confirmation, Ensured, Evidence, Listing, LookUp, Operation, Resource, optionally
-from .replay import Replay
 
 if TYPE_CHECKING:
     from ..bulk.journal import Journal
@@ -209,7 +220,7 @@ def _told_of(result: BulkResult, name: str) -> str | None:
     return error.link_id if name == "id" else error.link_url
 
 
-class PaymentLinks(Resource[F]):
+class PaymentLinks(Resource[F], api=PAY):
     """Create, list, find, move and cancel payment links."""
 
     list: Final = Listing(

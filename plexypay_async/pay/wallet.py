@@ -12,9 +12,8 @@ from typing import Final
 
 import attrs
 
-from ..errors import ConfigurationError
-from .facades import F
-from .fields import (
+from ..api.facades import F
+from ..api.fields import (
     ListRequest,
     Model,
     OpenEnum,
@@ -26,9 +25,11 @@ from .fields import (
     key_or_new,
     wire,
 )
-from .identities import settle_identity
-from .operation import Evidence, Listing, Operation, Resource, SettledBy
-from .replay import Replay
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.replay import Replay
+from ..errors import ConfigurationError
+from .description import PAY
 
 __all__ = [
     "AuthorizeWalletPayment",
@@ -245,7 +246,7 @@ class WalletTransaction(Model):
     currency: str | None = None
 
 
-class Wallet(Resource[F]):
+class Wallet(Resource[F], api=PAY):
     """Authorize, capture, refund, cancel and find wallet payments."""
 
     authorize: Final = Operation(

@@ -10,9 +10,10 @@ from typing import ClassVar, Final
 
 import attrs
 
-from .facades import F
-from .fields import IdentifiedModel, Request
-from .operation import Evidence, Operation, Resource
+from ..api.facades import F
+from ..api.fields import IdentifiedModel, Request
+from ..api.operation import Evidence, Operation, Resource
+from .description import PAY
 
 __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
 
@@ -42,7 +43,7 @@ class Merchant(IdentifiedModel):
     """
 
 
-class MerchantAccount(Resource[F]):
+class MerchantAccount(Resource[F], api=PAY):
     """The merchant's own account."""
 
     group: ClassVar[str] = "merchant"

@@ -12,8 +12,7 @@ from typing import Any, Protocol, cast
 
 import attrs
 
-from ..errors import ConfigurationError
-from .fields import (
+from ..api.fields import (
     OpenEnum,
     Part,
     check_bool,
@@ -26,7 +25,8 @@ from .fields import (
     in_capitals,
     wire,
 )
-from .identities import settle_identity
+from ..api.identities import settle_identity
+from ..errors import ConfigurationError
 
 __all__ = [
     "Address",

@@ -15,11 +15,12 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
 
+from ..api.facades import F
+from ..api.fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Listing, Operation, Resource, Wait
 from ..errors import ConfigurationError
-from .facades import F
-from .fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
-from .identities import settle_identity
-from .operation import Evidence, Listing, Operation, Resource, Wait
+from .description import PAY
 
 __all__ = [
     "ListTransactions",
@@ -349,8 +350,46 @@ class WaitForTransaction:
         for name in ("timeout", "interval"):
             check_seconds(name, getattr(self, name))
 
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether nobody may have paid yet."""
+        return self.id is None
 
-class Transactions(Resource[F]):
+    def question(self) -> tuple[Operation[..., Transaction], Any]:
+        """Return the retrieval that is asked, with its request."""
+        if self.id is not None:
+            return Transactions.retrieve, RetrieveTransaction(self.id)
+        if self.payment_link_id is not None:
+            request = RetrieveTransactionByPaymentLink(self.payment_link_id)
+            return Transactions.retrieve_by_payment_link, request
+        by_reference = RetrieveTransactionByOrderReference(str(self.order_reference))
+        return Transactions.retrieve_by_order_reference, by_reference
+
+    def is_met(self, found: Transaction) -> bool:
+        """Tell whether it is in the state that is waited for, or in one from which it cannot come there."""
+        status = found.status
+        if self.until is None:
+            return status.is_paid or status.is_final
+        until = TransactionStatus(self.until)
+        # Of the final states, a charged payment alone may still change: it can be refunded.
+        goes_on = status is TransactionStatus.CHARGED and until is TransactionStatus.REFUNDED
+        return status == until or (status.is_final and not goes_on)
+
+    def wanted(self) -> str:
+        """Say which state is waited for."""
+        return "paid or final" if self.until is None else repr(TransactionStatus(self.until).value)
+
+    def missing(self) -> str:
+        """Say that nobody has paid."""
+        of = (
+            f"the payment link {self.payment_link_id!r}"
+            if self.payment_link_id is not None
+            else f"the order {self.order_reference!r}"
+        )
+        return f"nobody has paid: there is no transaction yet of {of}"
+
+
+class Transactions(Resource[F], api=PAY):
     """Find transactions, and wait for them."""
 
     list: Final = Listing("/v1/transactions", ListTransactions, Transaction, evidence=Evidence.OBSERVED)

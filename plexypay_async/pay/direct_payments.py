@@ -14,8 +14,24 @@ from typing import Any, ClassVar, Final, cast
 import attrs
 
 from .._privacy.hiding import hiding_arguments
+from ..api.facades import F
+from ..api.fields import (
+    Model,
+    OpenEnum,
+    Part,
+    Request,
+    check_bool,
+    check_given,
+    check_marked,
+    check_text,
+    wire,
+)
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Operation, Resource, SettledBy
+from ..api.replay import Replay
 from ..cards import EncryptedCard, StoredCard
 from ..errors import ConfigurationError
+from .description import PAY
 from .direct_details import (
     Address,
     BrowserDetails,
@@ -27,11 +43,6 @@ from .direct_details import (
     check_billing,
     check_part,
 )
-from .facades import F
-from .fields import Model, OpenEnum, Part, Request, check_bool, check_given, check_marked, check_text, wire
-from .identities import settle_identity
-from .operation import Evidence, Operation, Resource, SettledBy
-from .replay import Replay
 
 __all__ = [
     "Address",
@@ -386,7 +397,7 @@ def _redirects(document: Any, depth: int) -> Iterator[str]:
             yield from _redirects(inner, depth - 1)
 
 
-class DirectPayments(Resource[F]):
+class DirectPayments(Resource[F], api=PAY):
     """Pay with cards that the merchant's server has taken."""
 
     keys: Final = Operation(

@@ -12,11 +12,12 @@ from typing import ClassVar, Final
 
 import attrs
 
-from .facades import F
-from .fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
-from .identities import settle_identity
-from .operation import Evidence, Listing, Operation, Resource, SettledBy
-from .replay import Replay
+from ..api.facades import F
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.replay import Replay
+from .description import PAY
 from .transactions import Transaction
 
 __all__ = [
@@ -187,7 +188,7 @@ class CardTokens(Model):
     data: tuple[CardToken, ...] = ()
 
 
-class Customers(Resource[F]):
+class Customers(Resource[F], api=PAY):
     """Create, list and find customers, their cards' tokens and their transactions."""
 
     list: Final = Listing("/v1/customers", ListCustomers, Customer, evidence=Evidence.ASSUMED)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import ConfigurationError, ServiceUnavailableError
-from plexypay_async._core.gate import FIRST, FOR_EACH, TURN, Gate
+from plexypay_async._core.outage_gate import FIRST, FOR_EACH, TURN, OutageGate
 from plexypay_async._core.retry_budget import (
     MANY,
     OUTAGE_AFTER,
@@ -78,8 +78,8 @@ class Scene:
         self.gate = self.another_gate()
         self.waiting: list[asyncio.Task[int]] = []
 
-    def another_gate(self) -> Gate:
-        return Gate(self.budget, self.slots, cast("asyncio.AbstractEventLoop", self.clock))
+    def another_gate(self) -> OutageGate:
+        return OutageGate(self.budget, self.slots, cast("asyncio.AbstractEventLoop", self.clock))
 
     def fail(self, times: int = MANY) -> None:
         for _ in range(times):

@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from .retry_budget import RetryBudget
 from .slots import Slots
 
-__all__ = ["Gate"]
+__all__ = ["OutageGate"]
 
 FIRST = 10
 """So many calls go out when an outage ends, as many as a bulk job begins with."""
@@ -26,7 +26,7 @@ TURN = 0.1
 """Seconds after which the next ten go out although none of those before was answered well."""
 
 
-class Gate:
+class OutageGate:
     """Lets single calls out: all of them as a rule, and probes alone while nothing works.
 
     Args:

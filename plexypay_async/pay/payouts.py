@@ -12,10 +12,11 @@ from typing import Final
 
 import attrs
 
-from .facades import F
-from .fields import BodyInExtra, IdentifiedModel, ListRequest
-from .operation import Evidence, Listing, Operation, Resource, SettledBy
-from .replay import Replay
+from ..api.facades import F
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest
+from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.replay import Replay
+from .description import PAY
 
 __all__ = [
     "CreatePayout",
@@ -121,7 +122,7 @@ class SavedPayoutCard(IdentifiedModel):
     """
 
 
-class Payouts(Resource[F]):
+class Payouts(Resource[F], api=PAY):
     """List payouts, pay out, and store cards for it."""
 
     list: Final = Listing("/v1/payouts", ListPayouts, PayoutTransaction, evidence=Evidence.ASSUMED)

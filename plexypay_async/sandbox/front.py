@@ -1,7 +1,7 @@
 """What a request passes on its way to its handler.
 
-Every request passes `door`: it must arrive completely, and be one to serve. A request to the API then passes
-the `Gate`: it is recorded, struck by faults, authenticated, handled and answered.
+Every request passes `door`: it must arrive completely, and be one to serve. A request to an API then passes
+the `Front`: it is recorded, struck by faults, authenticated, handled and answered.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from aiohttp.typedefs import Handler as HTTPHandler
 from aiohttp.typedefs import Middleware
 
 from .._privacy.secret import Secret
+from ..api.description import API
+from ..api.index import every_declaration
+from ..apis import APIS
 from .connections import ServerConnections
+from .error_bodies import written_for
 from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .pages.checkout_page import message_page
 from .site import Site, is_same_text
 from .traffic import ArrivedRequest, Traffic
 
-__all__ = ["MAX_BODY", "Gate", "door", "respond"]
+__all__ = ["MAX_BODY", "Front", "door", "respond"]
 
 MAX_BODY = 1 << 20
 """Bytes of a request's body, decompressed."""
@@ -76,8 +80,8 @@ def door(site: Site, connections: ServerConnections) -> Middleware:
 
 
 @attrs.define(eq=False)
-class Gate:
-    """Everything that the API's requests pass through on their way to a handler."""
+class Front:
+    """Everything that the APIs' requests pass through on their way to a handler."""
 
     api_key: Secret[str]
     faults: Faults
@@ -88,15 +92,17 @@ class Gate:
         """End the requests that hang."""
         self._stopping.set()
 
-    def route(self, operation: str, handler: Handler, headers: Mapping[str, str] | None) -> HTTPHandler:
-        """Return the HTTP handler of an operation; `headers` are on each of its answers."""
+    def route(
+        self, operation: str, handler: Handler, headers: Mapping[str, str] | None, api: API
+    ) -> HTTPHandler:
+        """Return the HTTP handler of an API's operation; `headers` are on each of its answers."""
 
         async def serve(request: web.Request) -> web.StreamResponse:
             def work(body: bytes) -> web.Response:
                 asked = ApiRequest(request.match_info, request.query, body, request.headers)
                 return respond(handler(asked), headers)
 
-            return await self._serve(request, operation, work, headers)
+            return await self._serve(request, operation, work, headers, api)
 
         return serve
 
@@ -104,7 +110,9 @@ class Gate:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse_path(request, refused)
-        return await self._serve(request, None, lambda _: _refuse_path(request, refused), None)
+        return await self._serve(
+            request, None, lambda _: _refuse_path(request, refused), None, _of_path(request.path)
+        )
 
     async def _serve(
         self,
@@ -112,13 +120,14 @@ class Gate:
         operation: str | None,
         answer: Callable[[bytes], web.Response],
         headers: Mapping[str, str] | None,
+        api: API,
     ) -> web.StreamResponse:
         def work() -> web.Response:
             try:
-                self._authenticate(request)
+                self._authenticate(request, api.key_header)
                 return answer(body)
             except Refusal as refusal:
-                return respond(refusal.response, headers)
+                return respond(written_for(api.name, refusal), headers)
 
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
         body = await request.read()
@@ -135,12 +144,12 @@ class Gate:
             if fault is None:
                 return work()
             worked = work() if strike.works else None
-            return await self._misbehave(request, fault, worked)
+            return await self._misbehave(request, fault, worked, api)
         finally:
             strike.release()
 
     async def _misbehave(
-        self, request: web.Request, fault: Fault, worked: web.Response | None
+        self, request: web.Request, fault: Fault, worked: web.Response | None, api: API
     ) -> web.StreamResponse:
         if fault.cut is Cut.BODY and worked is not None:
             return await _cut_in_body(request, worked)
@@ -154,7 +163,7 @@ class Gate:
         headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
         if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
             return _page(error.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
-        return respond(error, headers)
+        return respond(written_for(api.name, error), headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -165,17 +174,23 @@ class Gate:
                 continue
             return
 
-    def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get(hdrs.AUTHORIZATION)
+    def _authenticate(self, request: web.Request, header: str) -> None:
+        given = request.headers.get(header)
         if given is None:
-            message = "Authorization: missing; send the API key"
+            message = f"{header}: missing; send the API key"
         elif is_same_text(given, self.api_key):
             return
         elif given.lower().startswith("bearer "):
-            message = "Authorization: send the API key alone, without Bearer"
+            message = f"{header}: send the API key alone, without Bearer"
         else:
-            message = "Authorization: invalid API key"
+            message = f"{header}: invalid API key"
         raise Refusal(3, message, status=401)
+
+
+def _of_path(path: str) -> API:
+    """Return the API that a path without an operation would be of."""
+    roots = {api: {one.path.split("/")[1] for one in every_declaration(api)} for api in APIS}
+    return next((api for api in reversed(APIS) if path.split("/")[1] in roots[api]), APIS[0])
 
 
 async def _arrival(request: web.Request) -> None:

@@ -15,13 +15,14 @@ from typing import ClassVar, Final
 
 import attrs
 
+from ..api.facades import F
+from ..api.fields import Model, Request, check_major_units, check_optional_text, check_text, wire
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Operation, Resource, SettledBy, one_of
+from ..api.replay import Replay
 from ..errors import ConfigurationError
+from .description import PAY
 from .direct_payments import ThreeDSecure
-from .facades import F
-from .fields import Model, Request, check_major_units, check_optional_text, check_text, wire
-from .identities import settle_identity
-from .operation import Evidence, Operation, Resource, SettledBy, one_of
-from .replay import Replay
 from .transactions import Transaction
 
 __all__ = [
@@ -260,7 +261,7 @@ class RefundResult(PaymentResult):
     """The transaction whose money went back."""
 
 
-class Payments(Resource[F]):
+class Payments(Resource[F], api=PAY):
     """Find, capture, cancel and refund payments."""
 
     search: Final = Operation(

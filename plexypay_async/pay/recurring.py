@@ -11,10 +11,11 @@ from typing import ClassVar, Final
 
 import attrs
 
-from .facades import F
-from .fields import Model, Request, check_amount, check_currency, check_text, in_capitals
-from .operation import Evidence, Operation, Resource, SettledBy
-from .replay import Replay
+from ..api.facades import F
+from ..api.fields import Model, Request, check_amount, check_currency, check_text, in_capitals
+from ..api.operation import Evidence, Operation, Resource, SettledBy
+from ..api.replay import Replay
+from .description import PAY
 from .transactions import TransactionStatus
 
 __all__ = ["ChargeRecurringPayment", "RecurringPayment", "RecurringPayments"]
@@ -86,7 +87,7 @@ class RecurringPayment(Model):
         return self.success is True if self.status is None else self.status.is_paid
 
 
-class RecurringPayments(Resource[F]):
+class RecurringPayments(Resource[F], api=PAY):
     """Charge stored cards."""
 
     group: ClassVar[str] = "recurring"

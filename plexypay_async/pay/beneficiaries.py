@@ -12,10 +12,11 @@ from typing import Final
 
 import attrs
 
-from .facades import F
-from .fields import BodyInExtra, IdentifiedModel, ListRequest, Request
-from .operation import Evidence, Listing, Operation, Resource, SettledBy
-from .replay import Replay
+from ..api.facades import F
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Request
+from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.replay import Replay
+from .description import PAY
 
 __all__ = [
     "Beneficiaries",
@@ -199,7 +200,7 @@ class BeneficiarySettlement(IdentifiedModel):
     success: bool | None = None
 
 
-class Beneficiaries(Resource[F]):
+class Beneficiaries(Resource[F], api=PAY):
     """Create, list, find and update payment beneficiaries, and move their money."""
 
     create: Final = Operation(

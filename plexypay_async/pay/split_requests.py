@@ -11,10 +11,11 @@ from typing import Final
 
 import attrs
 
-from .facades import F
-from .fields import BodyInExtra, IdentifiedModel, ListRequest, Request
-from .operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
-from .replay import Replay
+from ..api.facades import F
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Request
+from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
+from ..api.replay import Replay
+from .description import PAY
 
 __all__ = [
     "CreateSplitRequest",
@@ -144,7 +145,7 @@ class SplitRequest(IdentifiedModel):
     """
 
 
-class SplitRequests(Resource[F]):
+class SplitRequests(Resource[F], api=PAY):
     """Create, list, find, update and delete split requests."""
 
     create: Final = Operation(

@@ -13,8 +13,8 @@ from typing import Final
 
 import attrs
 
-from .facades import F
-from .fields import (
+from ..api.facades import F
+from ..api.fields import (
     ListRequest,
     Model,
     OpenEnum,
@@ -26,9 +26,10 @@ from .fields import (
     key_or_new,
     wire,
 )
-from .identities import settle_identity
-from .operation import Evidence, Listing, Operation, Resource
-from .replay import Replay
+from ..api.identities import settle_identity
+from ..api.operation import Evidence, Listing, Operation, Resource
+from ..api.replay import Replay
+from .description import PAY
 
 __all__ = [
     "CreateSettlementOrder",
@@ -155,7 +156,7 @@ class SettlementOrder(Model):
     merchant_id: str | None = attrs.field(default=None, metadata=wire("merchant_id"))
 
 
-class SettlementOrders(Resource[F]):
+class SettlementOrders(Resource[F], api=PAY):
     """Create and find settlement payment orders."""
 
     create: Final = Operation(

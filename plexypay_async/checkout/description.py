@@ -1,0 +1,78 @@
+"""The Checkout API: the server's part of the flows of the client SDKs; v2."""
+
+from __future__ import annotations
+
+from ..api.description import API, ClientParameter, ErrorForm
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    IdempotencyError,
+    InvalidRequestError,
+    NotFoundError,
+    UnprocessableError,
+)
+
+__all__ = ["CHECKOUT"]
+
+_BY_CODE: dict[int | str, type[APIError]] = {
+    "parameter_missing": InvalidRequestError,
+    "parameter_invalid": InvalidRequestError,
+    "parameter_unknown": InvalidRequestError,
+    "resource_missing": NotFoundError,
+    "idempotency_error": IdempotencyError,
+    "idempotency_key_in_use": IdempotencyError,
+    "api_key_invalid": AuthenticationError,
+    "api_key_expired": AuthenticationError,
+    "api_key_revoked": AuthenticationError,
+}
+
+CHECKOUT = API(
+    name="checkout",
+    title="Plexy Checkout API",
+    package=__package__,
+    base_url="https://api.plexypay.com",
+    base_url_variable="PLEXYPAY_CHECKOUT_BASE_URL",
+    key_variable="PLEXYPAY_CHECKOUT_API_KEY",
+    key_header="x-api-key",
+    errors=ErrorForm(
+        inside="error",
+        code=("code", "errorCode"),
+        message=("message",),
+        parameter="param",
+        request_id="request_id",
+        types=frozenset(
+            {
+                *("api_error", "invalid_request_error", "authentication_error", "card_error"),
+                "idempotency_error",
+            }
+        ),
+        class_of=_BY_CODE.get,
+        classes_of_types={"idempotency_error": IdempotencyError, "card_error": UnprocessableError},
+        declining=frozenset({"card_error"}),
+        refusal_codes=("code", "errorCode"),
+        schema={
+            "type": "object",
+            "properties": {
+                "error": {
+                    "type": "object",
+                    "properties": {
+                        "type": {"type": "string"},
+                        "code": {"type": "string"},
+                        "message": {"type": "string"},
+                        "param": {"type": ["string", "null"]},
+                        "request_id": {"type": "string"},
+                    },
+                    "additionalProperties": True,
+                },
+                "errorCode": {"type": "string"},
+                "message": {"type": "string"},
+                "refusalReason": {"type": "string"},
+            },
+            "additionalProperties": True,
+        },
+    ),
+    repeated=frozenset({500, 502, 503, 504}),
+    parameters=(ClientParameter("merchant_account", "PLEXYPAY_MERCHANT_ACCOUNT", required=False),),
+)
+"""Evidence: address, header, the object ``error`` with its types and codes, and the statuses after which a
+request may be repeated are published; ``errorCode`` is read by the vendor's own code."""

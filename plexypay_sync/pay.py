@@ -1,0 +1,106 @@
+"""`PlexyPay`: the client of the Pay API for code without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from plexypay_async._privacy.hiding import hiding_arguments
+from plexypay_async.api.description import API
+from plexypay_async.api.facades import Sync
+from plexypay_async.network import TLSSource
+from plexypay_async.observer import Observer
+from plexypay_async.pay import Groups
+from plexypay_async.pay.description import PAY
+from plexypay_async.settings import KEPT_ALIVE, LARGEST_RESPONSE, LONGEST_HEADER, APIKey, RetryPolicy
+
+from .client import SyncClient
+
+__all__ = ["PlexyPay"]
+
+
+@hiding_arguments
+class PlexyPay(SyncClient, Groups[Sync]):
+    """A client of the Plexy Pay API for code without an event loop.
+
+    Any number of threads may share one client: their calls run at once, on one event-loop thread that all
+    clients of the process share.
+
+    Args:
+        api_key: The key, or a function that returns the one to use now and does not block (keys rotate).
+            ``PLEXYPAY_API_KEY`` unless given.
+        base_url: ``PLEXYPAY_BASE_URL``, or the vendor's host, unless given. Plain http is for loopback only,
+            unless `allow_http` says otherwise.
+        timeout: Seconds for a **whole call**: waiting for a connection, all attempts and all pauses.
+        connect_timeout: Seconds for making a connection.
+        read_timeout: Seconds of silence after which an attempt is given up.
+        keepalive_timeout: Seconds that an idle connection is kept; 0 makes one for each request. Calls that
+            must not be repeated take none that has been idle for two seconds.
+        max_connections: How many connections there may be, and so how many requests are under way at once;
+            further calls wait, within their `timeout`.
+        max_response_size: Bytes of an answer's body, decompressed, above which it is not read.
+        max_header_size: Bytes of one header of an answer above which it is not read.
+        retry: When and how often calls are repeated.
+        paths: Other paths for operations, by name: ``{"payment_links.statistics": "/v1/..."}``.
+        trust_env: Take the proxy from the environment, as curl does: ``https_proxy`` or ``HTTPS_PROXY``, else
+            ``all_proxy`` or ``ALL_PROXY``, but for the hosts in ``no_proxy`` or ``NO_PROXY``. A ``.netrc`` is
+            never read.
+        proxy: The URL of the http proxy that leads to the API, such as ``http://proxy.example:3128``; with
+            credentials ``http://user:password@...``, which nothing shows. It goes before the environment's.
+        ssl: Whom to trust in place of the system's authorities: the path of a CA bundle (PEM), or an
+            `ssl.SSLContext`, which may have a client's certificate too. TLS cannot be switched off.
+        default_headers: Further headers of each request, in ASCII.
+        app_info: The name and the version of your program, for the User-Agent: ``("shop", "1.2")``.
+        allow_http: Allow plain http to another machine, for a sandbox in a network of your own, such as
+            ``http://sandbox:8790``. A key that looks like one of the API's own is refused there.
+        observers: What is told of each call, attempt and pause, and of bulk jobs; see `Observer`.
+
+    Raises:
+        ConfigurationError: A value is missing or unusable, and the message names it; or gevent or eventlet
+            has patched threads.
+    """
+
+    api: ClassVar[API] = PAY
+
+    def __init__(
+        self,
+        api_key: APIKey | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        keepalive_timeout: float = KEPT_ALIVE,
+        max_connections: int = 100,
+        max_response_size: int = LARGEST_RESPONSE,
+        max_header_size: int = LONGEST_HEADER,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        paths: Mapping[str, str] | None = None,
+        trust_env: bool = False,
+        proxy: str | None = None,
+        ssl: TLSSource | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        app_info: tuple[str, str | None] | None = None,
+        allow_http: bool = False,
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        self._begin(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            keepalive_timeout=keepalive_timeout,
+            max_connections=max_connections,
+            max_response_size=max_response_size,
+            max_header_size=max_header_size,
+            retry=retry,
+            paths=paths,
+            trust_env=trust_env,
+            proxy=proxy,
+            ssl=ssl,
+            default_headers=default_headers,
+            app_info=app_info,
+            allow_http=allow_http,
+            observers=observers,
+        )

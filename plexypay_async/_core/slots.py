@@ -40,7 +40,7 @@ def loop_of_task() -> asyncio.AbstractEventLoop:
     loop = running_loop()
     if asyncio.current_task(loop) is None:
         raise ConfigurationError(
-            "an async client must be awaited in a task of asyncio's: other code drives it"
+            "an async client is to be awaited in a task of asyncio's: other code drives it"
         )
     return loop
 

@@ -47,7 +47,7 @@ class AsyncClient(Client[Async]):
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
-            path: The path, percent-encoded, such as ``/v1/anything``.
+            path: The path, percent-encoded, such as ``/path/of/it``.
             params: The query; None values are left out, times are sent in UTC.
             json: The body.
             headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
@@ -61,7 +61,7 @@ class AsyncClient(Client[Async]):
         Raises:
             ConfigurationError: An argument is unusable; nothing was sent.
             UnreadableResponseError: The answer has a success status and is not JSON, or is the API's own
-                error object (a `code`, and a `type` such as ``apiError``): what was written then is of
+                error object (a `code`, and a `type` such as ``api_error``): what was written then is of
                 unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """

@@ -31,7 +31,6 @@ from .retry_policy import RetryPolicy
 
 __all__ = ["APIKey", "RetryPolicy", "Settings", "concealed"]
 
-_LIVE = "pr_"
 _LONGEST_PARAMETER = 1000
 _warned_of: set[str] = set()
 """The addresses that a warning has told of."""
@@ -103,7 +102,7 @@ def check_base_url(base_url: Any) -> str:
     return f"{parts.scheme}://{shown_host}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
-def _refuse_clear_text(base_url: str, key: KeySource, *, is_allowed: bool) -> None:
+def _refuse_clear_text(base_url: str, key: KeySource, api: API, *, is_allowed: bool) -> None:
     """Refuse plain http to anywhere but this machine, unless it is allowed and the key is no live one."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
@@ -115,24 +114,22 @@ def _refuse_clear_text(base_url: str, key: KeySource, *, is_allowed: bool) -> No
             f"base_url: {where}; use https, or allow_http=True for a sandbox in a network of your own"
         )
     if not callable(key):
-        refuse_live_key(key)
+        refuse_live_key(key, api.live_keys)
     if base_url not in _warned_of:
         _warned_of.add(base_url)
         log.warning("%s, which is allowed by allow_http: for a sandbox only", where)
 
 
-def refuse_live_key(key: Secret[str]) -> None:
+def refuse_live_key(key: Secret[str], beginning: str | None) -> None:
     """Refuse a key that looks like one of the API's own where it would be sent in clear text.
 
     Raises:
         ConfigurationError: It does.
-
-    Evidence: keys of the API begin with ``pr_`` (seen, not documented).
     """
-    if key.reveal().startswith(_LIVE):
+    if beginning is not None and key.reveal().startswith(beginning):
         raise ConfigurationError(
-            f"api_key: it begins with {_LIVE} as the API's own keys do, and allow_http would send it in clear"
-            " text; give the sandbox a key of its own"
+            f"api_key: it begins with {beginning} as the API's own keys do, and allow_http would send it in"
+            " clear text; give the sandbox a key of its own"
         )
 
 
@@ -271,7 +268,7 @@ class Settings:
         object.__setattr__(self, "paths", check_paths(self.paths, self.api))
         object.__setattr__(self, "retry", self.retry.of(self.api))
         checked_default_headers(self.default_headers, api=self.api)
-        _refuse_clear_text(self.base_url, self.api_key, is_allowed=self.allow_http)
+        _refuse_clear_text(self.base_url, self.api_key, self.api, is_allowed=self.allow_http)
         if self.is_plain and self.proxy is not None:
             raise ConfigurationError("proxy: plain http would go through it in clear text; use https")
 
@@ -357,7 +354,7 @@ class Settings:
 
     def _checked(self, key: Secret[str]) -> Secret[str]:
         if self.is_plain and self.allow_http and not is_loopback(urlsplit(self.base_url).hostname or ""):
-            refuse_live_key(key)
+            refuse_live_key(key, self.api.live_keys)
         return key
 
     @staticmethod

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from plexypay_async._client import Client, with_forms
 from plexypay_async._core.call_of import call_of
@@ -24,9 +24,6 @@ from plexypay_async.errors import PlexyPayError
 
 from .pagination import Pages
 from .portal import Portal, portal, refuse_green_threads
-
-if TYPE_CHECKING:
-    from plexypay_async.pay.payment_links import BulkResult
 
 __all__ = ["SyncClient"]
 
@@ -64,7 +61,7 @@ class SyncClient(Client[Sync]):
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
-            path: The path, percent-encoded, such as ``/v1/anything``.
+            path: The path, percent-encoded, such as ``/path/of/it``.
             params: The query; None values are left out, times are sent in UTC.
             json: The body.
             headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
@@ -78,7 +75,7 @@ class SyncClient(Client[Sync]):
         Raises:
             ConfigurationError: An argument is unusable; nothing was sent.
             UnreadableResponseError: The answer has a success status and is not JSON, or is the API's own
-                error object (a `code`, and a `type` such as ``apiError``): what was written then is of
+                error object (a `code`, and a `type` such as ``api_error``): what was written then is of
                 unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """
@@ -196,7 +193,7 @@ class SyncCaller:
         """Return the function that starts `bulk`."""
         portal, execution, make = self._portal, self._execution, bulk.options
 
-        def call(*args: Any, **kwargs: Any) -> Generator[BulkResult]:
+        def call(*args: Any, **kwargs: Any) -> Generator[Any]:
             from .bulk import SyncBulkJob
 
             try:

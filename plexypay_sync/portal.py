@@ -1,4 +1,4 @@
-"""The event-loop thread: one daemon thread with one loop for all `PlexyPay` clients of a process.
+"""The event-loop thread: one daemon thread with one loop for all sync clients of a process.
 
 It starts with the first call, never at import. After `fork()` the child gets a thread and a loop of its own.
 Python waits for non-daemon threads before it exits, and so for their calls. The calls of daemon threads are
@@ -139,7 +139,7 @@ class Portal:
             thread = self._started()
         if thread.is_current():
             raise ConfigurationError(
-                "PlexyPay was called on its own event loop and would wait for itself; use AsyncPlexyPay there"
+                "a sync client was called on its own event loop and would wait for itself; use the async one"
             )
         return thread
 
@@ -153,7 +153,7 @@ class Portal:
                     self._thread = thread = LoopThread.started()
                 return thread
         _hold_daemon()
-        raise ConfigurationError("the interpreter is exiting: PlexyPay takes no more calls")
+        raise ConfigurationError("the interpreter is exiting: a sync client takes no more calls")
 
     def stop(self) -> None:
         """Cancel what is under way and close every connection, at exit, within `CANCEL_TIMEOUT` seconds."""
@@ -189,15 +189,15 @@ def refuse_green_threads() -> None:
         name = "eventlet"
     elif gevent is not None and uvloop is None and gevent.is_module_patched("selectors"):
         raise ConfigurationError(
-            "PlexyPay's event loop cannot run on gevent's selectors: install plexypay[speedups], or patch"
-            " without them, monkey.patch_all(thread=False, select=False)"
+            "the sync clients' event loop cannot run on gevent's selectors: install plexypay[speedups], or"
+            " patch without them, monkey.patch_all(thread=False, select=False)"
         )
     else:
         return
     raise ConfigurationError(
-        f"PlexyPay needs a real thread for its event loop, and {name} has patched threads: a call would hang."
-        " Use workers with real threads (gunicorn's gthread, Celery's prefork or threads), or patch all but"
-        " threads (thread=False); a call then holds up its whole thread"
+        f"a sync client needs a real thread for its event loop, and {name} has patched threads: a call would"
+        " hang. Use workers with real threads (gunicorn's gthread, Celery's prefork or threads), or patch all"
+        " but threads (thread=False); a call then holds up its whole thread"
     )
 
 
@@ -288,9 +288,9 @@ class Job(Generic[T]):
 
     def _cut_error(self) -> PlexyPayError:
         if not self._begun:
-            return ConnectError("PlexyPay's event loop ended before the call began: nothing was sent")
+            return ConnectError("the clients' event loop ended before the call began: nothing was sent")
         return OutcomeUnknownError(
-            "the call was cut on PlexyPay's event loop while it was under way: it may have happened"
+            "the call was cut on the clients' event loop while it was under way: it may have happened"
         )
 
 
@@ -331,8 +331,8 @@ class LoopThread:
         if SUB_INTERPRETER:
             # A sub-interpreter that ends while it has a thread ends the whole process.
             raise ConfigurationError(
-                "PlexyPay starts no thread in a sub-interpreter: use it in the main one (under mod_wsgi:"
-                " WSGIApplicationGroup %{GLOBAL}), or AsyncPlexyPay"
+                "a sync client starts no thread in a sub-interpreter: use it in the main one (under mod_wsgi:"
+                " WSGIApplicationGroup %{GLOBAL}), or an async client"
             )
         started = cls()
         failure: Exception | None
@@ -346,7 +346,7 @@ class LoopThread:
             started._abandon()
             raise
         if failure is not None:
-            raise ConfigurationError(f"PlexyPay's event-loop thread cannot start: {failure}") from failure
+            raise ConfigurationError(f"the event-loop thread cannot start: {failure}") from failure
         return started
 
     def _abandon(self) -> None:

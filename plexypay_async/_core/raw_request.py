@@ -115,7 +115,7 @@ def checked_path(path: Any) -> str:
         ConfigurationError: It is no path, or leads elsewhere than it seems to.
     """
     if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise ConfigurationError(f"path: expected a path such as /v1/anything, got {path!r:.60}")
+        raise ConfigurationError(f"path: expected a path such as /path/of/it, got {path!r:.60}")
     if _OUT_OF_A_PATH.search(path) is not None:
         raise ConfigurationError(f"path: {path!r:.60} has a backslash or a control character")
     # A server may decode a path before it takes it apart.

@@ -20,6 +20,7 @@ from ..errors import (
     APIError,
     ConfigurationError,
     DeadlineExceededError,
+    IdempotencyError,
     NotFoundError,
     OutageError,
     Outcome,
@@ -207,7 +208,7 @@ class CallRecord:
         if (self.doubt is not Doubt.OPEN and not is_cut_off) or self.reads:
             return error
         if error.outcome is Outcome.UNKNOWN:
-            if self.replay.unknown and not self.replay.same_key:
+            if (self.replay.unknown and not self.replay.same_key) or isinstance(error, IdempotencyError):
                 return error
             if self.replay.looks_up and isinstance(error, APIError):
                 error.add_note(self._advice())
@@ -306,7 +307,7 @@ class CallRecord:
         ):
             error.add_note(
                 f"The path {declaration.path} is assumed, not published: if it is wrong, override it with "
-                f'paths={{"{declaration.name}": "/v1/..."}}.'
+                f'paths={{"{declaration.name}": "{declaration.root}/..."}}.'
             )
         return error
 

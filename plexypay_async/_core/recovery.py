@@ -273,7 +273,7 @@ def _override(look_up: LookUp[Any]) -> str:
     find = look_up.find
     return (
         f"The path {find.path} of {find.name} is assumed; if it is wrong, override it with "
-        f'paths={{"{find.name}": "/v1/..."}}.'
+        f'paths={{"{find.name}": "{find.root}/..."}}.'
     )
 
 

@@ -80,7 +80,7 @@ class ClientParameter:
     """What a client is made with, and each of its requests carries: in the path, or in the body."""
 
     name: str
-    """Its name in Python and in a path, such as ``agent_id``."""
+    """Its name in Python and in a path, such as that of an account."""
     variable: str
     """The environment variable that has it where it is not given."""
     required: bool = attrs.field(default=True, kw_only=True)
@@ -113,6 +113,8 @@ class API:
     """The codes of errors, or HTTP statuses, after which a call may be repeated where its class allows."""
     repeated_with_money: frozenset[int] = frozenset()
     """The same where money moves without a key, so that twice would be twice."""
+    live_keys: str | None = None
+    """What its keys begin with, by which one is kept out of clear text; None where that is not known."""
     parameters: tuple[ClientParameter, ...] = ()
     """What its clients are made with."""
 

@@ -373,6 +373,11 @@ class Declaration(Declared[P]):
             attrgetter(*(named[0] for named in self.echoes.values())) if self.echoes else _nothing
         )
 
+    @property
+    def root(self) -> str:
+        """What its path begins with."""
+        return "/" + self.path.split("/")[1]
+
     def misfit(self, request: Any, answer: Any) -> str | None:
         """Tell what an answer names that is not what was asked for; None where it fits.
 

@@ -45,6 +45,7 @@ PAY = API(
     paging=Paging(),
     repeated=frozenset({1, 2}),
     repeated_with_money=frozenset({1}),
+    live_keys="pr_",
 )
-"""Evidence: address, header, codes and types published; the code of a taken order reference and
-``success: false`` from the 2023 docs."""
+"""Evidence: address, header, codes and types published; how keys begin seen, not documented; the code of a
+taken order reference and ``success: false`` from the 2023 docs."""

@@ -205,7 +205,7 @@ def test_calls_in_exit_handlers(check: Check, sandbox: ThreadedSandbox, uvloop: 
         sandbox.base_url,
         uvloop=uvloop,
     )
-    told = "ConfigurationError the interpreter is exiting: PlexyPay takes no more calls"
+    told = "ConfigurationError the interpreter is exiting: a sync client takes no more calls"
     assert out.splitlines() == ["3", told, told, "True"]
 
 

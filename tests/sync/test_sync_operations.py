@@ -17,7 +17,7 @@ import pytest
 
 import plexypay_async
 import plexypay_sync
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import AsyncPlexyCheckout, AsyncPlexyGate, AsyncPlexyPay
 from plexypay_async.api.index import every_group
 from plexypay_async.api.operation import Bulk, Declaration, Wait
 from plexypay_async.pay.description import PAY
@@ -32,6 +32,8 @@ from plexypay_sync import (
     NotFoundError,
     Outcome,
     OutcomeUnknownError,
+    PlexyCheckout,
+    PlexyGate,
     PlexyPay,
     PlexyPayError,
     RetryPolicy,
@@ -362,13 +364,15 @@ def without_return(function: Any) -> list[inspect.Parameter]:
 
 
 def test_the_facades_have_the_same_names_and_signatures() -> None:
-    renamed = {"AsyncPlexyPay": "PlexyPay", "AsyncPages": "Pages"}
+    clients = [(AsyncPlexyPay, PlexyPay), (AsyncPlexyGate, PlexyGate), (AsyncPlexyCheckout, PlexyCheckout)]
+    renamed = {ours.__name__: theirs.__name__ for ours, theirs in clients} | {"AsyncPages": "Pages"}
     names: list[str] = getattr(plexypay_async, "__all__")  # noqa: B009 - checkers see no list of the names
     assert {renamed.get(name, name) for name in names} == set(getattr(plexypay_sync, "__all__"))  # noqa: B009
-    constructor = [each for each in without_return(AsyncPlexyPay) if each.name != "session"]
-    assert without_return(PlexyPay) == constructor
-    for name in ("with_options", "request", "close"):
-        assert_alike(getattr(PlexyPay, name), getattr(AsyncPlexyPay, name))
+    for ours, theirs in clients:
+        constructor = [each for each in without_return(ours) if each.name != "session"]
+        assert without_return(theirs) == constructor
+        for name in ("with_options", "request", "close"):
+            assert_alike(getattr(theirs, name), getattr(ours, name))
     for name in ("first_page", "prefetch", "resume", "pages"):
         assert_alike(getattr(plexypay_sync.Pages, name), getattr(plexypay_async.AsyncPages, name))
 

@@ -62,7 +62,7 @@ def key():
 try:
     plexy.with_options(api_key=key).payment_links.statistics()
 except ConfigurationError as error:
-    print("use AsyncPlexyPay there" in str(error))
+    print("use the async one" in str(error))
 async def cell():
     make(2)
     return sum(item.amount for item in plexy.payment_links.list())

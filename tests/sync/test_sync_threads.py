@@ -178,7 +178,7 @@ def test_called_on_the_portals_own_loop(sandbox: ThreadedSandbox) -> None:
         return "never"
 
     for function in (key, closing_key):
-        with pytest.raises(ConfigurationError, match="AsyncPlexyPay"):
+        with pytest.raises(ConfigurationError, match="use the async one"):
             plexy.with_options(api_key=function).payment_links.statistics()
     plexy.close()
 

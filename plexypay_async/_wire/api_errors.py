@@ -30,6 +30,7 @@ __all__ = [
     "is_error_object",
     "is_of_the_api",
     "is_typed",
+    "message_in",
     "no_answer",
     "part_of",
     "refuses",
@@ -73,6 +74,11 @@ def is_typed(document: dict[str, Any], form: ErrorForm) -> bool:
     return _type_in(part_of(document, form)) in form.types
 
 
+def message_in(part: dict[str, Any], form: ErrorForm) -> str | None:
+    """Return the message that an error tells; None where it tells none."""
+    return next((part[name] for name in form.message if type(part.get(name)) is str and part[name]), None)
+
+
 def _type_in(part: dict[str, Any]) -> str | None:
     return _optional_text(part.get("type"))
 
@@ -95,7 +101,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm) -> APIError:
     part = part_of(fields, form)
     code, told_type = code_in(part, form), _type_in(part)
     typed = told_type in form.types
-    message = next((part[name] for name in form.message if type(part.get(name)) is str and part[name]), None)
+    message = message_in(part, form)
     status = response.status
     kind = _STATUS_ALONE.get(status)
     if kind is None and code is not None:
@@ -194,7 +200,7 @@ def no_answer(
 ) -> UnreadableResponseError:
     """Return the error of a success status with the API's error object, which it names."""
     part = part_of(document, form)
-    message = next((part[name] for name in form.message if type(part.get(name)) is str and part[name]), None)
+    message = message_in(part, form)
     told = response.hidden(message)[:SHOWN] if message is not None else "no message"
     code = response.hidden(str(next(part[name] for name in form.code if part.get(name) is not None)))[:SHOWN]
     return unreadable(

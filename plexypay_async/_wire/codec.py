@@ -27,6 +27,7 @@ from .api_errors import (
     code_in,
     is_error_object,
     is_typed,
+    message_in,
     no_answer,
     part_of,
     refuses_work,
@@ -261,7 +262,7 @@ class OperationCodec(Generic[R]):
         if self._may_refuse and refuses_work(document, self._form):
             self._refuse(document, response)
             return
-        is_error = is_typed(document, self._form)
+        is_error = is_typed(document, self._form) or part is not document
         if success is True and self._says_success and not is_error:
             return
         is_error = (
@@ -362,8 +363,8 @@ class OperationCodec(Generic[R]):
 
     def _refuse(self, value: dict[str, Any], response: WireResponse) -> None:
         part = part_of(value, self._form)
-        message = part.get("message")
-        told = response.hidden(message) if isinstance(message, str) and message else "no reason given"
+        message = message_in(part, self._form)
+        told = "no reason given" if message is None else response.hidden(message)
         try:
             answer = self._structure(response.hidden_in(value), self._model)
         except Exception:  # noqa: BLE001 - a refusal may be poorer than a success

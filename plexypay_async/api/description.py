@@ -62,7 +62,8 @@ class ErrorForm:
     @property
     def telling(self) -> frozenset[str]:
         """Names in an answer with which it may say something else than that the work was done."""
-        return frozenset(("code", "error", "success", "type", *self.code))
+        inside = () if self.inside is None else (self.inside,)
+        return frozenset(("code", "error", "success", "type", *self.code, *inside))
 
 
 @attrs.frozen(kw_only=True)

@@ -50,9 +50,13 @@ hooks:
 
 operations:
 	$(PYTHON) -m tools.operations_table > docs/operations.md
+	$(PYTHON) -m tools.operations_table gate > docs/operations-gate.md
+	$(PYTHON) -m tools.operations_table checkout > docs/operations-checkout.md
 
 openapi:
 	$(PYTHON) -m tools.openapi > docs/openapi.yaml
+	$(PYTHON) -m tools.openapi gate > docs/openapi-gate.yaml
+	$(PYTHON) -m tools.openapi checkout > docs/openapi-checkout.yaml
 
 # Versions that still fit pyproject.toml stay; `make lock UPGRADE=--upgrade` takes the newest of all.
 lock:

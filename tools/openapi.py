@@ -1,6 +1,6 @@
-"""The OpenAPI document of the API, made from the declarations: ``python -m tools.openapi``.
+"""The OpenAPI document of an API, made from the declarations: ``python -m tools.openapi [API]``.
 
-It writes the whole of ``docs/openapi.yaml`` to its output.
+It writes the whole of ``docs/openapi.yaml`` to its output, or of ``docs/openapi-gate.yaml`` for ``gate``.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from plexypay_async.api.description import API
 from plexypay_async.api.openapi import openapi_document
+from plexypay_async.apis import api_of
 from plexypay_async.pay.description import PAY
 
 __all__ = ["openapi_yaml", "written"]
 
-_HEAD = "# Made from the declarations in plexypay_async/pay by `make openapi`; not the vendor's.\n"
+_HEAD = "# Made from the declarations in plexypay_async/{name} by `make openapi`; not the vendor's.\n"
+_NOT_PUBLISHED = "https://api.example"
 _PLAIN_KEY = re.compile(r"[A-Za-z/$][\w/{}$.-]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 
 
-def openapi_yaml() -> str:
-    """Return the text of ``docs/openapi.yaml``."""
-    return _HEAD + written(openapi_document(PAY, str(PAY.base_url)))
+def openapi_yaml(api: API = PAY) -> str:
+    """Return the text of an API's document: ``docs/openapi.yaml`` for the Pay API."""
+    return _HEAD.format(name=api.name) + written(openapi_document(api, api.base_url or _NOT_PUBLISHED))
 
 
 def written(document: Any) -> str:
@@ -69,4 +72,4 @@ def _key(key: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(openapi_yaml())
+    sys.stdout.write(openapi_yaml(api_of((sys.argv[1:] or [PAY.name])[0])))

@@ -1,6 +1,6 @@
-"""The docs' table of operations, made from the declarations: ``python -m tools.operations_table``.
+"""The docs' tables of operations, made from the declarations: ``python -m tools.operations_table [API]``.
 
-It writes the whole of ``docs/operations.md`` to its output.
+It writes the whole of ``docs/operations.md`` to its output, or of ``docs/operations-gate.md`` for ``gate``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from plexypay_async.api.description import API
 from plexypay_async.api.index import every_group
 from plexypay_async.api.operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from plexypay_async.apis import api_of
 from plexypay_async.pay.description import PAY
 
 __all__ = ["operations_table"]
@@ -19,11 +21,12 @@ __all__ = ["operations_table"]
 _HEAD = """\
 # Operations
 
-All operations of the library: the call on `AsyncPlexyPay` and `PlexyPay`, the HTTP request it makes, how
-well that is known, and what is repeated after a failure. A call marked *pages* returns a listing, which
-fetches its pages while it is read. The table is made from the declarations in `plexypay_async/api` by
-`python -m tools.operations_table`; the same facts are on each declaration as `method`, `path`, `evidence`
-and `replay`.
+All operations of the Pay API: the call on `AsyncPlexyPay` and `PlexyPay`, the HTTP request it makes, how
+well that is known, and what is repeated after a failure. Those of the vendor's other APIs are in
+[operations-gate.md](operations-gate.md) and [operations-checkout.md](operations-checkout.md). A call marked
+*pages* returns a listing, which fetches its pages while it is read. The table is made from the declarations
+in `plexypay_async/pay` by `python -m tools.operations_table`; the same facts are on each declaration as
+`method`, `path`, `evidence` and `replay`.
 
 ```python
 from plexypay_async import Payments
@@ -131,9 +134,23 @@ answers cost nothing and are never refused.
 """
 
 
-def operations_table() -> str:
-    """Return the text of ``docs/operations.md``."""
-    return _HEAD + "".join(f"\n{part}" for group in every_group(PAY) for part in _section(group))
+_HEAD_OF_ANOTHER = """\
+# Operations of the {title}
+
+All operations of the library's `Async{client}` and `{client}`: the HTTP request that each makes, how well
+that is known, and what is repeated after a failure. The words are explained in
+[operations.md](operations.md). The table is made from the declarations in `plexypay_async/{api.name}` by
+`python -m tools.operations_table {api.name}`; for other languages,
+[openapi-{api.name}.yaml](openapi-{api.name}.yaml) says the same in OpenAPI 3.1.
+"""
+
+
+def operations_table(api: API = PAY) -> str:
+    """Return the text of an API's table: ``docs/operations.md`` for the Pay API."""
+    head = _HEAD
+    if api is not PAY:
+        head = _HEAD_OF_ANOTHER.format(api=api, title=api.title, client=f"Plexy{api.name.title()}")
+    return head + "".join(f"\n{part}" for group in every_group(api) for part in _section(group))
 
 
 def _section(group: type[Resource[Any]]) -> Iterator[str]:
@@ -161,4 +178,4 @@ def _row(declaration: Declaration[...]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(operations_table())
+    sys.stdout.write(operations_table(api_of((sys.argv[1:] or [PAY.name])[0])))

@@ -13,17 +13,22 @@ from typing import Any
 
 import pytest
 
+from plexypay_async.api.description import API
 from plexypay_async.api.docstrings import docstring_of, field_descriptions
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.openapi import openapi_document
 from plexypay_async.api.operation import Declaration, Evidence, Listing
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.payments import Payment
 from plexypay_async.pay.transactions import WaitForTransaction
 from tests.needs import needs
 from tools.openapi import openapi_yaml, written
 
-FILE = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+DOCS = Path(__file__).parents[2] / "docs"
+FILES = {api: DOCS / ("openapi.yaml" if api is PAY else f"openapi-{api.name}.yaml") for api in APIS}
+SERVERS = {api: api.base_url or "https://api.example" for api in APIS}
+each_api = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
 EXAMPLES = Path(__file__).parents[1] / "contract" / "examples"
 DOCUMENT = openapi_document(PAY, str(PAY.base_url))
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -37,35 +42,55 @@ def operation_of(declaration: Declaration[...]) -> Any:
     return DOCUMENT["paths"][declaration.path][declaration.method.lower()]
 
 
-def test_the_file_is_up_to_date() -> None:
-    assert FILE.read_text(encoding="utf-8") == openapi_yaml(), "docs/openapi.yaml is stale: make openapi"
+@each_api
+def test_the_file_is_up_to_date(api: API) -> None:
+    text = FILES[api].read_text(encoding="utf-8")
+    assert text == openapi_yaml(api), f"{FILES[api]} is stale: make openapi"
 
 
-def test_the_command_writes_the_file() -> None:
+@each_api
+def test_the_command_writes_the_file(api: API) -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tools.openapi"], capture_output=True, check=True, timeout=120
+        [sys.executable, "-W", "error", "-m", "tools.openapi", *([] if api is PAY else [api.name])],
+        capture_output=True,
+        check=True,
+        timeout=120,
     )
 
-    assert ran.stdout.decode() == openapi_yaml()
+    assert ran.stdout.decode() == openapi_yaml(api)
     assert ran.stderr == b""
 
 
-def test_the_document_is_json_and_the_same_each_time() -> None:
-    assert json.dumps(openapi_document(PAY, str(PAY.base_url))) == json.dumps(DOCUMENT)
+@each_api
+def test_the_document_is_json_and_the_same_each_time(api: API) -> None:
+    first, second = (json.dumps(openapi_document(api, SERVERS[api])) for _ in range(2))
+    assert first == second
+
+
+@each_api
+def test_an_api_is_described_with_all_its_operations_and_its_own_key(api: API) -> None:
+    document = openapi_document(api, SERVERS[api])
+    described = [one["operationId"] for of_path in document["paths"].values() for one in of_path.values()]
+    assert sorted(described) == sorted(one.name for one in every_declaration(api))
+    assert document["components"]["securitySchemes"]["apiKey"]["name"] == api.key_header
+    assert document["components"]["schemas"]["Error"] == api.errors.schema
 
 
 @needs("openapi_spec_validator")
-def test_the_document_is_valid() -> None:
+@each_api
+def test_the_document_is_valid(api: API) -> None:
     validators: Any = import_module("openapi_spec_validator")
 
-    validators.validate(DOCUMENT, cls=validators.OpenAPIV31SpecValidator)
+    validators.validate(openapi_document(api, SERVERS[api]), cls=validators.OpenAPIV31SpecValidator)
 
 
 @needs("yaml")
-def test_the_file_says_what_the_document_says() -> None:
+@each_api
+def test_the_file_says_what_the_document_says(api: API) -> None:
     yaml: Any = import_module("yaml")
 
-    assert yaml.safe_load(FILE.read_text(encoding="utf-8")) == DOCUMENT
+    read = yaml.safe_load(FILES[api].read_text(encoding="utf-8"))
+    assert read == openapi_document(api, SERVERS[api])
 
 
 @needs("yaml")

@@ -8,45 +8,53 @@ from pathlib import Path
 
 import pytest
 
+from plexypay_async.api.description import API
 from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.operation import Bulk, Declaration, Evidence, Wait
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from tools.operations_table import operations_table
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
-COMMAND = "python -m tools.operations_table > docs/operations.md"
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENTS = {api: DOCS / ("operations.md" if api is PAY else f"operations-{api.name}.md") for api in APIS}
 
+each_api = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
 each_declaration = pytest.mark.parametrize(
-    "declaration", list(every_declaration(PAY)), ids=lambda declaration: declaration.name
+    "declaration",
+    [one for api in APIS for one in every_declaration(api)],
+    ids=lambda declaration: f"{declaration.api.name}.{declaration.name}",
 )
 
 
-def row_of(name: str) -> list[str]:
-    (row,) = [line for line in operations_table().splitlines() if line.startswith(f"| `{name}`")]
+def row_of(name: str, api: API = PAY) -> list[str]:
+    (row,) = [line for line in operations_table(api).splitlines() if line.startswith(f"| `{name}`")]
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
-def test_the_document_is_up_to_date() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == operations_table(), (
-        f"docs/operations.md is stale; make it anew with: {COMMAND}"
+@each_api
+def test_the_document_is_up_to_date(api: API) -> None:
+    document = DOCUMENTS[api]
+    assert document.read_text(encoding="utf-8") == operations_table(api), (
+        f"{document} is stale: make operations"
     )
 
 
-def test_the_command_writes_the_document() -> None:
+@each_api
+def test_the_command_writes_the_document(api: API) -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tools.operations_table"],
+        [sys.executable, "-W", "error", "-m", "tools.operations_table", *([] if api is PAY else [api.name])],
         capture_output=True,
         check=True,
         timeout=120,
     )
 
-    assert ran.stdout.decode().splitlines() == operations_table().splitlines()
+    assert ran.stdout.decode().splitlines() == operations_table(api).splitlines()
     assert ran.stderr == b""
 
 
 @each_declaration
 def test_each_operation_has_a_row(declaration: Declaration[...]) -> None:
-    call, http, evidence, replay = row_of(declaration.name)
+    call, http, evidence, replay = row_of(declaration.name, declaration.api)
 
     assert call.startswith(f"`{declaration.name}`")
     assert call.endswith(", pages") is (type(declaration).__name__ == "Listing")
@@ -73,15 +81,16 @@ def test_what_a_row_says_of_repeats(name: str, replay: str) -> None:
 def test_every_word_of_the_table_is_explained() -> None:
     head = operations_table().partition("\n## `")[0]
 
-    for word in (*Evidence, *{declaration.replay for declaration in every_declaration(PAY)}):
+    for word in (*Evidence, *{one.replay for api in APIS for one in every_declaration(api)}):
         assert f"| `{word.value}` |" in head
     assert "paths={" in head
 
 
-def test_calls_that_are_built_on_operations_are_named() -> None:
-    text = operations_table()
+@each_api
+def test_calls_that_are_built_on_operations_are_named(api: API) -> None:
+    text = operations_table(api)
 
-    for group in every_group(PAY):
+    for group in every_group(api):
         assert f"\n## `{group.group}`\n" in text
         for value in vars(group).values():
             if isinstance(value, (Bulk, Wait)):

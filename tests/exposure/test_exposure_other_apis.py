@@ -27,9 +27,8 @@ def said(make: Callable[[str], Any]) -> Callable[[Seen], Any]:
 def fault(status: int, kind: str | None, reason: str | None = None) -> Callable[[Seen], Any]:
     def answer(text: str) -> Answer:
         inner = {"reason": reason or text, "text": text, "field": text, "trace": text, "type": kind or text}
-        return Answer(
-            status, {"fault": inner, "more": [text]}, {"X-Request-Id": text.split()[0], "X-Said": text}
-        )
+        key = text.split()[0]
+        return Answer(status, {"fault": inner, "more": [text]}, {"X-Request-Id": key, "X-Said": key})
 
     return said(answer)
 

@@ -224,7 +224,7 @@ class OperationCodec(Generic[R]):
         if self._reads:
             if (
                 type(value) is dict
-                and not self._telling.isdisjoint(value)  # pyright: ignore[reportUnknownArgumentType]
+                and not value.keys().isdisjoint(self._telling)  # pyright: ignore[reportUnknownMemberType]
                 and is_error_object(value, self._form)  # pyright: ignore[reportUnknownArgumentType]
             ):
                 raise no_answer(
@@ -241,7 +241,7 @@ class OperationCodec(Generic[R]):
             and type(value) is dict
             and type(named := value.get(self._id)) is str  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
             and named
-            and not self._telling.intersection(value)  # pyright: ignore[reportUnknownArgumentType]
+            and value.keys().isdisjoint(self._telling)  # pyright: ignore[reportUnknownMemberType]
         ):
             self._check_done(value, response)
         try:

@@ -21,6 +21,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
 import attrs
 
 from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
+from ._privacy.secret_object import HIDDEN, SecretObject
 from ._times import in_utc, read_answered, read_time, written_time
 from .errors import ConfigurationError, PlexyPayError
 
@@ -69,6 +70,8 @@ def _written(value: Any, decimals: Decimals, *, wire: bool, place: str = "") -> 
     """Return a value as plain JSON; `place` is where an error says that it stands."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, SecretObject):
+        return None
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, str):
@@ -238,6 +241,10 @@ def _mapping(value: Any, place: str, how: _Reading) -> Mapping[str, Any]:
     raise _expected("an object", value, place, how)
 
 
+def _secret(kind: type[SecretObject], value: Any, _: str, __: _Reading) -> SecretObject:
+    return kind.left_behind() if value == HIDDEN else kind(value)
+
+
 def _anything(value: Any, _: str, __: _Reading) -> Any:
     return value
 
@@ -269,6 +276,8 @@ def _reader_of(kind: Any) -> Reader:
         return _reader_of_enum(kind)
     if isinstance(kind, type) and issubclass(kind, datetime):
         return _time
+    if isinstance(kind, type) and issubclass(kind, SecretObject):
+        return functools.partial(_secret, kind)
     if isinstance(kind, type) and attrs.has(kind):
         return functools.partial(_read_object, kind)
     raise TypeError(f"no form in JSON for {kind}")
@@ -366,18 +375,21 @@ def _read_object(kind: type[T], value: Any, place: str, how: _Reading) -> T:
     readers = _readers_of(model)
     arguments: dict[str, Any] = {}
     known: set[str] = set()
+    hidden: dict[str, str] = {}
     for field in _fields(kind):
         names = wire_names(field) if how.wire else (field.name,)
         known.update(names)
         name = next((each for each in names if given.get(each) is not None), None)
         where = f"{place}.{name or names[0]}" if place else (name or names[0])
         if name is not None:
-            arguments[field.alias or field.name] = readers[field.name](given[name], where, how)
+            arguments[field.alias or field.name] = found = readers[field.name](given[name], where, how)
+            if isinstance(found, SecretObject):
+                hidden[name] = HIDDEN
         elif field.default is attrs.NOTHING:
             raise ConfigurationError(f"{where}: is missing")
     if issubclass(kind, WireForm):
         if how.wire:
-            arguments["raw"] = given
+            arguments["raw"] = {**given, **hidden} if hidden else given
     elif unknown := sorted(set(map(str, given)) - known):
         where = place or kind.__name__
         told = shortened(masked_card_numbers(", ".join(unknown)), 200)

@@ -20,6 +20,7 @@ import cattrs
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from .._privacy.secret_object import HIDDEN, SecretObject
 from .._times import read_answered, real_time, written_time
 from ..api.fields import DECISIVE, Model, OpenEnum, key_of_list, wire_name
 from .compiled import Rows, Structure, compiled, compiled_rows
@@ -115,6 +116,11 @@ def _number(value: Decimal) -> int | float:
     return whole if whole == value and -(2**53) <= whole <= 2**53 else float(value)
 
 
+def _decimal_text(value: Decimal | int) -> str:
+    """Write an amount as text, in plain notation and with the decimals that it has."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 def _boolean(value: Any, _: Any) -> bool:
     if value is True or value is False:
         return value
@@ -137,6 +143,14 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def _object(value: Any, _: Any) -> Mapping[str, Any]:
     return as_object(value)
+
+
+def _is_secret(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, SecretObject)
+
+
+def _secret(value: Any, kind: type[SecretObject]) -> SecretObject:
+    return kind(value)
 
 
 def _open_enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
@@ -289,6 +303,9 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     variants = _Varied.fields_of(fields)
     list_under: str | None = kind.list_under
     list_aliases: tuple[str, ...] = kind.list_aliases
+    secrets = [wire_name(field) for field in fields if any(map(_is_secret, _parts_of(field.type)))]
+    if secrets:
+        return _without_secrets(structure, secrets)
     if not variants and list_under is None:
         if (rows := compiled_rows(kind, fields, converter.get_structure_hook)) is not None:
             rows_of[kind] = rows
@@ -307,12 +324,32 @@ def _model_hook(kind: Any, converter: cattrs.Converter) -> Structure:
     return structure_varied
 
 
+def _parts_of(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) or (kind,)
+
+
+def _without_secrets(structure: Structure, names: Sequence[str]) -> Structure:
+    """Return what reads an answer and keeps none of its secrets in `raw`."""
+
+    def structure_secret(value: Any, kind: Any) -> Any:
+        made = structure(value, kind)
+        found = dict.fromkeys((name for name in names if value.get(name) is not None), HIDDEN)
+        object.__setattr__(made, "raw", {**value, **found})
+        return made
+
+    return structure_secret
+
+
 def _attrs_unstructure_hook(kind: Any, converter: cattrs.Converter) -> Callable[[Any], dict[str, Any]]:
     attrs.resolve_types(kind)
     renamed: Any = {
         field.name: override(omit=True)
         if field.name == "extra"
-        else override(rename=wire_name(field), omit_if_default=field.default is None)
+        else override(
+            rename=wire_name(field),
+            omit_if_default=field.default is None,
+            unstruct_hook=_decimal_text if field.metadata.get("decimal_text") else None,
+        )
         for field in attrs.fields(kind)
     }
     return make_dict_unstructure_fn(kind, converter, _cattrs_use_linecache=False, **renamed)
@@ -331,6 +368,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook_func(_is_object, _object)
     # By class, not by predicate: cattrs looks at its own str and int hooks before any predicate.
     converter.register_structure_hook(OpenEnum, _open_enum)
+    converter.register_structure_hook_func(_is_secret, _secret)
     converter.register_structure_hook_factory(_is_model, _model_hook)
     converter.register_structure_hook_factory(_is_optional, _optional_hook)
     converter.register_structure_hook_factory(_is_tuple, _tuple_hook)

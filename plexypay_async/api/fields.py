@@ -82,6 +82,7 @@ def wire(
     header: bool = False,
     aliases: tuple[str, ...] = (),
     as_text: bool = False,
+    decimal_text: bool = False,
     required: str | None = None,
     required_with: tuple[str, OpenEnum] | None = None,
     part: Part | None = None,
@@ -95,6 +96,7 @@ def wire(
         header: For a request: whether it is sent as the header of that name.
         aliases: For an answer: further wire names, read where the first is absent or null.
         as_text: For an answer: whether a text may come as an integer, as the API's codes do.
+        decimal_text: Whether an amount is text on the wire, such as ``"12.50"``, and not a number of JSON.
         required: For a request's optional field that the API requires all the same: what to do where it is
             missing. `check_marked` refuses the request then.
         required_with: With `required`: the field and the value of it with which alone this one is required.
@@ -107,6 +109,7 @@ def wire(
         "header": header,
         "aliases": aliases,
         "as_text": as_text,
+        "decimal_text": decimal_text,
         "required": required,
         "required_with": required_with,
         "part": part,

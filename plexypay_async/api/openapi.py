@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import attrs
 
+from .._privacy.secret_object import SecretObject
 from .._times import real_time
 from .._version import __version__
 from .description import API
@@ -304,7 +305,7 @@ class _Schemas:
             return self.reference(kind, also=part.required, name=part.schema)
         if isinstance(kind, type) and attrs.has(kind):
             return self.reference(kind)
-        if isinstance(origin or kind, type) and issubclass(origin or kind, Mapping):
+        if isinstance(origin or kind, type) and issubclass(origin or kind, (Mapping, SecretObject)):
             return {"type": "object", "additionalProperties": True}
         raise TypeError(f"no schema is known for {kind}")
 
@@ -331,6 +332,10 @@ def _varied(schema: dict[str, Any], field: attrs.Attribute[Any]) -> dict[str, An
     if field.metadata.get("unwrap"):
         wrapped = {"type": "object", "properties": {"Value": {"type": ["string", "null"]}}}
         return {"anyOf": [schema, wrapped]}
+    if field.metadata.get("decimal_text"):
+        given = schema["type"]
+        is_null = isinstance(given, list) and "null" in given
+        return {**schema, "type": ["string", "null"] if is_null else "string", "format": "decimal"}
     if field.metadata.get("as_text"):
         given = schema["type"]
         return {**schema, "type": ["integer", *(given if isinstance(given, list) else [given])]}

@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "_foreign",
         "_files",
+        "_privacy.secret_object",
         "answered",
         "json_form",
         "cards",

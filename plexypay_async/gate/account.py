@@ -1,0 +1,213 @@
+"""An agent's account: its balance and its deposits, and whether the API is up.
+
+Evidence: the paths of balance and deposits are published, their fields are seen in an example. Of `health`
+the path is published, and nothing of its answer. Amounts are in **major** units as `Decimal` (12.50 USD is
+``Decimal("12.50")``). Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Final
+
+import attrs
+
+from ..api.facades import F
+from ..api.fields import ListRequest, Model, OpenEnum, Request, check_text, in_capitals, wire
+from ..api.operation import Evidence, Listing, Operation, Resource
+
+__all__ = [
+    "AgentBalance",
+    "AgentBalances",
+    "AgentDeposit",
+    "Balance",
+    "CheckHealth",
+    "DepositMethod",
+    "DepositStatus",
+    "Deposits",
+    "Health",
+    "HealthReport",
+    "ListDeposits",
+    "RetrieveBalance",
+]
+
+
+class DepositMethod(OpenEnum):
+    """How a deposit came. An unknown method is a member that equals the string it came as.
+
+    Evidence: seen in an example; an open set.
+    """
+
+    BANK_WIRE = "bank_wire"
+    MANUAL = "manual"
+
+
+class DepositStatus(OpenEnum):
+    """A deposit's state. An unknown state is a member that equals the string it came as.
+
+    Evidence: seen in an example; an open set.
+    """
+
+    PENDING = "pending"
+    POSTED = "posted"
+    """It is in the balance."""
+
+
+# ------------------------------------------------------------------------------------------ the requests
+
+
+@attrs.frozen
+class RetrieveBalance(Request):
+    """Retrieve what the agent has to spend, in each of its currencies.
+
+    Args:
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `AgentBalances`, in **major** units.
+
+    Raises:
+        PlexyPayError: The call failed.
+
+    Evidence: published.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class ListDeposits(ListRequest):
+    """List the agent's deposits, in the server's order.
+
+    Args:
+        status: Only those in this state, such as ``"posted"``.
+        size: Items per page; the library asks for 100 unless given. The server may give fewer, and how many
+            it gives at the most is not published.
+        extra: Further query parameters, under their wire names.
+
+    Returns:
+        Pages that fetch themselves while they are read; its items are `AgentDeposit`, with `amount` in
+        **major** units.
+
+    Raises:
+        ConfigurationError: A value is of the wrong kind; nothing was sent.
+        PlexyPayError: While reading; its `cursor` says where to resume.
+
+    Evidence: published; the parameters are seen in an example.
+    """
+
+    status: DepositStatus | str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.status is not None:
+            check_text("status", self.status)
+
+
+@attrs.frozen
+class CheckHealth(Request):
+    """Ask whether the API is up.
+
+    Args:
+        extra: Query parameters, under their wire names.
+
+    Returns:
+        The `HealthReport`: it is up, for it has answered with a success status.
+
+    Raises:
+        UnreadableResponseError: It has answered with a success status, and not with an object of JSON.
+        PlexyPayError: It has not answered so.
+
+    Evidence: the path is published; whether it is below the agent's, whether it needs the key, and its answer
+    are not.
+    """
+
+
+# ------------------------------------------------------------------------------------------- the answers
+
+
+@attrs.frozen(kw_only=True)
+class AgentBalance(Model):
+    """What an agent has to spend in one currency.
+
+    `available` is in **major** units.
+
+    Evidence: seen in an example.
+    """
+
+    currency_code: str = attrs.field(metadata=wire("currency_code"))
+    available: Decimal = attrs.field(metadata=wire(decimal_text=True))
+    """In **major** units; presumably without what open orders have reserved."""
+    updated_at: datetime | None = attrs.field(default=None, metadata=wire("updated_at"))
+
+
+@attrs.frozen(kw_only=True)
+class AgentBalances(Model):
+    """What an agent has to spend, in each of its currencies.
+
+    Evidence: seen in an example; an array alone is read too.
+    """
+
+    list_under: ClassVar[str | None] = "items"
+
+    items: tuple[AgentBalance, ...]
+
+    def of(self, currency_code: str) -> AgentBalance | None:
+        """Return the balance of one currency, such as ``USD``; None where the agent has none in it."""
+        wanted = in_capitals(currency_code)
+        return next((item for item in self.items if in_capitals(item.currency_code) == wanted), None)
+
+
+@attrs.frozen(kw_only=True)
+class AgentDeposit(Model):
+    """Money that was added to an agent's balance, or is going to be.
+
+    `amount` is in **major** units. Times are UTC.
+
+    Evidence: seen in an example.
+    """
+
+    id: int
+    currency_code: str = attrs.field(metadata=wire("currency_code"))
+    amount: Decimal = attrs.field(metadata=wire(decimal_text=True))
+    method: DepositMethod | None = None
+    status: DepositStatus
+    external_ref: str | None = attrs.field(default=None, metadata=wire("external_ref"))
+    """The payer's reference."""
+    created_at: datetime | None = attrs.field(default=None, metadata=wire("created_at"))
+    posted_at: datetime | None = attrs.field(default=None, metadata=wire("posted_at"))
+    """When it came into the balance; None until then."""
+
+
+@attrs.frozen(kw_only=True)
+class HealthReport(Model):
+    """What the API says of itself.
+
+    Evidence: **assumed**; read `raw`.
+    """
+
+    status: str | None = None
+
+
+# -------------------------------------------------------------------------------------------- the groups
+
+
+class Balance(Resource[F]):
+    """Look at what the agent has to spend."""
+
+    retrieve: Final = Operation(
+        "GET", "/agent/{agent_id}/balance", RetrieveBalance, AgentBalances, evidence=Evidence.PUBLISHED
+    )
+
+
+class Deposits(Resource[F]):
+    """List what was added to the agent's balance."""
+
+    list: Final = Listing(
+        "/agent/{agent_id}/deposits", ListDeposits, AgentDeposit, evidence=Evidence.PUBLISHED
+    )
+
+
+class Health(Resource[F]):
+    """Ask whether the API is up."""
+
+    check: Final = Operation("GET", "/health", CheckHealth, HealthReport, evidence=Evidence.PUBLISHED)

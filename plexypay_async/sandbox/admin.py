@@ -149,6 +149,12 @@ class Admin:
     async def _show_transactions(self, request: web.Request) -> ApiResponse:
         return _page(request).response(self.state.transactions.page, StoredTransaction.whole)
 
+    @_at("GET", "/gate-orders", "the stored orders of all agents, newest first")
+    async def _show_gate_orders(self, request: web.Request) -> ApiResponse:
+        return _page(request).response(
+            self.state.gate_orders.page, lambda order: {**order.shown(), "agent_id": order.agent_id}
+        )
+
     @_at("GET", "/deliveries", "the webhooks with their payloads and attempts, newest first")
     async def _show_deliveries(self, request: web.Request) -> ApiResponse:
         return _page(request).response(self.dispatcher.store.page, Delivery.shown)

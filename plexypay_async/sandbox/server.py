@@ -238,6 +238,15 @@ class Sandbox:
         transactions = running.loop.do(lambda: list(running.state.transactions.all()))
         return [_as_json(transaction.whole()) for transaction in transactions]
 
+    def gate_orders(self) -> list[dict[str, Any]]:
+        """Return every stored order of the Gate API as that shows one, with its ``agent_id``; oldest first.
+
+        Amounts are texts in **major** units.
+        """
+        running = self._started()
+        orders = running.loop.do(lambda: list(running.state.gate_orders.all()))
+        return [_as_json({**order.shown(), "agent_id": order.agent_id}) for order in orders]
+
     def pay(
         self,
         payment_link_id: str,

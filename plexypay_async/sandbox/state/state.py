@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ..clock import Clock
 from .acquirer import Acquirer
+from .gate_orders import GateDepositStore, GateOrderStore
 from .links import LinkStore
 from .records import RecordStore
 from .settlement_orders import SettlementOrderStore, StoredSettlementOrder
@@ -31,7 +32,10 @@ class SandboxState:
 
     schemas = tuple(
         store.schema
-        for store in (LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore)
+        for store in (
+            *(LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore),
+            *(GateDepositStore, GateOrderStore),
+        )
     )
 
     def __init__(
@@ -43,6 +47,8 @@ class SandboxState:
         self.wallet: WalletStore = WalletStore(connection, clock)
         self.settlement_orders: SettlementOrderStore = SettlementOrderStore(connection, clock, changed)
         self.records: RecordStore = RecordStore(connection)
+        self.gate_deposits: GateDepositStore = GateDepositStore(connection, clock)
+        self.gate_orders: GateOrderStore = GateOrderStore(connection, clock)
         self.acquirer: Acquirer = Acquirer(self.transactions, self.links)
 
     def pass_time(self) -> int | None:
@@ -54,5 +60,8 @@ class SandboxState:
 
     def clear(self) -> None:
         """Forget everything."""
-        for store in (self.links, self.transactions, self.wallet, self.settlement_orders, self.records):
+        for store in (
+            *(self.links, self.transactions, self.wallet, self.settlement_orders, self.records),
+            *(self.gate_deposits, self.gate_orders),
+        ):
             store.clear()

@@ -16,6 +16,7 @@ import attrs
 from ..api.facades import F
 from ..api.fields import ListRequest, Model, OpenEnum, Request, check_text, in_capitals, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
+from .description import GATE
 
 __all__ = [
     "AgentBalance",
@@ -191,7 +192,7 @@ class HealthReport(Model):
 # -------------------------------------------------------------------------------------------- the groups
 
 
-class Balance(Resource[F]):
+class Balance(Resource[F], api=GATE):
     """Look at what the agent has to spend."""
 
     retrieve: Final = Operation(
@@ -199,7 +200,7 @@ class Balance(Resource[F]):
     )
 
 
-class Deposits(Resource[F]):
+class Deposits(Resource[F], api=GATE):
     """List what was added to the agent's balance."""
 
     list: Final = Listing(
@@ -207,7 +208,7 @@ class Deposits(Resource[F]):
     )
 
 
-class Health(Resource[F]):
+class Health(Resource[F], api=GATE):
     """Ask whether the API is up."""
 
     check: Final = Operation("GET", "/health", CheckHealth, HealthReport, evidence=Evidence.PUBLISHED)

@@ -16,6 +16,7 @@ from ..api.facades import F
 from ..api.fields import ListRequest, Model, OpenEnum, Request, check_minor_units, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
 from ..errors import ConfigurationError
+from .description import GATE
 
 __all__ = [
     "ListProductCategories",
@@ -198,7 +199,7 @@ class Product(Model):
 # -------------------------------------------------------------------------------------------- the groups
 
 
-class ProductTypes(Resource[F]):
+class ProductTypes(Resource[F], api=GATE):
     """List the types of products."""
 
     list: Final = Listing(
@@ -210,7 +211,7 @@ class ProductTypes(Resource[F]):
     )
 
 
-class ProductCategories(Resource[F]):
+class ProductCategories(Resource[F], api=GATE):
     """List the categories of products."""
 
     list: Final = Listing(
@@ -221,7 +222,7 @@ class ProductCategories(Resource[F]):
     )
 
 
-class Products(Resource[F]):
+class Products(Resource[F], api=GATE):
     """List the products that the agent may sell, and look at one."""
 
     list: Final = Listing("/agent/{agent_id}/products", ListProducts, Product, evidence=Evidence.PUBLISHED)

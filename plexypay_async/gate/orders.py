@@ -38,6 +38,7 @@ from ..api.replay import Replay
 from ..errors import ConfigurationError
 from ..json_form import JSONForm
 from .catalogue import check_number
+from .description import GATE
 
 __all__ = [
     "CreateOrder",
@@ -281,6 +282,27 @@ class WaitForOrder:
         for name in ("timeout", "interval"):
             check_seconds(name, getattr(self, name))
 
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether it may not be there yet: an order that has an id is."""
+        return False
+
+    def question(self) -> tuple[Operation[..., Order], Any]:
+        """Return the retrieval that is asked, with its request."""
+        return Orders.retrieve, RetrieveOrder(self.order_id)
+
+    def is_met(self, found: Order) -> bool:
+        """Tell whether it is through, well or badly."""
+        return found.is_final
+
+    def wanted(self) -> str:
+        """Say what is waited for."""
+        return "completed or failed"
+
+    def missing(self) -> str:
+        """Say that it is not there."""
+        return f"there is no order {self.order_id!r}"
+
 
 # ------------------------------------------------------------------------------------------- the answers
 
@@ -330,7 +352,7 @@ class Order(Model):
 # --------------------------------------------------------------------------------------------- the group
 
 
-class Orders(Resource[F]):
+class Orders(Resource[F], api=GATE):
     """Order products, and see what became of orders."""
 
     list: Final = Listing("/agent/{agent_id}/orders", ListOrders, Order, evidence=Evidence.PUBLISHED)

@@ -90,7 +90,7 @@ class PageBody(Generic[T]):
         ids = [getattr(item, "id", None) for item in self.items]
         count = Counter(ids)
         return [
-            id if id and count[id] == 1 else _written(entry)
+            str(id) if id and count[id] == 1 else _written(entry)
             for id, entry in zip(ids, self.entries or (), strict=True)
         ]
 

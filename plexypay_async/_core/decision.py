@@ -108,10 +108,8 @@ def error_in(answer: WireResponse, call: CallRecord) -> APIError | UnreadableRes
     """Return the error of an answer that is no success, or of a success that was cut."""
     if answer.is_success:
         return _cut(answer, call)
-    error = with_evidence(error_of(answer, call.name, call.declaration.api.errors), answer)
-    if call.is_private:
-        error.raw = None
-    return error
+    form, shown = call.declaration.api.errors, not call.is_private
+    return with_evidence(error_of(answer, call.name, form, shown=shown), answer)
 
 
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:

@@ -112,8 +112,9 @@ class CallRecord:
 
     @property
     def is_private(self) -> bool:
-        """Whether its answers hold a customer's card data."""
-        model = getattr(getattr(self.declaration, "answer", None), "model", None)
+        """Whether its answers hold a customer's card data, or something else that nobody else may see."""
+        declaration: Any = self.declaration
+        model = getattr(getattr(declaration, "answer", None), "model", getattr(declaration, "item", None))
         return bool(getattr(model, "private", False))
 
     @property

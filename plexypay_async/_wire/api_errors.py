@@ -83,13 +83,14 @@ def _type_in(part: dict[str, Any]) -> str | None:
     return _optional_text(part.get("type"))
 
 
-def error_of(response: WireResponse, what: str, form: ErrorForm) -> APIError:
+def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool = True) -> APIError:
     """Return the error that an answer which is no 2xx stands for.
 
     By the body's code where there is one, else by its type, else by the status; 401, 403 and 429 always go by
     the status. Only a code says that nothing was done: a 503 without one may be of a gateway that had handed
     the work on. Beside ``success: false`` a code without a type of the API's is a payment's, such as an
-    acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody knows what became of the work.
+    acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody knows what became of the work. Unless
+    `shown`, it holds nothing of the body but its message and codes.
     """
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
@@ -119,7 +120,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm) -> APIError:
     if status >= SERVER_ERROR and (is_done_of or (form.counts_statuses and kind is not IdempotencyError)):
         kind = SomethingWentWrongError
     if message is None:
-        described = response.beginning.strip()[:120]
+        described = response.beginning.strip()[:120] if shown else "[hidden]" * bool(response.body)
         message = f"no message; the body begins: {described!r}" if described else "no message, empty body"
     source = _optional_text(fields.get("source"))
     error = kind(
@@ -134,7 +135,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm) -> APIError:
     if form.counts_statuses:
         error.counts_as = status
     error.is_typed = typed
-    error.raw = None if body is None else response.hidden_in(body)
+    error.raw = response.hidden_in(body) if shown and body is not None else None
     error.param = _hidden_text(part, form.parameter, response)
     error.request_id = _hidden_text(part, form.request_id, response)
     error.transaction_id = hidden_id(response, fields) if refused else None

@@ -92,6 +92,7 @@ class RequestEncoder:
             for field in fields
             if field.metadata.get("of_client")
         ]
+        self._path_numbers = {f.name for f in fields if f.type is int}.intersection(self._path_parameters)
         self._path_wire_names = [wire_name(f) for f in fields if f.name in self._path_parameters]
         self._headers = [wire_name(f) for f in fields if f.metadata.get("header")]
         self._inside = [
@@ -128,7 +129,10 @@ class RequestEncoder:
         """Return the path with the request's parameters filled in."""
         if not self._path_parameters:
             return self._path
-        return path_of(self._path, {name: getattr(request, name) for name in self._path_parameters})
+        values = {name: getattr(request, name) for name in self._path_parameters}
+        for name in self._path_numbers:
+            values[name] = str(values[name])
+        return path_of(self._path, values)
 
     def encode(self, request: Request, *, ordered: bool = False) -> WireRequest:
         """Return the request as it goes out; `ordered` sorts the keys of its body's objects."""
@@ -249,7 +253,8 @@ class OperationCodec(Generic[R]):
         except NotFoundError:
             raise
         except Exception as error:  # noqa: BLE001 - any document gives a model or this error
-            raise misfit(error, self._model, response, self.name, value) from None
+            shown = not self._model.private
+            raise misfit(error, self._model, response, self.name, value, shown=shown) from None
         return model
 
     def _check_done(self, value: Any, response: WireResponse) -> None:
@@ -497,6 +502,7 @@ class ListingCodec(Generic[T]):
         """Under which of them the items stand: the first is the published one."""
         self._structure: Structure = converter.get_structure_hook(listing.item)
         self._rows = rows_of.get(listing.item)
+        self._is_private: bool = getattr(listing.item, "private", False)
 
     def filters(self, request: Request) -> tuple[str, dict[str, Any]]:
         """Return the path and the query's values by wire name, before page and size."""
@@ -528,11 +534,12 @@ class ListingCodec(Generic[T]):
         usual = self._usual_page(response.body) if self._is_paged else None
         if usual is not None:
             return usual
-        value = decode_json(response, self.name, outcome=Outcome.DONE)
+        shown = not self._is_private
+        value = decode_json(response, self.name, shown=shown, outcome=Outcome.DONE)
         try:
             return self._page(value)
         except Exception as error:  # noqa: BLE001 - any document gives a page or this error
-            raise misfit(error, PageBody, response, self.name, value) from None
+            raise misfit(error, PageBody, response, self.name, value, shown=shown) from None
 
     def _usual_page(self, body: bytes) -> PageBody[T] | None:
         """Return a page whose form is the published one, read at once; None for any other."""
@@ -567,6 +574,11 @@ class ListingCodec(Generic[T]):
             raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
         entries = cast("Sequence[Any] | None", data)
         items = self._items(entries or ())
+        if self._is_private and entries:
+            # What an item shows of itself is in its own `raw`.
+            models: Sequence[Any] = items
+            entries = [model.raw for model in models]
+            body = {**body, key: entries}
         counts = {name: _counted(body.get(name)) for name in ("page", self._paging.size, "total")}
         if counts["total"] is not None and counts["total"] < 0:
             counts["total"] = None
@@ -576,7 +588,7 @@ class ListingCodec(Generic[T]):
             return PageBody(items, 1, size, len(items), body, entries)
         if not items and (
             key != usual
-            or value is not body
+            or type(value) is list
             or any(body.get(key) for key in self._keys)
             or any(count is None and body.get(name) is not None for name, count in counts.items())
         ):
@@ -609,13 +621,13 @@ def _spelt_out(name: str) -> Iterator[str]:
 
 
 def misfit(
-    error: Exception, kind: Any, response: WireResponse, what: str, value: Any
+    error: Exception, kind: Any, response: WireResponse, what: str, value: Any, *, shown: bool
 ) -> UnreadableResponseError:
-    """Return the error of an answer that a structure hook has refused."""
+    """Return the error of an answer that a structure hook has refused; unless `shown`, without its values."""
     found = unreadable(
         response,
         f"{what}: the answer does not fit {kind.__name__}: {reason(error)}",
-        shown=not getattr(kind, "private", False),
+        shown=shown,
         outcome=Outcome.DONE,
         raw=value,
     )

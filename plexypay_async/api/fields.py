@@ -298,6 +298,19 @@ def key_or_new(value: str | None) -> str:
     return str(uuid.uuid4()) if value is None else value
 
 
+# A header's value loses the spaces at its ends on the way.
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+def check_key(name: str, value: Any) -> None:
+    """Refuse anything but printable ASCII as an idempotency key, which goes in a header."""
+    check_text(name, value)
+    if _HEADER_TEXT.fullmatch(value) is None:
+        raise ConfigurationError(
+            f"{name}: expected printable ASCII without spaces at its ends, got {value!r:.60}"
+        )
+
+
 def check_currency(name: str, value: Any) -> None:
     """Refuse anything but three ASCII letters."""
     if not isinstance(value, str) or len(value) != 3 or not value.isascii() or not value.isalpha():
@@ -404,7 +417,8 @@ class Model(WireForm):
     """
 
     private: ClassVar[bool] = False
-    """Whether an answer holds a customer's card data, so that no error shows a part of it or pickles it."""
+    """Whether an answer holds a customer's card data or a secret, so that no error shows a part of it or
+    pickles it."""
     proof: ClassVar[tuple[str, ...]] = ("id", "success")
     """The fields that prove that the work was done, each by itself: an id, or a success that is true."""
     told_by: ClassVar[tuple[str, ...]] = ()

@@ -7,7 +7,6 @@ of **minor** units (22 000 KZT is ``2200000``).
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import attrs
@@ -19,8 +18,8 @@ from ..api.fields import (
     OpenEnum,
     Request,
     check_currency,
+    check_key,
     check_minor_units,
-    check_text,
     in_capitals,
     key_or_new,
     wire,
@@ -28,7 +27,6 @@ from ..api.fields import (
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..api.replay import Replay
-from ..errors import ConfigurationError
 from .description import PAY
 
 __all__ = [
@@ -42,9 +40,6 @@ __all__ = [
     "WalletTransaction",
     "WalletTransactionStatus",
 ]
-
-# A header's value loses the spaces at its ends on the way.
-_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class WalletTransactionStatus(OpenEnum):
@@ -106,12 +101,7 @@ class AuthorizeWalletPayment(Request):
         settle_identity(self, "order_reference")
         if self.currency is not None:
             check_currency("currency", self.currency)
-        check_text("idempotency_key", self.idempotency_key)
-        if _HEADER_TEXT.fullmatch(self.idempotency_key) is None:
-            raise ConfigurationError(
-                "idempotency_key: expected printable ASCII without spaces at its ends, "
-                f"got {self.idempotency_key!r:.60}"
-            )
+        check_key("idempotency_key", self.idempotency_key)
 
 
 @attrs.frozen

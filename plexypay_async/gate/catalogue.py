@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import ListRequest, Model, OpenEnum, Request, check_minor_units, wire
+from ..api.fields import ListRequest, Model, OpenEnum, Request, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
 from ..errors import ConfigurationError
 from .description import GATE
@@ -30,7 +30,6 @@ __all__ = [
     "ProductTypes",
     "Products",
     "RetrieveProduct",
-    "check_number",
 ]
 
 
@@ -38,7 +37,8 @@ def check_number(name: str, value: object) -> None:
     """Refuse anything but a positive `int` of 64 bits, as the API's numeric ids are."""
     if type(value) is not int:
         raise ConfigurationError(f"{name}: expected an int, got a {type(value).__name__}")
-    check_minor_units(name, value)
+    if not 0 < value < 2**63:
+        raise ConfigurationError(f"{name}: must be positive and of 64 bits")
 
 
 class ProductTypeCode(OpenEnum):

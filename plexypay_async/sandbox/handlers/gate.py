@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 from ..clock import written_time
-from ..exchange import ApiRequest, ApiResponse, Fields, Refusal
+from ..exchange import ApiRequest, ApiResponse, Fields, OwnRefusal, Refusal
 from ..state.gate_orders import StoredGateDeposit, StoredGateOrder, in_text
 from .group import GroupHandlers
 
@@ -83,12 +83,11 @@ _PRODUCTS = {
 }
 
 
-class GateRefusal(Refusal):
+class GateRefusal(OwnRefusal):
     """The sandbox refuses a request to the Gate API. Evidence: the statuses are published, not the body."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(0, message)
-        self.response = ApiResponse(status, {"code": code, "message": message})
+        super().__init__(status, {"code": code, "message": message})
 
 
 @attrs.define

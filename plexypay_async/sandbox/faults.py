@@ -131,7 +131,8 @@ class Fault:
     Args:
         rate: The probability, 0 to 1, drawn from the sandbox's `seed`.
         times: At most so many requests or webhooks; then the fault is spent.
-        operation: Only this operation, such as ``payment_links.create``, or a group, ``payment_links.*``.
+        operation: Only this operation, such as ``payment_links.create``, or a group, ``payment_links.*``; of
+            another API than the Pay API, by its name: ``gate.orders.create``, ``gate.orders.*``, ``gate.*``.
         event: With `delivery`, only webhooks of this name, such as ``transaction.charged``, or of a group,
             ``transaction.*``.
         capacity: Only the requests above so many at once, which are answered with code 1 unless `code` or
@@ -469,7 +470,7 @@ def _check_text(name: str, value: object) -> None:
 
 def _check_name(name: str, value: object, such_as: str) -> None:
     _check_text(name, value)
-    if isinstance(value, str) and re.fullmatch(r"\w+\.(\w+|\*)|\*", value) is None:
+    if isinstance(value, str) and re.fullmatch(r"(\w+\.){1,2}(\w+|\*)|\*", value) is None:
         raise ValueError(f"{name}: expected a name such as {such_as}, got {value!r}")
 
 

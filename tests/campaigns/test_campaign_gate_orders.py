@@ -115,7 +115,7 @@ def _is_its_own(told: Told, ledger: GateLedger) -> bool:
 
 @pytest.mark.asyncio
 async def test_no_order_is_lost_or_charged_twice() -> None:
-    await _campaign(400, 100, seed=22)
+    await _campaign(120, 60, seed=22)
 
 
 @pytest.mark.campaign

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import socket
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import attrs
 import pytest
 
-import plexypay_async
 from plexypay_async import (
     AsyncPlexyPay,
     DeadlineExceededError,
@@ -31,6 +29,7 @@ from plexypay_async import (
 from plexypay_async.api.index import every_declaration
 from plexypay_async.pay.description import PAY
 
+from .failures import HELD, THREE, UNREACHABLE, Cell, cells_of, failing, unreachable
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
@@ -45,17 +44,13 @@ from .scripted import (
     Answer,
     Cut,
     Script,
-    Server,
     Step,
     link,
     page,
     scripted,
-    serving,
 )
 
 pytestmark = pytest.mark.asyncio
-
-THREE = RetryPolicy(max_attempts=3, base=0.002, cap=0.01)
 
 # Of three attempts. "6/2 Name": the server sees six requests if it fails so for ever, and the error is
 # `NameError`; it sees two if it fails once, and the call succeeds. "1/- Name": one failure is raised.
@@ -159,46 +154,7 @@ SUBJECTS = {
 }
 
 
-@attrs.frozen
-class Cell:
-    """What is expected of one operation and one failure."""
-
-    subject: str
-    failure: str
-    requests: int
-    """How many the server sees if it always fails so."""
-    once: int | None
-    """How many it sees if it fails once; None where that is raised."""
-    error: type[PlexyPayError]
-    outcome: Outcome
-
-    def __str__(self) -> str:
-        return f"{self.subject}-{self.failure}"
-
-
-def _cells() -> list[Cell]:
-    cells: list[Cell] = []
-    for block in MATRIX.strip().split("\n\n"):
-        head, *rows = ([part.strip() for part in line.split("|")] for line in block.splitlines())
-        for failure, *filled, outcome in rows:
-            for subject, cell in zip(head[1:-1], filled, strict=True):
-                found = re.fullmatch(r"(\d)/(\d|-) (\w+)", cell)
-                assert found is not None, cell
-                requests, once, error = found.groups()
-                cells.append(
-                    Cell(
-                        subject,
-                        failure,
-                        int(requests),
-                        None if once == "-" else int(once),
-                        getattr(plexypay_async, f"{error}Error"),
-                        Outcome(outcome),
-                    )
-                )
-    return cells
-
-
-CELLS = _cells()
+CELLS = cells_of(MATRIX)
 ANSWERED: dict[str, Step] = {
     "code 1": CODE_1,
     "429": Answer(429, {"message": "slow down"}),
@@ -221,7 +177,7 @@ def _routes(cell: Cell, *steps: Step) -> dict[str, Any]:
         f"GET {BY_REFERENCE}/ORD-0": Answer(200, other),
         f"GET {BY_REFERENCE}/*": NOT_FOUND,
         f"GET {LINKS}": page(other),
-        "GET /held": SILENCE,
+        **HELD,
     }
 
 
@@ -229,50 +185,9 @@ def _failing(cell: Cell) -> Step:
     return ANSWERED.get(cell.failure, Cut(SUBJECTS[cell.subject].success))
 
 
-@contextlib.asynccontextmanager
-async def _unreachable(routes: dict[str, Any], failure: str) -> AsyncGenerator[Server, None]:
-    """A server that refuses connections, or leaves them unanswered because its queue of them is full."""
-    async with serving(routes, listening=False) as server:
-        with contextlib.ExitStack() as queue:
-            if failure == "connect timed out":
-                server.socket.listen(0)
-                for _ in range(2):
-                    waiting = queue.enter_context(socket.socket())
-                    waiting.setblocking(False)
-                    waiting.connect_ex(server.socket.getsockname())
-            yield server
-
-
-@contextlib.asynccontextmanager
-async def _client(cell: Cell, *steps: Step) -> AsyncGenerator[tuple[AsyncPlexyPay, Script], None]:
-    """A client for whom everything goes wrong as the cell says."""
-    options: dict[str, Any] = {"retry": THREE, "timeout": 5.0}
-    match cell.failure:
-        case "connection refused" | "connect timed out":
-            async with (
-                _unreachable(_routes(cell, *steps), cell.failure) as server,
-                AsyncPlexyPay(KEY, base_url=server.url, connect_timeout=0.05, **options) as plexy,
-            ):
-                yield plexy, server.script
-            return
-        case "no slot in time":
-            options.update(timeout=0.3, max_connections=1)
-        case "deadline":
-            options.update(timeout=0.1)
-        case "silent server":
-            options.update(read_timeout=0.03)
-        case _:
-            pass
-    async with scripted(_routes(cell, *steps), **options) as (plexy, script):
-        if cell.failure != "no slot in time":
-            yield plexy, script
-            return
-        holding = asyncio.create_task(plexy.with_options(timeout=30).request("GET", "/held"))
-        while not script.count("GET /held"):
-            await asyncio.sleep(0.001)
-        yield plexy, script
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
+def _client(cell: Cell, *steps: Step) -> contextlib.AbstractAsyncContextManager[tuple[AsyncPlexyPay, Script]]:
+    """Return a client for whom everything goes wrong as the cell says."""
+    return failing(cell.failure, _routes(cell, *steps), partial(AsyncPlexyPay, KEY))
 
 
 def _check_what_was_sent(cell: Cell, script: Script) -> None:
@@ -289,7 +204,7 @@ def _check_what_was_sent(cell: Cell, script: Script) -> None:
 
 
 async def test_the_matrix_is_whole() -> None:
-    failures = {*ANSWERED, "cut in its body", "connection refused", "connect timed out", "no slot in time"}
+    failures = {*ANSWERED, "cut in its body", *UNREACHABLE, "no slot in time"}
 
     assert {cell.subject for cell in CELLS} == set(SUBJECTS)
     assert {cell.failure for cell in CELLS} == failures
@@ -317,7 +232,7 @@ async def test_a_failure_that_lasts(cell: Cell) -> None:
     assert error.outcome is cell.outcome
     assert error.operation == subject.name
     assert script.count(subject.route) == cell.requests
-    if cell.failure in ("connection refused", "connect timed out"):
+    if cell.failure in UNREACHABLE:
         assert len(error.attempts) == 2, "it was tried three times"
     if subject.look_up is not None:
         assert script.count(subject.look_up) == (cell.requests if cell.failure in LOOKED_UP else 0)
@@ -346,7 +261,7 @@ async def test_a_failure_that_passes(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-@pytest.mark.parametrize("failure", ["connection refused", "connect timed out"])
+@pytest.mark.parametrize("failure", UNREACHABLE)
 async def test_a_call_is_sent_once_when_the_server_takes_connections_again(
     subject: str, failure: str
 ) -> None:
@@ -354,7 +269,7 @@ async def test_a_call_is_sent_once_when_the_server_takes_connections_again(
     played = SUBJECTS[subject]
     policy = RetryPolicy(max_attempts=1000, base=0.002, cap=0.005)
     async with (
-        _unreachable(_routes(cell, played.success), failure) as server,
+        unreachable(_routes(cell, played.success), failure) as server,
         AsyncPlexyPay(KEY, base_url=server.url, retry=policy, connect_timeout=0.05, timeout=20) as plexy,
     ):
         calling = asyncio.ensure_future(played.call(plexy))

@@ -148,8 +148,12 @@ def start(served: ServedSandbox, tmp_path: Path) -> Iterator[Start]:
             **{name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
             "PLEXYPAY_API_KEY": "sandbox-key",
             "PLEXYPAY_BASE_URL": served.base_url,
+            "PLEXYPAY_GATE_API_KEY": "sandbox-key",
+            "PLEXYPAY_GATE_BASE_URL": served.base_url,
+            "PLEXYPAY_GATE_AGENT_ID": "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10",
             "PLEXYPAY_WEBHOOK_TOKEN": "whk_0123456789abcdef",
             "SHOP_DATABASE": str(tmp_path / "shop.sqlite"),
+            "AGENT_DATABASE": str(tmp_path / "agent.sqlite"),
             # gunicorn's socket of control; a socket's path must be short.
             "XDG_RUNTIME_DIR": runtime,
             **variables,

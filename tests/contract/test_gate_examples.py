@@ -16,6 +16,7 @@ from plexypay_async._privacy.secret_object import HIDDEN
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import Model, wire_names
+from plexypay_async.api.index import every_declaration
 from plexypay_async.gate import (
     AgentBalance,
     AgentDeposit,
@@ -39,6 +40,7 @@ from plexypay_async.gate import (
     RetrieveProduct,
     TopupRequest,
 )
+from plexypay_async.gate.description import GATE
 
 EXAMPLES = Path(__file__).parent / "examples"
 AGENT = "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10"
@@ -92,6 +94,23 @@ def unread(model: Any, document: dict[str, Any]) -> Iterator[str]:
         elif isinstance(taken, tuple):
             for inner, one in zip(taken, value, strict=True):
                 yield from unread(inner, one)
+
+
+def test_the_operations_are_those_of_the_published_index() -> None:
+    declared = {one.name: f"{one.method} {one.path}" for one in every_declaration(GATE)}
+
+    assert declared == {
+        "product_types.list": "GET /agent/{agent_id}/product-types",
+        "product_categories.list": "GET /agent/{agent_id}/product-categories",
+        "products.list": "GET /agent/{agent_id}/products",
+        "products.retrieve": "GET /agent/{agent_id}/products/{product_id}",
+        "orders.list": "GET /agent/{agent_id}/orders",
+        "orders.create": "POST /agent/{agent_id}/orders",
+        "orders.retrieve": "GET /agent/{agent_id}/orders/{order_id}",
+        "balance.retrieve": "GET /agent/{agent_id}/balance",
+        "deposits.list": "GET /agent/{agent_id}/deposits",
+        "health.check": "GET /health",
+    }
 
 
 def test_there_is_a_test_for_each_published_payload() -> None:

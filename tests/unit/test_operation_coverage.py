@@ -16,6 +16,7 @@ import pytest_asyncio
 from plexypay_async import AsyncPlexyPay
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
@@ -214,4 +215,5 @@ async def test_the_sandbox_serves_every_call(served: Any) -> None:
     expected = {name: (method, path) for name, method, path in KNOWN}
 
     assert sorted(expected.keys() - served.keys()) == []
-    assert dict(served) == expected
+    others = tuple(f"{api.name}." for api in APIS if api is not PAY)
+    assert {name: place for name, place in served.items() if not name.startswith(others)} == expected

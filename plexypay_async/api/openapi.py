@@ -22,7 +22,7 @@ from .description import API
 from .docstrings import Docstring, docstring_of, field_descriptions
 from .fields import BodyInExtra, Model, OpenEnum, Part, wire_name, wire_names
 from .index import every_group
-from .operation import Declaration, Evidence, Listing, Operation, declarations
+from .operation import Declaration, Evidence, Listing, Operation, declarations, parameters_of
 from .wire_words import wire_words
 
 __all__ = ["openapi_document"]
@@ -45,6 +45,7 @@ is not required may be null, as `amount` and `scaExemption` are in the vendor's 
 other field that is assumed. `x-replay` is the class of what may be repeated after a failure;
 `docs/operations.md` of the library explains the classes."""
 _BODY_METHODS = ("POST", "PUT", "PATCH")
+_TEXT = {"type": "string"}
 _LEFT_OUT = ("extra", "raw")
 
 
@@ -126,13 +127,19 @@ def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> 
 def _parameters(
     declaration: Declaration[...], told: Docstring, schemas: _Schemas
 ) -> Iterator[dict[str, Any]]:
+    of_client = {parameter.name for parameter in declaration.api.parameters}
+    for name in parameters_of(declaration.path):
+        if name in of_client:
+            told_of = "The same for each request."
+            yield {"name": name, "in": "path", "description": told_of, "required": True, "schema": _TEXT}
     for field in _fields(declaration.request):
         if field.name in declaration.path_parameters:
             place, name = "path", field.name
         elif field.metadata.get("header"):
             place, name = "header", wire_name(field)
         elif declaration.method not in _BODY_METHODS:
-            place, name = "query", wire_name(field)
+            is_size = isinstance(declaration, Listing) and field.name == "size"
+            place, name = "query", declaration.api.paging.size if is_size else wire_name(field)
         else:
             continue
         made: dict[str, Any] = {"name": name, "in": place}
@@ -142,7 +149,7 @@ def _parameters(
             made["required"] = True
         made["schema"] = schemas.of_type(field.type, nullable=False)
         yield made
-    if isinstance(declaration, Listing):
+    if isinstance(declaration, Listing) and declaration.paged:
         counted = {"type": "integer", "minimum": 1}
         yield {"name": "page", "in": "query", "description": "Counted from 1.", "schema": counted}
 
@@ -166,11 +173,14 @@ def _responses(declaration: Declaration[...], told: Docstring, schemas: _Schemas
     if isinstance(declaration, Listing):
         count = {"type": ["integer", "null"]}
         listing = cast("Listing[..., Any]", declaration)
+        paging = listing.api.paging
         items = {"type": ["array", "null"], "items": schemas.reference(listing.item)}
+        if not listing.paged:
+            return _answered("All there is.", {**items, "type": "array"})
         page: dict[str, Any] = {
             "type": "object",
-            "properties": {"data": items, "page": count, "size": count, "total": count},
-            "required": ["data"],
+            "properties": {paging.items: items, "page": count, paging.size: count, "total": count},
+            "required": [paging.items],
             "additionalProperties": True,
         }
         return _answered("A page.", page)

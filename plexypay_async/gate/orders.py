@@ -154,8 +154,7 @@ class CreateOrder(Request):
         topup_request: Which account is topped up, and by how much, for a product of the type
             ``direct_top_up``.
         idempotency_key: The header ``Idempotency-Key``: printable ASCII, one for each order that you want.
-            One is made for the request unless given; give the earlier one, with the same fields, to repeat a
-            call of another process.
+            One is made for the request unless given; give the earlier one to repeat a call of another process.
         extra: Further fields of the body, under their wire names.
 
     Returns:

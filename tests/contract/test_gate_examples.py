@@ -42,7 +42,7 @@ from plexypay_async.gate import (
 )
 from plexypay_async.gate.description import GATE
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parent / "gate_examples"
 AGENT = "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10"
 OF_CLIENT = {"agent_id": AGENT}
 
@@ -114,7 +114,7 @@ def test_the_operations_are_those_of_the_published_index() -> None:
 
 
 def test_there_is_a_test_for_each_published_payload() -> None:
-    assert {path.name for path in EXAMPLES.glob("gate.*")} == {
+    assert {path.name for path in EXAMPLES.iterdir()} == {
         *ANSWERS,
         *PAGES,
         "gate.order-create.request.json",

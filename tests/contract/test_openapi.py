@@ -19,6 +19,7 @@ from plexypay_async.api.index import every_declaration
 from plexypay_async.api.openapi import openapi_document
 from plexypay_async.api.operation import Declaration, Evidence, Listing
 from plexypay_async.apis import APIS
+from plexypay_async.gate.description import GATE
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.payments import Payment
 from plexypay_async.pay.transactions import WaitForTransaction
@@ -383,3 +384,37 @@ def test_what_is_said_below_a_field_is_its_description() -> None:
 
     assert described["card_scheme"] == "Such as `visa`."
     assert described["rrn"] == "The acquirer's retrieval reference number.", "of the base class"
+
+
+def test_a_page_and_its_query_have_the_names_of_their_api() -> None:
+    listed = openapi_document(GATE, "https://gate.example")["paths"]["/agent/{agent_id}/orders"]["get"]
+    parameters = {parameter["name"]: parameter["in"] for parameter in listed["parameters"]}
+    page = listed["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert parameters == {
+        "agent_id": "path",
+        "status": "query",
+        "product_id": "query",
+        "pageSize": "query",
+        "page": "query",
+    }
+    assert set(page["properties"]) == {"items", "page", "pageSize", "total"}
+    assert page["required"] == ["items"]
+
+
+def test_a_list_without_pages_is_an_array() -> None:
+    paths = openapi_document(GATE, "https://gate.example")["paths"]
+    listed = paths["/agent/{agent_id}/product-types"]["get"]
+
+    assert [parameter["name"] for parameter in listed["parameters"]] == ["agent_id"]
+    schema = listed["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"type": "array", "items": {"$ref": "#/components/schemas/ProductType"}}
+
+
+def test_an_amount_that_is_text_and_a_secret_are_described_as_they_are_sent() -> None:
+    schemas = openapi_document(GATE, "https://gate.example")["components"]["schemas"]
+
+    assert schemas["TopupRequest"]["properties"]["amount"]["type"] == "string"
+    assert schemas["Order"]["properties"]["charged_amount"]["type"] == ["string", "null"]
+    assert schemas["Order"]["properties"]["order_content"]["type"] == ["object", "null"]
+    assert schemas["Product"]["properties"]["price"]["type"] == ["number", "null"]

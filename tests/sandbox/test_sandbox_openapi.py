@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from plexypay_async.api.openapi import openapi_document
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 
@@ -25,13 +26,15 @@ async def test_the_document_is_answered_without_a_key(ask: Any, sandbox: Sandbox
 
 
 async def test_it_describes_what_is_served(ask: Any, sandbox: Sandbox) -> None:
-    paths = (await ask("GET", "/openapi.json")).body["paths"]
-
-    described = {
-        operation["operationId"]: (method.upper(), path)
-        for path, of_path in paths.items()
-        for method, operation in of_path.items()
-    }
+    described: dict[str, tuple[str, str]] = {}
+    for api in APIS:
+        prefix = "" if api is PAY else f"{api.name}."
+        paths = (await ask("GET", f"/openapi.json?api={api.name}")).body["paths"]
+        described |= {
+            prefix + operation["operationId"]: (method.upper(), path)
+            for path, of_path in paths.items()
+            for method, operation in of_path.items()
+        }
     assert described == dict(sandbox.served())
 
 

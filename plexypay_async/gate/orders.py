@@ -118,13 +118,14 @@ class TopupRequest(JSONForm):
     """Which account of the customer's is topped up, and by how much.
 
     Args:
-        amount: In **major** units of the order's currency: a `Decimal`, or an `int`; a float is refused. It
-            is written as it is given, as text: ``Decimal("10.00")`` is ``"10.00"``.
-        customer_account: What names the account, by the product, such as ``{"steam_login": ...}``. Its `repr`
-            is not shown.
+        amount: In **major** units of the order's currency, sent as text: ``"10.00"``.
+        customer_account: What names the account, by the product, such as ``{"steam_login": ...}``.
 
     Raises:
-        ConfigurationError: A value is of the wrong kind.
+        ConfigurationError: A value is of the wrong kind, such as a float, which may have been rounded already.
+
+    A `Decimal` is written with the decimals that it has, ``Decimal("10.00")`` as ``"10.00"``, and never with an
+    exponent. `repr` does not show the account.
 
     Evidence: published; the names in `customer_account` are those of an example.
     """

@@ -56,8 +56,11 @@ def marked() -> set[tuple[str, int]]:
 def test_the_files_are_all_there() -> None:
     assert [file.name for file in FILES] == [
         "async_calls.py",
+        "gate_async_calls.py",
+        "gate_sync_calls.py",
         "sync_calls.py",
         "async_mistakes.py",
+        "gate_mistakes.py",
         "sync_mistakes.py",
         "async_misspelt.py",
         "sync_misspelt.py",

@@ -574,27 +574,27 @@ class ListingCodec(Generic[T]):
             raise TypeError(f"{key}: expected an array, got {type(data).__name__}")
         entries = cast("Sequence[Any] | None", data)
         items = self._items(entries or ())
+        raw = body
         if self._is_private and entries:
             # What an item shows of itself is in its own `raw`.
-            models: Sequence[Any] = items
-            entries = [model.raw for model in models]
-            body = {**body, key: entries}
+            entries = cast("Sequence[Any]", [cast("Any", item).raw for item in items])
+            raw = {**body, key: entries}
         counts = {name: _counted(body.get(name)) for name in ("page", self._paging.size, "total")}
         if counts["total"] is not None and counts["total"] < 0:
             counts["total"] = None
         size = counts[self._paging.size]
         if not self._is_paged:
             # All there is, however it is written.
-            return PageBody(items, 1, size, len(items), body, entries)
+            return PageBody(items, 1, size, len(items), raw, entries)
         if not items and (
             key != usual
-            or type(value) is list
+            or value is not body
             or any(body.get(key) for key in self._keys)
             or any(count is None and body.get(name) is not None for name, count in counts.items())
         ):
             # Of another form than the published one, it does not say plainly that there is nothing.
             entries = None
-        return PageBody(items, counts["page"], size, counts["total"], body, entries)
+        return PageBody(items, counts["page"], size, counts["total"], raw, entries)
 
     def _items(self, values: Sequence[Any]) -> tuple[T, ...]:
         structure, item = self._structure, self._item

@@ -122,10 +122,10 @@ class TopupRequest(JSONForm):
         customer_account: What names the account, by the product, such as ``{"steam_login": ...}``.
 
     Raises:
-        ConfigurationError: A value is of the wrong kind, such as a float, which may have been rounded already.
+        ConfigurationError: A value is of the wrong kind, such as a float, which may have been rounded.
 
-    A `Decimal` is written with the decimals that it has, ``Decimal("10.00")`` as ``"10.00"``, and never with an
-    exponent. `repr` does not show the account.
+    A `Decimal` is written with the decimals that it has, ``Decimal("10.00")`` as ``"10.00"``, and never with
+    an exponent. `repr` does not show the account.
 
     Evidence: published; the names in `customer_account` are those of an example.
     """
@@ -155,7 +155,8 @@ class CreateOrder(Request):
         topup_request: Which account is topped up, and by how much, for a product of the type
             ``direct_top_up``.
         idempotency_key: The header ``Idempotency-Key``: printable ASCII, one for each order that you want.
-            One is made for the request unless given; give the earlier one to repeat a call of another process.
+            One is made for the request unless given; give the earlier one to repeat a call of another
+            process.
         extra: Further fields of the body, under their wire names.
 
     Returns:

@@ -34,7 +34,7 @@ async def run(code: str, names: dict[str, Any]) -> None:
 
 @pytest_asyncio.fixture
 async def names(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
-    names = {"api_key": sandbox.api_key, "agent_id": AGENT, "base_url": sandbox.base_url}
+    names: dict[str, Any] = {"api_key": sandbox.api_key, "agent_id": AGENT, "base_url": sandbox.base_url}
     await run(CLIENT, names)
     async with names["gate"]:
         yield names

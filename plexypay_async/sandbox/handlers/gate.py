@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -35,6 +36,10 @@ __all__ = [
     "ProductTypesHandlers",
     "ProductsHandlers",
 ]
+
+T = TypeVar("T")
+Find: TypeAlias = Callable[[int, int], tuple[Sequence[T], int]]
+"""Takes the offset and the size of a page, and returns its items and how many there are in all."""
 
 _KEY = "Idempotency-Key"
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
@@ -104,8 +109,8 @@ class _GateHandlers(GroupHandlers):
         self._state.gate_deposits.see(agent_id)
         return agent_id
 
-    def _paged(self, request: ApiRequest, find: Any, show: Any = lambda item: item) -> ApiResponse:
-        """Answer one page; `find` takes the offset and the size, and returns items and how many there are."""
+    def _paged(self, request: ApiRequest, find: Find[T], show: Callable[[T], Any]) -> ApiResponse:
+        """Answer one page of what there is."""
         page = _count(request.query, "page", 1)
         size = min(_count(request.query, "pageSize", _PAGE_SIZE), self._max_page_size)
         items, total = find((page - 1) * size, size)
@@ -135,7 +140,7 @@ class ProductCategoriesHandlers(_GateHandlers):
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of them."""
         self._agent(request)
-        return self._paged(request, _part_of(_CATEGORIES))
+        return self._paged(request, partial(_part_of, _CATEGORIES), _as_it_is)
 
 
 class ProductsHandlers(_GateHandlers):
@@ -144,7 +149,7 @@ class ProductsHandlers(_GateHandlers):
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of them."""
         self._agent(request)
-        return self._paged(request, _part_of(list(_PRODUCTS.values())))
+        return self._paged(request, partial(_part_of, [*_PRODUCTS.values()]), _as_it_is)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one."""
@@ -156,8 +161,12 @@ class ProductsHandlers(_GateHandlers):
         return ApiResponse(200, product)
 
 
-def _part_of(items: list[Any]) -> Any:
-    return lambda offset, size: (items[offset : offset + size], len(items))
+def _part_of(items: Sequence[T], offset: int, size: int) -> tuple[Sequence[T], int]:
+    return items[offset : offset + size], len(items)
+
+
+def _as_it_is(item: T) -> T:
+    return item
 
 
 class BalanceHandlers(_GateHandlers):
@@ -184,12 +193,8 @@ class DepositsHandlers(_GateHandlers):
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the agent's deposits, the newest first; ``status`` chooses some."""
         agent_id, status = self._agent(request), request.query.get("status")
-        deposits = self._state.gate_deposits
-        return self._paged(
-            request,
-            lambda offset, size: deposits.page_of(agent_id, status, offset, size),
-            StoredGateDeposit.shown,
-        )
+        find = partial(self._state.gate_deposits.page_of, agent_id, status)
+        return self._paged(request, find, StoredGateDeposit.shown)
 
 
 class HealthHandlers(_GateHandlers):
@@ -205,14 +210,11 @@ class OrdersHandlers(_GateHandlers):
 
     def list(self, request: ApiRequest) -> ApiResponse:
         """Return one page of the agent's orders, newest first; ``status`` and ``product_id`` choose some."""
-        agent_id, query, orders = self._agent(request), request.query, self._state.gate_orders
-        return self._paged(
-            request,
-            lambda offset, size: orders.page_of(
-                agent_id, query.get("status"), query.get("product_id"), offset, size
-            ),
-            StoredGateOrder.shown,
+        agent_id, query = self._agent(request), request.query
+        find = partial(
+            self._state.gate_orders.page_of, agent_id, query.get("status"), query.get("product_id")
         )
+        return self._paged(request, find, StoredGateOrder.shown)
 
     def retrieve(self, request: ApiRequest) -> ApiResponse:
         """Return one order."""

@@ -180,6 +180,9 @@ class CallRecord:
         self, target: str, value: Any, answer: WireResponse, sending: Sending, *, is_named: bool
     ) -> str | None:
         """Tell that an answer that another request may have got is an earlier one on its connection."""
+        if self._names_key(value):
+            # What a server says of a key again, it says in the same words.
+            return None
         before = sending.told_before(answer.body)
         is_elsewhere = before is not None and _path(before) != _path(target)
         if self.reads:
@@ -195,6 +198,12 @@ class CallRecord:
         if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
             return None
         return f"it is the one to an earlier request, {_path(before)}"
+
+    def _names_key(self, value: Any) -> bool:
+        """Whether an answer names the very key of this request, and so is the answer to it."""
+        key = self.declaration.key
+        named = () if key is None else self.declaration.echoes.get(key, ())
+        return any(getattr(value, field, None) == self.idempotency_key for field in named)
 
     # ------------------------------------------------------------------------------------- what is raised
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from plexypay_async import AsyncPlexyGate, Outcome, PlexyPayError, Replay
+from plexypay_async import AsyncPlexyGate, Outcome, PlexyPayError, Replay, RetryPolicy
 from plexypay_async.api.index import every_declaration
 from plexypay_async.gate.description import GATE
 
@@ -255,3 +255,31 @@ async def test_a_key_of_another_order_is_told_and_not_sent_again() -> None:
     assert caught.value.outcome is Outcome.REJECTED
     assert caught.value.idempotency_key == "order-1001"
     assert server.script.count() == 1
+
+
+async def test_the_same_answer_to_the_same_key_is_no_stale_one() -> None:
+    """It comes byte for byte on the same connection, and names the key that it is the answer to."""
+    subject = SUBJECTS["orders.create"]
+    ref = {**ORDER, "external_ref": "", "idempotency_key": "order-1001"}
+    once = RetryPolicy(max_attempts=1)
+    async with (
+        serving({subject.route: Answer(201, ref)}) as server,
+        client(base_url=server.url, retry=once) as gate,
+    ):
+        orders = [await gate.orders.create(product_id=101, idempotency_key="order-1001") for _ in range(3)]
+    assert [order.id for order in orders] == [ID] * 3
+    assert (server.script.count(), server.script.connections) == (3, 1)
+
+
+async def test_an_answer_of_an_earlier_key_is_not_taken_for_that_of_a_later_one() -> None:
+    subject = SUBJECTS["orders.create"]
+    first = {**ORDER, "idempotency_key": "first"}
+    steps = [
+        Answer(201, first),
+        Answer(201, first),
+        Answer(201, {**first, "id": "2", "idempotency_key": "2"}),
+    ]
+    async with serving({subject.route: steps}) as server, client(base_url=server.url, retry=THREE) as gate:
+        made = [await gate.orders.create(product_id=101, idempotency_key=key) for key in ("first", "2")]
+    assert [order.id for order in made] == [ID, "2"]
+    assert server.script.count() == 3

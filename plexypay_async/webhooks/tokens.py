@@ -1,4 +1,4 @@
-"""The tokens that webhooks carry: which may be expected, and which one a delivery has."""
+"""The tokens that webhooks carry or are signed with: which may be expected, and which one a delivery has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 from .._privacy.secret import Secret
 from ..errors import ConfigurationError, WebhookAuthenticationError
 
-__all__ = ["checked_tokens", "is_one_of", "token_in"]
+__all__ = ["checked_tokens", "header_in", "is_one_of", "token_in"]
 
 _SCHEME = re.compile(rb"bearer[ \t]+", re.IGNORECASE)
 _SHORTEST_TOKEN = 8
@@ -21,7 +21,8 @@ _FEWEST_CHARACTERS = 4
 _MAKE_ONE = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
 _WELL_KNOWN = re.compile(
     "(?:secret|token|password|passwd|passphrase|pass|change|me|it|now|test|testing|tester|example|sample|demo"
-    "|default|dummy|fake|placeholder|key|api|auth|authorization|bearer|credential|webhook|hook|web|callback"
+    "|default|dummy|fake|placeholder|key|api|auth|authorization|bearer|credential|webhook|whsec|hook|web"
+    "|callback"
     "|my|your|our|the|a|an|is|this|here|replace|insert|put|set|with|plexy|pay|merchant|shop|store|admin|root"
     "|user|guest|login|letmein|welcome|qwerty|qwertyuiop|asdfgh|abc|abcdef|abcdefgh|xyz|foo|bar|baz|none|null"
     "|undefined|todo|dev|local|localhost|staging|prod|production|live|public|private|super|top|very|good|new"
@@ -29,25 +30,30 @@ _WELL_KNOWN = re.compile(
 )
 
 
-def checked_tokens(tokens: Any) -> tuple[Secret[bytes], ...] | str:
-    """Return the tokens, or what is wrong with them, which shows none."""
+def checked_tokens(
+    tokens: Any, name: str = "tokens", told: str = "it is the token that webhooks are to carry"
+) -> tuple[Secret[bytes], ...] | str:
+    """Return the tokens, or what is wrong with them, which shows none.
+
+    Args:
+        tokens: One, or several.
+        name: What the caller gave them as.
+        told: What one is for.
+    """
     if isinstance(tokens, str):
         tokens = (tokens,)
     elif isinstance(tokens, (bytes, bytearray)) or not isinstance(tokens, Iterable):
-        return (
-            f"tokens: expected a string or several, got {type(tokens).__name__}; it is the token that "
-            "webhooks are to carry"
-        )
+        return f"{name}: expected a string or several, got {type(tokens).__name__}; {told}"
     checked: dict[Secret[bytes], None] = {}
     for token in cast("Iterable[Any]", tokens):
         wrong = _wrong_token(token)
         if wrong is not None:
-            return f"tokens: {wrong}"
+            return f"{name}: {wrong}"
         checked[Secret(token.encode())] = None
         # The next one may raise.
         del token
     if not checked:
-        return "tokens: there is none, and without one any delivery would be a forged one"
+        return f"{name}: there is none, and without one any delivery would be a forged one"
     return tuple(checked)
 
 
@@ -82,22 +88,7 @@ def token_in(headers: Any) -> bytes:
         WebhookAuthenticationError: They carry none, or more than one.
         ConfigurationError: They are no mapping.
     """
-    if not callable(getattr(headers, "items", None)):
-        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
-    found = [value for name, value in headers.items() if _is_authorization(name)]
-    if not found:
-        raise WebhookAuthenticationError("there is no Authorization header")
-    if len(found) > 1:
-        raise WebhookAuthenticationError("there is more than one Authorization header")
-    (value,) = found
-    if isinstance(value, str):
-        # Whatever a server made of the header's bytes is encoded, one to one, and compared.
-        value = value.encode("utf-8", "surrogatepass")
-    if not isinstance(value, bytes):
-        raise WebhookAuthenticationError(
-            f"the Authorization header is no text and no bytes, but of type {type(value).__name__}"
-        )
-    value = value.strip(b" \t")
+    value = header_in(headers, "Authorization")
     scheme = _SCHEME.match(value)
     given = value if scheme is None else value[scheme.end() :]
     if not given:
@@ -105,10 +96,36 @@ def token_in(headers: Any) -> bytes:
     return given
 
 
-def _is_authorization(name: Any) -> bool:
-    if isinstance(name, str):
-        return name.lower() == "authorization"
-    return isinstance(name, bytes) and name.lower() == b"authorization"
+def header_in(headers: Any, name: str) -> bytes:
+    """Return the value of the one header of a name, in any letter case, without the spaces around it.
+
+    Raises:
+        WebhookAuthenticationError: There is none, or more than one.
+        ConfigurationError: The headers are no mapping.
+    """
+    if not callable(getattr(headers, "items", None)):
+        raise ConfigurationError(f"headers: expected a mapping, got {type(headers).__name__}")
+    folded = name.lower()
+    found = [value for each, value in headers.items() if _is_named(each, folded)]
+    if not found:
+        raise WebhookAuthenticationError(f"there is no {name} header")
+    if len(found) > 1:
+        raise WebhookAuthenticationError(f"there is more than one {name} header")
+    (value,) = found
+    if isinstance(value, str):
+        # Whatever a server made of the header's bytes is encoded, one to one, and compared.
+        value = value.encode("utf-8", "surrogatepass")
+    if not isinstance(value, bytes):
+        raise WebhookAuthenticationError(
+            f"the {name} header is no text and no bytes, but of type {type(value).__name__}"
+        )
+    return value.strip(b" \t")
+
+
+def _is_named(given: Any, folded: str) -> bool:
+    if isinstance(given, str):
+        return given.lower() == folded
+    return isinstance(given, bytes) and given.lower() == folded.encode()
 
 
 def is_one_of(given: bytes, tokens: tuple[Secret[bytes], ...]) -> bool:

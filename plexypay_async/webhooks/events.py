@@ -19,6 +19,7 @@ from ..api.fields import Model
 from ..errors import WebhookPayloadError
 from ..pay.settlement_orders import SettlementOrder, SettlementOrderStatus
 from ..pay.transactions import Transaction, TransactionStatus
+from .payloads import LONGEST_ID, is_plain_id
 
 if TYPE_CHECKING:
     from .._wire.converter import Structure
@@ -35,7 +36,6 @@ __all__ = [
 
 _Subject = TypeVar("_Subject", Transaction, SettlementOrder)
 
-_LONGEST_NAME = 255
 _ID_FIELDS = ("id", "payment_order_id", "transactionId")
 
 _TRANSACTION_EVENTS = {f"transaction.{status}": status.value for status in TransactionStatus}
@@ -182,9 +182,9 @@ def _subject(kind: type[_Subject], name: str, document: dict[str, Any], status: 
         raise WebhookPayloadError(f"{name}: data: {_ID_FIELDS[kind is SettlementOrder]} is missing")
     has_status = known.get("status") not in (None, "")
     made = _readable(kind, name, known if has_status else {**known, "status": status})
-    if not _is_plain_id(made.id):
+    if not is_plain_id(made.id):
         raise WebhookPayloadError(
-            f"{name}: data: the id must be printable and of 1 to {_LONGEST_NAME} characters"
+            f"{name}: data: the id must be printable and of 1 to {LONGEST_ID} characters"
         )
     return made if made.raw is known else attrs.evolve(made, raw=known)
 
@@ -198,12 +198,6 @@ def _readable(kind: type[_Subject], name: str, data: dict[str, Any]) -> _Subject
     except Exception as error:  # noqa: BLE001 - any body gives an event or this error
         raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
     return made
-
-
-def _is_plain_id(value: Any) -> bool:
-    return (
-        type(value) is str and 0 < len(value.strip()) == len(value) <= _LONGEST_NAME and value.isprintable()
-    )
 
 
 @functools.cache

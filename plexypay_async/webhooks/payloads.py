@@ -11,12 +11,14 @@ from typing import Any, TypeVar, cast
 
 from ..errors import WebhookPayloadError
 
-__all__ = ["MAX_BODY", "document_of"]
+__all__ = ["LONGEST_ID", "MAX_BODY", "document_of", "is_plain_id"]
 
 _Number = TypeVar("_Number", int, float | Decimal)
 
 MAX_BODY = 2**20
 """Bytes; a real delivery has about a thousand."""
+LONGEST_ID = 255
+"""Characters of an id by which an event is known again."""
 _MAX_DEPTH = 32
 _MAX_VALUES = 2_000
 _MAX_DIGITS = 30
@@ -94,3 +96,8 @@ def _check_depth(document: dict[str, Any]) -> None:
 
 def _too_deep() -> WebhookPayloadError:
     return WebhookPayloadError(f"the body is nested more than {_MAX_DEPTH} deep")
+
+
+def is_plain_id(value: Any) -> bool:
+    """Tell whether a value may be an id by which an event is known again: printable, and not too long."""
+    return type(value) is str and 0 < len(value.strip()) == len(value) <= LONGEST_ID and value.isprintable()

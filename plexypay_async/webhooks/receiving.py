@@ -25,7 +25,9 @@ _Error = TypeVar("_Error", bound=BaseException)
 class DeliveryHeaders(Protocol):
     """What has headers as pairs: a mapping, or a framework's own kind of one."""
 
-    def items(self) -> Iterable[tuple[Any, Any]]: ...
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """Return the names and values."""
+        ...
 
 
 class Receiver(Generic[E]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -58,7 +58,7 @@ def deliveries(count: int, seed: int) -> Iterator[Delivery]:
             headers[chance.choice(["Host", "X-Authorization", "Cookie", b"x", 5])] = chance.choice(
                 [TOKEN, "", b"\xff", None]
             )
-        yield Delivery(headers, _body(chance), authentic)
+        yield Delivery(headers, mutated_body(chance), authentic)
 
 
 # ---------------------------------------------------------------------------------------------- headers
@@ -124,13 +124,19 @@ def _mutated_token(chance: random.Random) -> str:
 # ----------------------------------------------------------------------------------------------- bodies
 
 
-def _body(chance: random.Random) -> bytes:
+def mutated_body(
+    chance: random.Random,
+    examples: Sequence[Any] = _EXAMPLES,
+    named: str = "name",
+    names: Sequence[str] = _NAMES,
+) -> bytes:
+    """Return a body made of one of the examples, in which the field `named` may have one of the names."""
     kind = chance.random()
     if kind < 0.01:
         return chance.choice(_HUGE)(chance)
     if kind < 0.02:
         return chance.randbytes(chance.randrange(2000))
-    body = _written(chance, _document(chance))
+    body = _written(chance, _document(chance, examples, named, names))
     if kind < 0.5:
         return body
     data = bytearray(body)
@@ -139,10 +145,10 @@ def _body(chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def _document(chance: random.Random) -> Any:
-    document = json.loads(json.dumps(chance.choice(_EXAMPLES)))
+def _document(chance: random.Random, examples: Sequence[Any], named: str, names: Sequence[str]) -> Any:
+    document = json.loads(json.dumps(chance.choice(examples)))
     if chance.random() < 0.5:
-        document["name"] = chance.choice(_NAMES)
+        document[named] = chance.choice(names)
     for _ in range(chance.randrange(4)):
         inside = document
         if chance.random() < 0.8 and type(document.get("data")) is dict:

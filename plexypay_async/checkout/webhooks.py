@@ -252,7 +252,7 @@ class CheckoutWebhookReceiver(Receiver[Event]):
 
     def _authenticate(self, headers: Any, body: bytes | bytearray | memoryview) -> None:
         written, signatures = _parts_of(header_in(headers, HEADER))
-        content = b"%b.%b" % (written, body) if self._signs_time else bytes(body)
+        content = b".".join((written, body)) if self._signs_time else bytes(body)
         # Every pair is compared, and to its end: the time says nothing of which one came close.
         found = False
         for secret in self._hashed:

@@ -256,22 +256,24 @@ class CreatePayment(Request):
         check_line_items(self.line_items)
         check_key(self.idempotency_key)
         check_state_data(self, self.state_data, FROM_SUBMIT, "paymentMethod")
-        self._check_order()
+        self._settle_order()
 
-    def _check_order(self) -> None:
+    def _settle_order(self) -> None:
         """Refuse a payment with neither an amount nor an order, with both, or with an order of the page's."""
-        given: Any = self.state_data.get("order")
-        if given is not None:
-            named = (
+        if "order" in self.state_data:
+            given: Any = self.state_data["order"]
+            named: Any = (
                 cast("Mapping[str, Any]", given).get("pspReference") if isinstance(given, Mapping) else None
             )
             if self.order is None:
                 raise ConfigurationError(
-                    "state_data['order']: the page names an order, and its amount would be paid; give the "
-                    "Order that your server keeps, as order"
+                    "state_data['order']: the page names an order, and so an amount; give the Order that "
+                    "your server keeps, as order, or take it out"
                 )
             if named != self.order.psp_reference:
                 raise ConfigurationError("state_data['order']: is not the order that your server has given")
+            others = {name: value for name, value in self.state_data.items() if name != "order"}
+            object.__setattr__(self, "state_data", others)
         if self.amount is None and self.order is None:
             raise ConfigurationError("amount: missing; give what is to be paid, as Money")
         if self.amount is not None and self.order is not None:

@@ -100,6 +100,7 @@ class RequestEncoder:
             for field in fields
             if field.metadata.get("inside")
         ]
+        self._merged = [wire_name(field) for field in fields if field.metadata.get("merged")]
         self._has_body = declaration.method in BODY_METHODS
         self._is_bare = all(f.name == "extra" or f.name in self._path_parameters for f in fields)
         self._unstructure: Callable[[Any], dict[str, Any]] = converter.get_unstructure_hook(request_class)
@@ -118,11 +119,10 @@ class RequestEncoder:
             if name in values:
                 value, others = values.pop(name), values.get(parent)
                 values[parent] = {name: value} if others is None else {**others, name: value}
+        for merged in self._merged:
+            _merge(values, values.pop(merged), merged)
         if request.extra is not None:
-            for name, value in request.extra.items():
-                if name in values:
-                    raise ConfigurationError(f"extra[{name!r}]: the request has this field already")
-                values[name] = value
+            _merge(values, request.extra, "extra")
         return values
 
     def path(self, request: Request) -> str:
@@ -146,6 +146,13 @@ class RequestEncoder:
         query = query_of(values) if values else ""
         target = f"{path}?{query}" if query else path
         return WireRequest(self._method, target, None, None, self.template)
+
+
+def _merge(values: dict[str, Any], others: Mapping[str, Any], place: str) -> None:
+    for name, value in others.items():
+        if name in values:
+            raise ConfigurationError(f"{place}[{name!r:.60}]: the request has this field already")
+        values[name] = value
 
 
 class OperationCodec(Generic[R]):

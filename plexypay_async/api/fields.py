@@ -87,6 +87,7 @@ def wire(
     required_with: tuple[str, OpenEnum] | None = None,
     part: Part | None = None,
     of_client: bool = False,
+    merged: bool = False,
 ) -> dict[str, Any]:
     """Return a field's metadata.
 
@@ -102,6 +103,7 @@ def wire(
         required_with: With `required`: the field and the value of it with which alone this one is required.
         part: For a request's field with an object: what that must have here.
         of_client: For a request: whether the client's parameter of that name is sent where it is None.
+        merged: For a request's field with an object: whether its fields are sent beside the request's own.
     """
     return {
         "wire": name,
@@ -114,6 +116,7 @@ def wire(
         "required_with": required_with,
         "part": part,
         "of_client": of_client,
+        "merged": merged,
     }
 
 

@@ -34,6 +34,10 @@ SHARED = {
         "webhooks.seen": "SeenWebhooks",
         "retry_policy": "RetryPolicy",
         "webhooks": "PaymentOrderEvent TransactionEvent UnknownEvent WebhookEvent WebhookReceiver",
+        "webhooks.checkout": (
+            "CheckoutEvent CheckoutEventSubject CheckoutWebhookReceiver PaymentFailedEvent "
+            "PaymentSucceededEvent RefundSucceededEvent UnknownCheckoutEvent"
+        ),
     }.items()
     for name in names.split()
 }

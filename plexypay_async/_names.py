@@ -21,4 +21,5 @@ if TYPE_CHECKING:
     from .pay import *
     from .retry_policy import RetryPolicy as RetryPolicy
     from .webhooks import *
+    from .webhooks.checkout import *
     from .webhooks.seen import *

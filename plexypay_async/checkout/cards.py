@@ -15,6 +15,7 @@ from ..api.fields import Model, Request, check_optional_text, wire
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
+from .description import CHECKOUT
 
 __all__ = ["CardDetails", "CardDetailsGroup", "RetrieveCardDetails"]
 
@@ -63,7 +64,7 @@ class CardDetails(Model):
     private: ClassVar[bool] = True
 
 
-class CardDetailsGroup(Resource[F]):
+class CardDetailsGroup(Resource[F], api=CHECKOUT):
     """Retrieve what is known of a card."""
 
     group: ClassVar[str] = "card_details"

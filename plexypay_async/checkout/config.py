@@ -12,6 +12,7 @@ import attrs
 from ..api.facades import F
 from ..api.fields import Model, Request
 from ..api.operation import Evidence, Operation, Resource
+from .description import CHECKOUT
 
 __all__ = ["Config", "Configuration", "RetrieveConfig"]
 
@@ -43,7 +44,7 @@ class Configuration(Model):
     list_under: ClassVar[str | None] = "data"
 
 
-class Config(Resource[F]):
+class Config(Resource[F], api=CHECKOUT):
     """Retrieve the configuration of the API."""
 
     retrieve: Final = Operation(

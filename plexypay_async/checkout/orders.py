@@ -19,6 +19,7 @@ from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
 from .amounts import Amount, CheckoutMoney, amount_of
+from .description import CHECKOUT
 from .keys import check_key
 from .result_code import ResultCode
 from .shopper import check_kind
@@ -221,7 +222,7 @@ class CancelOrder(Request):
         check_key(self.idempotency_key)
 
 
-class Orders(Resource[F]):
+class Orders(Resource[F], api=CHECKOUT):
     """Create and cancel orders that are paid in parts."""
 
     create: Final = Operation(

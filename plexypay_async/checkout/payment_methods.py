@@ -18,6 +18,7 @@ from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from .amounts import Amount, CheckoutMoney, optional_amount_of
+from .description import CHECKOUT
 from .orders import OrderReference, order_reference_of
 from .result_code import ResultCode
 from .shopper import Channel
@@ -185,7 +186,7 @@ class RetrieveBalance(Request):
         check_state_data(self, self.state_data, FROM_SUBMIT - {"order"}, "paymentMethod")
 
 
-class PaymentMethods(Resource[F]):
+class PaymentMethods(Resource[F], api=CHECKOUT):
     """List the ways to pay, and retrieve the balance of a gift card."""
 
     list: Final = Operation(

@@ -20,6 +20,7 @@ from ..api.replay import Replay
 from ..errors import ConfigurationError
 from ..money import Money
 from .amounts import Amount, CheckoutMoney, optional_amount_of
+from .description import CHECKOUT
 from .keys import check_key
 from .orders import OrderReference, OrderState, order_reference_of
 from .payment_methods import PaymentMethod
@@ -330,7 +331,7 @@ class SubmitPaymentDetails(Request):
         check_state_data(self, self.state_data, FROM_ADDITIONAL_DETAILS, "details")
 
 
-class Payments(Resource[F]):
+class Payments(Resource[F], api=CHECKOUT):
     """Make payments, and go on with them after an action."""
 
     create: Final = Operation(

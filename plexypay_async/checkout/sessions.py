@@ -20,6 +20,7 @@ from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
 from .amounts import Amount, CheckoutMoney, amount_of
+from .description import CHECKOUT
 from .keys import check_key
 from .shopper import (
     Address,
@@ -190,7 +191,7 @@ class Session(Model):
         return {"id": self.id, "sessionData": self.session_data}
 
 
-class Sessions(Resource[F]):
+class Sessions(Resource[F], api=CHECKOUT):
     """Create sessions for the browser's SDK."""
 
     create: Final = Operation(

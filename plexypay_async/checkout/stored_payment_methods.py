@@ -13,6 +13,7 @@ from ..api.facades import F
 from ..api.fields import Request, check_optional_text, check_text, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource, optionally
+from .description import CHECKOUT
 from .payment_methods import StoredPaymentMethod
 
 __all__ = ["DeleteStoredPaymentMethod", "StoredPaymentMethods"]
@@ -51,7 +52,7 @@ class DeleteStoredPaymentMethod(Request):
         check_text("shopper_reference", self.shopper_reference)
 
 
-class StoredPaymentMethods(Resource[F]):
+class StoredPaymentMethods(Resource[F], api=CHECKOUT):
     """Delete what shoppers have stored."""
 
     delete: Final = Operation(

@@ -16,7 +16,7 @@ import plexypay_sync
 from plexypay_async import cards, errors, pay, webhooks
 from plexypay_async.api.index import every_group
 from plexypay_async.pay.description import PAY
-from plexypay_async.webhooks import seen
+from plexypay_async.webhooks import checkout, seen
 
 # What the groups are declared with, and what goes through all of them.
 INNER_ROOMS = {"client", "description", "direct_details", "links"}
@@ -84,7 +84,14 @@ def test_a_star_import(package: ModuleType) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    [errors, cards, seen, webhooks, *(import_module(f"plexypay_async.pay.{name}") for name in API_ROOMS)],
+    [
+        errors,
+        cards,
+        checkout,
+        seen,
+        webhooks,
+        *(import_module(f"plexypay_async.pay.{name}") for name in API_ROOMS),
+    ],
     ids=lambda room: room.__name__,
 )
 @both_packages

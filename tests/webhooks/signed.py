@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plexypay_async.checkout.webhooks import CheckoutWebhookReceiver
+from plexypay_async.webhooks.checkout import CheckoutWebhookReceiver
 
 from .mutations import Delivery, mutated_body
 

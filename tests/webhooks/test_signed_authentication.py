@@ -15,7 +15,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from plexypay_async import ConfigurationError, WebhookAuthenticationError, WebhookError
-from plexypay_async.checkout.webhooks import CheckoutWebhookReceiver, PaymentSucceededEvent
+from plexypay_async.webhooks.checkout import CheckoutWebhookReceiver, PaymentSucceededEvent
 
 from .signed import PUBLISHED, SECRET, signature, signed
 

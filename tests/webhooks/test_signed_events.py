@@ -23,7 +23,7 @@ from plexypay_async import (
     WebhookAuthenticationError,
     WebhookPayloadError,
 )
-from plexypay_async.checkout.webhooks import (
+from plexypay_async.webhooks.checkout import (
     CheckoutWebhookReceiver,
     PaymentFailedEvent,
     PaymentSucceededEvent,

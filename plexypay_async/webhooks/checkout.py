@@ -20,17 +20,17 @@ from .._privacy.secret import Secret
 from ..api.fields import Model, check_seconds
 from ..errors import ConfigurationError, WebhookAuthenticationError, WebhookPayloadError
 from ..observer import ObservedWebhook, Observer
-from ..webhooks.payloads import LONGEST_ID, document_of, is_plain_id
-from ..webhooks.receiving import Receiver
-from ..webhooks.tokens import checked_tokens, header_in
+from .payloads import LONGEST_ID, document_of, is_plain_id
+from .receiving import Receiver
+from .tokens import checked_tokens, header_in
 
 if TYPE_CHECKING:
     from .._wire.converter import Structure
 
 __all__ = [
     "CheckoutEvent",
+    "CheckoutEventSubject",
     "CheckoutWebhookReceiver",
-    "EventSubject",
     "PaymentFailedEvent",
     "PaymentSucceededEvent",
     "RefundSucceededEvent",
@@ -55,7 +55,7 @@ _LATEST = 253_402_300_799
 
 
 @attrs.frozen(kw_only=True)
-class EventSubject(Model):
+class CheckoutEventSubject(Model):
     """The payment or the refund that an event is about.
 
     `amount` is in **minor** units of `currency`, which is **assumed** from the rest of the API: a published
@@ -98,7 +98,7 @@ class PaymentSucceededEvent(CheckoutEvent):
     Before goods leave, compare what is paid with what the order costs.
     """
 
-    data: EventSubject
+    data: CheckoutEventSubject
 
     @property
     def is_paid(self) -> bool:
@@ -110,14 +110,14 @@ class PaymentSucceededEvent(CheckoutEvent):
 class PaymentFailedEvent(CheckoutEvent):
     """``payment.failed``: a payment has failed, or was refused."""
 
-    data: EventSubject
+    data: CheckoutEventSubject
 
 
 @attrs.frozen(kw_only=True)
 class RefundSucceededEvent(CheckoutEvent):
     """``refund.succeeded``: money has gone back."""
 
-    data: EventSubject
+    data: CheckoutEventSubject
 
 
 @attrs.frozen(kw_only=True)
@@ -167,7 +167,7 @@ def _created(value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-def _subject(document: dict[str, Any]) -> EventSubject:
+def _subject(document: dict[str, Any]) -> CheckoutEventSubject:
     from .._wire.converter import reason
 
     name, data = document["type"], document.get("data")
@@ -175,7 +175,7 @@ def _subject(document: dict[str, Any]) -> EventSubject:
         told = "is missing" if data is None else f"expected an object, got {type(data).__name__}"
         raise WebhookPayloadError(f"{name}: data: {told}")
     try:
-        made: EventSubject = structure()(data, EventSubject)
+        made: CheckoutEventSubject = structure()(data, CheckoutEventSubject)
     except Exception as error:  # noqa: BLE001 - any body gives an event or this error
         raise WebhookPayloadError(f"{name}: data: {reason(error)}") from None
     if not is_plain_id(made.id):
@@ -190,7 +190,7 @@ def structure() -> Structure:
     """Return what reads the subjects of events; a receiver asks for it when it is made."""
     from .._wire.converter import converter
 
-    hook: Structure = converter.get_structure_hook(EventSubject)
+    hook: Structure = converter.get_structure_hook(CheckoutEventSubject)
     return hook
 
 

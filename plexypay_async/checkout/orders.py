@@ -61,7 +61,7 @@ class OrderState(Model):
 
 
 @attrs.frozen(kw_only=True)
-class Order(OrderState):
+class Order(Model):
     """An order that is paid in parts, as its creation answers it.
 
     Amounts are in **minor** units. Times are in UTC.
@@ -69,12 +69,19 @@ class Order(OrderState):
     Evidence: the vendor's browser SDK.
     """
 
+    private: ClassVar[bool] = True
     proof: ClassVar[tuple[str, ...]] = ("psp_reference",)
     checked: ClassVar[tuple[str, ...]] = ("psp_reference", "order_data")
 
     psp_reference: str
     order_data: str = attrs.field(repr=False)
     """What each payment of the order needs; opaque."""
+    reference: str | None = None
+    amount: Amount | None = None
+    """Of the whole order."""
+    remaining_amount: Amount | None = None
+    """What is still to be paid."""
+    expires_at: datetime | None = None
     result_code: ResultCode | None = None
 
 
@@ -117,13 +124,13 @@ class OrderReference:
             raise ConfigurationError("order.order_data: expected the text that the API has given")
 
 
-def order_reference_of(value: OrderReference | OrderState | None) -> OrderReference | None:
+def order_reference_of(value: OrderReference | Order | OrderState | None) -> OrderReference | None:
     """Return which order is meant, given that or the order itself.
 
     Raises:
         ConfigurationError: It is neither, or an order without its reference and data.
     """
-    if isinstance(value, OrderState):
+    if isinstance(value, (Order, OrderState)):
         if value.psp_reference is None or value.order_data is None:
             raise ConfigurationError("order: this one has no psp_reference and order_data to name it by")
         return OrderReference(psp_reference=value.psp_reference, order_data=value.order_data)
@@ -131,7 +138,7 @@ def order_reference_of(value: OrderReference | OrderState | None) -> OrderRefere
     return value
 
 
-def _needed_order(value: OrderReference | OrderState) -> OrderReference:
+def _needed_order(value: OrderReference | Order | OrderState) -> OrderReference:
     found = order_reference_of(value)
     if found is None:
         raise ConfigurationError("order: missing; give the Order that is to be cancelled")

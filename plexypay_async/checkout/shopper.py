@@ -280,4 +280,4 @@ def date_of_birth_of(value: date | str | None) -> str | None:
         return date.fromisoformat(cast("str", value)).isoformat()
     except (TypeError, ValueError):
         pass
-    raise ConfigurationError("date_of_birth: expected a date, or its text such as 1996-09-04")
+    raise ConfigurationError("date_of_birth: expected a date, or its text such as 2000-01-31")

@@ -93,7 +93,7 @@ def check_proof(
     """
     if error.outcome is not Outcome.DONE:
         return
-    if declaration.method != "GET" and not decoder.proves(request, answer):
+    if not declaration.reads and not decoder.proves(request, answer):
         error.outcome = Outcome.UNKNOWN
     elif isinstance(declaration, Operation):
         _tell_link(error, answer, cast("Operation[..., Any]", declaration), request)

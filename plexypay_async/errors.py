@@ -104,8 +104,9 @@ class PlexyPayError(Exception):
     """The headers of the answer that this is about, by names in any case; None where there was none. Its
     `repr` shows the values of those alone that are known to hold no secret; cookies are not kept."""
     request_id: str | None = None
-    """The id that the answer gives its request, from the usual headers, such as ``X-Request-Id``: what the
-    vendor's support asks for. Evidence: none is published."""
+    """The id that the answer gives its request, in the API's error or else in a usual header, such as
+    ``X-Request-Id``: what the vendor's support asks for. Evidence: ``request_id`` in an error of the Checkout
+    API is published, no header is."""
     elapsed: float | None = None
     """Seconds from the sending of the request until its answer had come; None where there was none."""
 
@@ -424,7 +425,7 @@ class WebhookError(PlexyPayError):
 
 
 class WebhookAuthenticationError(WebhookError):
-    """The delivery does not carry the expected token."""
+    """The delivery does not carry what proves its sender: an expected token, or a signature."""
 
 
 class WebhookPayloadError(WebhookError):

@@ -27,6 +27,7 @@ __all__ = [
     "code_in",
     "code_of",
     "error_of",
+    "hidden_text",
     "is_error_object",
     "is_of_the_api",
     "is_typed",
@@ -136,8 +137,8 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
         error.counts_as = status
     error.is_typed = typed
     error.raw = response.hidden_in(body) if shown and body is not None else None
-    error.param = _hidden_text(part, form.parameter, response)
-    error.request_id = _hidden_text(part, form.request_id, response)
+    error.param = hidden_text(part, form.parameter, response)
+    error.request_id = hidden_text(part, form.request_id, response)
     error.transaction_id = hidden_id(response, fields) if refused else None
     # With this code nobody knows what became of it, whatever else is said.
     is_open = code is not None and code == form.unexpected
@@ -148,7 +149,8 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     return error
 
 
-def _hidden_text(part: dict[str, Any], name: str | None, response: WireResponse) -> str | None:
+def hidden_text(part: dict[str, Any], name: str | None, response: WireResponse) -> str | None:
+    """Return a text of an error, without the API key and card numbers; None where there is none."""
     text = None if name is None else _optional_text(part.get(name))
     return None if text is None else response.hidden(text)[:SHOWN]
 

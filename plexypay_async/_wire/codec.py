@@ -25,6 +25,7 @@ from .api_errors import (
     LARGEST_ERROR,
     LONGEST_MESSAGE,
     code_in,
+    hidden_text,
     is_error_object,
     is_typed,
     message_in,
@@ -393,6 +394,7 @@ class OperationCodec(Generic[R]):
             operation=self.name,
         )
         refused.raw = None if self._model.private else response.hidden_in(value)
+        refused.request_id = hidden_text(part, self._form.request_id, response)
         raise with_evidence(refused, response)
 
 

@@ -386,7 +386,8 @@ def with_evidence(error: E, response: WireResponse) -> E:
     """Give an error what is known of the answer that it is about, and return it."""
     if response.headers is not None:
         error.headers = kept = response.kept_headers()
-        error.request_id = request_id_in(kept) or error.request_id
+        # What the API says in its error is its own; a header may be of something in between.
+        error.request_id = error.request_id or request_id_in(kept)
     error.elapsed = response.elapsed
     return error
 

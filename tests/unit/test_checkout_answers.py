@@ -280,6 +280,7 @@ def test_a_deletion_answers_nothing() -> None:
 
 def test_ways_to_pay_that_are_not_there_are_not_none() -> None:
     assert read(PaymentMethods.list, {"paymentMethods": []}).payment_methods == ()
-    for wrong in ({}, {"storedPaymentMethods": []}, {"paymentMethods": {"type": "scheme"}}):
+    unreadable: tuple[dict[str, Any], ...] = ({}, {"storedPaymentMethods": []}, {"paymentMethods": {}})
+    for wrong in unreadable:
         with pytest.raises(UnreadableResponseError):
             read(PaymentMethods.list, wrong)

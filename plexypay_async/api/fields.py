@@ -87,7 +87,7 @@ def wire(
     required_with: tuple[str, OpenEnum] | None = None,
     part: Part | None = None,
     of_client: bool = False,
-    merged: bool = False,
+    merged: str | None = None,
 ) -> dict[str, Any]:
     """Return a field's metadata.
 
@@ -103,7 +103,8 @@ def wire(
         required_with: With `required`: the field and the value of it with which alone this one is required.
         part: For a request's field with an object: what that must have here.
         of_client: For a request: whether the client's parameter of that name is sent where it is None.
-        merged: For a request's field with an object: whether its fields are sent beside the request's own.
+        merged: For a request's field with an object that is sent beside the request's own fields and not as
+            one of them: the field of it, an object too, that must be there.
     """
     return {
         "wire": name,

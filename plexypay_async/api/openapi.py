@@ -244,6 +244,15 @@ class _Schemas:
         for field in _fields(kind):
             if field.name in apart:
                 continue
+            merged = field.metadata.get("merged")
+            if merged:
+                properties[merged] = {
+                    "type": "object",
+                    "additionalProperties": True,
+                    "description": described.get(field.name, ""),
+                }
+                required.append(merged)
+                continue
             is_required = field.name in also or _is_required(field)
             is_nullable = issubclass(kind, Model) or not is_required
             schema = self.of_type(field.type, nullable=is_nullable, part=field.metadata.get("part"))

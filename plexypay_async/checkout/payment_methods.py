@@ -178,12 +178,12 @@ class RetrieveBalance(Request):
 
     merchant_account: str | None = attrs.field(default=None, metadata=wire(of_client=True))
     amount: CheckoutMoney | None = attrs.field(default=None, converter=optional_amount_of)
-    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged=True))
+    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged="paymentMethod"))
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_optional_text("merchant_account", self.merchant_account)
-        check_state_data(self, self.state_data, FROM_SUBMIT - {"order"}, "paymentMethod")
+        check_state_data(self, FROM_SUBMIT - {"order"})
 
 
 class PaymentMethods(Resource[F], api=CHECKOUT):

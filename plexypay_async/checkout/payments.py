@@ -232,7 +232,7 @@ class CreatePayment(Request):
     billing_address: Address | None = None
     delivery_address: Address | None = None
     line_items: Sequence[LineItem] | None = attrs.field(default=None, hash=False)
-    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged=True))
+    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged="paymentMethod"))
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
@@ -256,7 +256,7 @@ class CreatePayment(Request):
         check_kind("delivery_address", self.delivery_address, Address, optional=True)
         check_line_items(self.line_items)
         check_key(self.idempotency_key)
-        check_state_data(self, self.state_data, FROM_SUBMIT, "paymentMethod")
+        check_state_data(self, FROM_SUBMIT)
         self._settle_order()
 
     def _settle_order(self) -> None:
@@ -319,7 +319,7 @@ class SubmitPaymentDetails(Request):
     """
 
     merchant_account: str | None = attrs.field(default=None, metadata=wire(of_client=True))
-    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged=True))
+    state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged="details"))
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
@@ -328,7 +328,7 @@ class SubmitPaymentDetails(Request):
         super().__attrs_post_init__()
         check_optional_text("merchant_account", self.merchant_account)
         check_key(self.idempotency_key)
-        check_state_data(self, self.state_data, FROM_ADDITIONAL_DETAILS, "details")
+        check_state_data(self, FROM_ADDITIONAL_DETAILS)
 
 
 class Payments(Resource[F], api=CHECKOUT):

@@ -15,6 +15,7 @@ import pytest
 from plexypay_async import ConfigurationError, Money
 from plexypay_async._wire.codec import RequestEncoder
 from plexypay_async.api.fields import Request
+from plexypay_async.api.openapi import openapi_document
 from plexypay_async.api.operation import Operation
 from plexypay_async.checkout import (
     Address,
@@ -36,6 +37,7 @@ from plexypay_async.checkout import (
     ShopperName,
     SubmitPaymentDetails,
 )
+from plexypay_async.checkout.description import CHECKOUT
 from tests.frames import exposures
 
 CIPHERTEXT, CLIENT_DATA, ORDER_DATA = "adyenjs_0_1_25$cipher", "eyJyaXNrIjoxfQ", "Ab02b4c0!order"
@@ -342,6 +344,44 @@ def test_each_request_has_a_key_of_its_own_unless_given() -> None:
     assert len(made) == 3
     assert {uuid.UUID(key).version for key in made} == {4}
     assert payment(idempotency_key="k" * 255).idempotency_key == "k" * 255
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        payment(
+            shopper_name=ShopperName(first_name="Aigerim"),
+            line_items=[LineItem(quantity=1, amount_excluding_tax=100)],
+            date_of_birth="1996-09-04",
+            billing_address=Address(country="KZ"),
+        ),
+        part(),
+        session(blocked_payment_methods=["ancv"]),
+        SubmitPaymentDetails(state_data=DETAILS),
+        CancelOrder(order=ORDER),
+        CreateOrder(amount=Money(1, "KZT"), reference="ORD-1"),
+        RetrieveCardDetails(encrypted_card_number=CIPHERTEXT),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_request_is_made_again_of_its_json(request_: Request) -> None:
+    plain = json.loads(json.dumps(request_.to_dict()))
+    again = type(request_).from_dict(plain)
+
+    assert again.to_dict() == request_.to_dict()
+
+
+def test_a_description_of_the_api_has_what_the_page_gives_in_its_place() -> None:
+    schemas = openapi_document(CHECKOUT, "https://api.plexypay.com")["components"]["schemas"]
+
+    for name, needed in (
+        ("CreatePayment", "paymentMethod"),
+        ("SubmitPaymentDetails", "details"),
+        ("RetrieveBalance", "paymentMethod"),
+    ):
+        assert "stateData" not in schemas[name]["properties"]
+        assert schemas[name]["properties"][needed]["type"] == "object"
+        assert needed in schemas[name]["required"]
 
 
 # -------------------------------------------------------------------------------------- what is not shown

@@ -145,7 +145,7 @@ def _parameters(
         made: dict[str, Any] = {"name": name, "in": place}
         if field.name in told.arguments:
             made["description"] = told.arguments[field.name]
-        if place == "path" or field.default is attrs.NOTHING or field.name == declaration.key:
+        if place == "path" or _is_required(field) or field.name == declaration.key:
             made["required"] = True
         made["schema"] = schemas.of_type(field.type, nullable=False)
         yield made
@@ -332,7 +332,8 @@ class _Schemas:
 def _is_required(field: attrs.Attribute[Any]) -> bool:
     """Tell whether the API requires a field: by its mark where the constructor does not."""
     is_marked = field.metadata.get("required") and not field.metadata["required_with"]
-    return field.default is attrs.NOTHING or bool(is_marked)
+    # What a client gives in the place of a call is given by those who have no client.
+    return field.default is attrs.NOTHING or bool(is_marked) or bool(field.metadata.get("of_client"))
 
 
 def _condition(kind: Any, field: attrs.Attribute[Any], schema: dict[str, Any]) -> dict[str, Any]:

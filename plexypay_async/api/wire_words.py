@@ -123,6 +123,47 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     ("encrypted by `encrypt_card`, with its code", "each field encrypted apart, with its code"),
     (" A `Card` in plain is refused.", ""),
     ("; see `BrowserDetails.from_headers`", ""),
+    ("; the client's unless given", ""),
+    ("; `Money.major` makes it of major units", ""),
+    (" No repr, log or error shows it.", ""),
+    (" Its repr shows nothing of it.", ""),
+    (" Its repr does not show the order's data.", ""),
+    (" What else the answer repeats of the request is in `raw`.", ""),
+    (" Its issuers, its group and its configuration are in `raw`.", ""),
+    ("Give its `for_browser()` to the page", "Give its `id` and `sessionData` to the page"),
+    ("give its `for_browser()` to the page", "give its `id` and `sessionData` to the page"),
+    ("hand its `for_browser()` to the browser's SDK", "hand it to the browser's SDK as it is"),
+    (
+        "A refusal is returned, not raised, and so is an action: look at `requires_action` first, then at "
+        "`is_authorised`.",
+        "A refusal has a success status too. Look first whether there is an `action`, then at `resultCode`.",
+    ),
+    (
+        "So `state_data` may have only what the SDK is known to give:",
+        "So take no more from it than what the SDK is known to give:",
+    ),
+    (
+        "Anything else is refused, an amount and a reference first, and so is a field that the server has "
+        "given too. An `order` must be the one that the server has given, by its `pspReference`; it is sent "
+        "as the server has it.",
+        "Take nothing else, an amount and a reference least of all, and send no `order` but the one that "
+        "your server knows.",
+    ),
+    (
+        "Anything else is refused.",
+        "Take nothing else from a page.",
+    ),
+    ("; see `payments.create` for what is refused in it", ""),
+    (
+        "A refusal is an answer too, and no error: ask `is_authorised`. Ask `requires_action` before "
+        "anything else:",
+        "A refusal is an answer too, and no error: look at `resultCode`. Look for an `action` before "
+        "anything else:",
+    ),
+    (
+        "since the browser says which: ask `is_authorised_for`",
+        "since the browser says which: compare its `merchantReference` and its `amount` with your own",
+    ),
     # Calls and fields by their short names.
     ("`continue_3ds`", "`direct_payments.continue_3ds`"),
     ("The wallet transaction's `id`", "Its `walletTransactionId`"),

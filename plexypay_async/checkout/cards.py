@@ -23,7 +23,9 @@ __all__ = ["CardDetails", "CardDetailsGroup", "RetrieveCardDetails"]
 @hiding_arguments
 @attrs.frozen(kw_only=True)
 class RetrieveCardDetails(Request):
-    """Retrieve what is known of a card, such as its brands. Safe to repeat: nothing is changed by it.
+    """Retrieve what is known of a card, such as its brands.
+
+    Safe to repeat: nothing is changed by it.
 
     Args:
         encrypted_card_number: The card's number, as the browser's SDK has encrypted it. No repr, log or error

@@ -116,7 +116,9 @@ class Balance(Model):
 @hiding_arguments
 @attrs.frozen(kw_only=True)
 class ListPaymentMethods(Request):
-    """List the ways to pay that a shopper has. Safe to repeat: nothing is changed by it.
+    """List the ways to pay that a shopper has.
+
+    Safe to repeat: nothing is changed by it.
 
     Args:
         amount: What is to be paid, in **minor** units; `Money.major` makes it of major units.
@@ -156,7 +158,9 @@ class ListPaymentMethods(Request):
 @hiding_arguments
 @attrs.frozen(kw_only=True)
 class RetrieveBalance(Request):
-    """Retrieve what a gift card holds. Safe to repeat: nothing is changed by it.
+    """Retrieve what a gift card holds.
+
+    Safe to repeat: nothing is changed by it.
 
     Args:
         state_data: What the browser's SDK has given to ``onBalanceCheck``, sent as it is; see

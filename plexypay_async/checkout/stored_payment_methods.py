@@ -32,7 +32,7 @@ class DeleteStoredPaymentMethod(Request):
         extra: Further query parameters, under their wire names.
 
     Returns:
-        None; the `StoredPaymentMethod` that was deleted, where the server answers with it.
+        The `StoredPaymentMethod` that was deleted, or None where the server answers without it.
 
     Raises:
         ConfigurationError: A value is of the wrong kind, or there is no merchant account; nothing was sent.

@@ -268,6 +268,7 @@ def descriptive_in(model: type[Any]) -> dict[str, str]:
         for field in fields
         if field.default is not attrs.NOTHING
         and field.name not in DECISIVE
+        and field.name not in model.decisive
         and field.name != "raw"
         and wire_name(field) != model.list_under
     }

@@ -431,6 +431,8 @@ class Model(WireForm):
     """The wire name of the field that an answer is read as, where it is an array and no object."""
     list_aliases: ClassVar[tuple[str, ...]] = ()
     """Further names under which that array may stand."""
+    decisive: ClassVar[tuple[str, ...]] = ()
+    """Fields of this one by which something is decided, besides those of `DECISIVE`."""
     checked: ClassVar[tuple[str, ...]] = ()
     """The texts without which an answer cannot be read, as without a field that is missing."""
 

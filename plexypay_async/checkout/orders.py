@@ -84,6 +84,10 @@ class Order(Model):
     expires_at: datetime | None = None
     result_code: ResultCode | None = None
 
+    def for_browser(self) -> dict[str, str]:
+        """Return what the browser's SDK takes: ``orderData`` and ``pspReference``, and nothing else."""
+        return {"orderData": self.order_data, "pspReference": self.psp_reference}
+
 
 @attrs.frozen(kw_only=True)
 class OrderCancellation(Model):

@@ -98,16 +98,25 @@ class PaymentMethodList(Model):
 class Balance(Model):
     """What a gift card holds, in **minor** units.
 
-    Evidence: `balance` is in the tests of the vendor's browser SDK; the other fields are **assumed**.
+    Evidence: `balance` and `transaction_limit` are in the vendor's browser SDK; the other fields are
+    **assumed**.
     """
 
     private: ClassVar[bool] = True
+    told_by: ClassVar[tuple[str, ...]] = ("balance", "psp_reference", "result_code")
+    decisive: ClassVar[tuple[str, ...]] = ("balance",)
 
-    balance: Amount
+    balance: Amount | None = None
+    """None where there is no such card, as the vendor's browser SDK takes it."""
     transaction_limit: Amount | None = None
     """What may be paid with it at once."""
     psp_reference: str | None = None
     result_code: ResultCode | None = None
+
+    def for_browser(self) -> dict[str, Any]:
+        """Return what the browser's SDK takes: ``balance`` and ``transactionLimit``, as they came."""
+        names = ("balance", "transactionLimit")
+        return {name: self.raw[name] for name in names if self.raw.get(name) is not None}
 
 
 # ------------------------------------------------------------------------------------------ the requests

@@ -243,13 +243,21 @@ def test_no_repr_of_an_answer_shows_what_is_opaque() -> None:
 
 
 def test_a_gift_cards_balance() -> None:
-    balance = read(
-        PaymentMethods.balance, {"balance": {"currency": "USD", "value": 6000}, "sessionData": "x"}
-    )
+    document = {"balance": {"currency": "USD", "value": 6000}, "transactionLimit": None, "sessionData": "x"}
+    balance = read(PaymentMethods.balance, document)
 
     assert (balance.balance.value, balance.balance.currency) == (6000, "USD")
+    assert balance.for_browser() == {"balance": {"currency": "USD", "value": 6000}}
     assert read(PaymentMethods.balance, {"balance": {"currency": "USD", "value": 0}}).balance.value == 0
-    for wrong in ({}, {"balance": None}, {"balance": 6000}, {"balance": {"value": 6000}}):
+    assert read(PaymentMethods.balance, {"pspReference": "p", "balance": None}).balance is None
+    unreadable: tuple[dict[str, Any], ...] = (
+        {},
+        {"balance": None},
+        {"balance": 6000, "pspReference": "p"},
+        {"balance": {"value": 6000}, "pspReference": "p"},
+        {"balance": {"currency": "USD", "value": 60.5}, "pspReference": "p"},
+    )
+    for wrong in unreadable:
         with pytest.raises(UnreadableResponseError):
             read(PaymentMethods.balance, wrong)
 
@@ -259,6 +267,7 @@ def test_an_order_and_its_cancellation() -> None:
     ended = read(Orders.cancel, {"pspReference": "c", "resultCode": "Received"})
 
     assert made.remaining_amount.equals(KZT)
+    assert made.for_browser() == {"orderData": SECRET, "pspReference": "o"}
     assert ended.result_code is ResultCode.RECEIVED
     for wrong in ({}, {"status": "ok"}, {"message": "accepted"}):
         with pytest.raises(UnreadableResponseError):

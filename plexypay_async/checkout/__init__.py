@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Generic
 from ..api.facades import F
 
 if TYPE_CHECKING:
-    from .amounts import *
     from .cards import *
     from .config import *
     from .orders import *
     from .payment_methods import *
     from .payments import *
-    from .result_code import *
     from .sessions import *
     from .shopper import *
     from .stored_payment_methods import *
+    from .values import *
 else:
 
     def __getattr__(name: str) -> object:
@@ -35,7 +34,6 @@ else:
 _NAMES = {
     name: room
     for room, names in {
-        "amounts": "Amount",
         "cards": "CardDetails CardDetailsGroup RetrieveCardDetails",
         "config": "Config Configuration RetrieveConfig",
         "orders": ("CancelOrder CreateOrder Order OrderCancellation OrderReference OrderState Orders"),
@@ -44,13 +42,13 @@ _NAMES = {
             "StoredPaymentMethod"
         ),
         "payments": "CreatePayment Payment Payments SubmitPaymentDetails",
-        "result_code": "ResultCode",
         "sessions": "CreateSession Session Sessions",
         "shopper": (
             "Address AuthenticationData BrowserInfo Channel LineItem RecurringProcessingModel "
             "ShopperInteraction ShopperName StorePaymentMethodMode ThreeDSRequestData"
         ),
         "stored_payment_methods": "DeleteStoredPaymentMethod StoredPaymentMethods",
+        "values": "Amount ResultCode",
     }.items()
     for name in names.split()
 }

@@ -18,11 +18,9 @@ from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
-from .amounts import Amount, CheckoutMoney, amount_of
 from .description import CHECKOUT
-from .keys import check_key
-from .result_code import ResultCode
 from .shopper import check_kind
+from .values import Amount, CheckoutMoney, ResultCode, amount_of, check_idempotency_key
 
 __all__ = [
     "CancelOrder",
@@ -188,7 +186,7 @@ class CreateOrder(Request):
         check_optional_text("merchant_account", self.merchant_account)
         settle_identity(self, "reference")
         check_text("reference", self.reference)
-        check_key(self.idempotency_key)
+        check_idempotency_key(self.idempotency_key)
 
     @property
     def order_reference(self) -> str:
@@ -230,7 +228,7 @@ class CancelOrder(Request):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_optional_text("merchant_account", self.merchant_account)
-        check_key(self.idempotency_key)
+        check_idempotency_key(self.idempotency_key)
 
 
 class Orders(Resource[F], api=CHECKOUT):

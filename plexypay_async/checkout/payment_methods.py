@@ -17,12 +17,11 @@ from ..api.fields import Model, Request, check_optional_text, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
-from .amounts import Amount, CheckoutMoney, optional_amount_of
 from .description import CHECKOUT
 from .orders import OrderReference, order_reference_of
-from .result_code import ResultCode
 from .shopper import Channel
 from .state_data import FROM_SUBMIT, check_state_data
+from .values import Amount, CheckoutMoney, ResultCode, optional_amount_of
 
 __all__ = [
     "Balance",

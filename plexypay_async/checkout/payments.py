@@ -19,12 +19,9 @@ from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
 from ..money import Money
-from .amounts import Amount, CheckoutMoney, optional_amount_of
 from .description import CHECKOUT
-from .keys import check_key
 from .orders import OrderReference, OrderState, order_reference_of
 from .payment_methods import PaymentMethod
-from .result_code import ResultCode
 from .shopper import (
     Address,
     AuthenticationData,
@@ -39,6 +36,7 @@ from .shopper import (
     date_of_birth_of,
 )
 from .state_data import FROM_ADDITIONAL_DETAILS, FROM_SUBMIT, check_state_data
+from .values import Amount, CheckoutMoney, ResultCode, check_idempotency_key, optional_amount_of
 
 __all__ = ["CreatePayment", "Payment", "Payments", "SubmitPaymentDetails"]
 
@@ -255,7 +253,7 @@ class CreatePayment(Request):
         check_kind("billing_address", self.billing_address, Address, optional=True)
         check_kind("delivery_address", self.delivery_address, Address, optional=True)
         check_line_items(self.line_items)
-        check_key(self.idempotency_key)
+        check_idempotency_key(self.idempotency_key)
         check_state_data(self, FROM_SUBMIT)
         self._settle_order()
 
@@ -327,7 +325,7 @@ class SubmitPaymentDetails(Request):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         check_optional_text("merchant_account", self.merchant_account)
-        check_key(self.idempotency_key)
+        check_idempotency_key(self.idempotency_key)
         check_state_data(self, FROM_ADDITIONAL_DETAILS)
 
 

@@ -19,9 +19,7 @@ from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..errors import ConfigurationError
-from .amounts import Amount, CheckoutMoney, amount_of
 from .description import CHECKOUT
-from .keys import check_key
 from .shopper import (
     Address,
     AuthenticationData,
@@ -35,6 +33,7 @@ from .shopper import (
     check_line_items,
     date_of_birth_of,
 )
+from .values import Amount, CheckoutMoney, amount_of, check_idempotency_key
 
 __all__ = ["CreateSession", "Session", "Sessions"]
 
@@ -137,7 +136,7 @@ class CreateSession(Request):
                 )
             for index, name in enumerate(self.blocked_payment_methods):
                 check_text(f"blocked_payment_methods[{index}]", name)
-        check_key(self.idempotency_key)
+        check_idempotency_key(self.idempotency_key)
 
     @property
     def order_reference(self) -> str:

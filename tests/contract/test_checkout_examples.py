@@ -31,8 +31,8 @@ from plexypay_async.checkout import (
     Sessions,
     ThreeDSRequestData,
 )
-from plexypay_async.checkout.amounts import CheckoutMoney
 from plexypay_async.checkout.description import CHECKOUT
+from plexypay_async.checkout.values import CheckoutMoney
 
 EXAMPLES = Path(__file__).parent / "checkout_examples"
 ACCOUNT = "testMerchantAccount"

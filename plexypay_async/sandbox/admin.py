@@ -29,6 +29,7 @@ from .exchange import ApiResponse, Fields, PageQuery, Refusal, read_document
 from .faults import Fault, Faults
 from .front import respond
 from .state.acquirer import LinkPayment
+from .state.checkout_payments import StoredCheckoutPayment
 from .state.state import SandboxState
 from .state.transactions import StoredTransaction
 from .traffic import Traffic
@@ -137,11 +138,7 @@ class Admin:
     @_at("POST", "/payment-links/{id}/pay", "pays an active link: card, cvv, otp, failed")
     async def _pay(self, request: web.Request) -> ApiResponse:
         identifier = request.match_info["id"]
-        fields = Fields(await request.read() or b"{}", source=_SOURCE)
-        texts = {name: fields.text(name) for name in ("card", "cvv", "otp")}
-        given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
-        payment = LinkPayment(**given, failed=fields.boolean("failed") is True)
-        self.state.acquirer.pay_link(identifier, payment)
+        self.state.acquirer.pay_link(identifier, await _asked_payment(request))
         link = self.state.links.find(identifier)
         return ApiResponse(200, None if link is None else link.whole(self.base_url))
 
@@ -154,6 +151,16 @@ class Admin:
         return _page(request).response(
             self.state.gate_orders.page, lambda order: {**order.shown(), "agent_id": order.agent_id}
         )
+
+    @_at("GET", "/checkout-payments", "the stored payments of the Checkout API, newest first")
+    async def _show_checkout_payments(self, request: web.Request) -> ApiResponse:
+        return _page(request).response(self.state.checkout.payments.page, StoredCheckoutPayment.shown)
+
+    @_at("POST", "/checkout-sessions/{id}/pay", "pays a session: card, cvv, otp, failed")
+    async def _pay_session(self, request: web.Request) -> ApiResponse:
+        payment = await _asked_payment(request)
+        paid = self.state.checkout.pay_session(request.match_info["id"], payment)
+        return ApiResponse(200, paid.shown())
 
     @_at("GET", "/deliveries", "the webhooks with their payloads and attempts, newest first")
     async def _show_deliveries(self, request: web.Request) -> ApiResponse:
@@ -207,6 +214,13 @@ class Admin:
             **fault.to_json(),
             "struck": self.faults.struck(fault.id),
         }
+
+
+async def _asked_payment(request: web.Request) -> LinkPayment:
+    fields = Fields(await request.read() or b"{}", source=_SOURCE)
+    texts = {name: fields.text(name) for name in ("card", "cvv", "otp")}
+    given: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+    return LinkPayment(**given, failed=fields.boolean("failed") is True)
 
 
 def _read_fault(body: bytes) -> Fault:

@@ -25,7 +25,7 @@ from ..api.description import API
 from ..api.index import every_declaration
 from ..apis import APIS
 from .connections import ServerConnections
-from .error_bodies import written_for
+from .error_bodies import declined, written_for
 from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .pages.checkout_page import message_page
@@ -46,6 +46,8 @@ _ASK_FOR_TOKEN = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Plexy Pay sandbox", chars
 
 def respond(response: ApiResponse, headers: Mapping[str, str] | None = None) -> web.Response:
     """Write what an operation answers as an HTTP response."""
+    if response.status == HTTPStatus.NO_CONTENT:
+        return web.Response(status=response.status, headers=headers)
     try:
         body = orjson.dumps(response.document)
     except TypeError:
@@ -154,7 +156,7 @@ class Front:
         if fault.cut is Cut.BODY and worked is not None:
             return await _cut_in_body(request, worked)
         if fault.decline is not None and worked is not None:
-            return _declined(worked, fault.decline, str(fault.id))
+            return _declined(worked, fault.decline, str(fault.id), api)
         if fault.hang:
             await self._hang(request)
         if fault.hang or fault.cut is not None:
@@ -224,14 +226,13 @@ def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Res
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
-def _declined(answer: web.Response, status: int, fault: str) -> web.Response:
-    """Give an answer that says ``success: false`` another status."""
+def _declined(answer: web.Response, status: int, fault: str, api: API) -> web.Response:
+    """Give an answer that refuses a payment another status, and the body that goes with it."""
     document: Any = orjson.loads(answer.text or "null")
-    refuses = isinstance(document, dict) and cast("dict[str, Any]", document).get("success") is False
-    if answer.status == HTTPStatus.OK and refuses:
-        answer.set_status(status)
-        answer.headers["X-Sandbox-Fault"] = fault
-    return answer
+    if answer.status != HTTPStatus.OK or not isinstance(document, dict):
+        return answer
+    told = declined(api.name, status, cast("dict[str, Any]", document))
+    return answer if told is None else respond(ApiResponse(status, told), {"X-Sandbox-Fault": fault})
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
@@ -243,6 +244,8 @@ def _cut(request: web.Request) -> web.StreamResponse:
 
 async def _cut_in_body(request: web.Request, whole: web.Response) -> web.StreamResponse:
     body = (whole.text or "").encode()
+    if not body:
+        return _cut(request)
     begun = web.StreamResponse(status=whole.status, headers=whole.headers)
     begun.content_length = len(body)
     await begun.prepare(request)

@@ -35,6 +35,8 @@ from .front import MAX_BODY, Front, door
 from .handlers.group import GroupHandlers, name_in_sandbox
 from .pages.checkout import Checkout
 from .pages.index import IndexPage
+from .pages.session import SessionPages
+from .shopper_api import ShopperAPI
 from .site import Site
 from .state.state import SandboxState
 from .thread import SandboxLoop
@@ -200,6 +202,8 @@ class RunningSandbox:
         )
         IndexPage(self.state, self.dispatcher, self.base_url).serve(application)
         Checkout(self.state).serve(application)
+        SessionPages(self.state.checkout).serve(application)
+        ShopperAPI(self.state.checkout, self.base_url).serve(application)
         application.router.add_get("/openapi.json", self._described)
         return application
 

@@ -15,7 +15,7 @@ from ..apis import APIS
 from ..errors import ConfigurationError
 from .clock import Clock
 from .deliveries.log import Deliveries
-from .deliveries.settings import PAUSES, WebhookSettings
+from .deliveries.settings import PAUSES, WebhookSettings, checkout_secret
 from .deliveries.settings import webhook_token as checked_token
 from .exchange import Refusal
 from .faults import Fault, Faults
@@ -63,6 +63,9 @@ class Sandbox:
         max_page_size: What a listing's `size` is clamped to.
         webhook_url: Where webhooks go whose link has no ``callbackUrl``; nowhere unless given.
         webhook_token: What they carry as ``Authorization: Bearer``; the `api_key` unless given.
+        checkout_webhook_url: Where webhooks of the Checkout API go; to `webhook_url` unless given.
+        checkout_webhook_secret: What they are signed with, as ``Plexy-Signature``; made of the `api_key`
+            unless given.
         webhook_hosts: Hosts to which webhooks may go besides this machine and that of `webhook_url`; ``"*"``
             is any host. To others nothing is sent: test data may hold the addresses of real shops.
         webhook_ports: Ports of this machine to which webhooks may go besides that of `webhook_url` and those
@@ -109,6 +112,8 @@ class Sandbox:
         max_page_size: int = 100,
         webhook_url: str | None = None,
         webhook_token: str | None = None,
+        checkout_webhook_url: str | None = None,
+        checkout_webhook_secret: str | None = None,
         webhook_hosts: Iterable[str] = (),
         webhook_ports: Iterable[int | str] = (),
         webhook_pauses: Iterable[float] = PAUSES,
@@ -127,6 +132,8 @@ class Sandbox:
         self._webhooks = WebhookSettings(
             url=webhook_url,
             token=checked_token(self.api_key if webhook_token is None else webhook_token),
+            checkout_url=checkout_webhook_url,
+            checkout_secret=checkout_secret(checkout_webhook_secret, self.api_key),
             hosts=webhook_hosts,
             ports=webhook_ports,
             pauses=webhook_pauses,
@@ -214,6 +221,32 @@ class Sandbox:
         self._webhooks.token = checked_token(token)
 
     @property
+    def checkout_webhook_url(self) -> str | None:
+        """Where webhooks of the Checkout API go; may be set, for the changes that follow.
+
+        Raises:
+            ConfigurationError: What it is set to is no ``http`` or ``https`` address.
+        """
+        return self._webhooks.checkout_url
+
+    @checkout_webhook_url.setter
+    def checkout_webhook_url(self, url: str | None) -> None:
+        self._webhooks.checkout_url = url
+
+    @property
+    def checkout_webhook_secret(self) -> str:
+        """What webhooks of the Checkout API are signed with; may be set, for the attempts that follow.
+
+        Raises:
+            ConfigurationError: What it is set to is no printable ASCII text.
+        """
+        return self._webhooks.checkout_secret.reveal()
+
+    @checkout_webhook_secret.setter
+    def checkout_webhook_secret(self, secret: str) -> None:
+        self._webhooks.checkout_secret = checkout_secret(secret, self.api_key)
+
+    @property
     def hold_webhooks(self) -> bool:
         """Whether no webhook is sent, and a test hands them over; may be set, for what is due from then on.
 
@@ -246,6 +279,43 @@ class Sandbox:
         running = self._started()
         orders = running.loop.do(lambda: list(running.state.gate_orders.all()))
         return [_as_json({**order.shown(), "agent_id": order.agent_id}) for order in orders]
+
+    def checkout_payments(self) -> list[dict[str, Any]]:
+        """Return every stored payment of the Checkout API, the oldest first; amounts in **minor** units."""
+        running = self._started()
+        payments = running.loop.do(lambda: list(running.state.checkout.payments.all()))
+        return [_as_json(payment.shown()) for payment in payments]
+
+    def pay_session(
+        self,
+        session_id: str,
+        *,
+        card: str = DEFAULT_CARD,
+        cvv: str | None = None,
+        otp: str = PASSWORD,
+        failed: bool = False,
+    ) -> dict[str, Any]:
+        """Pay a session of the Checkout API as its shopper would; return the payment as `checkout_payments`
+        shows it.
+
+        Args:
+            session_id: The session's id.
+            card: As for `pay`.
+            cvv: As for `pay`.
+            otp: As for `pay`; ``pending`` leaves the payment ``challenged``.
+            failed: As for `pay`.
+
+        Raises:
+            ConfigurationError: The sandbox is not running.
+            ValueError: There is no such session, it takes no payment, or the card is no test card.
+        """  # noqa: D205 - one sentence
+        running = self._started()
+        payment = LinkPayment(card=card, cvv=cvv, otp=otp, failed=failed)
+        try:
+            paid = running.loop.do(lambda: running.state.checkout.pay_session(session_id, payment))
+        except Refusal as refusal:
+            raise ValueError(refusal.response.document["message"]) from None
+        return _as_json(paid.shown())
 
     def pay(
         self,

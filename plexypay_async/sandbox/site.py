@@ -6,7 +6,8 @@ page read the answers. So the ``Host`` of each request must be a name of this sa
 changes something must not come from a page of another site. Programs other than browsers send no headers that
 name a site, and are served.
 
-The bank's page is the exception: a shop's page posts to it, as to a real bank's.
+There are two exceptions. A shop's page posts to the bank's page, as to a real bank's. And it may call what
+its shopper's browser needs for a session of the Checkout API, which takes the session's data.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ..errors import ConfigurationError
 
 __all__ = [
     "BANK_PAGES",
+    "SHOPPER_CALLS",
     "Site",
     "checked_each",
     "checked_host",
@@ -41,6 +43,7 @@ __all__ = [
 T = TypeVar("T")
 
 BANK_PAGES = "/checkout/3ds/"
+SHOPPER_CALLS = "/v2/checkoutshopper/"
 _ADMIN = "/_sandbox"
 _SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
 
@@ -79,7 +82,8 @@ class Site:
                 f"Host: {name[:200]!r} is not a name of this sandbox; allow it with allowed_hosts=[...] or"
                 " --allowed-host",
             )
-        changes = request.method not in _SAFE_METHODS and not request.path.startswith(BANK_PAGES)
+        is_for_all = request.path.startswith((BANK_PAGES, SHOPPER_CALLS))
+        changes = request.method not in _SAFE_METHODS and not is_for_all
         if changes and is_cross_site(request):
             return (HTTPStatus.FORBIDDEN, "Origin: the request comes from a page of another site")
         if self._admin_token is not None and _is_own_path(request) and not self._has_token(request):

@@ -12,6 +12,8 @@ import contextlib
 import errno
 import functools
 import socket
+import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ from aiohttp.abc import ResolveResult
 from ..._http.resolver import DaemonResolver
 from ...errors import ConfigurationError
 from ..faults import Faults, Misdelivery
+from ..state.checkout_payments import StoredCheckoutPayment
 from ..state.links import LinkStore
 from ..state.settlement_orders import MERCHANT_ID, StoredSettlementOrder
 from ..state.state import Changed
@@ -45,6 +48,14 @@ _HEADERS: dict[str, str] = {hdrs.USER_AGENT: "plexypay-sandbox", hdrs.CONTENT_TY
 HELD = "held:"
 """In place of an address where there is none, of a webhook that a test hands over."""
 _TOLD = frozenset({"created", "authorized", "rejected", "failed", "charged", "cancelled", "refunded"})
+_SIGNED: dict[str, tuple[str, str]] = {
+    "authorised": ("payment.succeeded", "succeeded"),
+    "refused": ("payment.failed", "failed"),
+    "error": ("payment.failed", "failed"),
+    "returned": ("refund.succeeded", "succeeded"),
+}
+"""The event of the Checkout API and its status, by the state of a payment."""
+_SIGNED_EVENTS = frozenset(event for event, _ in _SIGNED.values())
 _WRAPPED = ("paymentLinkId", "paymentSessionId", "cardTokenId", "customerId")
 
 
@@ -132,7 +143,9 @@ class Dispatcher:
     def tell(self, changed: Changed) -> None:
         """Store the webhook that tells of a new state, if there is one and an address for it."""
         held = self.settings.held
-        draft = _webhook_of(changed, self._links, self.settings.url or (HELD if held else None))
+        is_checkout = isinstance(changed, StoredCheckoutPayment)
+        default = (self.settings.checkout_url if is_checkout else None) or self.settings.url
+        draft = _webhook_of(changed, self._links, default or (HELD if held else None))
         if draft is None:
             return
         refusal = None if held else self.settings.refusal(draft.url)
@@ -240,10 +253,15 @@ class Dispatcher:
             raise ConfigurationError("webhooks are not held; set sandbox.hold_webhooks = True before")
         self._pass_time()
         due = self.store.due()
-        return None if due is None else (due, {**_HEADERS, hdrs.AUTHORIZATION: self._authorization()})
+        return None if due is None else (due, {**_HEADERS, **self._proof(due)})
 
-    def _authorization(self) -> str:
-        return f"Bearer {self.settings.token.reveal()}"
+    def _proof(self, due: DueDelivery) -> dict[str, str]:
+        """Return the header that proves who has sent a webhook."""
+        if due.event not in _SIGNED_EVENTS:
+            return {hdrs.AUTHORIZATION: f"Bearer {self.settings.token.reveal()}"}
+        # In real time: a receiver compares it with its own clock.
+        signature = self.settings.checkout_secret.keyed_digest(due.body).hex()
+        return {"Plexy-Signature": f"t={int(time.time())},v1={signature}"}
 
     async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
         refusal = self.settings.refusal(due.url)
@@ -253,7 +271,7 @@ class Dispatcher:
             async with self._session.post(
                 due.url,
                 data=due.body,
-                headers={hdrs.AUTHORIZATION: self._authorization()},
+                headers=self._proof(due),
                 allow_redirects=False,
             ) as response:
                 return response.status, None
@@ -288,6 +306,10 @@ def _webhook_of(changed: Changed, links: LinkStore, default_url: str | None) -> 
     """
     if isinstance(changed, StoredSettlementOrder):
         return None if default_url is None else _of_order(changed, default_url)
+    if isinstance(changed, StoredCheckoutPayment):
+        if default_url is None or changed.status not in _SIGNED:
+            return None
+        return _of_checkout_payment(changed, default_url)
     url = _callback_url(changed, links) or default_url
     return None if url is None or changed.status not in _TOLD else _of_transaction(changed, url)
 
@@ -316,3 +338,23 @@ def _of_order(order: StoredSettlementOrder, url: str) -> DeliveryDraft:
     name = f"payment_order.{order.status}"
     body = orjson.dumps({"name": name, "merchant_id": MERCHANT_ID, "data": data})
     return DeliveryDraft(event=name, subject=order.id, url=url, body=body)
+
+
+def _of_checkout_payment(payment: StoredCheckoutPayment, url: str) -> DeliveryDraft:
+    """Return the signed webhook for a payment of the Checkout API.
+
+    Evidence: published, but for what is not: which changes are told, and how a receiver is to know whose
+    payment it is. So ``merchantReference`` and ``pspReference`` are the sandbox's own.
+    """
+    event, status = _SIGNED[payment.status]
+    data = {
+        "id": payment.event_subject,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "status": status,
+        "merchantReference": payment.reference,
+        "pspReference": payment.id,
+    }
+    created = payment.updated_at // _SECOND
+    body = orjson.dumps({"id": f"evt_{uuid.uuid4().hex}", "type": event, "created": created, "data": data})
+    return DeliveryDraft(event=event, subject=payment.id, url=url, body=body)

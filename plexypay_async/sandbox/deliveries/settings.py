@@ -4,12 +4,13 @@ A link's ``callbackUrl`` must not make the sandbox send requests to whatever els
 database, a cache, a metadata service. So webhooks go only to the ports of this machine that were named, and
 to those that servers under development usually have.
 
-Evidence: ``Authorization: Bearer <token>`` and that 200 acknowledges a delivery are published. The pauses and
-the time that a receiver has are the sandbox's own.
+Evidence: ``Authorization: Bearer <token>``, for events of the Checkout API ``Plexy-Signature``, and that 200
+acknowledges a delivery are published. The pauses and the time that a receiver has are the sandbox's own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from functools import partial
@@ -21,7 +22,14 @@ from ..._privacy.secret import Secret
 from ...errors import ConfigurationError
 from ..site import checked_each, checked_host, is_loopback, numeric_address
 
-__all__ = ["DEVELOPMENT_PORTS", "PAUSES", "WebhookSettings", "is_loopback_address", "webhook_token"]
+__all__ = [
+    "DEVELOPMENT_PORTS",
+    "PAUSES",
+    "WebhookSettings",
+    "checkout_secret",
+    "is_loopback_address",
+    "webhook_token",
+]
 
 PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Seconds of the sandbox's clock between one attempt and the next."""
@@ -37,7 +45,7 @@ _ANY = "*"
 def _check_url(_: object, attribute: attrs.Attribute[str | None], url: str | None) -> None:
     problem = None if url is None else _problem(url)
     if problem is not None:
-        raise ConfigurationError(f"webhook_{attribute.name}: {problem}")
+        raise ConfigurationError(f"{attribute.metadata['parameter']}: {problem}")
 
 
 def _checked_hosts(hosts: Iterable[str]) -> frozenset[str]:
@@ -62,7 +70,7 @@ def _checked_timeout(timeout: float) -> float:
 
 @attrs.define(kw_only=True)
 class WebhookSettings:
-    """The settings of a sandbox's webhooks, of which the first two may be set while it runs.
+    """The settings of a sandbox's webhooks, of which the first four may be set while it runs.
 
     Webhooks go to this machine alone unless told otherwise: test data may hold the addresses of real shops.
     Only a loopback address and ``localhost`` are taken for this machine, without a look-up. Of this machine
@@ -70,10 +78,16 @@ class WebhookSettings:
     the sandbox itself, which they could steer.
     """
 
-    url: str | None = attrs.field(validator=_check_url)
+    url: str | None = attrs.field(validator=_check_url, metadata={"parameter": "webhook_url"})
     """Where webhooks go whose link has no ``callbackUrl``."""
     token: Secret[str]
     """What they carry as ``Authorization: Bearer``."""
+    checkout_url: str | None = attrs.field(
+        default=None, validator=_check_url, metadata={"parameter": "checkout_webhook_url"}
+    )
+    """Where the Checkout API's webhooks go; to `url` unless given."""
+    checkout_secret: Secret[str] = attrs.field(factory=lambda: checkout_secret(None, ""))
+    """What these are signed with."""
     hosts: frozenset[str] = attrs.field(converter=_checked_hosts)
     ports: frozenset[int | str] = attrs.field(converter=_checked_ports)
     pauses: tuple[float, ...] = attrs.field(converter=_checked_pauses)
@@ -97,7 +111,11 @@ class WebhookSettings:
 
     def names(self, host: str) -> bool:
         """Whether a host was named as one to which webhooks go."""
-        return host in self.hosts or bool(self.url and host == _host(self.url))
+        return host in self.hosts or any(host == _host(url) for url in self._default_urls)
+
+    @property
+    def _default_urls(self) -> list[str]:
+        return [url for url in (self.url, self.checkout_url) if url]
 
     def refusal_of_port(self, port: int | None) -> str | None:
         """Return why nothing is delivered to a port of this machine, or None where it may be."""
@@ -105,7 +123,7 @@ class WebhookSettings:
             return f"port {port} of this machine is the sandbox itself"
         if _ANY in self.ports or port in self.ports:
             return None
-        if self.url and _is_this_machine(_host(self.url)) and port == yarl.URL(self.url).port:
+        if any(_is_this_machine(_host(url)) and port == yarl.URL(url).port for url in self._default_urls):
             return None
         return (
             f"port {port} of this machine is not open to webhooks; allow it with webhook_ports=[{port}] or"
@@ -120,11 +138,26 @@ def is_loopback_address(text: str) -> bool:
 
 def webhook_token(text: object) -> Secret[str]:
     """Return a token that webhooks can carry; any other text is a `ConfigurationError`."""
+    return _printable("webhook_token", text)
+
+
+def checkout_secret(text: object, api_key: str) -> Secret[str]:
+    """Return what webhooks can be signed with, made of the API key where it is None.
+
+    Any other text than printable ASCII is a `ConfigurationError`.
+    """
+    if text is None:
+        digest = hashlib.sha256(f"checkout webhooks of {api_key}".encode()).hexdigest()
+        return Secret(f"whsec_{digest[:32]}")
+    return _printable("checkout_webhook_secret", text)
+
+
+def _printable(name: str, text: object) -> Secret[str]:
     if isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != "":
         return Secret(text)
     # Not shown: it might be a real one.
     del text
-    raise ConfigurationError("webhook_token: expected printable ASCII text")
+    raise ConfigurationError(f"{name}: expected printable ASCII text")
 
 
 def _problem(url: object) -> str | None:

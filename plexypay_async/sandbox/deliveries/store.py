@@ -19,7 +19,7 @@ from .delivery import Delivery, DeliveryAttempt, DeliveryState
 
 __all__ = ["DeliveryDraft", "DeliveryStore", "DueDelivery"]
 
-_DUE = "SELECT id, subject, url, body, tries, copies FROM deliveries"
+_DUE = "SELECT id, event, subject, url, body, tries, copies FROM deliveries"
 _COLUMNS = (
     *("id", "event", "url", "body", "state", "fault", "reason", "created_at", "due_at"),
     "(SELECT json_group_array(json_array(attempted_at, status, error))"
@@ -51,6 +51,7 @@ class DueDelivery:
     """What is to be sent now."""
 
     id: str
+    event: str
     subject: str
     url: str
     body: bytes

@@ -5,17 +5,19 @@ from __future__ import annotations
 from aiohttp import web
 
 from ..money import displayed
-from ..state.transactions import StoredTransaction
-from .checkout_page import masked
+from .checkout_page import CardPayment, masked
 from .html import Content, html_page, markup
 
 __all__ = ["challenge_page", "way_back_page"]
 
 
-def challenge_page(transaction: StoredTransaction, *, session_data: str | None = None) -> web.Response:
+def challenge_page(
+    payment: CardPayment, *, session_data: str | None = None, framed: bool = False
+) -> web.Response:
     """Return the page that asks for the one-time password of a payment.
 
-    `session_data` is what the merchant of a direct payment wants back; its shop may show the page in a frame.
+    `session_data` is what the merchant of a direct payment wants back; its shop may show the page in a frame,
+    and then it is `framed`.
     """
     kept = (
         None
@@ -24,18 +26,12 @@ def challenge_page(transaction: StoredTransaction, *, session_data: str | None =
     )
     content = markup(
         _CHALLENGE,
-        amount=displayed(transaction.amount, transaction.currency),
-        card=masked(transaction),
-        order=_order(transaction),
+        amount=displayed(payment.amount, payment.currency),
+        card=masked(payment),
+        order=_order(payment),
         kept=kept,
     )
-    return html_page(
-        "Confirm the payment",
-        content,
-        styles=_STYLES,
-        leads_away=True,
-        framed=transaction.payment_link_id is None,
-    )
+    return html_page("Confirm the payment", content, styles=_STYLES, leads_away=True, framed=framed)
 
 
 def way_back_page(title: str, address: str | None, *, cres: str, session_data: str) -> web.Response:
@@ -51,8 +47,8 @@ def way_back_page(title: str, address: str | None, *, cres: str, session_data: s
     return html_page(title, content, leads_away=True, framed=True)
 
 
-def _order(transaction: StoredTransaction) -> Content:
-    reference = transaction.order_reference
+def _order(payment: CardPayment) -> Content:
+    reference = payment.order_reference
     return None if reference is None else markup("<dt>Order</dt><dd><bdi>{}</bdi></dd>\n", reference)
 
 

@@ -157,7 +157,7 @@ def _direct_challenge(transaction: StoredTransaction, fields: Mapping[str, str])
         return _nothing_to_confirm()
     session_data = fields.get("threeDSSessionData", "")
     if "otp" not in fields:
-        return challenge_page(transaction, session_data=session_data)
+        return challenge_page(transaction, session_data=session_data, framed=True)
     password = fields["otp"]
     is_confirmed = password == PASSWORD and CARDS[transaction.card_number].flow is not Flow.BROKEN_CHALLENGE
     return way_back_page(

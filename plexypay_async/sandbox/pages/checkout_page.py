@@ -8,19 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from aiohttp import web
 
 from ..clock import written_time
 from ..money import displayed
+from ..state.checkout_payments import StoredCheckoutPayment
+from ..state.checkout_sessions import StoredSession
 from ..state.issuer import CARDS, REASONS, Flow, IssuedCard, PresentedCard, ResponseCode, response_code
 from ..state.links import StoredLink
 from ..state.transactions import StoredTransaction
 from .card_form import CardForm, in_groups
 from .html import Content, Markup, html_page, markup
 
-__all__ = ["LEFT", "closed_page", "masked", "message_page", "open_page", "tried"]
+__all__ = [
+    "LEFT",
+    "CardPayment",
+    "closed_page",
+    "masked",
+    "message_page",
+    "note",
+    "open_page",
+    "tried",
+]
 
+
+Payable: TypeAlias = StoredLink | StoredSession
+"""What a customer pays on a page."""
+CardPayment: TypeAlias = StoredTransaction | StoredCheckoutPayment
+"""A payment by card, through whichever API it was made."""
 
 _STATES: Mapping[str, tuple[str, str, str]] = {
     "paid": ("good", "Paid", "This link is paid. Nothing more will be taken."),
@@ -59,7 +76,7 @@ def message_page(title: str, text: str, *, status: int) -> web.Response:
 
 
 def open_page(
-    link: StoredLink,
+    link: Payable,
     form: CardForm,
     now: datetime,
     *,
@@ -67,7 +84,7 @@ def open_page(
     remark: Markup | None = None,
     status: int = 200,
 ) -> web.Response:
-    """Return the page of a link that can be paid, with its form filled in.
+    """Return the page of a link or a session that can be paid, with its form filled in.
 
     `attempt` identifies this page when its form is sent, and `remark` says what happened before.
     """
@@ -107,8 +124,8 @@ def closed_page(
     return html_page(title, content, status=status)
 
 
-def description(link: StoredLink) -> Content:
-    """Return what a link is for, as items of a list of descriptions."""
+def description(link: Payable) -> Content:
+    """Return what a link or a session is for, as items of a list of descriptions."""
     items: list[Content] = []
     if link.description:
         items.append(markup("<dt>For</dt><dd><bdi>{}</bdi></dd>\n", link.description))
@@ -127,9 +144,9 @@ def description(link: StoredLink) -> Content:
     return items
 
 
-def masked(transaction: StoredTransaction) -> str:
+def masked(payment: CardPayment) -> str:
     """Return the card of a payment as customers recognize it: ``•••• 1111``."""
-    return f"•••• {transaction.last4}"
+    return f"•••• {payment.last4}"
 
 
 def _field(
@@ -150,7 +167,7 @@ def _field(
     )
 
 
-def _choice(issued: IssuedCard, link: StoredLink, form: CardForm, now: datetime) -> Markup:
+def _choice(issued: IssuedCard, link: Payable, form: CardForm, now: datetime) -> Markup:
     return markup(
         _CHOICE,
         number=issued.number,
@@ -160,7 +177,7 @@ def _choice(issued: IssuedCard, link: StoredLink, form: CardForm, now: datetime)
     )
 
 
-def _effect(issued: IssuedCard, link: StoredLink, now: datetime) -> str:
+def _effect(issued: IssuedCard, link: Payable, now: datetime) -> str:
     """Say what comes of paying a link with a card."""
     if issued.flow is Flow.FRICTIONLESS_FAILURE:
         return "Declined by 3-D Secure"

@@ -38,6 +38,7 @@ class ResponseCode(enum.StrEnum):
     CVV_FAILED = "N7"
     NOT_AUTHENTICATED = "3DS"
     UNAVAILABLE_LINK = "LINK"
+    CLOSED = "CLOSED"
 
 
 REASONS: Mapping[str, str] = {
@@ -51,6 +52,7 @@ REASONS: Mapping[str, str] = {
     ResponseCode.CVV_FAILED: "CVV failed",
     ResponseCode.NOT_AUTHENTICATED: "3-D Secure authentication failed",
     ResponseCode.UNAVAILABLE_LINK: "The payment link is not active any more",
+    ResponseCode.CLOSED: "The session or the order takes no payment any more",
 }
 """The message of each response code."""
 

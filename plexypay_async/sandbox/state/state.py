@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from ..clock import Clock
 from .acquirer import Acquirer
+from .checkout import CheckoutState
+from .checkout_payments import StoredCheckoutPayment
 from .gate_orders import GateDepositStore, GateOrderStore
 from .links import LinkStore
 from .records import RecordStore
@@ -17,7 +19,7 @@ from .wallet import WalletStore
 
 __all__ = ["Changed", "SandboxState"]
 
-Changed: TypeAlias = StoredTransaction | StoredSettlementOrder
+Changed: TypeAlias = StoredTransaction | StoredSettlementOrder | StoredCheckoutPayment
 """What has states that webhooks tell of."""
 
 
@@ -35,6 +37,7 @@ class SandboxState:
         for store in (
             *(LinkStore, TransactionStore, WalletStore, SettlementOrderStore, RecordStore),
             *(GateDepositStore, GateOrderStore),
+            *CheckoutState.stores,
         )
     )
 
@@ -49,6 +52,7 @@ class SandboxState:
         self.records: RecordStore = RecordStore(connection)
         self.gate_deposits: GateDepositStore = GateDepositStore(connection, clock)
         self.gate_orders: GateOrderStore = GateOrderStore(connection, clock)
+        self.checkout: CheckoutState = CheckoutState(connection, clock, changed)
         self.acquirer: Acquirer = Acquirer(self.transactions, self.links)
 
     def pass_time(self) -> int | None:
@@ -63,5 +67,6 @@ class SandboxState:
         for store in (
             *(self.links, self.transactions, self.wallet, self.settlement_orders, self.records),
             *(self.gate_deposits, self.gate_orders),
+            self.checkout,
         ):
             store.clear()

@@ -18,6 +18,8 @@ from plexypay_async.api.openapi import openapi_document
 from plexypay_async.pay.description import PAY
 from plexypay_async.sandbox import Sandbox
 
+from .checkout_shopper import CheckoutFacade, closed, opened
+
 DOCUMENT = openapi_document(PAY, "http://sandbox")
 COMPONENTS = {"components": DOCUMENT["components"]}
 DESCRIBED = {
@@ -78,6 +80,14 @@ def ask(sandbox: Sandbox, session: aiohttp.ClientSession) -> Ask:
             return Reply(response.status, await response.json(), response.headers)
 
     return send
+
+
+@pytest_asyncio.fixture(params=["async", "sync"])
+async def checkout(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[CheckoutFacade]:
+    """A client of the sandbox's Checkout API, of each facade in turn."""
+    client = await opened(request.param, sandbox)
+    yield CheckoutFacade(client)
+    await closed(client)
 
 
 def check_described(sandbox: Sandbox, status: int, document: Any) -> None:

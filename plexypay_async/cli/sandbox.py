@@ -86,6 +86,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what webhooks carry as Authorization: Bearer; take no real one (default: the key)",
     )
     parser.add_argument(
+        "--checkout-webhook-url",
+        metavar="URL",
+        help="where webhooks of the Checkout API go (default: --webhook-url)",
+    )
+    parser.add_argument(
+        "--checkout-webhook-secret",
+        metavar="SECRET",
+        help="what webhooks of the Checkout API are signed with; take no real one (default: one made of the"
+        " key)",
+    )
+    parser.add_argument(
         "--webhook-host",
         metavar="HOST",
         action="append",
@@ -149,6 +160,8 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             webhook_url=arguments.webhook_url,
             webhook_token=arguments.webhook_token,
+            checkout_webhook_url=arguments.checkout_webhook_url,
+            checkout_webhook_secret=arguments.checkout_webhook_secret,
             webhook_hosts=arguments.webhook_host,
             webhook_ports=arguments.webhook_port,
             allowed_hosts=arguments.allowed_host,
@@ -186,9 +199,15 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
             _export("PLEXYPAY_API_KEY", sandbox.api_key, of_key),
             _export("PLEXYPAY_WEBHOOK_TOKEN", sandbox.webhook_token, of_webhooks if is_exposed else None),
         ]
+        of_secret = "--checkout-webhook-secret" if is_exposed and given.checkout_webhook_secret else None
         if sandbox.admin_token is not None:
             of_token = "--admin-token" if given.admin_token else None
             lines.append(_export("PLEXYPAY_SANDBOX_TOKEN", sandbox.admin_token, of_token))
+        lines += [
+            f"export PLEXYPAY_CHECKOUT_BASE_URL={sandbox.base_url}",
+            _export("PLEXYPAY_CHECKOUT_API_KEY", sandbox.api_key, of_key),
+            _export("PLEXYPAY_CHECKOUT_WEBHOOK_SECRET", sandbox.checkout_webhook_secret, of_secret),
+        ]
         try:
             # Where standard output is closed, they are as good on standard error.
             print(*lines, sep="\n", file=sys.stderr if output_is_closed() else sys.stdout, flush=True)

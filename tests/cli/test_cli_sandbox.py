@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import signal
 import socket
@@ -155,6 +156,44 @@ def test_webhooks_are_delivered(without_slow_steps: Callable[[str], str]) -> Non
             ]
             assert page["data"][1]["state"] == "lost"
             assert without_slow_steps(served.stop()) == ""
+
+
+def test_webhooks_of_the_checkout_api_are_signed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        receiver.settimeout(30)
+        url = f"http://127.0.0.1:{receiver.getsockname()[1]}/checkout"
+        with serving("--checkout-webhook-url", url, lines=7) as served:
+            base_url, api_key, secret = (line.partition("=")[2] for line in served.greeting[4:])
+            assert (base_url, api_key) == (served.base_url, "sandbox-key")
+            body = {
+                "merchantAccount": "Shop",
+                "amount": {"currency": "KZT", "value": 100},
+                "reference": "ORD-1",
+                "returnUrl": "http://localhost/",
+            }
+            request = urllib.request.Request(
+                f"{base_url}/v2/sessions",
+                data=json.dumps(body).encode(),
+                headers={"x-api-key": api_key, "Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                session = json.load(answer)
+            assert served.ask("POST", f"/_sandbox/checkout-sessions/{session['id']}/pay")[0] == 200
+            connection, _ = receiver.accept()
+            with connection:
+                head, _, content = connection.recv(65536).partition(b"\r\n\r\n")
+            signature = hmac.new(secret.encode(), content, "sha256").hexdigest()
+            assert f",v1={signature}\r\n".encode() in head + b"\r\n"
+            served.stop()
+
+
+def test_the_secret_that_was_given_is_not_printed_where_others_reach_it() -> None:
+    given = ("--checkout-webhook-secret", "whsec_of-mine")
+    with serving("--host", "0.0.0.0", *given, lines=8) as served:
+        assert served.greeting[7] == (
+            "# PLEXYPAY_CHECKOUT_WEBHOOK_SECRET is what --checkout-webhook-secret says"
+        )
+        assert "whsec_of-mine" not in served.stop()
 
 
 def test_hosts_are_allowed_by_name() -> None:

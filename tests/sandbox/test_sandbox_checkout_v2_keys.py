@@ -265,7 +265,7 @@ async def test_a_wrong_key_of_the_api(sandbox: Sandbox) -> None:
 async def test_all_is_kept_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.sqlite"
     state_data = by_card(FRICTIONLESS, storePaymentMethod=True)
-    raws = []
+    raws: list[Any] = []
     for _ in range(2):
         async with (
             Sandbox(database=path) as sandbox,

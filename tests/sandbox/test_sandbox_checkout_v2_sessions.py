@@ -135,7 +135,7 @@ async def test_two_tabs_pay_one_session_once(
     checkout: CheckoutFacade, sandbox: Sandbox, session: aiohttp.ClientSession
 ) -> None:
     browser = Browser(sandbox, session, await made_by(checkout))
-    backs = []
+    backs: list[yarl.URL] = []
     for _ in range(2):
         result = await browser.pay(CHALLENGED)
         backs.append(await confirm(session, result["action"]["url"]))

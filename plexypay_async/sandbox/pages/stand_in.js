@@ -10,7 +10,7 @@
  *       onError: (error) => ...,
  *     });
  *     checkout.mount("#payment");
- *     // After a redirect, on the page of the returnUrl:
+ *     // After a redirect, on the page of the returnUrl, made with the same session:
  *     await checkout.submitDetails({ details: { redirectResult } });
  */
 "use strict";
@@ -99,8 +99,6 @@ const PlexyStandIn = (() => {
       }
       const { action, resultCode, sessionData, sessionResult } = answer;
       if (action) {
-        // The page of the returnUrl goes on with the same session.
-        sessionStorage.setItem("plexy-stand-in", JSON.stringify(this.session));
         location.assign(action.url);
         return;
       }
@@ -114,11 +112,6 @@ const PlexyStandIn = (() => {
       const checkout = new Checkout(options);
       checkout.setup = await checkout.call("setup", {});
       return checkout;
-    },
-    /* Go on after a redirect, with the session that this tab has begun; null where it has none. */
-    resume(options) {
-      const kept = sessionStorage.getItem("plexy-stand-in");
-      return kept === null ? null : new Checkout({ ...options, session: JSON.parse(kept) });
     },
   };
 })();

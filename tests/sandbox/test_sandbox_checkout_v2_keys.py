@@ -99,6 +99,14 @@ async def test_a_key_for_other_parameters_is_refused_as_published(
     assert len(sandbox.checkout_payments()) == 1
 
 
+async def test_a_key_is_for_one_operation(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    """Although both would take the same body."""
+    assert (await posted(sandbox, session, "/v2/sessions", PAYMENT, "k-1"))[0] == 201
+    status, refused = await posted(sandbox, session, "/v2/payments", PAYMENT, "k-1")
+    assert (status, refused["error"]["type"]) == (409, "idempotency_error")
+    assert sandbox.checkout_payments() == []
+
+
 async def test_a_key_is_kept_for_24_hours(checkout: CheckoutFacade, sandbox: Sandbox) -> None:
     first = await checkout.pay(idempotency_key="pay-ORD-1")
     sandbox.clock.advance(hours=23)

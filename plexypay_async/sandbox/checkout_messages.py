@@ -63,6 +63,14 @@ class CheckoutFields(Fields):
         fields = self.given(name, self.nested(name))
         return fields.minor_units("value"), fields.currency("currency")
 
+    def texts(self, name: str) -> list[str]:
+        """Return an array of strings, empty where none is given."""
+        values: list[Any] = self._typed(name, list, "an array") or []
+        for number, value in enumerate(values):
+            if not isinstance(value, str):
+                raise self._bad_type(f"{name}[{number}]", "expected a string")
+        return values
+
     def encrypted(self, name: str, is_one: Callable[[str], object], told: str) -> str:
         """Return what an encrypted field holds, which is not shown where it is none."""
         text = self.required_text(name)

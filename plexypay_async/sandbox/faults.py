@@ -116,7 +116,8 @@ class Fault:
         hang: No answer comes until the client goes or the sandbox stops.
         decline: A payment that is declined, or another refusal that says ``success: false``, is answered with
             this status (400 to 599) and not with 200. Which one the API has is not published. What is not
-            refused is answered as ever.
+            refused is answered as ever. Of the Checkout API, what says ``Refused`` is answered as its error
+            of a card.
         delivery: How a webhook comes, a `Misdelivery`: ``twice``, ``late``, ``reordered`` or ``never``.
         latency: Seconds that pass before anything else happens. With `capacity`: the seconds that the work
             of each request takes.

@@ -112,9 +112,8 @@ class Front:
         """Answer a request to a path or with a method that is no operation's."""
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse_path(request, refused)
-        return await self._serve(
-            request, None, lambda _: _refuse_path(request, refused), None, _of_path(request.path)
-        )
+        api = _of_path(request.path)
+        return await self._serve(request, None, lambda _: _refuse_path(request, refused, api.name), None, api)
 
     async def _serve(
         self,
@@ -210,12 +209,14 @@ def _refuse_at_door(request: web.Request, status: HTTPStatus, message: str) -> w
     return respond(ApiResponse(status, error_body(3, message, source=source)))
 
 
-def _refuse_path(request: web.Request, refused: web.HTTPException) -> web.Response:
+def _refuse_path(request: web.Request, refused: web.HTTPException, api: str = "") -> web.Response:
+    """Refuse a path as the API of this name does, or in the sandbox's own way."""
     if isinstance(refused, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(refused.allowed_methods))
         body = error_body(3, f"method {request.method} not allowed; allowed: {allowed}")
-        return respond(ApiResponse(405, body), {hdrs.ALLOW: allowed})
-    return respond(ApiResponse(404, error_body(4, f"no such path: {request.path[:200]}")))
+        return respond(written_for(api, ApiResponse(405, body)), {hdrs.ALLOW: allowed})
+    body = error_body(4, f"no such path: {request.path[:200]}")
+    return respond(written_for(api, ApiResponse(404, body)))
 
 
 def _page(status: int, headers: Mapping[str, str], *, is_empty: bool) -> web.Response:

@@ -127,7 +127,9 @@ async def test_a_refused_request_does_not_use_up_its_key(
     # The order of the fields is no other parameter.
     turned = dict(reversed(PAYMENT.items()))
     assert (await posted(sandbox, session, "/v2/payments", turned, "k-1"))[0] == 200
-    assert (await posted(sandbox, session, "/v2/payments", PAYMENT, "k" * 256))[0] == 400
+    for key in ("k" * 256, "", "ключ"):
+        status, refused = await posted(sandbox, session, "/v2/payments", PAYMENT, key)
+        assert (status, refused["error"]["param"]) == (400, "Idempotency-Key")
     assert len(sandbox.checkout_payments()) == 1
     # Without a key each request pays.
     for _ in range(2):
@@ -268,6 +270,20 @@ async def test_a_wrong_key_of_the_api(sandbox: Sandbox) -> None:
             await client.config.retrieve()
     assert (refused.value.status, refused.value.code) == (401, "api_key_invalid")
     assert "another-key" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/v2/nothing", 404, "resource_missing"), ("GET", "/v2/sessions", 405, "invalid_request")],
+)
+async def test_a_path_that_is_none_is_refused_in_the_published_shape(
+    sandbox: Sandbox, session: aiohttp.ClientSession, method: str, path: str, status: int, code: str
+) -> None:
+    headers = {"x-api-key": sandbox.api_key}
+    async with session.request(method, sandbox.base_url + path, headers=headers) as answer:
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"], error["type"]) == (status, code, "invalid_request_error")
+        assert ("Allow" in answer.headers) == (status == 405)
 
 
 async def test_all_is_kept_in_the_file(tmp_path: Path) -> None:

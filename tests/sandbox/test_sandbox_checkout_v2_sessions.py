@@ -211,6 +211,47 @@ async def test_a_blocked_way_to_pay_is_not_offered(
     assert types == ["scheme", "googlepay", "applepay"]
 
 
+@pytest.mark.parametrize(
+    ("param", "value", "status"),
+    [
+        ("amount", None, 400),
+        ("amount.value", {"currency": "KZT", "value": 0}, 422),
+        ("amount.value", {"currency": "KZT", "value": 2**63}, 422),
+        ("amount.value", {"currency": "KZT", "value": "100"}, 400),
+        ("reference", " ", 400),
+        ("returnUrl", 5, 400),
+        ("blockedPaymentMethods", 5, 400),
+        ("blockedPaymentMethods[1]", ["scheme", 5], 400),
+        ("billingAddress", "Almaty", 400),
+        ("storePaymentMethodMode", "maybe", 422),
+    ],
+)
+async def test_a_session_that_cannot_be(
+    sandbox: Sandbox, session: aiohttp.ClientSession, param: str, value: Any, status: int
+) -> None:
+    field = param.partition(".")[0].partition("[")[0]
+    body = {
+        "merchantAccount": MERCHANT,
+        "amount": {"currency": "KZT", "value": 100},
+        "reference": "ORD-1",
+        "returnUrl": BACK,
+        field: value,
+    }
+    async with session.post(
+        f"{sandbox.base_url}/v2/sessions", json=body, headers={"x-api-key": sandbox.api_key}
+    ) as answer:
+        assert (answer.status, (await answer.json())["error"]["param"]) == (status, param)
+
+
+@pytest.mark.parametrize("path", ["checkout/sessions/CS0", "checkout/sessions/%ff", "checkout/redirect/%ff"])
+async def test_a_page_that_is_not_there(sandbox: Sandbox, session: aiohttp.ClientSession, path: str) -> None:
+    for method in ("GET", "POST"):
+        async with session.request(
+            method, yarl.URL(f"{sandbox.base_url}/{path}", encoded=True), data={"otp": "555"}
+        ) as answer:
+            assert (answer.status, answer.content_type) == (404, "text/html")
+
+
 async def test_the_sandbox_s_page_takes_a_payment(
     checkout: CheckoutFacade, sandbox: Sandbox, session: aiohttp.ClientSession
 ) -> None:

@@ -47,8 +47,8 @@ class CheckoutHandlers(GroupHandlers):
         key = request.headers.get(_KEY)
         if key is None:
             return work(fields, merchant_account)
-        if not 0 < len(key) <= _LONGEST_KEY:
-            raise self._refusal(3, f"{_KEY}: expected 1 to {_LONGEST_KEY} characters")
+        if not 0 < len(key) <= _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+            raise self._refusal(3, f"{_KEY}: expected 1 to {_LONGEST_KEY} characters of printable ASCII")
         keys, body = self._checkout.keys, fields.canonical()
         known = keys.known(key)
         if known is not None:

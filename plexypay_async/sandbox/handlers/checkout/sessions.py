@@ -38,6 +38,7 @@ class SessionsHandlers(CheckoutHandlers):
             fields.text(name)
         for name in ("billingAddress", "deliveryAddress", "shopperName"):
             fields.object(name)
+        fields.texts("blockedPaymentMethods")
         store_mode = fields.text("storePaymentMethodMode")
         if store_mode not in _STORE_MODES:
             raise fields.bad_value("storePaymentMethodMode", "expected enabled, disabled or askForConsent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -17,6 +18,11 @@ from plexypay_async.sandbox import DeliveryState, Sandbox
 pytestmark = pytest.mark.asyncio
 
 LINKS = "/v1/payment-links"
+SESSION = {
+    "merchantAccount": "Shop",
+    "amount": {"currency": "KZT", "value": 2_200_050},
+    "returnUrl": "http://localhost/",
+}
 HOSTILE = """"'></bdi></summary><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{0}{x}"""
 
 
@@ -65,7 +71,7 @@ async def test_an_empty_sandbox_says_so(
     sandbox: Sandbox, session: aiohttp.ClientSession, receiver: Any
 ) -> None:
     page = await show(sandbox, session)
-    assert page.text.count("None yet: ") == 3
+    assert page.text.count("None yet: ") == 4
     assert page.all("details") == page.all("nav") == []
     assert receiver.url in page.text
     assert sandbox.requests.count() == 0
@@ -152,7 +158,7 @@ async def test_long_lists_are_paged(ask: Any, sandbox: Sandbox, session: aiohttp
         sandbox.pay(identifier)
     page = await show(sandbox, session)
     assert [item["id"] for item in page.all("details")][:10] == made[::-1][:10]
-    (older,) = page.all("a", href="/?links=2&transactions=1&webhooks=1#links")
+    (older,) = page.all("a", href="/?links=2&transactions=1&payments=1&webhooks=1#links")
     assert older
     assert "page 1 of 3" in page.text
     page = await show(sandbox, session, "?links=3&transactions=2&webhooks=1")
@@ -160,13 +166,13 @@ async def test_long_lists_are_paged(ask: Any, sandbox: Sandbox, session: aiohttp
     assert shown[:3] == made[::-1][20:]
     assert shown[3] == sandbox.transactions()[0]["id"]
     assert len(shown) == 3 + 1 + 10
-    assert page.all("a", href="/?links=2&transactions=2&webhooks=1#links")
-    assert not page.all("a", href="/?links=4&transactions=2&webhooks=1#links")
+    assert page.all("a", href="/?links=2&transactions=2&payments=1&webhooks=1#links")
+    assert not page.all("a", href="/?links=4&transactions=2&payments=1&webhooks=1#links")
     for odd in ("0", "-1", "x", "9" * 30, ""):
         first = (await show(sandbox, session, f"?links={odd}")).all("details")[0]
         assert first["id"] == made[-1]
     beyond = await show(sandbox, session, "?links=999999999")
-    assert beyond.all("a", href="/?links=3&transactions=1&webhooks=1#links")
+    assert beyond.all("a", href="/?links=3&transactions=1&payments=1&webhooks=1#links")
 
 
 async def test_a_form_sends_a_webhook_once_more(
@@ -204,3 +210,26 @@ async def test_a_form_that_names_no_webhook(
         page = Page(await response.text())
     assert page.all("script") == []
     assert page.all("a", href="/")
+
+
+async def test_payments_of_the_checkout_api(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    async with session.post(
+        f"{sandbox.base_url}/v2/sessions",
+        json={**SESSION, "reference": HOSTILE},
+        headers={"x-api-key": sandbox.api_key},
+    ) as answer:
+        made = await answer.json()
+    sandbox.pay_session(made["id"], card="4111111111111111", otp="pending")
+    refused = sandbox.pay_session(made["id"], card="4111111111111111", otp="111")
+
+    page = await show(sandbox, session)
+
+    states = [text for given in page.all("span") if (text := given.get("class") or "").startswith("state")]
+    assert states[:2] == ["state bad", "state warn"]
+    assert page.all("details", id=refused["pspReference"])
+    assert [json.loads(payload)["status"] for payload in page.payloads()[:2]] == ["refused", "challenged"]
+    assert "22\xa0000.50\xa0KZT" in page.text
+    # Neither the session's data nor the way to the bank's page is shown.
+    assert made["sessionData"] not in page.text
+    assert "/checkout/redirect/" not in page.text
+    assert not page.all("script")

@@ -1,4 +1,6 @@
-"""The sandbox's index page at ``/``: its links, transactions and webhooks, each with all that is known of it.
+"""The sandbox's index page at ``/``: its links, transactions, payments of the Checkout API and webhooks.
+
+Each is shown with all that is known of it.
 
 It needs no key where the sandbox listens on this machine alone, and no script. A form on it sends a webhook
 once more; a page of another site can neither post that form nor show this page in a frame.
@@ -21,6 +23,7 @@ from ..deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
 from ..deliveries.dispatcher import Dispatcher
 from ..exchange import PageQuery
 from ..money import displayed
+from ..state.checkout_payments import StoredCheckoutPayment
 from ..state.links import StoredLink
 from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
@@ -33,13 +36,13 @@ T = TypeVar("T")
 _SIZE = 10
 # Seconds to wait for a receiver's answer before the page is shown anyway.
 _RESEND_TIMEOUT = 2.0
-_LISTS = ("links", "transactions", "webhooks")
+_LISTS = ("links", "transactions", "payments", "webhooks")
 _TONES = {
     state: tone
     for tone, states in {
-        "good": "paid authorized charged delivered",
-        "warn": "active created 3d pending",
-        "bad": "rejected failed refused lost",
+        "good": "paid authorized authorised charged delivered",
+        "warn": "active created 3d challenged pending",
+        "bad": "rejected failed error refused lost",
     }.items()
     for state in states.split()
 }
@@ -62,7 +65,7 @@ class IndexPage:
         """Show the newest of each, or those of the pages that the query asks for."""
         asked = {name: _page_number(request.query.get(name)) for name in _LISTS}
         resent = request.query.get("resent")
-        links, transactions, deliveries = (_Span(name, asked) for name in _LISTS)
+        links, transactions, payments, deliveries = (_Span(name, asked) for name in _LISTS)
         content = markup(
             _CONTENT,
             note=None if resent is None else markup(_RESENT),
@@ -80,6 +83,12 @@ class IndexPage:
                 "None yet: open a link's checkout and pay it.",
                 *self._state.transactions.page(transactions.offset, _SIZE),
                 _transaction_row,
+            ),
+            payments=payments.shown(
+                "Checkout payments",
+                "None yet: POST /v2/sessions makes a session, whose url takes one.",
+                *self._state.checkout.payments.page(payments.offset, _SIZE),
+                _checkout_payment_row,
             ),
             webhooks=deliveries.shown(
                 "Webhooks",
@@ -173,6 +182,17 @@ def _transaction_row(transaction: StoredTransaction) -> Markup:
         about=transaction.order_reference or transaction.description,
         time=written_time(transaction.updated_at),
         detail=_payload(transaction.whole()),
+    )
+
+
+def _checkout_payment_row(payment: StoredCheckoutPayment) -> Markup:
+    return _row(
+        payment.id,
+        name=displayed(payment.amount, payment.currency),
+        state=payment.status,
+        about=payment.reference,
+        time=written_time(payment.updated_at),
+        detail=_payload(payment.shown()),
     )
 
 
@@ -270,9 +290,10 @@ _CONTENT = """{note}
 <dt>Webhooks go to</dt><dd>{default}</dd>
 </dl>
 <p><a href="/">Refresh</a> · <a href="#links">Payment links</a> · <a href="#transactions">Transactions</a> ·
-<a href="#webhooks">Webhooks</a></p>
+<a href="#payments">Checkout payments</a> · <a href="#webhooks">Webhooks</a></p>
 {links}
 {transactions}
+{payments}
 {webhooks}"""
 
 _RESENT = '<p class="note good" role="status">Sent once more: see below what became of it.</p>'

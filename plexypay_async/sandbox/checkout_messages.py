@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -65,7 +65,7 @@ class CheckoutFields(Fields):
 
     def texts(self, name: str) -> list[str]:
         """Return an array of strings, empty where none is given."""
-        values: list[Any] = self._typed(name, list, "an array") or []
+        values = cast("list[Any]", self._typed(name, list, "an array") or [])
         for number, value in enumerate(values):
             if not isinstance(value, str):
                 raise self._bad_type(f"{name}[{number}]", "expected a string")

@@ -22,7 +22,7 @@ from plexypay_async import (
     WebhookPayloadError,
     WebhookReceiver,
 )
-from plexypay_async.sandbox.deliveries.settings import PAUSES, WebhookSettings, webhook_token
+from plexypay_async.sandbox.deliveries.settings import PAUSES, WebhookSettings, checkout_secret, webhook_token
 from tests.frames import exposures
 
 from .deliveries import TOKEN, transaction_event
@@ -215,4 +215,7 @@ def test_the_sandboxs_settings_show_no_token() -> None:
     with pytest.raises(ConfigurationError) as refused:
         made.token = webhook_token(f"{TOKEN}\n")
     assert_hidden(refused.value)
+    with pytest.raises(ConfigurationError) as of_checkout:
+        checkout_secret(f"{TOKEN}\n", TOKEN)
+    assert_hidden(of_checkout.value)
     assert made.token.reveal() == TOKEN

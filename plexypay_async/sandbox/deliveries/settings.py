@@ -138,7 +138,12 @@ def is_loopback_address(text: str) -> bool:
 
 def webhook_token(text: object) -> Secret[str]:
     """Return a token that webhooks can carry; any other text is a `ConfigurationError`."""
-    return _printable("webhook_token", text)
+    token = _printable(text)
+    # Not shown: it might be a real one.
+    del text
+    if token is None:
+        raise ConfigurationError("webhook_token: expected printable ASCII text")
+    return token
 
 
 def checkout_secret(text: object, api_key: str) -> Secret[str]:
@@ -149,15 +154,17 @@ def checkout_secret(text: object, api_key: str) -> Secret[str]:
     if text is None:
         digest = hashlib.sha256(f"checkout webhooks of {api_key}".encode()).hexdigest()
         return Secret(f"whsec_{digest[:32]}")
-    return _printable("checkout_webhook_secret", text)
+    secret = _printable(text)
+    # Not shown: they might be real ones.
+    del text, api_key
+    if secret is None:
+        raise ConfigurationError("checkout_webhook_secret: expected printable ASCII text")
+    return secret
 
 
-def _printable(name: str, text: object) -> Secret[str]:
-    if isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != "":
-        return Secret(text)
-    # Not shown: it might be a real one.
-    del text
-    raise ConfigurationError(f"{name}: expected printable ASCII text")
+def _printable(text: object) -> Secret[str] | None:
+    is_usable = isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text != ""
+    return Secret(str(text)) if is_usable else None
 
 
 def _problem(url: object) -> str | None:

@@ -25,7 +25,7 @@ from ._privacy.secret_object import HIDDEN, SecretObject
 from ._times import in_utc, read_answered, read_time, written_time
 from .errors import ConfigurationError, PlexyPayError
 
-__all__ = ["JSONForm", "JSONResult", "WireForm", "wire_name", "wire_names"]
+__all__ = ["JSONForm", "JSONResult", "WireForm", "read_value", "wire_name", "wire_names"]
 
 T = TypeVar("T")
 Decimals: TypeAlias = Literal["text", "number"]
@@ -411,6 +411,29 @@ def _read(kind: type[T], given: Any, how: _Reading) -> T | BaseException:
         # What Python says of a value that it cannot read shows it.
         failure.__context__ = None
     return failure
+
+
+def read_value(kind: Any, given: Any, place: str, *, hidden: bool = False) -> Any:
+    """Return a value of a type made of plain JSON, as `JSONForm.from_dict` reads a field of that type.
+
+    Args:
+        kind: The type, as a field is annotated.
+        given: The plain JSON.
+        place: What a message calls the value.
+        hidden: Whether no message may show it.
+
+    Raises:
+        ConfigurationError: It cannot be read as that type.
+    """
+    failure: BaseException
+    try:
+        return _reader_of(kind)(given, place, _Reading(wire=False, strict=True, hidden=hidden))
+    except ConfigurationError as error:
+        failure = without_own_frames(error)
+        if failure.__suppress_context__:
+            failure.__context__ = None
+    del given
+    raise failure
 
 
 def _narrowed(value: T, kind: type[T]) -> T:

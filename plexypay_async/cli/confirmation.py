@@ -6,8 +6,7 @@ It is asked of people alone: in a pipe or from cron nobody would answer.
 from __future__ import annotations
 
 import os
-import sys
-from typing import Self, TextIO
+from typing import Self
 from urllib.parse import urlsplit
 
 import attrs
@@ -18,7 +17,7 @@ from ..settings import chosen_base_url
 from .exits import UnusableInputError
 from .source import Source
 from .summary import FileSummary
-from .terminal import ask, tell
+from .terminal import ask, has_somebody_to_ask, tell
 
 __all__ = ["Confirmation"]
 
@@ -52,7 +51,7 @@ class Confirmation:
         Raises:
             UnusableInputError: The API's address cannot be used.
         """
-        if not (source.repeatable and _is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        if not (source.repeatable and has_somebody_to_ask()):
             return None
         try:
             host = urlsplit(chosen_base_url(base_url, PAY)).netloc
@@ -93,11 +92,6 @@ class Confirmation:
             and os.path.exists(self.journal_path)
             and os.path.getsize(self.journal_path) > 0
         )
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    # A process may have been started without it.
-    return stream is not None and stream.isatty()
 
 
 def _question(summary: FileSummary, *, goes_on: bool) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "drop_errors_that_fail",
     "drop_output",
     "drop_output_that_fails",
+    "has_somebody_to_ask",
     "log_on_one_line",
     "open_streams",
     "output_is_closed",
@@ -104,6 +105,12 @@ def wrapped(text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def has_somebody_to_ask() -> bool:
+    """Tell whether somebody is there to answer a question, and reads it."""
+    # A process may have been started without a stream.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def ask(question: str) -> str:

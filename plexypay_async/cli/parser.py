@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -26,17 +26,29 @@ class Parser(argparse.ArgumentParser):
     An option is written out: its beginning alone may be that of another one tomorrow. One that there is not
     is the first error to be told, for it is often the cause of the others, and told without its value, which
     may be a secret. Errors quote the arguments, and are printable.
+
+    Args:
+        fill: Gives the parser its description and arguments, when it is used for the first time.
+        options: Those of `argparse.ArgumentParser`.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, fill: Callable[[Parser], None] | None = None, **options: Any) -> None:
         super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
         self.set_defaults(parser=self)
         self._given: list[str] = []
+        self._fill = fill
+
+    def fill(self) -> None:
+        """Give the parser its description and arguments, unless it has them."""
+        fill, self._fill = self._fill, None
+        if fill is not None:
+            fill(self)
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride] - it takes all that they do
         self, args: Any = None, namespace: Any = None
     ) -> Any:
         """Read arguments; those that the parser does not have are its own error, not that of its caller."""
+        self.fill()
         self._given = list(sys.argv[1:] if args is None else args)
         try:
             found, left = super().parse_known_args(args, namespace)

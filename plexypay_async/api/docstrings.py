@@ -7,13 +7,15 @@ import inspect
 import itertools
 import re
 import textwrap
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
 
 from .wire_words import wire_words
 
-__all__ = ["Docstring", "docstring_of", "field_descriptions"]
+__all__ = ["Docstring", "docstring_of", "docstring_said", "field_descriptions"]
 
 _HEADING = re.compile(r"^(Args|Returns|Raises):$")
 _ARGUMENT = re.compile(r"^    (\w+): ")
@@ -34,13 +36,18 @@ class Docstring:
 
 def docstring_of(documented: Any, package: str) -> Docstring:
     """Take the docstring of a class apart, for those who use the API with this package without Python."""
+    return docstring_said(documented, partial(wire_words, package=package))
+
+
+def docstring_said(documented: Any, words: Callable[[str], str]) -> Docstring:
+    """Take the docstring of a class apart, and say each part of it in the words of those whom it is for."""
     paragraphs: list[str] = []
     sections: dict[str, str] = {}
     for block in (inspect.getdoc(documented) or "").split("\n\n"):
         head, _, rest = block.partition("\n")
         heading = _HEADING.match(head)
         if heading is None:
-            paragraphs.append(_plain(block, package))
+            paragraphs.append(_plain(block, words))
         else:
             sections[heading[1]] = rest
     summary, *others = paragraphs or [""]
@@ -48,8 +55,8 @@ def docstring_of(documented: Any, package: str) -> Docstring:
         summary,
         tuple(each for each in others if not each.startswith("Evidence:")),
         tuple(each for each in others if each.startswith("Evidence:")),
-        _arguments(sections.get("Args", ""), package),
-        _plain(sections.get("Returns", ""), package),
+        _arguments(sections.get("Args", ""), words),
+        _plain(sections.get("Returns", ""), words),
     )
 
 
@@ -70,15 +77,16 @@ def _below_fields(kind: Any, package: str) -> dict[str, str]:
         # Installed without its source.
         return {}
     (body,) = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    words = partial(wire_words, package=package)
     found: dict[str, str] = {}
     for field, below in itertools.pairwise(body):
         is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[field.target.id] = _plain(str(below.value.value), package)  # type: ignore[attr-defined]
+            found[field.target.id] = _plain(str(below.value.value), words)  # type: ignore[attr-defined]
     return found
 
 
-def _arguments(text: str, package: str) -> dict[str, str]:
+def _arguments(text: str, words: Callable[[str], str]) -> dict[str, str]:
     found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
@@ -88,9 +96,9 @@ def _arguments(text: str, package: str) -> dict[str, str]:
             found[name] = line[begins.end() :].strip()
         elif name:
             found[name] += f" {line.strip()}"
-    return {name: _plain(told, package) for name, told in found.items()}
+    return {name: _plain(told, words) for name, told in found.items()}
 
 
-def _plain(text: str, package: str) -> str:
-    """Return a text in one line, for readers who do not use the library."""
-    return wire_words(" ".join(text.split()), package)
+def _plain(text: str, words: Callable[[str], str]) -> str:
+    """Return a text in one line, in the words of those whom it is for."""
+    return words(" ".join(text.split()))

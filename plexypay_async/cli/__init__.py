@@ -1,4 +1,4 @@
-"""The `plexypay` command: payment links from a file, a local Plexy Pay, webhooks shown as they arrive."""
+"""The `plexypay` command: payment links from a file, single operations, a local Plexy Pay, webhooks shown."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
-from . import bulk_create, journal, listen, reconcile, sandbox
+from . import bulk_create, journal, listen, operations, reconcile, sandbox
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of, system_error
 from .open_files import require_open_files, too_many_open_files
 from .parser import Parser
@@ -34,12 +34,14 @@ examples:
   plexypay reconcile orders.csv --journal orders.journal
   plexypay journal purge orders.journal
   plexypay sandbox --fault code=1,rate=0.05
+  plexypay pay payment-links create --amount 2200000 --currency KZT --sandbox
   PLEXYPAY_WEBHOOK_TOKEN=... plexypay listen --port 8791
 
 exit codes:
   0  everything was done
   1  some of it was not
   2  the arguments or the input cannot be used; no request was sent
+  3  one operation may have been done: look before doing it again
 """
 
 
@@ -57,7 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the chosen command is in `run` of its result."""
     parser = Parser(
         prog="plexypay",
-        description="Plexy Pay from the command line: payment links in bulk, each exactly once.",
+        description="Plexy Pay from the command line: payment links in bulk, each exactly once, and every operation"
+        " of the vendor's APIs.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
@@ -71,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         subparser = commands.add_parser(name, help=command.SUMMARY)
         command.configure(subparser)
+    operations.add_apis(commands)
     return parser
 
 

@@ -17,6 +17,8 @@ class Exit(enum.IntEnum):
     """Some row did not become a link, or repeats another, or it is not known whether it became one."""
     UNUSABLE = 2
     """The arguments, the settings or the input cannot be used; no request was sent."""
+    UNKNOWN = 3
+    """An operation may have been done, or was done and its answer is lost: find out before doing it again."""
 
 
 class UnusableInputError(Exception):

@@ -271,7 +271,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(question)
         return found[0]
 
-    monkeypatch.setattr(confirmation, "_is_terminal", lambda _: True)
+    monkeypatch.setattr(confirmation, "has_somebody_to_ask", lambda: True)
     monkeypatch.setattr(confirmation, "ask", ask)
     return found
 
@@ -311,7 +311,7 @@ def test_a_file_of_bad_rows_that_changes_is_not_sent_without_a_question(
 def test_an_answer_that_is_no_text(
     orders: Path, served: ServedSandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(confirmation, "_is_terminal", lambda _: True)
+    monkeypatch.setattr(confirmation, "has_somebody_to_ask", lambda: True)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), "utf-8"))
     assert main(["bulk-create", str(orders)]) == 2
     assert capsys.readouterr().err.endswith("[y/N] plexypay: not confirmed: nothing was sent\n")

@@ -6,18 +6,20 @@ stands in its place for a voucher's code.
 
 from __future__ import annotations
 
-import enum
+import copy
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import attrs
 
-from ..json_form import JSONResult, WireForm, wire_name
+from .._privacy.secret_object import SecretObject
+from ..json_form import JSONResult, WireForm, wire_names
 
-__all__ = ["Output"]
+__all__ = ["Output", "secrets_in"]
 
-_NOT_WRITTEN = ("raw", "answered")
+_NOT_SECRET = ("raw", "answered", "extra")
+"""Fields that `repr` leaves out for another reason."""
 
 
 class Output:
@@ -39,14 +41,21 @@ class Output:
         """Return what is printed of an answer; None where it was empty."""
         if not isinstance(answer, JSONResult):
             return answer
-        if self._wire and isinstance(answer, WireForm):
-            if self.shows_secrets or not _has_secrets(type(answer)):
-                return dict(getattr(answer, "raw", None) or answer.to_dict(wire=True))
-            written = answer.to_dict(wire=True)
+        written: dict[str, Any]
+        by_wire = self._wire and isinstance(answer, WireForm)
+        if by_wire:
+            whole = self.shows_secrets or not _has_secrets(answer.__class__)
+            raw: Any = getattr(answer, "raw", None) if whole else None
+            # A copy: what is hidden in it is put back there.
+            written = copy.deepcopy(dict(raw)) if raw else cast("WireForm", answer).to_dict(wire=True)
         else:
             written = answer.to_dict()
-        if not self.shows_secrets:
-            self._leave_out(answer, written, "")
+        for secret in secrets_in(answer, written, wire=by_wire):
+            if not self.shows_secrets:
+                del secret.within[secret.name]
+                self.left_out[secret.place] = None
+            elif isinstance(secret.value, SecretObject):
+                secret.within[secret.name] = secret.value.reveal()
         return written
 
     def told(self) -> str | None:
@@ -55,36 +64,59 @@ class Output:
             return None
         return f"not shown, as it may be secret: {', '.join(self.left_out)} (--show-secrets shows it)"
 
-    def _leave_out(self, answer: Any, written: dict[str, Any], place: str) -> None:
-        kind: Any = answer.__class__
-        fields = cast("Iterable[attrs.Attribute[Any]]", attrs.fields(kind))
-        for field in fields:
-            name = wire_name(field) if self._wire and isinstance(answer, WireForm) else field.name
-            if field.name in _NOT_WRITTEN or written.get(name) is None:
-                continue
-            if not field.repr:
-                del written[name]
-                self.left_out[f"{place}{name}"] = None
-            else:
-                self._look_into(getattr(answer, field.name), written[name], f"{place}{name}.")
 
-    def _look_into(self, value: Any, written: Any, place: str) -> None:
-        if attrs.has(value.__class__):
-            self._leave_out(value, written, place)
-        elif isinstance(value, (list, tuple)):
-            for inner, each in zip(cast("Sequence[Any]", value), written, strict=True):
-                self._look_into(inner, each, place)
+@attrs.frozen
+class SecretField:
+    """A field that `repr` does not show, where it stands in what was written of its object."""
+
+    value: Any
+    within: dict[str, Any]
+    name: str
+    place: str
+    """What it is called, with what it stands in."""
+
+
+def secrets_in(
+    value: Any, written: dict[str, Any], *, wire: bool = False, place: str = ""
+) -> Iterator[SecretField]:
+    """Yield the fields of an object that are not to be seen, and those of what it holds.
+
+    Args:
+        value: The object.
+        written: What was written of it; it may be changed meanwhile.
+        wire: Whether that has the API's own names.
+        place: What the object is called, with a point at the end.
+    """
+    kind: Any = value.__class__
+    for field in cast("Iterable[attrs.Attribute[Any]]", attrs.fields(kind)):
+        names = wire_names(field) if wire else (field.name,)
+        name = next((each for each in names if each in written), None)
+        inner = getattr(value, field.name)
+        if name is None or inner is None or field.name in _NOT_SECRET:
+            continue
+        if not field.repr or isinstance(inner, SecretObject):
+            yield SecretField(inner, written, name, f"{place}{name}")
+        else:
+            yield from _secrets_inside(inner, written[name], wire, f"{place}{name}.")
+
+
+def _secrets_inside(value: Any, written: Any, wire: bool, place: str) -> Iterator[SecretField]:
+    if attrs.has(value.__class__) and isinstance(written, dict):
+        yield from secrets_in(value, cast("dict[str, Any]", written), wire=wire, place=place)
+    elif isinstance(value, (list, tuple)) and isinstance(written, list):
+        for inner, each in zip(cast("Sequence[Any]", value), cast("list[Any]", written), strict=False):
+            yield from _secrets_inside(inner, each, wire, place)
 
 
 def _has_secrets(kind: Any) -> bool:
     """Tell whether something of a type is not to be seen, in it or in what it holds."""
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return False
+    if isinstance(kind, type) and issubclass(kind, SecretObject):
+        return True
     if isinstance(kind, type) and attrs.has(kind):
         if getattr(kind, "private", False):
             return True
         fields = cast("Iterable[attrs.Attribute[Any]]", attrs.fields(attrs.resolve_types(kind)))
         return any(
-            not field.repr or _has_secrets(field.type) for field in fields if field.name not in _NOT_WRITTEN
+            not field.repr or _has_secrets(field.type) for field in fields if field.name not in _NOT_SECRET
         )
     return any(map(_has_secrets, typing.get_args(kind)))

@@ -249,7 +249,7 @@ def _add_parameter(group: Any, parameter: Parameter, words: Words) -> None:
     if parameter.known:
         told = f"{told} Known: {', '.join(parameter.known)}."
     if parameter.is_secret:
-        told = f"{told} A secret: @FILE, or - for standard input."
+        told = f"{told} By @FILE, or - for standard input."
     if parameter.default is not None:
         default = parameter.default
         told = (
@@ -369,8 +369,12 @@ def _way_to(
     async def open_client(stack: AsyncExitStack) -> tuple[Any, Secret[str]]:
         way, key = connection, api_key
         if key is None:
+            import uuid
+
             from ..sandbox import Sandbox
 
+            # It knows any.
+            own.update({name: str(uuid.uuid4()) for name, value in own.items() if value is None})
             sandbox = await stack.enter_async_context(Sandbox())
             way, key = Connection.of_sandbox(sandbox.base_url), Secret(sandbox.api_key)
         client = _client(api, key, {**own, **way.options()})

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from plexypay_async.cli.progress import PlainProgress
+from tests.cli.ran import Ran
 
 SANDBOX_TOLD = (
     "plexypay: this was a sandbox, not Plexy Pay: no money moves by these links"
@@ -90,3 +91,8 @@ def served(served_sandbox: ServedSandbox, monkeypatch: pytest.MonkeyPatch) -> Se
     monkeypatch.setenv("PLEXYPAY_API_KEY", KEY)
     monkeypatch.setenv("PLEXYPAY_BASE_URL", served_sandbox.base_url)
     return served_sandbox
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Ran:
+    return Ran(capsys)

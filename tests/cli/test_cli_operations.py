@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from plexypay_async.cli import main
 from tests.cli.pseudo_terminal import Terminal, on_posix
+from tests.cli.ran import Ran
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -30,38 +30,6 @@ AUTHORIZE = ["pay", "wallet", "authorize", "--amount", "500", "--currency", "KZT
 SERIES = {"type": "cof_initial", "frequency": 30, "expiry": "2031-01-31T00:00:00Z"}
 PLEXYPAY = [sys.executable, "-W", "error", "-m", "plexypay_async.cli"]
 SANDBOX = "plexypay: this is a sandbox's account, not one of Plexy Pay\n"
-
-
-class Ran:
-    """What a command has written, and its exit code."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out, self.err = "", ""
-
-    def __call__(self, *arguments: str) -> int:
-        self._capsys.readouterr()
-        try:
-            code = main(arguments)
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        self.out, self.err = self._capsys.readouterr()
-        assert "Traceback" not in self.err
-        return code
-
-    @property
-    def document(self) -> Any:
-        (line,) = self.out.splitlines()
-        return json.loads(line)
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Ran:
-    return Ran(capsys)
 
 
 def paid(served: ServedSandbox, run: Ran) -> str:

@@ -59,8 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; the chosen command is in `run` of its result."""
     parser = Parser(
         prog="plexypay",
-        description="Plexy Pay from the command line: payment links in bulk, each exactly once, and every operation"
-        " of the vendor's APIs.",
+        description="Plexy Pay from the command line: payment links in bulk, each exactly once, and every"
+        " operation of the vendor's APIs.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")

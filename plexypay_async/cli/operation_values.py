@@ -311,7 +311,7 @@ def _object_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _named(annotated: Sequence[Any], value: Any) -> Any:
-    """Return plain JSON of one of several types with the names of its fields, for which it may have the API's.
+    """Return plain JSON of one of several types with its fields' names, for which it may have the API's.
 
     Numbers with a point are exact where a field is an amount, and as JSON has them in what has no type.
     """

@@ -34,6 +34,7 @@ class Output:
     def __init__(self, *, wire: bool, show_secrets: bool) -> None:
         self._wire = wire
         self.shows_secrets = show_secrets
+        self._secretive: dict[type, bool] = {}
         self.left_out: dict[str, None] = {}
         """The names of what was left out so far, in their order."""
 
@@ -44,19 +45,26 @@ class Output:
         written: dict[str, Any]
         by_wire = self._wire and isinstance(answer, WireForm)
         if by_wire:
-            whole = self.shows_secrets or not _has_secrets(answer.__class__)
+            whole = self.shows_secrets or not self._has_secrets(answer)
             raw: Any = getattr(answer, "raw", None) if whole else None
             # A copy: what is hidden in it is put back there.
             written = copy.deepcopy(dict(raw)) if raw else cast("WireForm", answer).to_dict(wire=True)
         else:
             written = answer.to_dict()
-        for secret in secrets_in(answer, written, wire=by_wire):
+        for secret in secrets_in(answer, written, wire=by_wire) if self._has_secrets(answer) else ():
             if not self.shows_secrets:
                 del secret.within[secret.name]
                 self.left_out[secret.place] = None
             elif isinstance(secret.value, SecretObject):
                 secret.within[secret.name] = secret.value.reveal()
         return written
+
+    def _has_secrets(self, answer: Any) -> bool:
+        kind: type = answer.__class__
+        found = self._secretive.get(kind)
+        if found is None:
+            found = self._secretive[kind] = _has_secrets(kind)
+        return found
 
     def told(self) -> str | None:
         """Return what was left out, in a sentence; None where nothing was."""
@@ -104,7 +112,8 @@ def _secrets_inside(value: Any, written: Any, wire: bool, place: str) -> Iterato
     if attrs.has(value.__class__) and isinstance(written, dict):
         yield from secrets_in(value, cast("dict[str, Any]", written), wire=wire, place=place)
     elif isinstance(value, (list, tuple)) and isinstance(written, list):
-        for inner, each in zip(cast("Sequence[Any]", value), cast("list[Any]", written), strict=False):
+        entries = cast("Sequence[Any]", written)
+        for inner, each in zip(cast("Sequence[Any]", value), entries, strict=False):
             yield from _secrets_inside(inner, each, wire, place)
 
 

@@ -64,6 +64,7 @@ class OperationRun:
         request: The request, or the options of a wait.
         open_client: Makes the client within a stack, and tells the key that it has.
         address: Where the request goes; None for a sandbox of this process.
+        client_parameters: What the client is made with, such as an agent's id.
         options: Options of the call, such as its time-out.
         output: What turns an answer into what is printed.
         limit: How many items of a listing are printed at the most.
@@ -78,6 +79,7 @@ class OperationRun:
     request: Any
     open_client: Callable[[AsyncExitStack], Awaitable[tuple[Any, Secret[str]]]]
     address: str | None
+    client_parameters: Mapping[str, str]
     options: Mapping[str, Any]
     output: Output
     limit: int | None = None
@@ -124,7 +126,8 @@ class OperationRun:
                 f"{self.command} changes something, and nobody is here to be asked: give --yes;"
                 " nothing was sent"
             )
-        told = shortened(printable_json(masked(told_request(self.request))), _LONGEST_QUESTION)
+        asked = {**self.client_parameters, **told_request(self.request)}
+        told = shortened(printable_json(masked(asked)), _LONGEST_QUESTION)
         host = urlsplit(self.address).netloc
         try:
             agreed = ask(f"Send to {host}: {self.command} {told}? [y/N]").lower() in ("y", "yes")

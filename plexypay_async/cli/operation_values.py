@@ -128,7 +128,8 @@ def _types_of(field: attrs.Attribute[Any]) -> tuple[Any, ...]:
     """Return the type of a field, and that which its converter says that it returns."""
     made = None
     with contextlib.suppress(TypeError, NameError):
-        made = typing.get_type_hints(field.converter).get("return")
+        converter: Any = getattr(field, "converter", None)
+        made = typing.get_type_hints(converter).get("return")
     return (field.type,) if made is None else (field.type, made)
 
 

@@ -297,7 +297,7 @@ def _repeats(declared: Declared[...]) -> str:
     if replay.same_key:
         return "The same command with the same key does it once, however often it is run."
     if replay.looks_up:
-        return "After a lost answer it is looked for by the order reference, and so never made twice."
+        return "With an order reference it is made once; without one, run twice it may make two."
     if replay.unknown:
         return "Safe to run again: twice has the effect of once."
     return "Run twice it may make two: look first whether it is there."
@@ -341,6 +341,7 @@ def _run(
         request=request,
         open_client=open_client,
         address=address,
+        client_parameters=_client_parameters(api, arguments),
         options={} if timeout is None else {"timeout": timeout},
         output=Output(wire=arguments.raw, show_secrets=arguments.show_secrets),
         limit=getattr(arguments, "limit", None),
@@ -363,8 +364,7 @@ def _way_to(
     from ..settings import chosen_base_url
     from .operation_values import told_by_options
 
-    # The environment's is taken where one is not given.
-    own = {each.name: getattr(arguments, f"client.{each.name}") for each in api.parameters}
+    own = _client_parameters(api, arguments)
 
     async def open_client(stack: AsyncExitStack) -> tuple[Any, Secret[str]]:
         way, key = connection, api_key
@@ -374,7 +374,7 @@ def _way_to(
             from ..sandbox import Sandbox
 
             # It knows any.
-            own.update({name: str(uuid.uuid4()) for name, value in own.items() if value is None})
+            own.update({each.name: str(uuid.uuid4()) for each in api.parameters if each.name not in own})
             sandbox = await stack.enter_async_context(Sandbox())
             way, key = Connection.of_sandbox(sandbox.base_url), Secret(sandbox.api_key)
         client = _client(api, key, {**own, **way.options()})
@@ -396,7 +396,7 @@ def _way_to(
             f" environment variable {api.base_url_variable}"
         )
     for each in api.parameters:
-        if each.required and own[each.name] is None and not os.environ.get(each.variable):
+        if each.required and each.name not in own:
             raise UnusableInputError(
                 f"no {each.name.replace('_', ' ')}: give {_option(each.name)}, or set the environment"
                 f" variable {each.variable}"
@@ -405,6 +405,15 @@ def _way_to(
         return chosen_base_url(connection.base_url, api), open_client
     except ConfigurationError as error:
         raise UnusableInputError(told_by_options(str(error), _options_of(api))) from None
+
+
+def _client_parameters(api: API, arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what the client is made with besides its key: as it is given, or else the environment's."""
+    found = {
+        each.name: getattr(arguments, f"client.{each.name}") or os.environ.get(each.variable)
+        for each in api.parameters
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _client(api: API, api_key: Secret[str], options: dict[str, Any]) -> Any:

@@ -178,7 +178,8 @@ def test_who_is_asked_sees_no_account_of_a_customer(gate: ServedSandbox) -> None
     terminal.press(b"n\n")
     terminal.read()
     assert terminal.close() == 2
-    assert f"Send to {gate.base_url.removeprefix('http://')}: gate orders create" in shown
+    host = gate.base_url.removeprefix("http://")
+    assert f'Send to {host}: gate orders create {{"agent_id": "{AGENT}", "product_id": 456, ' in shown
     assert '"topup_request": {"amount": "10.00", "customer_account": "[hidden]"}' in shown
     assert "anna" not in shown
     assert gate.count("gate.orders.create") == 0

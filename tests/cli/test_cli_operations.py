@@ -142,9 +142,11 @@ def test_a_listing_ends_where_it_is_told(served: ServedSandbox, run: Ran) -> Non
     assert len(run.lines) == 5
     assert served.count("payment_links.list") >= before + 3
     before = served.count("payment_links.list")
-    assert run("pay", "payment-links", "list", "--size", "2", "--limit", "1") == 0
-    assert len(run.lines) == 1
-    assert served.count("payment_links.list") == before + 1
+    # So slow that pages which are asked for ahead are asked for before this one is there.
+    served.misbehave("operation=payment_links.list,latency=0.2")
+    assert run("pay", "payment-links", "list", "--size", "1", "--limit", "2") == 0
+    assert len(run.lines) == 2
+    assert served.count("payment_links.list") == before + 2
 
 
 class BreaksAtPageTwo(BaseHTTPRequestHandler):
@@ -473,6 +475,16 @@ def test_ctrl_c_amid_a_request_says_that_it_may_have_been_done(served: ServedSan
     key = first.removeprefix("plexypay: sent with --idempotency-key ").partition(":")[0]
     assert last.startswith("plexypay: stopped by Ctrl-C: it is not known whether it was done")
     assert f"--idempotency-key {key}" in last
+
+
+@on_posix
+def test_ctrl_c_before_a_request_that_was_refused_is_repeated_says_that_nothing_was_done(
+    served: ServedSandbox,
+) -> None:
+    served.misbehave("operation=wallet.authorize,code=1,retry_after=30")
+    code, told = interrupted([*AUTHORIZE, "--yes"], served, "wallet.authorize")
+    assert code == 130
+    assert told.splitlines()[-1] == "plexypay: stopped by Ctrl-C: nothing was done"
 
 
 @on_posix

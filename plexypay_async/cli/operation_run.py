@@ -219,7 +219,9 @@ class OperationRun:
             drop_output()
 
     def _line(self, answer: Any) -> str:
-        text = printable_json(self.output.document(answer))
+        # An answer is not to be lost for a letter that the terminal's encoding does not have.
+        in_ascii = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+        text = printable_json(self.output.document(answer), in_ascii=in_ascii)
         return text if self.output.shows_secrets else without_secret(text, self._secret)
 
     def _print_answer(self, answer: Any) -> None:

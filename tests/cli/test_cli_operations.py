@@ -101,6 +101,20 @@ def test_names_are_the_librarys_or_the_apis(served: ServedSandbox, run: Ran) -> 
     assert run.document["name"] == "Anna"
 
 
+def test_an_answer_is_not_lost_for_a_letter_that_the_output_does_not_have(served: ServedSandbox) -> None:
+    for encoding, shown in (("ascii", b"\\u00c4 \\u20b8"), ("utf-8", "Ä ₸".encode())):
+        ended = subprocess.run(
+            [*PLEXYPAY, *CREATE, "--description", "Ä ₸", "--yes"],
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert shown in ended.stdout
+        assert json.loads(ended.stdout)["description"] == "Ä ₸"
+
+
 def test_standard_input_is_a_value(served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO('{"name": "Ä"}'.encode())))
     assert run("pay", "customers", "create", "--extra", "-", "--yes", "--raw") == 0
@@ -234,6 +248,7 @@ def test_a_reader_that_goes_away_ends_a_listing_quietly(served: ServedSandbox, r
         (["--extra", '{"amount": 5}'], "--extra['amount']: amount is a field of its own"),
         (["--extra", "[" * 100_000], "--extra: this is nested too deep"),
         (["--extra", "@/nowhere/at.json"], "--extra: cannot read /nowhere/at.json: No such file"),
+        (["--description", "\udcff"], "--description: not valid Unicode text"),
         (["--metadata", "-", "--extra", "-"], "--extra: standard input is the value of --metadata already"),
     ],
 )

@@ -34,6 +34,7 @@ class Output:
     def __init__(self, *, wire: bool, show_secrets: bool) -> None:
         self._wire = wire
         self.shows_secrets = show_secrets
+        self._is_unknown = False
         self._secretive: dict[type, bool] = {}
         self.left_out: dict[str, None] = {}
         """The names of what was left out so far, in their order."""
@@ -51,6 +52,7 @@ class Output:
             written = copy.deepcopy(dict(raw)) if raw else cast("WireForm", answer).to_dict(wire=True)
         else:
             written = answer.to_dict()
+            self._is_unknown = not written and bool(getattr(answer, "raw", None))
         for secret in secrets_in(answer, written, wire=by_wire) if self._has_secrets(answer) else ():
             if not self.shows_secrets:
                 del secret.within[secret.name]
@@ -68,6 +70,8 @@ class Output:
 
     def told(self) -> str | None:
         """Return what was left out, in a sentence; None where nothing was."""
+        if self._is_unknown:
+            return "nothing of this answer is known by name: --raw prints it as it came"
         if not self.left_out:
             return None
         return f"not shown, as it may be secret: {', '.join(self.left_out)} (--show-secrets shows it)"

@@ -22,6 +22,11 @@ _SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=[A-Z`*])")
 _UNIT = re.compile(r"\bunits?\b")
 _OF_PYTHON = re.compile(r";? ?[Oo]verride (?:it|the path) with paths=\{[^}]*\}")
 """What a caller of the library can do about it."""
+_LEFT_OUT = re.compile(
+    r"; not shown in the repr(?=\.)| No repr, log or error shows it\."
+    r"|; Money\.major makes it of major units(?=\.)"
+)
+"""What is said of objects in Python."""
 _LONGEST = 240
 """Characters that are said of an option at the most, where no sentence is longer."""
 
@@ -80,7 +85,10 @@ def words_of(documented: Any, options: Mapping[str, str], commands: Mapping[str,
         literal, name, stressed = match.groups()
         return literal or stressed or options.get(name) or commands.get(name) or name
 
-    return Words(docstring_said(documented, lambda text: _NONE.sub("null", _CODE.sub(said, text))))
+    def words(text: str) -> str:
+        return _LEFT_OUT.sub("", _NONE.sub("null", _CODE.sub(said, text)))
+
+    return Words(docstring_said(documented, words))
 
 
 def _shortened(text: str) -> str:

@@ -261,6 +261,20 @@ def test_what_is_not_known_of_an_answer_is_in_the_raw_one_alone() -> None:
     assert Output(wire=True, show_secrets=False).document(answer) == {"productId": "7", "stock": 3}
 
 
+@attrs.frozen(kw_only=True)
+class Unknown(Model):
+    """An answer of which no field is known."""
+
+
+def test_where_nothing_is_known_by_name_it_is_told_how_to_see_it() -> None:
+    output = Output(wire=False, show_secrets=False)
+    assert output.document(Unknown(raw={})) == {}
+    assert output.told() is None
+    assert output.document(Unknown(raw={"stock": 3})) == {}
+    assert output.told() == "nothing of this answer is known by name: --raw prints it as it came"
+    assert Output(wire=True, show_secrets=False).document(Unknown(raw={"stock": 3})) == {"stock": 3}
+
+
 def test_of_card_data_nothing_is_shown_that_is_not_known() -> None:
     answer = CardData(card_mask="****1111", raw={"cardMask": "****1111", "pan": "SECRET"})
     assert Output(wire=True, show_secrets=False).document(answer) == {"cardMask": "****1111"}

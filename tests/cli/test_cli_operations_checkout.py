@@ -9,14 +9,25 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.conftest import KEY as SANDBOX_KEY
 from tests.cli.ran import Ran
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
 
 EXAMPLES = Path(__file__).parents[1] / "contract" / "checkout_examples"
 KEY = "checkout-key-0123456789"
+CARD = {
+    "type": "scheme",
+    "encryptedCardNumber": "test_4111111111111111",
+    "encryptedExpiryMonth": "test_03",
+    "encryptedExpiryYear": "test_2030",
+    "encryptedSecurityCode": "test_737",
+}
 SESSION = [
     *("checkout", "sessions", "create", "--reference", "ORD-1", "--return-url", "https://shop.example/back"),
     *("--amount", '{"currency": "KZT", "value": 10000}', "--yes"),
@@ -149,6 +160,28 @@ def test_an_error_of_the_api_is_told(server: Server, run: Ran, name: str, status
     assert run(*SESSION, "--timeout", "5") == code
     assert server.answer["error"]["message"] in run.err
     assert ("--idempotency-key" in run.err.splitlines()[-1]) == (code == 3)
+
+
+def test_a_payment_of_unknown_outcome_is_made_once_by_the_same_key(
+    served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLEXYPAY_CHECKOUT_API_KEY", SANDBOX_KEY)
+    monkeypatch.setenv("PLEXYPAY_CHECKOUT_BASE_URL", served.base_url)
+    monkeypatch.setenv("PLEXYPAY_MERCHANT_ACCOUNT", "ShopKZ")
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"paymentMethod": CARD}))
+    pay = ["checkout", "payments", "create", *SESSION[3:], "--state-data", f"@{state}"]
+    served.misbehave("operation=checkout.payments.create,cut=after,times=99")
+    assert run(*pay, "--timeout", "0.5") == 3
+    served.behave()
+    key = run.err.splitlines()[0].split("--idempotency-key ")[1].partition(":")[0]
+    assert run.err.splitlines()[-1].endswith(f"with --idempotency-key {key}, which does it once in all")
+    references: set[str] = set()
+    for _ in range(2):
+        assert run(*pay, "--idempotency-key", key) == 0, run.err
+        references.add(run.document["psp_reference"])
+    assert len(references) == 1
+    assert served.count("checkout.payments.create") >= 3
 
 
 def test_a_server_that_quotes_the_key_does_not_tell_it(server: Server, run: Ran) -> None:

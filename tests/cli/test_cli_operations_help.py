@@ -31,7 +31,7 @@ EVERY_OPERATION = [
     for attribute in groups_of(api)
     for command, declared in operations_of(api, attribute).items()
 ]
-MARKS = re.compile(r"`|\*\*|None\b|\bpaths=")
+MARKS = re.compile(r"`|\*\*|None\b|\bpaths=|\brepr\b|Money\.major")
 AMOUNT = re.compile(r"(^|_)amount(_|$)")
 
 

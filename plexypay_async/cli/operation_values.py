@@ -5,7 +5,6 @@ What an operation takes is read from the fields of its request class; nothing is
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
 import re
@@ -59,8 +58,6 @@ class Parameter:
     """The field's name."""
     kind: Any
     """Its type."""
-    types: tuple[Any, ...]
-    """That, and what its converter makes of it, which may have the API's own names."""
     form: Form
     is_positional: bool
     """Whether it is given by its place, as the ids of a path are."""
@@ -112,7 +109,6 @@ def _parameter(field: attrs.Attribute[Any]) -> Parameter:
     return Parameter(
         name=field.name,
         kind=field.type,
-        types=_types_of(field),
         form=_form_of(kinds),
         is_positional=not field.kw_only,
         is_required=is_required,
@@ -122,15 +118,6 @@ def _parameter(field: attrs.Attribute[Any]) -> Parameter:
         known=tuple(str(member.value) for kind in known for member in kind),
         default=field.default if is_plain else None,
     )
-
-
-def _types_of(field: attrs.Attribute[Any]) -> tuple[Any, ...]:
-    """Return the type of a field, and that which its converter says that it returns."""
-    made = None
-    with contextlib.suppress(TypeError, NameError):
-        converter: Any = getattr(field, "converter", None)
-        made = typing.get_type_hints(converter).get("return")
-    return (field.type,) if made is None else (field.type, made)
 
 
 def _fields_inside(kind: Any) -> Iterator[attrs.Attribute[Any]]:
@@ -264,7 +251,7 @@ class Values:
             )
             return read_value(
                 parameter.kind,
-                _named(parameter.types, document),
+                _named(parameter.kind, document),
                 parameter.option,
                 hidden=parameter.is_secret,
             )
@@ -311,21 +298,21 @@ def _object_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _named(annotated: Sequence[Any], value: Any) -> Any:
-    """Return plain JSON of one of several types with its fields' names, for which it may have the API's.
+def _named(annotated: Any, value: Any) -> Any:
+    """Return plain JSON of a type with the names of its fields, for which it may have the API's own.
 
     Numbers with a point are exact where a field is an amount, and as JSON has them in what has no type.
     """
-    kinds = [each for kind in annotated for each in _kinds_of(kind)]
+    kinds = _kinds_of(annotated)
     if isinstance(value, dict):
         models = [each for each in kinds if isinstance(each, type) and attrs.has(each)]
         given = cast("dict[str, Any]", value)
         if models:
             return _named_object(models, given)
-        return {name: _named((Any,), inner) for name, inner in given.items()}
+        return {name: _named(Any, inner) for name, inner in given.items()}
     if isinstance(value, list):
         inner = next((typing.get_args(each)[0] for each in kinds if _is_sequence(each)), Any)
-        return [_named((inner,), each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_named(inner, each) for each in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, Decimal) and Decimal not in kinds:
         nearest = float(value)
         if Decimal(repr(nearest)) != value:
@@ -352,7 +339,7 @@ def _named_object(models: Sequence[type[Any]], given: Mapping[str, Any]) -> dict
         known = name if meant is None else meant.name
         if known in found:
             raise _NotUsableError(f"{known} is there twice, by its own name and by the API's")
-        found[known] = _named((Any,) if meant is None else _types_of(meant), value)
+        found[known] = _named(Any if meant is None else meant.type, value)
     return found
 
 

@@ -155,6 +155,8 @@ def test_a_listing_ends_where_it_is_told(served: ServedSandbox, run: Ran) -> Non
     assert run("pay", "payment-links", "list", "--size", "2") == 0
     assert len(run.lines) == 5
     assert served.count("payment_links.list") >= before + 3
+    assert run("pay", "payment-links", "list", "--size", "2", "--limit", "1") == 0
+    assert len(run.lines) == 1
     before = served.count("payment_links.list")
     # So slow that pages which are asked for ahead are asked for before this one is there.
     served.misbehave("operation=payment_links.list,latency=0.2")

@@ -301,6 +301,8 @@ class APIError(PlexyPayError):
     """The status by which a `RetryPolicy` allows repeats, where that is not the class' or its own."""
     is_typed: bool = False
     """Whether its `type` is one that the API publishes."""
+    is_anyones: bool = False
+    """Whether anything between may answer so, since no form of the API's errors is published."""
 
     status: int
     """The HTTP status."""

@@ -135,7 +135,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     )
     if form.counts_statuses:
         error.counts_as = status
-    error.is_typed = typed
+    error.is_typed, error.is_anyones = typed, not form.published
     error.raw = response.hidden_in(body) if shown and body is not None else None
     error.param = hidden_text(part, form.parameter, response)
     error.request_id = hidden_text(part, form.request_id, response)
@@ -180,9 +180,10 @@ def _shows_payment(fields: dict[str, Any], status: int, form: ErrorForm) -> bool
 def is_of_the_api(error: APIError) -> bool:
     """Tell whether an answer has the API's own error body, and not that of something in between.
 
-    Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit.
+    Its sign is a code, or one of the published types. A code that is the HTTP status is a gateway's habit,
+    and where no form is published any code may be a gateway's.
     """
-    return (error.code is not None and error.code != error.status) or error.is_typed
+    return error.is_typed or (error.code is not None and error.code != error.status and not error.is_anyones)
 
 
 def is_error_object(document: dict[str, Any], form: ErrorForm) -> bool:

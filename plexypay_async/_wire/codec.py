@@ -183,6 +183,7 @@ class OperationCodec(Generic[R]):
         self._moves_money = operation.replay.moves_money
         self._may_refuse = operation.replay.moves_money or operation.replay.same_key
         self._unread = Outcome.DONE if self._reads else Outcome.UNKNOWN
+        self._names_key = operation.key in operation.echoes
         self._pending = operation.pending
         fields: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(answer.model)
         proof = answer.model.proof
@@ -313,7 +314,8 @@ class OperationCodec(Generic[R]):
         """Tell whether a success that cannot be read, or was cut, says that this request was done.
 
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
-        refusal. What is created must be named as it was asked for, or else have an id. What was accepted
+        refusal. Where answers name that key, one needs something beside that was asked for, as something in
+        between may give a status. What is created must be named as it was asked for, or else have an id. What was accepted
         (202) is to be done later, and what stands in an object inside may be a copy of the request. Where
         reading the resource confirms the work, no answer proves it that shows another state, and no whole one
         that shows none.
@@ -338,7 +340,8 @@ class OperationCodec(Generic[R]):
         if self._may_refuse:
             # What was cut off may be that it was refused, or has failed.
             says_status = any(document.get(name) for name in self._status)
-            return (says_success or (says_status and not self._moves_money)) and all(named.values())
+            is_told = says_status and not self._moves_money and (bool(named) or not self._names_key)
+            return (says_success or is_told) and all(named.values())
         if named:
             return next(iter(named.values()))
         if says_success:

@@ -56,6 +56,8 @@ class ErrorForm:
     """Names of a refusal's code."""
     schema: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
     """Its JSON Schema, for a description of the API."""
+    published: bool = True
+    """Whether it is published; else a code is a sign of nobody, for whatever is in between may give one too."""
     counts_statuses: bool = True
     """Whether what may be repeated is told by HTTP statuses; else by the codes of errors."""
 

@@ -14,6 +14,7 @@ GATE = API(
     base_url_variable="PLEXYPAY_GATE_BASE_URL",
     key_variable="PLEXYPAY_GATE_API_KEY",
     errors=ErrorForm(
+        published=False,
         message=("message", "error"),
         schema={
             "type": "object",

@@ -318,6 +318,8 @@ class Order(Model):
     """
 
     private: ClassVar[bool] = True
+    # What something in between has taken in for later may have an id and a state too.
+    told_by: ClassVar[tuple[str, ...]] = ("product_id", "external_ref", "idempotency_key")
 
     id: str
     product_id: int | None = attrs.field(default=None, metadata=wire("product_id"))

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from plexypay_async import (
-    APIError,
     AsyncPlexyGate,
     AuthenticationError,
     ConfigurationError,
@@ -21,6 +20,7 @@ from plexypay_async import (
     InvalidRequestError,
     NotFoundError,
     Outcome,
+    OutcomeUnknownError,
     PlexyPayError,
     RetryPolicy,
 )
@@ -200,7 +200,7 @@ def test_the_same_key_is_the_same_order(call: Perform, served: Sandbox) -> None:
     first = ordered(call, external_ref="INV-1", idempotency_key="order-1001")
     again = ordered(call, external_ref="INV-1", idempotency_key="order-1001")
     assert again == first
-    with pytest.raises(APIError) as caught:
+    with pytest.raises(OutcomeUnknownError, match="was used with another body") as caught:
         ordered(call, external_ref="INV-2", idempotency_key="order-1001")
     assert (caught.value.status, caught.value.idempotency_key) == (409, "order-1001")
     # A reference is no key.

@@ -182,11 +182,14 @@ def own_field(request: type[Request], key: str) -> str | None:
 @functools.cache
 def _own_fields(request: Any) -> Mapping[str, str]:
     # What is given by its position is a part of the path, and no field of the body.
-    return {
-        _folded(wire_name(field)): field.name
+    own = [
+        field
         for field in cast("Sequence[attrs.Attribute[Any]]", attrs.fields(request))
         if field.kw_only and field.name != "extra" and not field.metadata.get("inside")
-    }
+    ]
+    # A header's name is another in a body: a key there would be one that no repeat and no error carries.
+    headers = {_folded(field.name): field.name for field in own if field.metadata.get("header")}
+    return {**headers, **{_folded(wire_name(field)): field.name for field in own}}
 
 
 def _folded(key: str) -> str:

@@ -43,6 +43,7 @@ from plexypay_async._wire.messages import WireRequest
 from plexypay_async.api.fields import BodyInExtra
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Declaration, Listing, Operation
+from plexypay_async.gate import CreateOrder
 from plexypay_async.pay.description import PAY
 
 ID = "a/б {id}"
@@ -355,6 +356,12 @@ def test_encoding_twice_gives_the_same_key(build: Any, operation: Any) -> None:
 def test_an_idempotency_key_is_a_headers_text(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^idempotency_key: expected printable ASCII"):
         wallet(idempotency_key=value)
+
+
+@pytest.mark.parametrize("name", ["idempotency_key", "idempotencyKey", "Idempotency-Key", "IDEMPOTENCY_KEY"])
+def test_an_idempotency_key_is_no_field_of_the_body(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^extra\['{name}'\]: idempotency_key is a field of its own"):
+        CreateOrder(product_id=101, extra={name: "order-1001"})
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Book:
         self._connection = connection
         connection.execute(
             "CREATE TABLE IF NOT EXISTS sales"
-            " (reference TEXT PRIMARY KEY, product INTEGER, key TEXT, shown INTEGER DEFAULT 0)"
+            " (reference TEXT PRIMARY KEY, product INTEGER, key TEXT, order_id TEXT, shown INTEGER DEFAULT 0)"
         )
 
     def key_of(self, reference: str, product: int) -> str:
@@ -44,6 +44,20 @@ class Book:
         if sold != product:
             raise SystemExit(f"{reference} is a sale of the product {sold}")
         return str(key)
+
+    def order_of(self, reference: str) -> str | None:
+        """Return the id of a sale's order, once it is known: the API may forget a key in time."""
+        (order_id,) = self._connection.execute(
+            "SELECT order_id FROM sales WHERE reference = ?", (reference,)
+        ).fetchone()
+        return None if order_id is None else str(order_id)
+
+    def ordered(self, reference: str, order_id: str) -> None:
+        """Note the id of a sale's order, so that it is never ordered again."""
+        with self._connection:
+            self._connection.execute(
+                "UPDATE sales SET order_id = ? WHERE reference = ?", (order_id, reference)
+            )
 
     def show(self, reference: str) -> bool:
         """Note that a sale's code is shown; tell whether it is for the first time."""
@@ -69,10 +83,16 @@ async def show_catalogue(gate: AsyncPlexyGate) -> None:
 async def sell(gate: AsyncPlexyGate, book: Book, reference: str, product: int) -> int:
     """Sell a product, and print what was bought, once; return the status to exit with."""
     key = book.key_of(reference, product)
-    order = await gate.orders.create(product_id=product, external_ref=reference, idempotency_key=key)
-    order = await gate.orders.wait(order.id, timeout=300)
-    if order.status != "completed" or order.order_content is None:
+    order_id = book.order_of(reference)
+    if order_id is None:
+        made = await gate.orders.create(product_id=product, external_ref=reference, idempotency_key=key)
+        book.ordered(reference, order_id := made.id)
+    order = await gate.orders.wait(order_id, timeout=300)
+    if order.status != "completed":
         print(f"{reference}: {order.status}, nothing was charged", file=sys.stderr)
+        return 1
+    if order.order_content is None:
+        print(f"{reference}: it is paid, and its code is not there: ask the vendor", file=sys.stderr)
         return 1
     if not book.show(reference):
         print(f"{reference}: its code was shown already", file=sys.stderr)

@@ -8,6 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.exposure.provocations import scripted_apart
+from tests.faults.scripted import Answer
+
 if TYPE_CHECKING:
     from .conftest import Program, ServedSandbox, Start
 
@@ -64,7 +67,7 @@ def test_a_voucher_is_sold_once_and_shown_once(start: Start, served: ServedSandb
     assert order["order_content"] == {"voucher_code": told[1]}
     with sqlite3.connect(tmp_path / "agent.sqlite") as book:
         (kept,) = book.execute("SELECT * FROM sales").fetchall()
-    assert kept == ("INV-1", 101, order["idempotency_key"], 1)
+    assert kept == ("INV-1", 101, order["idempotency_key"], order["id"], 1)
     book.close()
 
 
@@ -80,6 +83,28 @@ def test_a_sale_whose_answers_are_lost_is_found_by_the_next_run(start: Start, se
     found = agent(start, "INV-1", "101")
     assert VOUCHER.fullmatch(found.output().decode())
     assert len(orders(served)) == 1
+
+
+def test_a_sale_whose_order_is_known_is_not_ordered_again(start: Start, served: ServedSandbox) -> None:
+    """As where the API has forgotten the key in the meantime."""
+    served.ask("POST", "/faults", "status=401,operation=gate.orders.retrieve,times=1")
+    assert agent(start, "INV-1", "101").output(status=1) == b""
+    pass_time(served)
+
+    served.ask("POST", "/faults", "status=400,operation=gate.orders.create")
+    assert VOUCHER.fullmatch(agent(start, "INV-1", "101").output().decode())
+    assert len(orders(served)) == 1
+
+
+def test_a_sale_without_a_code_is_no_sale_without_a_charge(start: Start) -> None:
+    paid = {"id": "o-1", "product_id": 101, "status": "completed", "order_content": None}
+    routes = {"POST *": Answer(201, paid), "GET *": Answer(200, paid)}
+    with scripted_apart(routes) as url:
+        program = start(
+            *STRICT, str(EXAMPLES / "voucher_agent.py"), "INV-1", "101", PLEXYPAY_GATE_BASE_URL=url
+        )
+        assert program.output(status=1) == b""
+    assert program.log == "INV-1: it is paid, and its code is not there: ask the vendor\n"
 
 
 def test_an_order_that_fails_is_told(start: Start, served: ServedSandbox) -> None:

@@ -315,10 +315,10 @@ class OperationCodec(Generic[R]):
 
         Money needs its ``success: true``, and what carries a key its status: what was cut off may be a
         refusal. Where answers name that key, one needs something beside that was asked for, as something in
-        between may give a status. What is created must be named as it was asked for, or else have an id. What was accepted
-        (202) is to be done later, and what stands in an object inside may be a copy of the request. Where
-        reading the resource confirms the work, no answer proves it that shows another state, and no whole one
-        that shows none.
+        between may give a status. What is created must be named as it was asked for, or else have an id. What
+        was accepted (202) is to be done later, and what stands in an object inside may be a copy of the
+        request. Where reading the resource confirms the work, no answer proves it that shows another state,
+        and no whole one that shows none.
         """
         if answer.status == ACCEPTED:
             return False

@@ -57,7 +57,7 @@ class ErrorForm:
     schema: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
     """Its JSON Schema, for a description of the API."""
     published: bool = True
-    """Whether it is published; else a code is a sign of nobody, for whatever is in between may give one too."""
+    """Whether it is published; else a code is nobody's sign, for whatever is in between may give one."""
     counts_statuses: bool = True
     """Whether what may be repeated is told by HTTP statuses; else by the codes of errors."""
 

@@ -29,7 +29,9 @@ GATE = API(
     ),
     paging=Paging(size="pageSize", items="items"),
     repeated=frozenset({500, 502, 503, 504}),
+    live_keys="pr_",
     parameters=(ClientParameter("agent_id", "PLEXYPAY_GATE_AGENT_ID"),),
 )
 """Evidence: the header published; the names of paging seen in examples; the body of an error and the statuses
-after which a request may be repeated **assumed**."""
+after which a request may be repeated **assumed**. How keys begin is as those of payments do, which are kept
+out of clear text here too."""

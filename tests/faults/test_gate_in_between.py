@@ -1,4 +1,4 @@
-"""What something between the library and the Gate API answers for it: no order is claimed, and none denied."""
+"""What something in between answers for the Gate API: by it no order is claimed, and none denied."""
 
 from __future__ import annotations
 

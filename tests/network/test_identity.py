@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from plexypay_async import AsyncPlexyPay, ConfigurationError, ConnectError, RetryPolicy
+from plexypay_async import AsyncPlexyGate, AsyncPlexyPay, ConfigurationError, ConnectError, RetryPolicy
 from plexypay_async._version import __version__
 from plexypay_async.bulk import PartitionSettings
 from plexypay_async.pay.description import PAY
 from plexypay_async.settings import Settings
-from plexypay_sync import PlexyPay
+from plexypay_sync import PlexyGate, PlexyPay
 from tests.faults.scripted import FOUND, KEY, Script, serving
 
 pytestmark = pytest.mark.asyncio
@@ -157,6 +157,16 @@ async def test_a_live_key_never_goes_out_in_clear_text() -> None:
         derived.with_options(api_key=live)
     # This machine's own network is no way for anybody to listen.
     AsyncPlexyPay(live, base_url="http://127.0.0.1:8790", allow_http=True)
+
+
+@pytest.mark.parametrize("client", [AsyncPlexyGate, PlexyGate])
+async def test_a_live_key_of_payments_goes_out_in_clear_text_to_no_other_api(client: Any) -> None:
+    live = "pr_" + "0" * 32
+    options: dict[str, Any] = {"agent_id": "a", "base_url": HOST, "allow_http": True}
+    with pytest.raises(ConfigurationError, match=r"^api_key: it begins with pr_"):
+        client(live, **options)
+    with pytest.raises(ConfigurationError, match=r"^api_key: it begins with pr_"):
+        client("sandbox-key", **options).with_options(api_key=live)
 
 
 async def test_clear_text_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -360,7 +360,8 @@ def test_an_idempotency_key_is_a_headers_text(value: str) -> None:
 
 @pytest.mark.parametrize("name", ["idempotency_key", "idempotencyKey", "Idempotency-Key", "IDEMPOTENCY_KEY"])
 def test_an_idempotency_key_is_no_field_of_the_body(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^extra\['{name}'\]: idempotency_key is a field of its own"):
+    told = rf"^extra\['{name}'\]: idempotency_key is a field of its own"
+    with pytest.raises(ConfigurationError, match=told):
         CreateOrder(product_id=101, extra={name: "order-1001"})
 
 

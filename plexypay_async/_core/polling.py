@@ -10,6 +10,7 @@ import backoff
 from .._privacy.printable import log
 from ..api.operation import Wait, WaitOptions
 from ..errors import (
+    APIError,
     ConnectError,
     DeadlineExceededError,
     NotFoundError,
@@ -24,6 +25,7 @@ from ..errors import (
 )
 from .call_of import call_of
 from .deadlines import Deadlines
+from .decision import is_passing
 from .execution import Execution
 from .slots import running_loop
 
@@ -90,10 +92,15 @@ class Polling:
                     raise
                 self._failure = error
             except NotFoundError as error:
-                if not self._options.may_be_missing:
+                # What was there a moment ago has not gone: something in between does not find its way.
+                if not self._options.may_be_missing and self._found is None:
                     raise
                 self._failure = error
                 self._was_missing = True
+            except APIError as error:
+                if not is_passing(error, self._execution.settings.retry):
+                    raise
+                self._failure = error
             else:
                 self._found, self._failure = found, None
                 if self._options.is_met(found):

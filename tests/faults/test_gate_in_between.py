@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from plexypay_async import AsyncPlexyGate, Outcome, OutcomeUnknownError, PlexyPayError
+from plexypay_async import AsyncPlexyGate, NotFoundError, Outcome, OutcomeUnknownError, PlexyPayError
 from plexypay_async.gate import Order
+from plexypay_sync import PlexyGate
 
 from .failures import THREE
-from .scripted import DROP, Answer, Cut, Step, serving
+from .scripted import DROP, ONCE, Answer, Cut, Step, serving
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,6 +46,28 @@ FOREIGN: dict[str, Step] = {
     "no content": Answer(204),
     "a page": Answer(200, PAGE),
 }
+
+
+@pytest.fixture(params=["async", "sync"])
+def waited(request: pytest.FixtureRequest) -> Callable[[Sequence[Step]], Awaitable[tuple[Any, int]]]:
+    """Wait for an order on one of the facades; return what came of it, and how often it was asked for."""
+
+    def in_thread(options: dict[str, Any]) -> Order:
+        with PlexyGate(KEY, **options) as gate:
+            return gate.orders.wait("o-1", timeout=20, interval=0.005)
+
+    async def wait(steps: Sequence[Step]) -> tuple[Any, int]:
+        async with serving({f"GET {ORDERS}/o-1": list(steps)}) as server:
+            options: dict[str, Any] = {"agent_id": AGENT, "base_url": server.url, "retry": ONCE}
+            try:
+                if request.param == "sync":
+                    return await asyncio.to_thread(in_thread, options), server.script.count()
+                async with AsyncPlexyGate(KEY, **options) as gate:
+                    return await gate.orders.wait("o-1", timeout=20, interval=0.005), server.script.count()
+            except PlexyPayError as error:
+                return error, server.script.count()
+
+    return wait
 
 
 async def ordered(*steps: Step) -> tuple[Order | PlexyPayError, list[str]]:
@@ -117,3 +142,27 @@ async def test_an_order_that_is_cut_is_done_where_it_names_the_key() -> None:
 
     assert isinstance(result, PlexyPayError)
     assert result.outcome is Outcome.DONE
+
+
+def seen(status: str) -> Answer:
+    return Answer(200, {"id": "o-1", "product_id": 101, "status": status})
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 499, 500, 502, 503, 504, 520])
+async def test_an_order_is_waited_for_while_something_in_between_runs_out_of_time(
+    waited: Callable[[Sequence[Step]], Awaitable[tuple[Any, int]]], status: int
+) -> None:
+    away = [Answer(status, PAGE), Answer(status, {"code": "timeout"})]
+    order, asked = await waited([*away, seen("pending"), *away, seen("completed")])
+
+    assert (order.status, asked) == ("completed", 6)
+
+
+async def test_an_order_that_was_there_is_waited_for_though_something_does_not_find_it(
+    waited: Callable[[Sequence[Step]], Awaitable[tuple[Any, int]]],
+) -> None:
+    order, asked = await waited([seen("pending"), Answer(404, PAGE), Answer(404), seen("failed")])
+    assert (order.status, asked) == ("failed", 4)
+
+    missing, asked = await waited([Answer(404, {"message": "order not found"}), seen("failed")])
+    assert (type(missing), asked) == (NotFoundError, 1)

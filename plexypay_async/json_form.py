@@ -143,7 +143,7 @@ def _object(
         inner = getattr(value, field.name)
         if not wire:
             written[field.name] = _written(inner, decimals, wire=False, place=before + field.name)
-        elif inner is not None:
+        elif inner is not None and not isinstance(inner, SecretObject):
             name = wire_name(field)
             written[name] = _written(inner, decimals, wire=True, place=before + name)
     return written

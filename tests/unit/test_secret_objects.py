@@ -110,6 +110,7 @@ def test_json_has_none_of_it() -> None:
     for written in (purchase().to_dict(), purchase().to_dict(wire=True)):
         assert CODE not in orjson.dumps(written).decode()
     assert purchase().to_dict() == {"id": "o_1", "bought": None}
+    assert purchase().to_dict(wire=True) == {"id": "o_1"}
     assert Purchase.from_dict(purchase().to_dict()) == Purchase(id="o_1")
 
 

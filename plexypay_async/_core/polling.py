@@ -8,7 +8,8 @@ from typing import Any
 import backoff
 
 from .._privacy.printable import log
-from ..api.operation import Wait, WaitOptions
+from ..api.calls import WaitOptions
+from ..api.operation import Wait
 from ..errors import (
     APIError,
     ConnectError,

@@ -23,6 +23,7 @@ __all__ = [
     "SyncCall",
     "SyncListingCall",
     "SyncWaitCall",
+    "WaitOptions",
 ]
 
 P = ParamSpec("P")
@@ -133,4 +134,39 @@ class SyncWaitCall(BoundCall, Protocol[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Wait for it."""
+        ...
+
+
+class WaitOptions(Protocol):
+    """What is waited for, and for how long."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the whole wait."""
+        ...
+
+    @property
+    def interval(self) -> float:
+        """Seconds of the first pause."""
+        ...
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether it may not be there yet."""
+        ...
+
+    def question(self) -> tuple[Any, Any]:
+        """Return what is asked again and again, with its request."""
+        ...
+
+    def is_met(self, found: Any) -> bool:
+        """Tell whether what was found is as wanted, or cannot become so any more."""
+        ...
+
+    def wanted(self) -> str:
+        """Say what is waited for."""
+        ...
+
+    def missing(self) -> str:
+        """Say what it means that it is not there."""
         ...

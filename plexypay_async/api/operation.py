@@ -40,7 +40,6 @@ __all__ = [
     "Resource",
     "SettledBy",
     "Wait",
-    "WaitOptions",
     "one_of",
     "optionally",
 ]
@@ -174,41 +173,6 @@ class SettledBy:
         keyword = "" if self.by in ("id", "external_id") else f"{self.by}="
         besides = "" if self.besides is None else f" or {self.besides}({keyword}{value!r})"
         return f"{self.call}({keyword}{value!r}){besides}"
-
-
-class WaitOptions(Protocol):
-    """What is waited for, and for how long."""
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for the whole wait."""
-        ...
-
-    @property
-    def interval(self) -> float:
-        """Seconds of the first pause."""
-        ...
-
-    @property
-    def may_be_missing(self) -> bool:
-        """Whether it may not be there yet."""
-        ...
-
-    def question(self) -> tuple[Operation[..., Any], Any]:
-        """Return what is asked again and again, with its request."""
-        ...
-
-    def is_met(self, found: Any) -> bool:
-        """Tell whether what was found is as wanted, or cannot become so any more."""
-        ...
-
-    def wanted(self) -> str:
-        """Say what is waited for."""
-        ...
-
-    def missing(self) -> str:
-        """Say what it means that it is not there."""
-        ...
 
 
 class Caller(Protocol):

@@ -11,7 +11,8 @@ import pytest
 
 from plexypay_async import IdempotencyError, InvalidRequestError, Money, Outcome
 from plexypay_async._wire.api_errors import error_of
-from plexypay_async._wire.codec import OperationCodec, RequestEncoder
+from plexypay_async._wire.codec import OperationCodec
+from plexypay_async._wire.encoder import RequestEncoder
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.fields import Request
 from plexypay_async.api.operation import Operation

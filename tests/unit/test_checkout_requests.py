@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import ConfigurationError, Money
-from plexypay_async._wire.codec import RequestEncoder
+from plexypay_async._wire.encoder import RequestEncoder
 from plexypay_async.api.fields import Request
 from plexypay_async.api.openapi import openapi_document
 from plexypay_async.api.operation import Operation

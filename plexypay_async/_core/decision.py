@@ -115,7 +115,7 @@ def error_in(answer: WireResponse, call: CallRecord) -> APIError | UnreadableRes
 def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
     """Decide what follows from a status that is no success."""
     replay = call.replay
-    of_the_api = is_of_the_api(error) or error.declines
+    of_the_api = _is_refusal(error) or error.declines
     may_have_done = error.outcome is Outcome.UNKNOWN or not (of_the_api or error.status in NEVER_AT_WORK)
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return Decision(error, Next.RAISE)
@@ -136,6 +136,15 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
         if 400 <= error.status < 500 and call.declaration.confirmation is not None:
             return Decision(error, Next.CONFIRM)
     return Decision(error, Next.RAISE)
+
+
+def _is_refusal(error: APIError) -> bool:
+    """Tell whether an error is the API's own word, and not that of something in between.
+
+    Where a code may be any text, something in between that ran out of time may give one too.
+    """
+    is_anyones = error.status in PASSING and error.counts_as is not None and not error.is_typed
+    return is_of_the_api(error) and not is_anyones
 
 
 def is_own_word(answer: WireResponse, refused: RefusedError, form: ErrorForm) -> bool:
@@ -188,7 +197,7 @@ def may_repeat(error: PlexyPayError, replay: Replay, policy: RetryPolicy) -> boo
         return True
     if error.declines:
         return False
-    if not is_of_the_api(error):
+    if not _is_refusal(error):
         # What is in between may have handed the work on.
         if not replay.is_protected:
             return False
@@ -214,7 +223,7 @@ def sign_of(result: WireResponse | PlexyPayError, form: ErrorForm) -> Sign:
 
 def is_passing(error: APIError, policy: RetryPolicy) -> bool:
     """Tell whether a read that was answered so may be answered otherwise later."""
-    passing = error.status in PASSING and not is_of_the_api(error)
+    passing = error.status in PASSING and not _is_refusal(error)
     return passing or isinstance(error, RateLimitedError) or retry_code(error) in (policy.codes or ())
 
 

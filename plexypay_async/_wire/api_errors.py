@@ -87,11 +87,11 @@ def _type_in(part: dict[str, Any]) -> str | None:
 def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool = True) -> APIError:
     """Return the error that an answer which is no 2xx stands for.
 
-    By the body's code where there is one, else by its type, else by the status; 401, 403 and 429 always go by
-    the status. Only a code says that nothing was done: a 503 without one may be of a gateway that had handed
-    the work on. Beside ``success: false`` a code without a type of the API's is a payment's, such as an
-    acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody knows what became of the work. Unless
-    `shown`, it holds nothing of the body but its message and codes.
+    By the body's code where there is one, else by its type, else by the status; 401, 403 and 429 go by the
+    status, but for what is said of an idempotency key. Only a code says that nothing was done: a 503 without
+    one may be of a gateway that had handed the work on. Beside ``success: false`` a code without a type of
+    the API's is a payment's, such as an acquirer's ``"01"``: it refuses under a 4xx, and under a 5xx nobody
+    knows what became of the work. Unless `shown`, it holds nothing of the body but its message and codes.
     """
     body: Any = None
     if len(response.body) <= LARGEST_ERROR:
@@ -105,11 +105,13 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     typed = told_type in form.types
     message = message_in(part, form)
     status = response.status
-    kind = _STATUS_ALONE.get(status)
-    if kind is None and code is not None:
-        kind = form.class_of(code)
-    if kind is None and told_type is not None:
-        kind = form.classes_of_types.get(told_type)
+    told = None if code is None else form.class_of(code)
+    if told is None and told_type is not None:
+        told = form.classes_of_types.get(told_type)
+    if told is None and (code is not None or typed):
+        told = form.classes_of_statuses.get(status)
+    # What the first request of a key does is not known, under whatever status that is said.
+    kind = told if told is IdempotencyError else _STATUS_ALONE.get(status, told)
     if kind is None:
         kind = _BY_STATUS.get(status)
     if kind is None:
@@ -144,7 +146,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     is_open = code is not None and code == form.unexpected
     if refused and not typed and BAD_REQUEST <= status < SERVER_ERROR and not is_open:
         error.declines = (code is not None and code != status) or _shows_payment(fields, status, form)
-    elif told_type in form.declining and BAD_REQUEST <= status < SERVER_ERROR:
+    elif _declines(part, form) and BAD_REQUEST <= status < SERVER_ERROR:
         error.declines = True
     return error
 
@@ -164,7 +166,13 @@ def refuses_work(document: dict[str, Any], form: ErrorForm) -> bool:
     if form.flagged and document.get("success") is False:
         code = code_in(part, form)
         return code is None or code != form.unexpected
-    return _type_in(part) in form.declining
+    return _declines(part, form)
+
+
+def _declines(part: dict[str, Any], form: ErrorForm) -> bool:
+    """Tell whether an error is of a payment that was declined: by its type, or by its code without one."""
+    told = _type_in(part)
+    return told in form.declining or (told not in form.types and code_in(part, form) in form.declining)
 
 
 def _shows_payment(fields: dict[str, Any], status: int, form: ErrorForm) -> bool:

@@ -42,6 +42,8 @@ class ErrorForm:
     """Returns the class that stands for a code."""
     classes_of_types: Mapping[str, type[APIError]] = attrs.field(factory=dict[str, type[APIError]])
     """The class that stands for a type, where the code says no more."""
+    classes_of_statuses: Mapping[int, type[APIError]] = attrs.field(factory=dict[int, type[APIError]])
+    """The class that stands for a status of the API's own errors, where neither code nor type says more."""
     unexpected: int | None = None
     """The code of an error after which the work may have been done, even where it is said to be refused."""
     reference_taken: int | None = None
@@ -49,7 +51,7 @@ class ErrorForm:
     flagged: bool = False
     """Whether ``success: false`` in an answer says that the work was refused."""
     declining: frozenset[str] = frozenset()
-    """Types of errors by which a payment is declined."""
+    """Types of errors by which a payment is declined, and codes that say so without a type."""
     of_a_payment: tuple[str, ...] = ()
     """Names in a refusal that only one of a payment has."""
     refusal_codes: tuple[str, ...] = ("code",)

@@ -14,6 +14,9 @@ from ..errors import (
 
 __all__ = ["CHECKOUT"]
 
+_OF_THE_CARD = frozenset(
+    {"card_declined", "expired_card", "incorrect_cvc", "incorrect_number", "insufficient_funds"}
+)
 _BY_CODE: dict[int | str, type[APIError]] = {
     "parameter_missing": InvalidRequestError,
     "parameter_invalid": InvalidRequestError,
@@ -24,6 +27,7 @@ _BY_CODE: dict[int | str, type[APIError]] = {
     "api_key_invalid": AuthenticationError,
     "api_key_expired": AuthenticationError,
     "api_key_revoked": AuthenticationError,
+    **dict.fromkeys(_OF_THE_CARD, UnprocessableError),
 }
 
 CHECKOUT = API(
@@ -48,7 +52,8 @@ CHECKOUT = API(
         ),
         class_of=_BY_CODE.get,
         classes_of_types={"idempotency_error": IdempotencyError, "card_error": UnprocessableError},
-        declining=frozenset({"card_error"}),
+        classes_of_statuses={409: IdempotencyError},
+        declining=_OF_THE_CARD | {"card_error"},
         refusal_codes=("code", "errorCode"),
         schema={
             "type": "object",
@@ -74,5 +79,6 @@ CHECKOUT = API(
     repeated=frozenset({500, 502, 503, 504}),
     parameters=(ClientParameter("merchant_account", "PLEXYPAY_MERCHANT_ACCOUNT", required=False),),
 )
-"""Evidence: address, header, the object ``error`` with its types and codes, and the statuses after which a
-request may be repeated are published; ``errorCode`` is read by the vendor's own code."""
+"""Evidence: address, header, the object ``error`` with its types and codes, that a 409 is of an idempotency
+key, and the statuses after which a request may be repeated are published; ``errorCode`` is read by the
+vendor's own code."""

@@ -188,6 +188,30 @@ ERRORS: list[tuple[Answer, type[APIError], Outcome, dict[str, Any]]] = [
     ),
     (told(409, code="idempotency_error"), IdempotencyError, Outcome.UNKNOWN, {"code": "idempotency_error"}),
     (
+        told(409, type="invalid_request_error", code="invalid_request"),
+        IdempotencyError,
+        Outcome.UNKNOWN,
+        {"code": "invalid_request"},
+    ),
+    (
+        Answer(409, {"errorCode": "704", "message": "Request already processed or in progress"}),
+        IdempotencyError,
+        Outcome.UNKNOWN,
+        {"code": "704"},
+    ),
+    (
+        told(409, type="invalid_request_error", code="parameter_missing"),
+        InvalidRequestError,
+        Outcome.REJECTED,
+        {"code": "parameter_missing"},
+    ),
+    (
+        told(429, type="idempotency_error", code="idempotency_key_in_use"),
+        IdempotencyError,
+        Outcome.UNKNOWN,
+        {"code": "idempotency_key_in_use"},
+    ),
+    (
         Answer(422, {"errorCode": "14_030", "message": "Return URL is missing", "refusalReason": "x"}),
         UnprocessableError,
         Outcome.REJECTED,
@@ -237,12 +261,29 @@ async def test_an_error_of_the_card_is_a_refusal(facade: Facade, status: int) ->
 
 @both
 @pytest.mark.parametrize(
+    "code",
+    ["card_declined", "expired_card", "incorrect_cvc", "incorrect_number", "insufficient_funds"],
+)
+async def test_a_refusal_of_the_card_may_come_without_its_type(facade: Facade, code: str) -> None:
+    """As the published overview prints an error."""
+    error = await failure(facade, pay, told(402, code=code))
+
+    assert type(error) is RefusedError
+    assert (error.outcome, error.status, error.code) == (Outcome.REJECTED, 402, code)
+    assert error.message == "as scripted"
+
+
+@both
+@pytest.mark.parametrize(
     "answer",
     [
         Answer(402, b""),
         Answer(409, {"message": "conflict"}),
         Answer(422, b"<html></html>"),
         Answer(410, {"message": "gone"}),
+        told(408, code="RequestTimeout"),
+        Answer(425, {"errorCode": "early", "message": "as scripted"}),
+        Answer(499, {"code": "client_closed", "message": "as scripted"}),
         told(500, type="card_error", code="card_declined"),
         told(500, type="invalid_request_error", code="parameter_invalid"),
         Answer(502, {"errorCode": "1", "message": "refused", "refusalReason": "declined"}),

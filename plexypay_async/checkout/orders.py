@@ -103,6 +103,7 @@ class OrderCancellation(Model):
 # ------------------------------------------------------------------------------------------ the requests
 
 
+@hiding_arguments
 @attrs.frozen(kw_only=True)
 class OrderReference:
     """Which order a payment is a part of. Its repr does not show the order's data.

@@ -31,6 +31,7 @@ from .shopper import (
     RecurringProcessingModel,
     ShopperInteraction,
     ShopperName,
+    check_hidden_text,
     check_kind,
     check_line_items,
     date_of_birth_of,
@@ -242,11 +243,12 @@ class CreatePayment(Request):
         check_text("reference", self.reference)
         check_text("return_url", self.return_url)
         for name in (
-            *("merchant_account", "channel", "country_code", "shopper_email", "shopper_ip"),
-            *("telephone_number", "social_security_number", "shopper_interaction"),
+            *("merchant_account", "channel", "country_code", "shopper_interaction"),
             *("recurring_processing_model", "origin"),
         ):
             check_optional_text(name, getattr(self, name))
+        for name in ("shopper_email", "shopper_ip", "telephone_number", "social_security_number"):
+            check_hidden_text(name, getattr(self, name))
         check_kind("shopper_name", self.shopper_name, ShopperName, optional=True)
         check_kind("authentication_data", self.authentication_data, AuthenticationData, optional=True)
         check_kind("browser_info", self.browser_info, BrowserInfo, optional=True)

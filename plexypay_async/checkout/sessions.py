@@ -29,6 +29,7 @@ from .shopper import (
     ShopperInteraction,
     ShopperName,
     StorePaymentMethodMode,
+    check_hidden_text,
     check_kind,
     check_line_items,
     date_of_birth_of,
@@ -118,11 +119,12 @@ class CreateSession(Request):
         check_text("reference", self.reference)
         check_text("return_url", self.return_url)
         for name in (
-            *("merchant_account", "country_code", "channel", "shopper_locale", "shopper_email"),
-            *("telephone_number", "social_security_number", "shopper_interaction"),
+            *("merchant_account", "country_code", "channel", "shopper_locale", "shopper_interaction"),
             *("recurring_processing_model", "store_payment_method_mode"),
         ):
             check_optional_text(name, getattr(self, name))
+        for name in ("shopper_email", "telephone_number", "social_security_number"):
+            check_hidden_text(name, getattr(self, name))
         check_kind("shopper_name", self.shopper_name, ShopperName, optional=True)
         check_kind("billing_address", self.billing_address, Address, optional=True)
         check_kind("delivery_address", self.delivery_address, Address, optional=True)

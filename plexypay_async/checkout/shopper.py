@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import attrs
 
+from .._privacy.hiding import hiding_arguments
 from ..api.fields import (
     OpenEnum,
     check_bool,
@@ -32,6 +33,7 @@ __all__ = [
     "ShopperName",
     "StorePaymentMethodMode",
     "ThreeDSRequestData",
+    "check_hidden_text",
     "check_kind",
     "check_line_items",
     "date_of_birth_of",
@@ -69,6 +71,7 @@ class StorePaymentMethodMode(OpenEnum):
     """The shopper is asked."""
 
 
+@hiding_arguments
 @attrs.frozen(kw_only=True)
 class Address:
     """An address of the shopper's. Its repr shows the country alone.
@@ -94,9 +97,10 @@ class Address:
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(Address):
-            check_optional_text(f"address.{field.name}", getattr(self, field.name))
+            check_hidden_text(f"address.{field.name}", getattr(self, field.name))
 
 
+@hiding_arguments
 @attrs.frozen(kw_only=True)
 class ShopperName:
     """The shopper's name. Its repr shows nothing of it.
@@ -112,7 +116,7 @@ class ShopperName:
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(ShopperName):
-            check_optional_text(f"shopper_name.{field.name}", getattr(self, field.name))
+            check_hidden_text(f"shopper_name.{field.name}", getattr(self, field.name))
 
 
 @attrs.frozen(kw_only=True)
@@ -254,6 +258,12 @@ def check_kind(name: str, value: Any, *kinds: type, optional: bool = False) -> N
     if not isinstance(value, kinds) and not (optional and value is None):
         expected = " or ".join(kind.__name__ for kind in kinds)
         raise ConfigurationError(f"{name}: expected {expected}, got {type(value).__name__}")
+
+
+def check_hidden_text(name: str, value: Any) -> None:
+    """Refuse anything but a string or None; it is of the shopper's own, and not shown."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name}: expected a string, got {type(value).__name__}")
 
 
 def check_line_items(items: Any) -> None:

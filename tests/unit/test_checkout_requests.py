@@ -426,6 +426,11 @@ def test_no_repr_shows_what_the_page_gave_or_who_pays(name: str) -> None:
         lambda: RetrieveBalance(state_data={**STATE, "amount": CLIENT_DATA}),
         lambda: payment(shopper_email="aigerim@example.test", idempotency_key=""),
         lambda: payment(date_of_birth="1996-13-04"),
+        lambda: OrderReference(psp_reference="", order_data=ORDER_DATA),
+        lambda: Address(city="Abay", postal_code=1996),  # type: ignore[arg-type]
+        lambda: payment(social_security_number=1996),
+        lambda: session(telephone_number=1996),
+        lambda: ShopperName(first_name="Abay", last_name=7),  # type: ignore[arg-type]
     ],
 )
 def test_no_refusal_shows_it_either(make: Callable[[], Any]) -> None:

@@ -21,7 +21,7 @@ from .description import CHECKOUT
 from .orders import OrderReference, order_reference_of
 from .shopper import Channel
 from .state_data import FROM_SUBMIT, check_state_data
-from .values import Amount, CheckoutMoney, ResultCode, optional_amount_of
+from .values import Amount, CheckoutMoney, ResultCode, for_json, optional_amount_of
 
 __all__ = [
     "Balance",
@@ -90,7 +90,8 @@ class PaymentMethodList(Model):
 
     def for_browser(self) -> Mapping[str, Any]:
         """Return what the browser's SDK takes: the answer as it came, and nothing taken out of it."""
-        return self.raw
+        found: Mapping[str, Any] = for_json(self.raw)
+        return found
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +116,7 @@ class Balance(Model):
     def for_browser(self) -> dict[str, Any]:
         """Return what the browser's SDK takes: ``balance`` and ``transactionLimit``, as they came."""
         names = ("balance", "transactionLimit")
-        return {name: self.raw[name] for name in names if self.raw.get(name) is not None}
+        return {name: for_json(self.raw[name]) for name in names if self.raw.get(name) is not None}
 
 
 # ------------------------------------------------------------------------------------------ the requests

@@ -37,7 +37,7 @@ from .shopper import (
     date_of_birth_of,
 )
 from .state_data import FROM_ADDITIONAL_DETAILS, FROM_SUBMIT, check_state_data
-from .values import Amount, CheckoutMoney, ResultCode, check_idempotency_key, optional_amount_of
+from .values import Amount, CheckoutMoney, ResultCode, check_idempotency_key, for_json, optional_amount_of
 
 __all__ = ["CreatePayment", "Payment", "Payments", "SubmitPaymentDetails"]
 
@@ -141,7 +141,7 @@ class Payment(Model):
 
         ``resultCode``, ``action``, ``order`` and ``donationToken``, as they came, where they are there.
         """
-        return {name: self.raw[name] for name in _FOR_BROWSER if self.raw.get(name) is not None}
+        return {name: for_json(self.raw[name]) for name in _FOR_BROWSER if self.raw.get(name) is not None}
 
 
 # ------------------------------------------------------------------------------------------ the requests

@@ -1,4 +1,4 @@
-"""What several groups have: amounts, result codes and idempotency keys.
+"""What several groups have: amounts, result codes, idempotency keys, and what goes to the browser.
 
 An amount is ``{"currency": "KZT", "value": 2200000}``, in **minor** units. Evidence: published; that KZT, USD
 and EUR have 100 minor units is published too.
@@ -6,7 +6,10 @@ and EUR have 100 minor units is published too.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, cast
 
 import attrs
 
@@ -20,6 +23,7 @@ __all__ = [
     "ResultCode",
     "amount_of",
     "check_idempotency_key",
+    "for_json",
     "optional_amount_of",
 ]
 
@@ -76,6 +80,25 @@ class Amount(Model):
             same.amount,
             same.currency,
         )
+
+
+def for_json(value: Any) -> Any:
+    """Return a value of an answer as whatever writes JSON takes it, and as a browser reads it.
+
+    It is the same, but for a number with more digits than a float has, which is a `Decimal` here: a browser
+    reads the nearest float in its place.
+    """
+    if type(value) is Decimal:
+        return value if math.isinf(number := float(value)) else number
+    if type(value) is dict:
+        fields = cast("Mapping[str, Any]", value)
+        made = {name: for_json(inner) for name, inner in fields.items()}
+        return fields if all(made[name] is inner for name, inner in fields.items()) else made
+    if type(value) is list:
+        items = cast("Sequence[Any]", value)
+        each = [for_json(inner) for inner in items]
+        return items if all(a is b for a, b in zip(each, items, strict=True)) else each
+    return value
 
 
 class ResultCode(OpenEnum):

@@ -97,6 +97,22 @@ def test_an_action_goes_to_the_browser_as_it_came() -> None:
     assert payment.for_browser()["action"] is payment.action
 
 
+@pytest.mark.parametrize("place", ['{"a":%s}', '{"b":[1,{"a":%s}],"c":1.5}'])
+def test_an_action_with_many_digits_can_be_written_for_the_browser(place: str) -> None:
+    """As the number that a browser reads: the nearest of 64 bits."""
+    digits = "0.12345678901234567890123"
+    action = place % digits
+    body = b'{"resultCode":"Pending","action":' + action.encode() + b"}"
+    handed_on = read(Payments.create, body).for_browser()
+
+    assert json.dumps(handed_on["action"]) == json.dumps(json.loads(action))
+    whole = json.dumps(read(Payments.create, body.replace(digits.encode(), b"1" * 30)).for_browser())
+    assert "1" * 30 in whole
+
+    listed = read(PaymentMethods.list, b'{"paymentMethods":[{"type":"scheme","x":' + action.encode() + b"}]}")
+    assert json.dumps(listed.for_browser()["paymentMethods"][0]["x"]) == json.dumps(json.loads(action))
+
+
 @pytest.mark.parametrize(
     "missing", [{}, {"resultCode": None}, {"resultCode": ""}, {"resultCode": ["Authorised"]}]
 )

@@ -82,6 +82,16 @@ class Order(Model):
     expires_at: datetime | None = None
     result_code: ResultCode | None = None
 
+    @property
+    def amount_value(self) -> int | None:
+        """What the whole order costs, in **minor** units; None where the answer does not say it."""
+        return None if self.amount is None else self.amount.value
+
+    @property
+    def currency(self) -> str | None:
+        """Of the amount; None where the answer does not say it."""
+        return None if self.amount is None else self.amount.currency
+
     def for_browser(self) -> dict[str, str]:
         """Return what the browser's SDK takes: ``orderData`` and ``pspReference``, and nothing else."""
         return {"orderData": self.order_data, "pspReference": self.psp_reference}
@@ -194,6 +204,16 @@ class CreateOrder(Request):
         """Your order's reference."""
         return self.reference
 
+    @property
+    def amount_value(self) -> int:
+        """What the whole order costs, in **minor** units."""
+        return self.amount.amount
+
+    @property
+    def currency(self) -> str:
+        """Of the amount."""
+        return self.amount.currency
+
 
 @hiding_arguments
 @attrs.frozen(kw_only=True)
@@ -243,7 +263,7 @@ class Orders(Resource[F], api=CHECKOUT):
         evidence=Evidence.OBSERVED,
         replay=Replay.SAME_KEY,
         key="idempotency_key",
-        echoes={"reference": "reference"},
+        echoes={"reference": "reference", "amount_value": "amount_value", "currency": "currency"},
         created=Evidence.ASSUMED,
     )
     cancel: Final = Operation(

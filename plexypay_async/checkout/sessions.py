@@ -150,6 +150,11 @@ class CreateSession(Request):
         """What is to be paid, in **minor** units."""
         return self.amount.amount
 
+    @property
+    def currency(self) -> str:
+        """Of the amount."""
+        return self.amount.currency
+
 
 @attrs.frozen(kw_only=True)
 class Session(Model):
@@ -184,6 +189,11 @@ class Session(Model):
         """What is to be paid, in **minor** units; None where the answer does not say it."""
         return None if self.amount is None else self.amount.value
 
+    @property
+    def currency(self) -> str | None:
+        """Of the amount; None where the answer does not say it."""
+        return None if self.amount is None else self.amount.currency
+
     def for_browser(self) -> dict[str, str]:
         """Return what the browser's SDK takes: ``id`` and ``sessionData``, and nothing else of the answer.
 
@@ -203,6 +213,6 @@ class Sessions(Resource[F], api=CHECKOUT):
         evidence=Evidence.PUBLISHED,
         replay=Replay.SAME_KEY,
         key="idempotency_key",
-        echoes={"reference": "reference", "amount_value": "amount_value"},
+        echoes={"reference": "reference", "amount_value": "amount_value", "currency": "currency"},
         created=Evidence.PUBLISHED,
     )

@@ -352,3 +352,19 @@ async def test_an_answer_to_another_order_is_not_taken_for_this_ones() -> None:
                 await subject.call(plexy)
         assert caught.value.outcome is Outcome.UNKNOWN, operation
         assert caught.value.idempotency_key
+
+
+@pytest.mark.parametrize("operation", ["sessions.create", "orders.create"])
+@pytest.mark.parametrize("other", [{"value": 220}, {"currency": "USD"}], ids=str)
+async def test_what_is_made_for_another_amount_is_not_taken(operation: str, other: dict[str, Any]) -> None:
+    subject = SUBJECTS[operation]
+    cell = Cell(operation, "another", 0, None, PlexyPayError, Outcome.UNKNOWN)
+    fields = {**subject.success.body, "amount": {**AMOUNT, **other}}
+    async with client(cell, Answer(200, fields), subject.success) as (plexy, script):
+        await subject.call(plexy)
+        assert script.count() == 2
+    async with client(cell, Answer(200, fields)) as (plexy, _):
+        with pytest.raises(OutcomeUnknownError):
+            await subject.call(plexy)
+    async with client(cell, Answer(200, {**fields, "amount": {**AMOUNT, "currency": "kzt"}})) as (plexy, _):
+        assert (await subject.call(plexy)).amount.equals(KZT), "letter case is no other currency"

@@ -360,7 +360,7 @@ class Call(Generic[R]):
             raise record.final(refused) from None
         except UnreadableResponseError as error:
             return self._unread(error, answer, sending)
-        declaration, request, target = record.declaration, record.request, self._wire_request.target
+        declaration, request, asked = record.declaration, record.request, self._wire_request
         if (
             self._misfit is None
             and declaration.confirmation is None
@@ -372,11 +372,11 @@ class Call(Generic[R]):
             told = (
                 None
                 if is_named and record.replay.is_told_by_name
-                else record.told_again(target, value, answer, sending, is_named=is_named)
+                else record.told_again(asked, value, answer, sending, is_named=is_named)
             )
         else:
             told = declaration.misfit(request, value) if self._misfit is None else self._misfit(value)
-            told = told or record.told_again(target, value, answer, sending, is_named=False)
+            told = told or record.told_again(asked, value, answer, sending, is_named=False)
             finds = told is not None and declaration.look_up is not None
             if finds and (flaw := declaration.flaw(value)) is not None:
                 return self._unread(flawed(record.name, flaw, answer, value), answer, sending)

@@ -14,7 +14,7 @@ import attrs
 from .._foreign import bare
 from .._privacy.hiding import masked_card_numbers, shortened
 from .._wire.api_errors import is_of_the_api
-from .._wire.messages import WireResponse
+from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Declaration, Evidence
 from ..errors import (
     APIError,
@@ -177,14 +177,14 @@ class CallRecord:
             self.doubt = Doubt.REACHED
 
     def told_again(
-        self, target: str, value: Any, answer: WireResponse, sending: Sending, *, is_named: bool
+        self, asked: WireRequest, value: Any, answer: WireResponse, sending: Sending, *, is_named: bool
     ) -> str | None:
         """Tell that an answer that another request may have got is an earlier one on its connection."""
         if self._names_key(value):
             # What a server says of a key again, it says in the same words.
             return None
-        before = sending.told_before(answer.body)
-        is_elsewhere = before is not None and _path(before) != _path(target)
+        before = sending.told_before(answer.body, asked.headers if self.replay.same_key else None)
+        is_elsewhere = before is not None and _path(before) != _path(asked.target)
         if self.reads:
             return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
         request, replay, own_id = self.request, self.replay, _id_of(value)

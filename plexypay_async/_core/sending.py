@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .deadlines import Watch
@@ -34,8 +35,9 @@ class ConnectionMemory:
         """Seconds that its first answer says that the server keeps it while it is idle; None before that."""
         self.unclear_at: float | None = None
         """The loop's time at which an answer that names no request came on it: a proxy may send it again."""
-        self.answers: deque[tuple[str, bytes]] = deque(maxlen=LATEST)
-        """Path and query of the latest requests that were answered on it, with the answers' bodies."""
+        self.answers: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=LATEST)
+        """Path and query of the latest requests that were answered on it, with the answers' bodies and the
+        headers that were the requests' own: an idempotency key."""
 
 
 class Sending:
@@ -84,10 +86,20 @@ class Sending:
         if self.memory is not None:
             self.memory.unclear_at = self.watch.now()
 
-    def told_before(self, body: bytes) -> str | None:
-        """Return the target of an earlier request on the connection that got the very same answer."""
+    def told_before(self, body: bytes, headers: Mapping[str, str] | None = None) -> str | None:
+        """Return the target of an earlier request on the connection that got the very same answer.
+
+        Not of one with the same headers of its own, if it has any: what is said of a key is said again.
+        """
         answers = () if self.memory is None else self.memory.answers
-        return next((target for target, one in answers if one and one is not body and one == body), None)
+        return next(
+            (
+                target
+                for target, one, own in answers
+                if one and one is not body and one == body and not (own and own == headers)
+            ),
+            None,
+        )
 
     @property
     def repeated(self) -> bool:

@@ -215,7 +215,7 @@ class HTTPConnections:
                     # A middleware may have read it, and a tracer wants to be told.
                     content = stream.read_nowait() if self._is_plain else await response.read()
                     if (memory := sending.memory) is not None:
-                        memory.answers.append((request.target, content))
+                        memory.answers.append((request.target, content, request.headers))
                         if memory.kept_for is None:
                             memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
                 else:

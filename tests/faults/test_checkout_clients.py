@@ -20,6 +20,7 @@ from plexypay_async import (
     Money,
     NotFoundError,
     Outcome,
+    OutcomeUnknownError,
     PermissionDeniedError,
     PlexyPayError,
     RefusedError,
@@ -145,6 +146,30 @@ async def test_without_an_account_nothing_is_sent(facade: Facade, monkeypatch: p
     monkeypatch.setenv("PLEXYPAY_MERCHANT_ACCOUNT", "OF-THE-ENVIRONMENT")
     await facade(script, pay)
     assert script.seen[0].json["merchantAccount"] == "OF-THE-ENVIRONMENT"
+
+
+@both
+async def test_the_same_words_to_the_same_key_are_its_answer(facade: Facade) -> None:
+    """To another key on the same connection they may be the earlier answer, which a proxy sends again."""
+    script = Script({"*": Answer(201, SESSION)})
+
+    def twice(plexy: Any, *keys: str) -> list[Any]:
+        fields = {"amount": KZT, "reference": "ORD-1", "return_url": "https://shop.example/back"}
+        return [lambda key=key: plexy.sessions.create(**fields, idempotency_key=key) for key in keys]
+
+    async def awaited(calls: list[Any]) -> None:
+        for call in calls:
+            await call()
+
+    def called(calls: list[Any]) -> None:
+        for call in calls:
+            call()
+
+    run: Any = awaited if facade is asynchronously else called
+    await facade(script, lambda plexy: run(twice(plexy, "a", "a", "a")), merchant_account="ACME")
+    assert (len(script.seen), script.connections) == (3, 1)
+    with pytest.raises(OutcomeUnknownError, match="the answer is of another request"):
+        await facade(script, lambda plexy: run(twice(plexy, "a", "b")), merchant_account="ACME")
 
 
 # --------------------------------------------------------------------------------------- how errors are read

@@ -313,3 +313,27 @@ async def test_all_is_kept_in_the_file(tmp_path: Path) -> None:
     async with Sandbox(database=path) as sandbox:
         sandbox.reset()
         assert sandbox.checkout_payments() == []
+
+
+async def test_the_file_holds_nothing_that_nobody_may_keep_of_a_card(tmp_path: Path) -> None:
+    """The code on its back, and what of a wallet is a token of somebody's, are for one payment alone."""
+    path = tmp_path / "sandbox.sqlite"
+    async with (
+        Sandbox(database=path) as sandbox,
+        AsyncPlexyCheckout(sandbox.api_key, base_url=sandbox.base_url, merchant_account=MERCHANT) as client,
+    ):
+        wallet = {"paymentMethod": {"type": "googlepay", "googlePayToken": "token-of-somebody-4711"}}
+        for key, state_data in {"a": by_card(FRICTIONLESS), "b": wallet}.items():
+            for _ in range(2):
+                await client.payments.create(
+                    state_data=state_data,
+                    reference="ORD-1",
+                    return_url=BACK,
+                    amount=PRICE,
+                    idempotency_key=key,
+                )
+        assert len(sandbox.checkout_payments()) == 2
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"ORD-1" in written
+    assert b"test_123" not in written
+    assert b"token-of-somebody-4711" not in written

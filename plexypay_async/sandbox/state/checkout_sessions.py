@@ -163,7 +163,7 @@ class StoredIdempotencyKey:
     """The key."""
     operation: str
     request: str = attrs.field(repr=False)
-    """The body, in its canonical form."""
+    """The SHA-256 of the body in its canonical form."""
     status: int
     answer: str = attrs.field(repr=False)
     """The answer's body, as JSON text."""

@@ -164,7 +164,8 @@ class Front:
         headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
         if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
             return _page(error.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
-        return respond(written_for(api.name, error), headers)
+        # What is in between speaks no API's words.
+        return respond(error if fault.body is not None else written_for(api.name, error), headers)
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:

@@ -248,6 +248,27 @@ async def test_a_deletion_whose_answer_is_lost_is_a_success(
         await checkout.call("stored_payment_methods.delete", **by)
 
 
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [
+        ("message", {"message": "busy"}),
+        ("code", {"code": 1, "message": "busy"}),
+        ("error", {"error": "busy"}),
+        ("status", {"status": "error"}),
+    ],
+)
+async def test_what_is_no_body_of_the_api_is_none_of_this_one(
+    sandbox: Sandbox, session: aiohttp.ClientSession, body: str, document: Any
+) -> None:
+    for status in (200, 402, 504):
+        for operation in ("checkout.payments.create", "gate.orders.list"):
+            sandbox.faults.add(f"operation={operation},status={status},body={body},times=1")
+        assert await posted(sandbox, session, "/v2/payments", PAYMENT, None) == (status, document)
+        path = f"{sandbox.base_url}/agent/7d3d1b0c-35a2-4dd8-8a3e-0f2a51d7cbb1/orders"
+        async with session.get(path, headers={"Authorization": sandbox.api_key}) as answer:
+            assert (answer.status, await answer.json()) == (status, document)
+
+
 async def test_a_lost_payment_is_found_by_its_key(sandbox: Sandbox) -> None:
     sandbox.faults.add("cut=after,times=1,operation=checkout.*")
     once = RetryPolicy(max_attempts=1)

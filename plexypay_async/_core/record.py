@@ -187,7 +187,7 @@ class CallRecord:
         is_elsewhere = before is not None and _path(before) != _path(asked.target)
         if self.reads:
             return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
-        request, replay, own_id = self.request, self.replay, _id_of(value)
+        request, replay, own_id = self.request, self.replay, self._own_id(value)
         # What was created has an id of its own, by which it is told from another's. Without one, or with that
         # of what it was done to, the answer may come again as any other's.
         done_to = self.declaration.path_parameters
@@ -198,6 +198,14 @@ class CallRecord:
         if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
             return None
         return f"it is the one to an earlier request, {_path(before)}"
+
+    def _own_id(self, value: Any) -> Any:
+        """Return the id in an answer; of what was created, what proves it may have another name."""
+        found = _id_of(value)
+        if found is None and getattr(self.declaration, "created", None) is not None:
+            proof: tuple[str, ...] = getattr(value, "proof", ())
+            found = next((getattr(value, name) for name in proof[:1] if name != "success"), None)
+        return found
 
     def _names_key(self, value: Any) -> bool:
         """Whether an answer names the very key of this request, and so is the answer to it."""

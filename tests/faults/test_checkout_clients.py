@@ -172,6 +172,33 @@ async def test_the_same_words_to_the_same_key_are_its_answer(facade: Facade) -> 
         await facade(script, lambda plexy: run(twice(plexy, "a", "b")), merchant_account="ACME")
 
 
+@both
+@pytest.mark.parametrize("operation", ["payments.create", "orders.create"])
+async def test_the_answer_to_another_key_is_not_taken_for_this_ones(facade: Facade, operation: str) -> None:
+    """Of the same order too: the card that was refused before is not the one that may pay now."""
+    made = {"pspReference": "psp", "resultCode": "Refused", "orderData": ORDER_DATA}
+    script = Script({"*": [Answer(200, made)]})
+    fields: dict[str, Any] = {"amount": KZT, "reference": "ORD-1"}
+    if operation == "payments.create":
+        fields |= {"state_data": STATE, "return_url": "https://shop.example/back"}
+
+    async def awaited(plexy: Any) -> None:
+        group, _, name = operation.partition(".")
+        for _ in range(2):
+            made = getattr(getattr(plexy, group), name)(**fields)
+            if facade is asynchronously:
+                await made
+
+    def called(plexy: Any) -> None:
+        group, _, name = operation.partition(".")
+        for _ in range(2):
+            getattr(getattr(plexy, group), name)(**fields)
+
+    with pytest.raises(OutcomeUnknownError, match="the answer is of another request"):
+        await facade(script, awaited if facade is asynchronously else called, merchant_account="ACME")
+    assert len(script.seen) == 2
+
+
 # --------------------------------------------------------------------------------------- how errors are read
 
 

@@ -189,7 +189,7 @@ class OperationCodec(Generic[R]):
         # With code 2 nobody knows what became of it, whatever else is said.
         part = part_of(document, self._form)
         # With the code of an unexpected error nobody knows what became of it, whatever else is said.
-        if self._may_refuse and refuses_work(document, self._form):
+        if self._may_refuse and refuses_work(document, self._form) and not self._says_both(document):
             self._refuse(document, response)
             return
         is_error = is_typed(document, self._form) or part is not document
@@ -218,6 +218,16 @@ class OperationCodec(Generic[R]):
             shown=shown,
             raw=value,
         )
+
+    def _says_both(self, document: dict[str, Any]) -> bool:
+        """Tell whether a refusal is a whole answer of work that was done too, where no flag says which."""
+        if self._form.flagged or not any(document.get(name) for name in self._proof):
+            return False
+        try:
+            self._structure(document, self._model)
+        except Exception:  # noqa: BLE001 - as a rule it does not fit
+            return False
+        return True
 
     def _is_pending(self, document: dict[str, Any]) -> bool:
         """Tell whether an answer asks for something more, such as 3-D Secure."""

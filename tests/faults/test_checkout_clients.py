@@ -341,6 +341,8 @@ async def test_a_refusal_of_the_card_may_come_without_its_type(facade: Facade, c
         Answer(502, {"errorCode": "1", "message": "refused", "refusalReason": "declined"}),
         Answer(200, {"error": {"type": "api_error", "code": "processing_error", "message": "?"}}),
         Answer(200, {"error": "upstream"}),
+        Answer(200, {**PAID, "error": {"type": "card_error", "code": "card_declined", "message": "?"}}),
+        Answer(200, {"code": "card_declined", **PAID}),
         Answer(200, {"status": "succeeded", "id": "pay_1"}),
         Answer(202, b""),
     ],

@@ -149,7 +149,10 @@ def chosen_base_url(given: str | None, api: API) -> str:
         if not given.strip():
             # Who has set it did not mean the vendor's own host.
             raise ConfigurationError(f"{variable} is empty: give it an address, or unset it")
-    return check_base_url(given)
+    base_url = check_base_url(given)
+    if api.root is not None and base_url.endswith(api.root):
+        raise ConfigurationError(f"base_url: leave {api.root} out, for the paths of the {api.title} have it")
+    return base_url
 
 
 def chosen_parameters(given: Mapping[str, str | None] | None, api: API) -> Mapping[str, str]:

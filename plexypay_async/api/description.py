@@ -118,6 +118,8 @@ class API:
     """The codes of errors, or HTTP statuses, after which a call may be repeated where its class allows."""
     repeated_with_money: frozenset[int] = frozenset()
     """The same where money moves without a key, so that twice would be twice."""
+    root: str | None = None
+    """What all of its paths begin with, where its address is also printed with that at its end."""
     live_keys: str | None = None
     """What its keys begin with, by which one is kept out of clear text; None where that is not known."""
     parameters: tuple[ClientParameter, ...] = ()

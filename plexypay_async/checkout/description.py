@@ -38,6 +38,7 @@ CHECKOUT = API(
     base_url_variable="PLEXYPAY_CHECKOUT_BASE_URL",
     key_variable="PLEXYPAY_CHECKOUT_API_KEY",
     key_header="x-api-key",
+    root="/v2",
     errors=ErrorForm(
         inside="error",
         code=("code", "errorCode"),
@@ -77,6 +78,8 @@ CHECKOUT = API(
         },
     ),
     repeated=frozenset({500, 502, 503, 504}),
+    # How its own keys begin is not published; those of payments must not go out in clear text here either.
+    live_keys="pr_",
     parameters=(ClientParameter("merchant_account", "PLEXYPAY_MERCHANT_ACCOUNT", required=False),),
 )
 """Evidence: address, header, the object ``error`` with its types and codes, that a 409 is of an idempotency

@@ -44,8 +44,9 @@ from; what is known of the bodies stands in the docstrings of the request and an
 
 | evidence | the method and the path are |
 |---|---|
-| `published` | published by the vendor for the current v1 API |
+| `published` | published by the vendor for the API as it is |
 | `observed` | what merchants' production code sends and receives today |
+| `vendor_code` | in the vendor's own programs, such as its browser SDK |
 | `legacy` | in the vendor's docs of 2023, for the same host and paths |
 | `assumed` | formed by analogy: the vendor lists the operation, and its page could not be read |
 

@@ -28,8 +28,9 @@ from .wire_words import wire_words
 __all__ = ["openapi_document"]
 
 _KNOWN_BY = {
-    Evidence.PUBLISHED: "published by the vendor for the current v1 API",
+    Evidence.PUBLISHED: "published by the vendor for the API as it is",
     Evidence.OBSERVED: "what merchants' production code sends and receives today",
+    Evidence.VENDOR_CODE: "from the vendor's own programs, such as its browser SDK",
     Evidence.LEGACY: "from the vendor's docs of 2023, for the same host and paths",
     Evidence.ASSUMED: "formed by analogy: the vendor's page could not be read, and it may be another",
 }

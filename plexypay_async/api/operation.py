@@ -53,9 +53,11 @@ class Evidence(enum.Enum):
     """How well an operation's method and path are known."""
 
     PUBLISHED = "published"
-    """Published by the vendor for the current v1 API."""
+    """Published by the vendor for the API as it is."""
     OBSERVED = "observed"
     """Sent and received by merchants' production code today."""
+    VENDOR_CODE = "vendor_code"
+    """In the vendor's own programs, such as its browser SDK, and in no page of its docs."""
     LEGACY = "legacy"
     """From the vendor's 2023 docs of the same host and paths."""
     ASSUMED = "assumed"

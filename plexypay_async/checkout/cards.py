@@ -76,7 +76,7 @@ class CardDetailsGroup(Resource[F], api=CHECKOUT):
         "/v2/cardDetails",
         RetrieveCardDetails,
         CardDetails,
-        evidence=Evidence.OBSERVED,
+        evidence=Evidence.VENDOR_CODE,
         replay=Replay.SAFE,
         reads=True,
     )

@@ -260,7 +260,7 @@ class Orders(Resource[F], api=CHECKOUT):
         "/v2/orders",
         CreateOrder,
         Order,
-        evidence=Evidence.OBSERVED,
+        evidence=Evidence.VENDOR_CODE,
         replay=Replay.SAME_KEY,
         key="idempotency_key",
         echoes={"reference": "reference", "amount_value": "amount_value", "currency": "currency"},
@@ -271,7 +271,7 @@ class Orders(Resource[F], api=CHECKOUT):
         "/v2/orders/cancel",
         CancelOrder,
         OrderCancellation,
-        evidence=Evidence.OBSERVED,
+        evidence=Evidence.VENDOR_CODE,
         replay=Replay.SAME_KEY,
         key="idempotency_key",
     )

@@ -216,7 +216,7 @@ class PaymentMethods(Resource[F], api=CHECKOUT):
         "/v2/paymentMethods/balance",
         RetrieveBalance,
         Balance,
-        evidence=Evidence.OBSERVED,
+        evidence=Evidence.VENDOR_CODE,
         replay=Replay.SAFE,
         reads=True,
     )

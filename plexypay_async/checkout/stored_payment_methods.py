@@ -60,6 +60,6 @@ class StoredPaymentMethods(Resource[F], api=CHECKOUT):
         "/v2/storedPaymentMethods/{id}",
         DeleteStoredPaymentMethod,
         optionally(StoredPaymentMethod, known_by="id"),
-        evidence=Evidence.OBSERVED,
+        evidence=Evidence.VENDOR_CODE,
         echoes={"id": "id"},
     )

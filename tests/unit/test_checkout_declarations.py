@@ -25,7 +25,7 @@ DECLARED: list[Operation[..., Any]] = [
     each for each in every_declaration(CHECKOUT) if isinstance(each, Operation)
 ]
 SAFE, KEY = Replay.SAFE, Replay.SAME_KEY
-PUBLISHED, VENDOR_CODE = Evidence.PUBLISHED, Evidence.VENDOR_CODE
+PUBLISHED, OF_VENDOR = Evidence.PUBLISHED, Evidence.VENDOR_CODE
 each_operation = pytest.mark.parametrize("operation", DECLARED, ids=lambda each: each.name)
 
 
@@ -35,13 +35,19 @@ def test_the_operations() -> None:
     } == {
         "sessions.create": ("POST", "/v2/sessions", PUBLISHED, KEY, False),
         "payment_methods.list": ("POST", "/v2/paymentMethods", PUBLISHED, SAFE, True),
-        "payment_methods.balance": ("POST", "/v2/paymentMethods/balance", VENDOR_CODE, SAFE, True),
+        "payment_methods.balance": ("POST", "/v2/paymentMethods/balance", OF_VENDOR, SAFE, True),
         "payments.create": ("POST", "/v2/payments", PUBLISHED, KEY, False),
         "payments.details": ("POST", "/v2/payments/details", PUBLISHED, KEY, False),
-        "orders.create": ("POST", "/v2/orders", VENDOR_CODE, KEY, False),
-        "orders.cancel": ("POST", "/v2/orders/cancel", VENDOR_CODE, KEY, False),
-        "card_details.retrieve": ("POST", "/v2/cardDetails", VENDOR_CODE, SAFE, True),
-        "stored_payment_methods.delete": ("DELETE", "/v2/storedPaymentMethods/{id}", VENDOR_CODE, SAFE, False),
+        "orders.create": ("POST", "/v2/orders", OF_VENDOR, KEY, False),
+        "orders.cancel": ("POST", "/v2/orders/cancel", OF_VENDOR, KEY, False),
+        "card_details.retrieve": ("POST", "/v2/cardDetails", OF_VENDOR, SAFE, True),
+        "stored_payment_methods.delete": (
+            "DELETE",
+            "/v2/storedPaymentMethods/{id}",
+            OF_VENDOR,
+            SAFE,
+            False,
+        ),
         "config.retrieve": ("GET", "/v2/config", PUBLISHED, SAFE, True),
     }
     assert list(every_declaration(CHECKOUT)) == DECLARED, "there are no listings"

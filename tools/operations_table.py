@@ -55,7 +55,9 @@ another, give it to the client, with the same parameters between braces; there i
 release:
 
 ```python
-AsyncPlexyPay(paths={"customers.create": "/v1/clients", "customers.retrieve": "/v1/clients/{id}"})
+from plexypay_async import AsyncPlexyPay
+
+plexy = AsyncPlexyPay(paths={"customers.create": "/v1/clients", "customers.retrieve": "/v1/clients/{id}"})
 ```
 
 `paths` takes the name of any operation below, and `with_options(paths=...)` does so for a derived client.

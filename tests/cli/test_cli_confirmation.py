@@ -19,12 +19,14 @@ from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.source import Lines, Source
 from plexypay_async.cli.summary import FileSummary
 from tests.cli.pseudo_terminal import Terminal, on_posix
+from tests.docs.blocks import run_by
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
 
 HEADER = "order_reference,amount,currency\n"
 ORDERS = HEADER + "ORD-1,2200050,KZT\nORD-2,100,KZT\n"
+(SHOWN_IN_THE_GUIDE,) = run_by(__file__)
 QUESTION = r"Create 2 payment links for KZT 22,001\.50\? \[y/N\] "
 
 
@@ -66,6 +68,16 @@ def test_what_a_file_holds_is_shown_and_sent_when_that_is_agreed(
         assert re.search(rf"{name} +│ +{re.escape(value)} │", before), name
     assert shown.count("[y/N]") == 1
     assert re.search(r"│ created +│ +2 │", shown)
+
+
+@on_posix
+def test_the_question_is_as_the_guide_shows_it(tmp_path: Path, served: ServedSandbox) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(HEADER + "".join(f"ORD-{number},2200000,KZT\n" for number in range(1000)))
+    terminal = asked(path, question=re.escape(SHOWN_IN_THE_GUIDE.strip()))
+    terminal.press(b"n\n")
+    terminal.read()
+    assert terminal.close() == 2
 
 
 @on_posix

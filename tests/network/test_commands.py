@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from plexypay_async.sandbox import Sandbox
+from tests.docs.blocks import run_by
 
 from .ways import BASE_URL, HOST, PASSWORD, USER, Authority, Front, Proxy, api_over_tls, proxy_to
 
 pytestmark = pytest.mark.asyncio
+
+BY_PROXY, BY_AUTHORITY = run_by(__file__)
 
 
 @pytest.fixture
@@ -137,3 +141,27 @@ async def test_a_sandbox_elsewhere_is_reached_by_plain_http_where_that_is_allowe
     code, told = await _plexypay("bulk-create", orders, *options, key="pr_" + "0" * 32)
     assert code == 2
     assert "begins with pr_" in told
+
+
+@pytest.mark.parametrize("line", [*BY_PROXY.splitlines(), *BY_AUTHORITY.splitlines()])
+async def test_the_guides_commands(
+    line: str, orders: Path, front: Front, authority: Authority, sandbox: Sandbox
+) -> None:
+    async with proxy_to(front.port) as proxy:
+        words = shlex.split(line.replace("http://proxy.example:3128", proxy.url))
+        at = words.index("plexypay")
+        files = {"orders.csv": orders, "company.pem": authority.file}
+        environment = dict(word.split("=", 1) for word in words[:at])
+        if "company.pem" not in words:
+            environment["SSL_CERT_FILE"] = str(authority.file)
+        here = BASE_URL if "proxy.example" in line else f"https://127.0.0.1:{front.port}"
+        code, told = await _plexypay(
+            *(files.get(word, word) for word in words[at + 1 :]),
+            key=sandbox.api_key,
+            PLEXYPAY_BASE_URL=here,
+            **environment,
+        )
+
+    assert code == 0, told
+    assert len(sandbox.payment_links()) == 2
+    assert bool(proxy.tunnels) == ("proxy.example" in line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.docs.blocks import run_by
 from tests.needs import needs
 
 from .served import ServedSandbox
@@ -22,6 +22,7 @@ from .served import ServedSandbox
 pytestmark = needs("distributed")
 
 ROOT = Path(__file__).parents[2]
+(EXAMPLE,) = run_by(__file__)
 LIMIT = 120.0
 """Seconds after which a job is killed with all of its workers."""
 
@@ -84,15 +85,8 @@ def test_a_worker_killed_in_mid_run_loses_nothing_and_repeats_nothing(
     assert len({record["link_id"] for records in partitions for record in records}) == 6 * rows
 
 
-def dask_example() -> str:
-    """Return the guide's program for Dask."""
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/bulk.md").read_text(), re.DOTALL)
-    [example] = [block for block in blocks if "create_partition" in block]
-    return example
-
-
 def test_the_guides_example_runs(sandbox: ServedSandbox, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text(dask_example())
+    (tmp_path / "job.py").write_text(EXAMPLE)
     for number in range(3):
         lines = [
             {"amount": 100 + row, "currency": "KZT", "order_reference": f"G-{number}-{row}"}

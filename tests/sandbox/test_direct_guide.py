@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from plexypay_async import AsyncPlexyPay
+from plexypay_async import (
+    Address,
+    AsyncPlexyPay,
+    AuthenticationError,
+    BrowserDetails,
+    CustomerDetails,
+    OrderDetails,
+)
 from plexypay_async.pay.direct_payments import DirectPayment, ThreeDSecure
 from plexypay_async.sandbox import Sandbox
+from tests.docs.blocks import run_by
 
 pytestmark = pytest.mark.asyncio
 
 GUIDE = Path(__file__).parents[2] / "docs" / "direct-payments.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-ENCRYPT, CREATE, THREE_DS, CONTINUE, SETTLE = BLOCKS
+ENCRYPT, CREATE, THREE_DS, CONTINUE, SETTLE = run_by(__file__)
 
 
 @attrs.frozen
@@ -46,7 +53,7 @@ FORM = {
 
 async def run(code: str, names: dict[str, Any]) -> Any:
     """Run code of the guide as the body of a page's function; its variables are in the names afterwards."""
-    lines = ["async def page():", "    global payment, encrypted", textwrap.indent(code, "    ")]
+    lines = ["async def page():", "    global payment, encrypted, paid", textwrap.indent(code, "    ")]
     exec(compile("\n".join(lines), str(GUIDE), "exec"), names)
     return await names["page"]()
 
@@ -102,5 +109,49 @@ async def test_3d_secure_without_a_way_to_it(three_ds: ThreeDSecure | None) -> N
     assert names["remembered"] == {}
 
 
-async def test_the_end_of_an_unknown_outcome_is_code() -> None:
-    compile(f"async def page():\n{textwrap.indent(SETTLE, '    ')}", str(GUIDE), "exec")
+def fields(encrypted: Any) -> dict[str, Any]:
+    """Return the arguments of a payment with a card that is not challenged."""
+    address = Address(
+        first_name="John",
+        last_name="Doe",
+        address_line1="Main Street 1",
+        address_line2="",
+        postal_code="80331",
+        phone="+491234567",
+        country="DE",
+    )
+    return {
+        "terminal_id": "t-1",
+        "transaction_type": "sale",
+        "order_details": OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
+        "card_data": encrypted,
+        "browser_details": BrowserDetails.from_headers(
+            Request.headers, **{name: value for name, value in FORM.items() if name != "cres"}
+        ),
+        "customer_details": CustomerDetails(billing_address=address),
+        "three_ds_notification_url": "https://shop.example/3ds",
+    }
+
+
+async def test_an_unknown_outcome_is_looked_up(sandbox: Sandbox) -> None:
+    async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url, timeout=10) as plexy:
+        names = shop(plexy=plexy)
+        await run(ENCRYPT.replace("4111 1111 1111 1111", "4200 0000 0000 0000"), names)
+        sandbox.faults.add("cut=after,times=1,operation=direct_payments.create")
+        names["fields"] = fields(names["encrypted"])
+        await run(SETTLE, names)
+
+    assert names["paid"] is True
+    assert sandbox.requests.count("direct_payments.create") == 1
+
+
+async def test_a_refused_payment_is_raised(sandbox: Sandbox) -> None:
+    async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url, timeout=10) as plexy:
+        names = shop(plexy=plexy)
+        await run(ENCRYPT, names)
+        sandbox.faults.add("status=401,operation=direct_payments.create")
+        names["fields"] = fields(names["encrypted"])
+        with pytest.raises(AuthenticationError):
+            await run(SETTLE, names)
+
+    assert sandbox.requests.count("transactions.retrieve_by_order_reference") == 0

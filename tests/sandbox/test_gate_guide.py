@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import textwrap
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -15,12 +14,12 @@ import pytest_asyncio
 
 from plexypay_async import AsyncPlexyGate, PlexyPayError, RetryPolicy
 from plexypay_async.sandbox import Sandbox
+from tests.docs.blocks import run_by, shown_lines
 
 pytestmark = pytest.mark.asyncio
 
 GUIDE = Path(__file__).parents[2] / "docs" / "gate.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-CLIENT, CATALOGUE, ORDER, TOPUP, AGAIN, SEARCH = BLOCKS
+CLIENT, CATALOGUE, ORDER, TOPUP, AGAIN, SEARCH = run_by(__file__)
 AGENT = "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10"
 
 
@@ -41,7 +40,7 @@ async def names(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
 
 
 async def test_the_guide_is_short() -> None:
-    assert len(GUIDE.read_text(encoding="utf-8").splitlines()) <= 120
+    assert shown_lines(GUIDE) <= 120
 
 
 async def test_what_can_be_sold(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import textwrap
@@ -15,6 +14,7 @@ import pytest
 from plexypay_async import AsyncPlexyCheckout, Money
 from plexypay_async.checkout import Payment
 from plexypay_async.sandbox import Sandbox
+from tests.docs.blocks import run_by
 
 from .checkout_shopper import MERCHANT, confirm
 from .conftest import Receiver
@@ -22,8 +22,7 @@ from .conftest import Receiver
 pytestmark = pytest.mark.asyncio
 
 GUIDE = Path(__file__).parents[2] / "docs" / "sandbox.md"
-SECTION = GUIDE.read_text(encoding="utf-8").partition("## The Checkout API\n")[2].partition("\n## ")[0]
-SESSION, STATE_DATA = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+SESSION, STATE_DATA = run_by(__file__)
 
 
 async def test_the_session_of_the_guide(receiver: Receiver) -> None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.docs.blocks import run_by
 from tests.needs import needs
 
 from .conftest import Run
 
 pytest_plugins = ["pytester"]
 
-GUIDE = Path(__file__).parents[2] / "docs" / "testing.md"
-FILES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
+# The first line of each block is the name of its file.
+FILES = {code.split("\n")[0].removeprefix("# ").removesuffix(".py"): code for code in run_by(__file__)}
 
 
 @needs("django", "fastapi", "httpx2", "vcr")
 def test_it_works(run: Run) -> None:
-    assert GUIDE.read_text(encoding="utf-8").count("```python") == len(FILES)
+    assert len(FILES) == len(run_by(__file__))
     tests = sum(code.count("def test_") for code in FILES.values())
     # One of them is parametrized.
     run(plugins=["asyncio"], **FILES).assert_outcomes(passed=tests + 1)

@@ -24,6 +24,9 @@ from plexypay_async import (
     WebhookReceiver,
 )
 
+if __name__ == "__main__" and len(sys.argv) != 2:
+    sys.exit(__doc__)
+
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 PLEXY = web.AppKey("plexy", AsyncPlexyPay)
 
@@ -88,4 +91,4 @@ async def application() -> web.Application:
 
 
 if __name__ == "__main__":
-    web.run_app(application(), host="127.0.0.1", port=int(sys.argv[1]) if sys.argv[1:] else 8000)
+    web.run_app(application(), host="127.0.0.1", port=int(sys.argv[1]))

@@ -18,11 +18,15 @@ The queue is a folder here, so that the example needs no broker; in your shop it
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from celery import Celery
 
 from plexypay_sync import PlexyPay
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 queue = Path(os.environ.get("SHOP_QUEUE", "queue")).absolute()
 messages, results, control = queue / "messages", queue / "results", queue / "control"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -29,6 +30,9 @@ from plexypay_async import (
     WebhookPayloadError,
     WebhookReceiver,
 )
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 

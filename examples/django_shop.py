@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -35,6 +36,9 @@ from plexypay_sync import (
     WebhookPayloadError,
     WebhookReceiver,
 )
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 

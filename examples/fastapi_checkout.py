@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,6 +41,9 @@ from plexypay_async import (
     WebhookAuthenticationError,
     WebhookPayloadError,
 )
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 CHECKOUT_URL = os.environ["PLEXYPAY_CHECKOUT_BASE_URL"]

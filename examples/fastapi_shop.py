@@ -13,6 +13,7 @@ The same works on Starlette alone: a request has the same `headers` and `body()`
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,6 +29,9 @@ from plexypay_async import (
     WebhookPayloadError,
     WebhookReceiver,
 )
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 

@@ -14,6 +14,7 @@ Run it under gunicorn, whose workers are forked from a process that has the clie
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from flask import Flask, abort, request
@@ -28,6 +29,9 @@ from plexypay_sync import (
     WebhookPayloadError,
     WebhookReceiver,
 )
+
+if __name__ == "__main__":
+    sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")
 

@@ -15,14 +15,19 @@ import sys
 
 from plexypay_sync import CreatePaymentLink, PaymentLink, PlexyPay
 
+if __name__ == "__main__" and sys.argv[1:] not in [
+    [name] for name in multiprocessing.get_all_start_methods()
+]:
+    sys.exit(__doc__)
+
 # Forked processes go on with this client, on connections of their own; spawned ones import this file and so
 # build another. Processes are given requests and give links or errors back: all of them pickle.
 plexy = PlexyPay()
 
 
 def create(request: CreatePaymentLink) -> PaymentLink:
-    """Make one link, in whichever process."""
-    return plexy.payment_links.create(
+    """Make one link, or find the one of an earlier run, in whichever process."""
+    return plexy.payment_links.create_or_retrieve(
         amount=request.amount, currency=request.currency, order_reference=request.order_reference
     )
 

@@ -11,14 +11,20 @@ its own and need no ``await``.
 """
 
 # %% One client for the notebook.
+import os
+import sys
 from collections import Counter
 
 from plexypay_sync import CreatePaymentLink, NotFoundError, PlexyPay
 
-plexy = PlexyPay()  # the key from PLEXYPAY_API_KEY
+if not os.environ.get("PLEXYPAY_API_KEY"):
+    sys.exit(
+        "set PLEXYPAY_API_KEY before you start the notebook, or the lines that `plexypay sandbox` prints"
+    )
+plexy = PlexyPay()
 
-# %% One link; the amount is in minor units.
-link = plexy.payment_links.create(amount=2_200_000, currency="KZT", order_reference="NB-0")
+# %% One link; the amount is in minor units. Run again, the cell finds the link that it has made.
+link = plexy.payment_links.create_or_retrieve(amount=2_200_000, currency="KZT", order_reference="NB-0")
 print(link.order_reference, link.status, link.url)
 
 # %% Many links. A cell that ran before, run again, reports which orders have their links already.

@@ -9,6 +9,7 @@ the delivery acknowledged.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -81,3 +82,7 @@ class OrderBook:
             found = database.execute("SELECT state FROM orders WHERE reference = ?", (reference,)).fetchone()
             parcels = database.execute("SELECT count(*) FROM parcels WHERE reference = ?", (reference,))
             return None if found is None else (found[0], parcels.fetchone()[0])
+
+
+if __name__ == "__main__":
+    sys.exit(__doc__)

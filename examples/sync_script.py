@@ -10,6 +10,7 @@ The amount is in minor units: 22 000 KZT. The same command may be run again: an 
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from plexypay_sync import (
@@ -25,11 +26,15 @@ PATIENCE = 900
 
 def main() -> int:
     """Run the script and return its exit status."""
-    _, reference, amount = sys.argv
+    parser = argparse.ArgumentParser(description="Create a payment link, and wait until it is paid.")
+    parser.add_argument("reference", help="the order's, such as ORD-1")
+    parser.add_argument("amount", type=int, help="in minor units: 2200000 is 22 000 KZT")
+    arguments = parser.parse_args()
+    reference: str = arguments.reference
     with PlexyPay() as plexy:
         try:
             link = plexy.payment_links.create_or_retrieve(
-                amount=int(amount), currency="KZT", order_reference=reference
+                amount=arguments.amount, currency="KZT", order_reference=reference
             )
             print(f"pay {link.amount / 100:.2f} {link.currency} at {link.url}", flush=True)
             transaction = plexy.transactions.wait(payment_link_id=link.id, timeout=PATIENCE)

@@ -103,19 +103,21 @@ async def sell(gate: AsyncPlexyGate, book: Book, reference: str, product: int) -
 
 async def main(arguments: list[str]) -> int:
     """Do what the command line says."""
+    if arguments and not (len(arguments) == 2 and arguments[1].isdecimal()):
+        sys.exit(__doc__)
     with closing(sqlite3.connect(BOOK)) as connection:
-        async with AsyncPlexyGate() as gate:
-            try:
+        try:
+            async with AsyncPlexyGate() as gate:
                 if not arguments:
                     await show_catalogue(gate)
                     return 0
                 reference, product = arguments
                 return await sell(gate, Book(connection), reference, int(product))
-            except PlexyPayError as error:
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)
-                if error.outcome is Outcome.UNKNOWN:
-                    print("run the same command again: it orders nothing twice", file=sys.stderr)
-                return 1
+        except PlexyPayError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            if error.outcome is Outcome.UNKNOWN:
+                print("run the same command again: it orders nothing twice", file=sys.stderr)
+            return 1
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.needs import need
+
 if TYPE_CHECKING:
     from .conftest import Program, ServedSandbox, Start
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # On a busy machine asyncio's debug mode, which -X dev brings, would tell of slow steps.
 STRICT = ("-W", "error")
+
+VARIABLES = ("PLEXYPAY_API_KEY", "PLEXYPAY_GATE_API_KEY", "PLEXYPAY_WEBHOOK_TOKEN")
 
 # What the kernel of a notebook does: cells run in the thread of a running loop.
 KERNEL = """
@@ -102,8 +106,12 @@ def test_processes_of_every_start_method(start: Start, served: ServedSandbox, me
 
     urls = {link["orderReference"]: link["url"] for link in served.links()}
     assert told == [f"ORD-{n} {100 * n} {urls[f'ORD-{n}']}" for n in range(1, 11)]
-    assert served.amounts() == {f"ORD-{n}": 100 * n for n in range(1, 11)}
     assert program.log == ""
+
+    again = start(*options, str(EXAMPLES / "multiprocessing_links.py"), method)
+    assert again.output().decode().splitlines() == told
+    assert again.log == ""
+    assert served.amounts() == {f"ORD-{n}": 100 * n for n in range(1, 11)}
 
 
 def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None:
@@ -111,6 +119,9 @@ def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None
 
     told = program.output().decode().splitlines()
 
+    again = start(*STRICT, "-c", KERNEL, str(EXAMPLES / "notebook.py"))
+    assert again.output().decode().splitlines() == told
+    assert again.log == ""
     (url,) = (link["url"] for link in served.links() if link["orderReference"] == "NB-0")
     assert told[0] == f"NB-0 active {url}"
     assert told[1] == "{'created': 20}"
@@ -118,3 +129,37 @@ def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None
     assert told[3].startswith("Outcome.REJECTED payment_links.retrieve 'none': HTTP 404")
     assert program.log == ""
     assert served.amounts() == {"NB-0": 2_200_000} | {f"NB-{n}": 100 * n for n in range(1, 21)}
+
+
+NEEDS = {"fastapi": "fastapi", "flask": "flask", "django": "django", "celery": "celery"}
+# These two run without arguments where there is an account, which other tests see.
+WITHOUT_ARGUMENTS = ("notebook", "voucher_agent")
+USED = [
+    pytest.param(example, account, id=f"{example.stem}-{'account' if account else 'bare'}")
+    for example in sorted(EXAMPLES.glob("*.py"))
+    for account in (False, True)
+    if not (account and example.stem in WITHOUT_ARGUMENTS)
+]
+
+
+@pytest.mark.parametrize(("example", "account"), USED)
+def test_without_arguments_it_says_how_it_is_used(
+    start: Start, served: ServedSandbox, tmp_path: Path, example: Path, account: bool
+) -> None:
+    need(*(module for name, module in NEEDS.items() if example.stem.startswith(name)))
+    # An empty variable is none.
+    nothing = {} if account else dict.fromkeys(VARIABLES, "")
+    for _ in range(2):
+        program = start(*STRICT, str(example), SHOP_QUEUE=str(tmp_path / "queue"), **nothing)
+        assert program.output(status=2 if example.stem == "sync_script" else 1) == b""
+        assert "Traceback" not in program.log
+        assert "PLEXYPAY_" in program.log or "usage: " in program.log or example.stem == "order_book"
+        assert len(program.log.splitlines()) <= 30
+    assert served.links() == []
+
+
+@pytest.mark.parametrize("arguments", [("INV-1",), ("INV-1", "voucher"), ("INV-1", "101", "2")])
+def test_the_agent_says_how_it_is_used(start: Start, arguments: tuple[str, ...]) -> None:
+    program = start(*STRICT, str(EXAMPLES / "voucher_agent.py"), *arguments)
+
+    assert "python examples/voucher_agent.py INV-1001 101" in failed(program)

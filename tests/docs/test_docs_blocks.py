@@ -36,14 +36,14 @@ LIMIT = 120.0
 """Seconds after which a program is killed."""
 
 
-def those(*kinds: str, marker: str = "") -> Any:
+def those(*kinds: str, marker: str = "") -> pytest.MarkDecorator:
     """Parametrize a test with the blocks of some kinds, and of one marker."""
     found = [block for block in BLOCKS if block.kind in kinds and block.marker == marker]
     assert found
     return pytest.mark.parametrize("block", found, ids=[block.name for block in found])
 
 
-def contexts() -> Any:
+def contexts() -> pytest.MarkDecorator:
     """Parametrize a test with the contexts of all pages, each with its blocks."""
     found = dict[tuple[Path, str], list[Block]]()
     for block in BLOCKS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,31 +89,25 @@ def test_aiohttp() -> None:
 
 def test_django() -> None:
     need("django")
-    import django
-    from django.conf import settings
-    from django.http import HttpRequest, HttpResponse
-    from django.test import RequestFactory
-    from django.views.decorators.csrf import csrf_exempt
-    from django.views.decorators.http import require_POST
-
+    settings: Any = import_module("django.conf").settings
+    http: Any = import_module("django.http")
+    requests: Any = import_module("django.test").RequestFactory()
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["testserver"])
-        django.setup()
+        import_module("django").setup()
     handled: list[TransactionEvent] = []
     around = names(
-        HttpRequest=HttpRequest,
-        HttpResponse=HttpResponse,
-        csrf_exempt=csrf_exempt,
-        require_POST=require_POST,
+        HttpRequest=http.HttpRequest,
+        HttpResponse=http.HttpResponse,
+        csrf_exempt=import_module("django.views.decorators.csrf").csrf_exempt,
+        require_POST=import_module("django.views.decorators.http").require_POST,
         handle=handled.append,
     )
     exec(DJANGO, around)
     for body, token, status in DELIVERIES:
-        request = RequestFactory().post(
-            "/webhooks", body, content_type="application/json", headers=headers(token)
-        )
+        request = requests.post("/webhooks", body, content_type="application/json", headers=headers(token))
         assert around["webhook"](request).status_code == status
-    assert around["webhook"](RequestFactory().get("/webhooks")).status_code == 405
+    assert around["webhook"](requests.get("/webhooks")).status_code == 405
     assert [event.name for event in handled] == ["transaction.charged"]
 
 

@@ -126,7 +126,7 @@ def fields(encrypted: Any) -> dict[str, Any]:
         "order_details": OrderDetails(amount=Decimal("56.41"), currency="EUR", order_reference="ORD-1"),
         "card_data": encrypted,
         "browser_details": BrowserDetails.from_headers(
-            Request.headers, **{name: value for name, value in FORM.items() if name != "cres"}
+            Request.headers, color_depth="24", screen_height="1080", screen_width="1920", time_zone="-300"
         ),
         "customer_details": CustomerDetails(billing_address=address),
         "three_ds_notification_url": "https://shop.example/3ds",

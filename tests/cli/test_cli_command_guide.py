@@ -15,12 +15,13 @@ import pytest
 
 from plexypay_async.apis import APIS
 from plexypay_async.cli.exits import Exit
+from tests.docs.blocks import run_by
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+BLOCKS = run_by(__file__)
 EXPECTED = [
     # The state of each document that a block prints; "id" where it has none.
     ["active"],

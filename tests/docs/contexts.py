@@ -25,6 +25,7 @@ from plexypay_async import (
     Card,
     CustomerDetails,
     OrderDetails,
+    Outcome,
     TransactionEvent,
     encrypt_card,
 )
@@ -128,8 +129,10 @@ async def _job(place: Place) -> AsyncIterator[Names]:
 async def _refused(place: Place) -> AsyncIterator[Names]:
     """A client whose every call is refused for being too many."""
     place.sandbox.faults.add("status=429,retry_after=1")
+    told: list[tuple[Any, ...]] = []
     async with place.client() as plexy:
-        yield {"plexy": plexy}
+        yield {"plexy": plexy, "print": lambda *values: told.append(values)}
+    assert told == [(429, Outcome.REJECTED, "1")]
     assert place.sandbox.payment_links() == []
 
 

@@ -86,6 +86,12 @@ def test_the_shop_hears_of_a_payment(sandbox: Sandbox, tmp_path: Path) -> None:
         assert (link["url"], link["amount"], link["orderReference"]) == (url, 2_200_000, "ORD-1")
         assert ask(f"{shop}/orders/1")[2] == b'{"paid":false}'
 
+        # An attempt that fails is told too, and is no payment.
+        assert ask(url, b"card=4200000000000000&do=fail")[0] in (200, 303)
+        sandbox.deliveries.wait_settled()
+        assert len([*sandbox.deliveries]) > 0
+        assert ask(f"{shop}/orders/1")[2] == b'{"paid":false}'
+
         # The customer pays on the sandbox's page, which leads back to the shop.
         status, back, _ = ask(url, b"card=4200000000000000&do=pay")
         assert (status, back) == (303, f"{shop}/orders/1")

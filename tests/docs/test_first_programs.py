@@ -132,7 +132,7 @@ def test_the_script_finds_its_link_again(sandbox: Sandbox) -> None:
     second = run_script(sandbox)
 
     (link,) = sandbox.payment_links()
-    assert first.stdout == second.stdout == f"{link['url']} active\nORD-7 2200000\n"
+    assert first.stdout == second.stdout == f"{link['url']} active\nA-7 2200000\n"
     assert first.stderr == second.stderr == ""
 
 
@@ -152,5 +152,5 @@ def test_the_script_says_what_became_of_a_failure(sandbox: Sandbox, fault: str, 
     assert ended.stderr.endswith(f"\n{said}\n")
     assert "Traceback" not in ended.stderr
     sandbox.faults.clear()
-    assert re.fullmatch(r"http\S+ active\nORD-7 2200000\n", run_script(sandbox).stdout)
+    assert re.fullmatch(r"http\S+ active\nA-7 2200000\n", run_script(sandbox).stdout)
     assert len(sandbox.payment_links()) == 1

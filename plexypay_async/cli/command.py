@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from . import bulk_create, journal, listen, operations, reconcile, sandbox
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of, system_error
+from .first_commands import FIRST_COMMANDS
 from .open_files import require_open_files, too_many_open_files
 from .parser import Parser
 from .terminal import (
@@ -110,6 +112,10 @@ def _tell_lost_output() -> None:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
+        if not (sys.argv[1:] if argv is None else argv):
+            for line in FIRST_COMMANDS.splitlines():
+                tell(line)
+            return Exit.UNUSABLE
         arguments = build_parser().parse_args(argv)
         if importlib.util.find_spec("rich") is None:
             tell(_MISSING_EXTRA)

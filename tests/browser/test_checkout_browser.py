@@ -111,7 +111,7 @@ def test_by_keyboard_on_a_narrow_screen(browser: Browser, served: ServedSandbox)
         page.wait_for_url("**?tried=**")
         assert page.get_by_role("status").inner_text().startswith("The payment was declined")
         assert fits(page)
-        assert page.title() == title
+        assert page.title() == f"Not paid: {title}"
     assert served.statuses() == ["rejected"]
 
 

@@ -22,6 +22,8 @@ class Page(HTMLParser):
         self.leads_to = headers.get("Location", "")
         self.source = source
         self.heading = ""
+        self.tab = ""
+        """The name of the tab."""
         self.text = ""
         self.facts: dict[str, str] = {}
         """The list of descriptions: what stands behind each term."""
@@ -85,7 +87,9 @@ class Page(HTMLParser):
         if "style" in self._open:
             return
         self.text += data
-        if "h1" in self._open:
+        if "title" in self._open:
+            self.tab += data
+        elif "h1" in self._open:
             self.heading += data
         elif "dt" in self._open:
             self._term += data

@@ -188,6 +188,7 @@ async def test_a_card_pays_as_it_does_elsewhere(
         assert stored["status"] == "paid"
     else:
         assert code in page.text
+        assert page.tab.startswith(f"Not paid: {page.heading}")
         assert "do" in page.buttons
         assert stored["status"] == "active"
 
@@ -218,6 +219,7 @@ async def test_the_bank_asks_for_a_password(
     assert page.heading == "Confirm the payment"
     assert page.facts == {"Amount": "22\xa0000.00\xa0KZT", "Card": "•••• 1111", "Order": "ORD-1"}
     assert page.labels == page.visible_inputs == {"otp"}
+    assert page.inputs["otp"]["autocomplete"] == "one-time-code"
     assert page.buttons["otp"] == ["555", "111"]
     assert CHALLENGED not in page.source
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
@@ -291,6 +293,7 @@ async def test_a_shop_without_a_page_for_it(customer: Customer, make_link: MakeL
     url = (await make_link(metadata=metadata))["url"]
     left = await customer.press(await customer.open(url), "cancel")
     assert (left.status, "nothing was taken" in left.text) == (200, True)
+    assert not left.tab.startswith(("Error", "Not paid"))
     failed = await customer.press(left, "fail")
     assert (failed.status, "(96)" in failed.text) == (200, True)
     paid = await customer.pay(failed, card=FRICTIONLESS)
@@ -450,6 +453,8 @@ async def test_fields_that_cannot_be(
 ) -> None:
     page = await customer.pay(await customer.open((await make_link())["url"]), **filled)
     assert page.status == 422
+    # What a screen reader says first.
+    assert page.tab == f"Error: {page.heading} · Plexy Pay sandbox"
     assert {name for name in page.visible_inputs if "aria-invalid" in page.inputs[name]} == wrong
     for name in wrong:
         assert page.inputs[name]["aria-describedby"] in page.ids

@@ -265,7 +265,9 @@ async def test_the_sandbox_s_page_takes_a_payment(
 
     tried = await post(card="4907639999990022")
     async with session.get(tried) as page:
-        assert "nothing was taken" in await page.text()
+        text = await page.text()
+        assert "nothing was taken" in text
+        assert "<title>Not paid: " in text
     assert (await post(do="fail")).query["tried"]
     assert await post(do="cancel") == yarl.URL(BACK)
     bank = await post(card=CHALLENGED)

@@ -58,7 +58,7 @@ _CHALLENGE = """<p>The bank of this card wants to know whether it is you who pay
 {order}</dl>
 <form method="post">
 {kept}<label for="otp">One-time password</label>
-<input id="otp" name="otp" inputmode="numeric" autocomplete="off" required autofocus>
+<input id="otp" name="otp" inputmode="numeric" autocomplete="one-time-code" required autofocus>
 <button class="confirm">Confirm</button>
 </form>
 <h2 id="passwords">Test passwords</h2>

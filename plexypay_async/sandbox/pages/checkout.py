@@ -25,8 +25,8 @@ from ..state.state import SandboxState
 from ..state.transactions import StoredTransaction
 from .bank import challenge_page, way_back_page
 from .card_form import CardForm, first_form, read_card_form
-from .checkout_page import LEFT, closed_page, message_page, open_page, tried
-from .html import Markup, read_form, web_address
+from .checkout_page import LEFT, Note, closed_page, message_page, open_page, tried
+from .html import read_form, web_address
 
 __all__ = ["Checkout"]
 
@@ -113,7 +113,7 @@ class Checkout:
         return self._page(link, first_form(self._clock), self._remark(link, transaction.id))
 
     def _page(
-        self, link: StoredLink, form: CardForm, remark: Markup | None = None, *, status: int = 200
+        self, link: StoredLink, form: CardForm, remark: Note | None = None, *, status: int = 200
     ) -> web.Response:
         if link.status == "active":
             now = self._clock.now()
@@ -125,7 +125,7 @@ class Checkout:
         back = _address(link, "successUrl") if link.status == "paid" else None
         return closed_page(link, payment, back, status=status)
 
-    def _remark(self, link: StoredLink, transaction_id: str) -> Markup | None:
+    def _remark(self, link: StoredLink, transaction_id: str) -> Note | None:
         transaction = self._transactions.find(transaction_id)
         if transaction is None or transaction.payment_link_id != link.id:
             return None

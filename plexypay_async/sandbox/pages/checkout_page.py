@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
 
+import attrs
 from aiohttp import web
 
 from ..clock import written_time
@@ -25,10 +26,10 @@ from .html import Content, Markup, html_page, markup
 __all__ = [
     "LEFT",
     "CardPayment",
+    "Note",
     "closed_page",
     "masked",
     "message_page",
-    "note",
     "open_page",
     "tried",
 ]
@@ -51,23 +52,31 @@ _STATES: Mapping[str, tuple[str, str, str]] = {
 """For each state of a link that takes no payment: the kind of the remark, the page's title, the remark."""
 
 
-def note(kind: str, text: str) -> Markup:
-    """Return a remark above a page's content; its kind is ``good``, ``bad`` or ``warn``."""
-    return markup('<p class="note {}" role="status">{}</p>', kind, text)
+@attrs.frozen
+class Note:
+    """A remark above a page's content."""
+
+    kind: str
+    """``good``, ``bad`` or ``warn``."""
+    text: str
+
+    def shown(self) -> Markup:
+        """Return it as it stands in the page."""
+        return markup('<p class="note {}" role="status">{}</p>', self.kind, self.text)
 
 
-LEFT = note("warn", "You cancelled, and nothing was taken. The link can still be paid.")
+LEFT = Note("warn", "You cancelled, and nothing was taken. The link can still be paid.")
 """The remark for a customer who cancelled."""
 
 
-def tried(transaction: StoredTransaction) -> Markup:
+def tried(transaction: StoredTransaction) -> Note:
     """Return the remark about a payment that did not pay its link."""
     if transaction.status == "3d":
-        return note("warn", "A payment waits for its one-time password. You may begin another one.")
+        return Note("warn", "A payment waits for its one-time password. You may begin another one.")
     reason = f"{REASONS[transaction.response_code]} ({transaction.response_code})"
     if transaction.status == "failed":
-        return note("bad", f"The payment failed, and nothing was taken: {reason}. Try again.")
-    return note("bad", f"The payment was declined, and nothing was taken: {reason}. Try another card.")
+        return Note("bad", f"The payment failed, and nothing was taken: {reason}. Try again.")
+    return Note("bad", f"The payment was declined, and nothing was taken: {reason}. Try another card.")
 
 
 def message_page(title: str, text: str, *, status: int) -> web.Response:
@@ -81,17 +90,18 @@ def open_page(
     now: datetime,
     *,
     attempt: str,
-    remark: Markup | None = None,
+    remark: Note | None = None,
     status: int = 200,
 ) -> web.Response:
     """Return the page of a link or a session that can be paid, with its form filled in.
 
-    `attempt` identifies this page when its form is sent, and `remark` says what happened before.
+    `attempt` identifies this page when its form is sent, and `remark` says what happened before. The
+    tab's name begins with what went wrong, if something did.
     """
     amount = displayed(link.amount, link.currency)
     content = markup(
         _OPEN,
-        remark=remark,
+        remark=None if remark is None else remark.shown(),
         description=description(link),
         attempt=attempt,
         card=_field(form, "card", "Card number", form.card, hint="a test card", mode="numeric", needed=True),
@@ -102,7 +112,8 @@ def open_page(
         focus=markup(" autofocus") if form.card and not form.errors else None,
         choices=[_choice(issued, link, form, now) for issued in CARDS.values()],
     )
-    return html_page(amount, content, status=status, styles=_STYLES, leads_away=True)
+    wrong = "Error: " if form.errors else "Not paid: " if remark is not None and remark.kind == "bad" else ""
+    return html_page(amount, content, tab=f"{wrong}{amount}", status=status, styles=_STYLES, leads_away=True)
 
 
 def closed_page(
@@ -115,7 +126,7 @@ def closed_page(
     kind, title, text = _STATES[link.status]
     content = markup(
         _CLOSED,
-        remark=note(kind, text),
+        remark=Note(kind, text).shown(),
         amount=displayed(link.amount, link.currency),
         card=None if payment is None else markup("<dt>Card</dt><dd>{}</dd>", masked(payment)),
         description=description(link),

@@ -67,6 +67,7 @@ def html_page(
     title: str,
     content: Markup,
     *,
+    tab: str | None = None,
     status: int = 200,
     styles: LiteralString = "",
     leads_away: bool = False,
@@ -78,15 +79,16 @@ def html_page(
     its own style and forms, and nothing else: no script, no image, no other site.
 
     Args:
-        title: The heading, and the name of the tab.
+        title: The heading.
         content: What follows the heading.
+        tab: The name of the tab, which a screen reader says first; the heading unless given.
         status: The HTTP status.
         styles: CSS in addition to the one that all pages share.
         leads_away: Whether its forms may end at another site, by their address or by a redirect.
         framed: Whether another site may show it in a frame, as shops do with a bank's page.
     """
     style = _STYLE + styles
-    page = markup(_PAGE, title=title, content=content, style=Markup(style))
+    page = markup(_PAGE, tab=title if tab is None else tab, title=title, content=content, style=Markup(style))
     return web.Response(
         status=status,
         body=page.text.encode(errors="replace"),
@@ -129,7 +131,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} · Plexy Pay sandbox</title>
+<title>{tab} · Plexy Pay sandbox</title>
 <style>{style}</style>
 </head>
 <body>

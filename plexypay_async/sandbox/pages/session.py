@@ -22,8 +22,8 @@ from ..state.checkout_sessions import StoredSession
 from ..state.issuer import REASONS
 from .bank import challenge_page
 from .card_form import CardForm, first_form, read_card_form
-from .checkout_page import LEFT, message_page, note, open_page
-from .html import Markup, html_page, markup, read_form, web_address
+from .checkout_page import LEFT, Note, message_page, open_page
+from .html import html_page, markup, read_form, web_address
 
 __all__ = ["SessionPages"]
 
@@ -90,7 +90,7 @@ class SessionPages:
         raise web.HTTPSeeOther(location)
 
     def _page(
-        self, session: StoredSession, form: CardForm, remark: Markup | None = None, *, status: int = 200
+        self, session: StoredSession, form: CardForm, remark: Note | None = None, *, status: int = 200
     ) -> web.Response:
         if session.status == "active":
             now, attempt = self._state.clock.now(), uuid.uuid4().hex
@@ -99,21 +99,21 @@ class SessionPages:
         back = web_address(session.return_url) if session.status == "paid" else None
         content = markup(
             _PAGE,
-            remark=note(kind, text),
+            remark=Note(kind, text).shown(),
             amount=displayed(session.amount, session.currency),
             reference=session.reference,
             back=None if back is None else markup('<p><a href="{}">Back to the shop</a></p>', back),
         )
         return html_page(title, content, status=status)
 
-    def _remark(self, session: StoredSession, identifier: str) -> Markup | None:
+    def _remark(self, session: StoredSession, identifier: str) -> Note | None:
         payment = self._state.payments.find(identifier)
         if payment is None or payment.session_id != session.id:
             return None
         if payment.status == "challenged":
-            return note("warn", "A payment waits for its one-time password. You may begin another one.")
+            return Note("warn", "A payment waits for its one-time password. You may begin another one.")
         reason = f"{REASONS[payment.response_code]} ({payment.response_code})"
-        return note("bad", f"The payment failed, and nothing was taken: {reason}. Try again.")
+        return Note("bad", f"The payment failed, and nothing was taken: {reason}. Try again.")
 
 
 def _onward(payment: StoredCheckoutPayment) -> str | None:

@@ -14,11 +14,12 @@ import attrs
 import orjson
 
 from ..clock import moment_of
-from ..state.table import Table
+from ..state.table import Sought, Table
 from .delivery import Delivery, DeliveryAttempt, DeliveryState
 
 __all__ = ["DeliveryDraft", "DeliveryStore", "DueDelivery"]
 
+_TOLD = "json_extract(CAST(body AS TEXT), '$.data.{}')"
 _DUE = "SELECT id, event, subject, url, body, tries, copies FROM deliveries"
 _COLUMNS = (
     *("id", "event", "url", "body", "state", "fault", "reason", "created_at", "due_at"),
@@ -82,6 +83,11 @@ def _delivery(*columns: Any) -> Delivery:
 class DeliveryStore(Table[Delivery], name="deliveries", row=_delivery, select=_COLUMNS):
     """The deliveries of one sandbox, in the order of their creation."""
 
+    sought = Sought(
+        ids=["id", "subject", *map(_TOLD.format, ("id", "paymentLinkId.Value"))],
+        references=[_TOLD.format("merchantReference")],
+        states=["state", "event"],
+    )
     schema = """
         CREATE TABLE IF NOT EXISTS deliveries (
             seq INTEGER PRIMARY KEY,

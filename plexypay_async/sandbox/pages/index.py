@@ -9,43 +9,39 @@ once more; a page of another site can neither post that form nor show this page 
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
+from urllib.parse import urlencode
 
 import attrs
-import orjson
 from aiohttp import web
 
 from ..clock import written_time
-from ..deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
 from ..deliveries.dispatcher import Dispatcher
 from ..exchange import PageQuery
-from ..money import displayed
-from ..state.checkout_payments import StoredCheckoutPayment
-from ..state.links import StoredLink
 from ..state.state import SandboxState
-from ..state.transactions import StoredTransaction
-from .html import Content, Markup, html_page, markup, read_form, web_address
+from ..state.table import Table
+from .html import Content, Markup, html_page, markup, read_form
+from .rows import (
+    ROW_STYLE,
+    checkout_payment_row,
+    delivery_row,
+    link_row,
+    shown_time,
+    state_of,
+    transaction_row,
+)
 
 __all__ = ["IndexPage"]
 
 T = TypeVar("T")
 
-_SIZE = 10
+_SIZE = 50
 # Seconds to wait for a receiver's answer before the page is shown anyway.
 _RESEND_TIMEOUT = 2.0
 _LISTS = ("links", "transactions", "payments", "webhooks")
-_TONES = {
-    state: tone
-    for tone, states in {
-        "good": "paid authorized authorised charged delivered",
-        "warn": "active created 3d challenged pending",
-        "bad": "rejected failed error refused lost",
-    }.items()
-    for state in states.split()
-}
+_LONGEST_SEARCH = 200
 
 
 @attrs.frozen
@@ -62,42 +58,54 @@ class IndexPage:
         application.router.add_post("/", self.resend)
 
     async def show(self, request: web.Request) -> web.Response:
-        """Show the newest of each, or those of the pages that the query asks for."""
-        asked = {name: _page_number(request.query.get(name)) for name in _LISTS}
-        resent = request.query.get("resent")
-        links, transactions, payments, deliveries = (_Span(name, asked) for name in _LISTS)
-        content = markup(
-            _CONTENT,
-            note=None if resent is None else markup(_RESENT),
-            base_url=self._base_url,
-            now=_time(written_time(self._state.clock.microseconds())),
-            default=self._dispatcher.settings.url or "none: only links with a callbackUrl have webhooks",
-            links=links.shown(
+        """Show the newest of each, or those of the search and the pages that the query asks for."""
+        view = _View.asked(request.query)
+        resent = request.query.get("resent", "")
+        state, deliveries = self._state, self._dispatcher.store
+        lists = [
+            view.found(
+                "links",
                 "Payment links",
                 "None yet: POST /v1/payment-links makes one.",
-                *self._state.links.page(links.offset, _SIZE),
-                lambda link: _link_row(link, self._base_url),
+                state.links,
+                lambda link: link_row(link, self._base_url),
             ),
-            transactions=transactions.shown(
+            view.found(
+                "transactions",
                 "Transactions",
                 "None yet: open a link's checkout and pay it.",
-                *self._state.transactions.page(transactions.offset, _SIZE),
-                _transaction_row,
+                state.transactions,
+                transaction_row,
             ),
-            payments=payments.shown(
+            view.found(
+                "payments",
                 "Checkout payments",
                 "None yet: POST /v2/sessions makes a session, whose url takes one.",
-                *self._state.checkout.payments.page(payments.offset, _SIZE),
-                _checkout_payment_row,
+                state.checkout.payments,
+                checkout_payment_row,
             ),
-            webhooks=deliveries.shown(
+            view.found(
+                "webhooks",
                 "Webhooks",
                 "None yet: they tell what happens to transactions.",
-                *self._dispatcher.store.page(deliveries.offset, _SIZE),
-                lambda delivery: _delivery_row(delivery, deliveries.page, is_open=delivery.id == resent),
+                deliveries,
+                lambda delivery: delivery_row(delivery, view.fields(), is_open=delivery.id == resent),
             ),
+        ]
+        content = markup(
+            _CONTENT,
+            note=self._resent(resent),
+            base_url=self._base_url,
+            now=shown_time(written_time(state.clock.microseconds())),
+            default=self._dispatcher.settings.url or "none: only links with a callbackUrl have webhooks",
+            search=view.search,
+            longest=_LONGEST_SEARCH,
+            searched=markup(_SEARCHED, search=view.search) if view.search else None,
+            refresh=view.address(),
+            contents=[found.heading for found in lists],
+            lists=[found.section for found in lists],
         )
-        return html_page("What is in this sandbox", content, styles=_STYLE)
+        return html_page("What is in this sandbox", content, styles=ROW_STYLE + _STYLE)
 
     async def resend(self, request: web.Request) -> web.Response:
         """Send a webhook once more, and lead back to where it is shown."""
@@ -113,162 +121,80 @@ class IndexPage:
             return _problem("Not sent", str(error), HTTPStatus.NOT_FOUND)
         with contextlib.suppress(TimeoutError):
             await self._dispatcher.settled(_RESEND_TIMEOUT)
-        number = _page_number(form.get("webhooks"))
-        location = f"/?webhooks={number}&resent={identifier}#{identifier}"
+        location = f"{_View.asked(form).address(resent=identifier)}#{identifier}"
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
+
+    def _resent(self, identifier: str) -> Content:
+        """Return the note that says what became of a webhook that was sent once more."""
+        delivery = self._dispatcher.store.find(identifier) if identifier else None
+        if delivery is None:
+            return None
+        return markup(_RESENT, event=delivery.event, state=state_of(delivery.state), id=delivery.id)
 
 
 @attrs.frozen
-class _Span:
-    """The page of one list that is shown."""
+class _Found:
+    """What a search finds of one kind."""
 
-    name: str
-    asked: Mapping[str, int]
-    """The pages of all lists."""
+    heading: Markup
+    """For the page's contents."""
+    section: Markup
 
-    @property
-    def page(self) -> int:
-        return self.asked[self.name]
 
-    @property
-    def offset(self) -> int:
-        return PageQuery(self.page, _SIZE).offset
+@attrs.frozen
+class _View:
+    """What a visitor looks at: what is searched for, and the page of each list."""
 
-    def shown(
-        self, title: str, empty: str, items: Sequence[T], total: int, row: Callable[[T], Markup]
-    ) -> Markup:
+    search: str
+    pages: Mapping[str, int]
+
+    @classmethod
+    def asked(cls, query: Mapping[str, str]) -> _View:
+        """Read what a query or a form asks for."""
+        # What is no text in UTF-8 cannot be looked for in the database.
+        search = query.get("q", "").encode(errors="replace").decode().strip()[:_LONGEST_SEARCH]
+        return cls(search, {name: _page_number(query.get(name)) for name in _LISTS})
+
+    def found(self, name: str, title: str, empty: str, table: Table[T], row: Callable[[T], Markup]) -> _Found:
+        """Return a page of what is found in a table."""
+        page = self.pages[name]
+        items, total = table.matching(self.search, PageQuery(page, _SIZE).offset, _SIZE)
         last = max(1, -(-total // _SIZE))
         steps = [
-            self._step(label, page)
-            for label, page in (("Newer", min(self.page - 1, last)), ("Older", self.page + 1))
-            if 1 <= page <= last
+            markup('<a href="{}#{}">{}</a> ', self.address({name: to}), name, label)
+            for label, to in (("Newer", min(page - 1, last)), ("Older", page + 1))
+            if 1 <= to <= last
         ]
-        return markup(
-            _SECTION,
-            name=self.name,
-            title=title,
-            total=total,
-            rows=[row(item) for item in items]
-            or markup('<p class="faint">{}</p>', empty if not total else ""),
-            pager=markup(_PAGER, title=title, page=self.page, last=last, steps=steps) if last > 1 else None,
+        if self.search:
+            empty = "None that is found."
+        return _Found(
+            markup('<li><a href="#{}">{}</a> <span class="faint">{}</span></li>\n', name, title, total),
+            markup(
+                _SECTION,
+                name=name,
+                title=title,
+                total=total,
+                rows=[row(item) for item in items]
+                or markup('<p class="faint">{}</p>', empty if not total else ""),
+                pager=markup(_PAGER, title=title, page=page, last=last, steps=steps) if last > 1 else None,
+            ),
         )
 
-    def _step(self, label: str, page: int) -> Markup:
-        pages = {**self.asked, self.name: page}
-        query = "&".join(f"{name}={number}" for name, number in pages.items())
-        return markup('<a href="/?{}#{}">{}</a> ', query, self.name, label)
+    def address(self, pages: Mapping[str, int] | None = None, *, resent: str | None = None) -> str:
+        """Return the address of this view, with other pages of some lists."""
+        query = self._query({**self.pages, **(pages or {})})
+        if resent is not None:
+            query["resent"] = resent
+        return f"/?{urlencode(query)}" if query else "/"
 
+    def fields(self) -> Markup:
+        """Return the fields by which a form comes back to this view."""
+        hidden = '<input type="hidden" name="{}" value="{}">\n'
+        return markup("{}", [markup(hidden, name, value) for name, value in self._query(self.pages).items()])
 
-def _link_row(link: StoredLink, base_url: str) -> Markup:
-    whole = link.whole(base_url)
-    return _row(
-        link.id,
-        name=displayed(link.amount, link.currency),
-        state=link.status,
-        about=link.order_reference or link.description,
-        time=written_time(link.created_at),
-        detail=markup(
-            '<p><a href="{}">Open its checkout</a></p>{}', web_address(whole["url"]), _payload(whole)
-        ),
-    )
-
-
-def _transaction_row(transaction: StoredTransaction) -> Markup:
-    name = displayed(transaction.amount, transaction.currency)
-    return _row(
-        transaction.id,
-        name=markup("{} {}", name, transaction.type) if transaction.type != "payment" else name,
-        state=transaction.status,
-        about=transaction.order_reference or transaction.description,
-        time=written_time(transaction.updated_at),
-        detail=_payload(transaction.whole()),
-    )
-
-
-def _checkout_payment_row(payment: StoredCheckoutPayment) -> Markup:
-    return _row(
-        payment.id,
-        name=displayed(payment.amount, payment.currency),
-        state=payment.status,
-        about=payment.reference,
-        time=written_time(payment.updated_at),
-        detail=_payload(payment.shown()),
-    )
-
-
-def _delivery_row(delivery: Delivery, page: int, *, is_open: bool) -> Markup:
-    told: list[tuple[str, Content]] = [("To", delivery.url)]
-    if delivery.reason is not None:
-        told.append(("Refused", delivery.reason))
-    if delivery.fault is not None:
-        told.append(("Fault", f"delivery={delivery.fault}"))
-    if delivery.attempts:
-        told.append(("Attempts", [_attempt(attempt) for attempt in delivery.attempts]))
-    if delivery.next_attempt_at is not None:
-        told.append(("Next attempt", _time(written_time(delivery.next_attempt_at))))
-    form = markup(_FORM, id=delivery.id, page=page, event=delivery.event)
-    return _row(
-        delivery.id,
-        name=delivery.event,
-        state=delivery.state,
-        about=delivery.url,
-        time=written_time(delivery.created_at),
-        detail=markup(
-            "<dl>{}</dl>{}{}",
-            [markup("<dt>{}</dt><dd>{}</dd>", name, value) for name, value in told],
-            None if delivery.state is DeliveryState.REFUSED else form,
-            _payload(delivery.body),
-        ),
-        is_open=is_open,
-    )
-
-
-def _attempt(attempt: DeliveryAttempt) -> Markup:
-    good = attempt.status == HTTPStatus.OK
-    return markup(
-        '<span class="attempt">{} <b class="{}">{}</b></span>',
-        _time(written_time(attempt.at)),
-        "good" if good else "bad",
-        attempt.error if attempt.status is None else f"HTTP {attempt.status}",
-    )
-
-
-def _row(
-    identifier: str,
-    *,
-    name: Content,
-    state: str,
-    about: str | None,
-    time: str,
-    detail: Markup,
-    is_open: bool = False,
-) -> Markup:
-    return markup(
-        _ROW,
-        id=identifier,
-        open=markup(" open") if is_open else None,
-        name=name,
-        state=state,
-        tone=_TONES.get(state, "faint"),
-        about=about,
-        time=_time(time),
-        detail=detail,
-    )
-
-
-def _payload(document: bytes | Mapping[str, Any]) -> Markup:
-    text = document if isinstance(document, bytes) else orjson.dumps(document)
-    # Numbers are shown exactly as written: a long one read as a float would change.
-    exact = json.loads(text, parse_float=lambda digits: orjson.Fragment(digits))
-    return markup(
-        '<pre tabindex="0" role="group" aria-label="Payload">{}</pre>',
-        orjson.dumps(exact, option=orjson.OPT_INDENT_2).decode(),
-    )
-
-
-def _time(written: str) -> Markup:
-    day, clock = written[:10], written[11:19]
-    return markup('<time datetime="{}">{} {}</time>', written, day, clock)
+    def _query(self, pages: Mapping[str, int]) -> dict[str, str]:
+        query = {"q": self.search} if self.search else {}
+        return query | {name: str(page) for name, page in pages.items() if page > 1}
 
 
 def _page_number(text: object) -> int:
@@ -289,14 +215,22 @@ _CONTENT = """{note}
 <dt>Its time</dt><dd>{now} UTC</dd>
 <dt>Webhooks go to</dt><dd>{default}</dd>
 </dl>
-<p><a href="/">Refresh</a> · <a href="#links">Payment links</a> · <a href="#transactions">Transactions</a> ·
-<a href="#payments">Checkout payments</a> · <a href="#webhooks">Webhooks</a></p>
-{links}
-{transactions}
-{payments}
-{webhooks}"""
+<form role="search" class="search" method="get" action="/">
+<label for="q">Search by order reference, id or state</label>
+<input id="q" name="q" type="search" value="{search}" maxlength="{longest}" autocomplete="off">
+<button>Search</button>
+</form>
+{searched}<nav aria-label="Contents"><ul>
+<li><a href="{refresh}">Refresh</a></li>
+{contents}</ul></nav>
+{lists}"""
 
-_RESENT = '<p class="note good" role="status">Sent once more: see below what became of it.</p>'
+_SEARCHED = """<p role="status">Shown is what <b><bdi>{search}</bdi></b> finds. <a href="/">Show all</a></p>
+"""
+
+_RESENT = """<p class="note" role="status">{event} was sent once more, and is {state} now:
+<a href="/?q={id}">see it alone</a></p>
+"""
 
 _SECTION = """<section id="{name}" aria-labelledby="{name}-title">
 <h2 id="{name}-title">{title} <span class="faint">{total}</span></h2>
@@ -306,45 +240,15 @@ _SECTION = """<section id="{name}" aria-labelledby="{name}-title">
 
 _PAGER = '<nav aria-label="{title}, pages">{steps}<span class="faint">page {page} of {last}</span></nav>'
 
-_ROW = """<details id="{id}"{open}>
-<summary><b><bdi>{name}</bdi></b> <span class="state {tone}">{state}</span>
-{time}<span class="about"><bdi>{about}</bdi></span></summary>
-<div>{detail}</div>
-</details>"""
-
-_FORM = """<form method="post" action="/">
-<input type="hidden" name="webhooks" value="{page}">
-<button name="resend" value="{id}" aria-label="Send {event} once more">Send once more</button>
-</form>"""
-
 _STYLE = """
 header, main, footer { max-width: 64rem; }
-details { border-top: 1px solid var(--line); }
-section details:last-of-type { border-bottom: 1px solid var(--line); }
-details > div { padding: 0 .25rem 1rem; }
-summary {
-  display: grid; gap: .1rem .5rem; padding: .6rem 0 .6rem 1.4rem; position: relative; cursor: pointer;
-  grid-template-columns: auto minmax(0, 1fr); align-items: baseline; list-style: none;
-}
-summary::-webkit-details-marker { display: none; }
-summary::before { content: "\\25B8"; position: absolute; left: .3rem; top: .6rem; color: var(--accent); }
-[open] > summary::before { content: "\\25BE"; }
-summary b, summary .about { grid-column: 1 / -1; }
-summary:hover { background: var(--ground); }
-summary .about, summary time { font-size: .875rem; color: var(--faint); min-width: 0; }
-summary time { white-space: nowrap; }
-summary .state { justify-self: start; }
-.state { padding: 0 .6rem; border: 1px solid; border-radius: 1rem; font-size: .875rem; font-weight: 600; }
-.attempt { display: block; }
+.search { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .25rem .5rem; margin: 1rem 0; }
+.search label { grid-column: 1 / -1; }
 nav { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; margin: .75rem 0; }
-nav a, main > p > a { display: inline-block; padding: .25rem 0; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0; padding: 0; list-style: none; }
+nav a { display: inline-block; padding: .25rem 0; }
 @media (max-width: 30rem) {
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; }
-}
-@media (min-width: 48rem) {
-  summary { gap: .1rem 1rem; grid-template-columns: minmax(0, 17rem) 7rem minmax(0, 1fr) auto; }
-  summary b, summary .about { grid-column: auto; }
-  summary time { order: 1; }
 }
 """

@@ -16,7 +16,7 @@ import attrs
 from ..clock import written_time
 from .checkout_sessions import money, reference_of_16
 from .issuer import CARDS, PresentedCard
-from .table import Table
+from .table import Sought, Table
 
 __all__ = [
     "BRANDS",
@@ -139,6 +139,7 @@ class StoredCheckoutPayment:
 class CheckoutPaymentStore(Table[StoredCheckoutPayment], name="checkout_payments", row=StoredCheckoutPayment):
     """The payments of one sandbox, in the order of their creation."""
 
+    sought = Sought(ids=["id", "event_subject", "session_id", "order_id"], references=["reference"])
     extra_schema = """
         CREATE INDEX IF NOT EXISTS checkout_payments_by_order ON checkout_payments (order_id);
         CREATE INDEX IF NOT EXISTS checkout_payments_by_session ON checkout_payments (session_id);

@@ -13,7 +13,7 @@ import attrs
 import orjson
 
 from ..clock import written_time
-from .table import Table
+from .table import Sought, Table
 
 __all__ = ["LinkStore", "OrderReferenceTakenError", "StoredLink"]
 
@@ -77,6 +77,7 @@ class StoredLink:
 class LinkStore(Table[StoredLink], name="payment_links", row=StoredLink):
     """The payment links of one sandbox, in the order of their creation."""
 
+    sought = Sought(references=["order_reference"])
     extra_schema = """
         CREATE INDEX IF NOT EXISTS payment_links_by_status ON payment_links (status);
         CREATE INDEX IF NOT EXISTS payment_links_by_creation ON payment_links (created_at);

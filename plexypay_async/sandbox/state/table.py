@@ -13,11 +13,34 @@ import attrs
 from ..._files.sqlite_file import atomically
 from ..clock import Clock
 
-__all__ = ["Table"]
+__all__ = ["Sought", "Table"]
 
 Row = TypeVar("Row")
 
+_SHORTEST_BEGINNING = 4
+"""Characters from which an id is found by its beginning: fewer are those of too many."""
 _TYPES = {"str": "TEXT", "int": "INTEGER", "bool": "INTEGER"}
+
+
+@attrs.frozen
+class Sought:
+    """Where a person's search looks: columns, or other expressions of SQL."""
+
+    ids: Sequence[str] = ("id",)
+    """Found by the whole, or by a beginning of four characters or more."""
+    references: Sequence[str] = ()
+    """Found by any part."""
+    states: Sequence[str] = ("status",)
+    """Found by the whole."""
+
+    def condition(self, text: str) -> tuple[str, list[str]]:
+        """Return the condition that a row is found by this text, and its values; ASCII in any letter case."""
+        found = {"lower({0}) = lower(?)": (*self.ids, *self.states)}
+        if len(text) >= _SHORTEST_BEGINNING:
+            found["substr(lower({0}), 1, length(?)) = lower(?)"] = tuple(self.ids)
+        found["instr(lower({0}), lower(?)) > 0"] = tuple(self.references)
+        parts = [test.format(where) for test, places in found.items() for where in places]
+        return " OR ".join(parts), [text] * sum(part.count("?") for part in parts)
 
 
 class Table(Generic[Row]):
@@ -36,6 +59,8 @@ class Table(Generic[Row]):
     """The SQL statements that make the table and its indexes where they are missing."""
     extra_schema: ClassVar[str] = ""
     """What the schema has beside the columns of the row class: indexes, and further tables."""
+    sought: ClassVar[Sought] = Sought()
+    """Where `matching` looks."""
     _name: ClassVar[str]
     _select: ClassVar[str]
     _read: ClassVar[Callable[..., Any]]
@@ -112,6 +137,17 @@ class Table(Generic[Row]):
         total = self.count()
         # Without gaps in `seq`, no row must be read to be skipped.
         return list(self._rows("WHERE seq <= ? ORDER BY seq DESC LIMIT ?", total - offset, size)), total
+
+    def matching(self, text: str, offset: int, size: int) -> tuple[list[Row], int]:
+        """Return up to `size` rows that a text finds, after the newest `offset`, and how many it finds.
+
+        It finds the rows of which it is an id, the beginning of one, a part of the reference or the state. An
+        empty text finds all.
+        """
+        if not text:
+            return self.page(offset, size)
+        condition, values = self.sought.condition(text)
+        return self._page_where(condition, values, offset, size)
 
     def add(self, row: Row) -> None:
         """Store a new row."""

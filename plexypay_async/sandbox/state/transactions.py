@@ -16,7 +16,7 @@ import attrs
 from ..clock import moment_of, written_time
 from ..money import in_major_units
 from .issuer import CARDS, PresentedCard, ResponseCode
-from .table import Table
+from .table import Sought, Table
 
 __all__ = ["StoredTransaction", "TransactionDraft", "TransactionStore"]
 
@@ -177,6 +177,7 @@ class StoredTransaction:
 class TransactionStore(Table[StoredTransaction], name="transactions", row=StoredTransaction):
     """The transactions of one sandbox, in the order of their creation."""
 
+    sought = Sought(ids=["id", "payment_link_id", "parent_id"], references=["order_reference"])
     extra_schema = """
         CREATE INDEX IF NOT EXISTS transactions_by_link ON transactions (payment_link_id);
         CREATE INDEX IF NOT EXISTS transactions_by_order_reference ON transactions (order_reference);

@@ -29,6 +29,7 @@ from .error_bodies import declined, written_for
 from .exchange import ApiRequest, ApiResponse, Handler, Refusal, error_body
 from .faults import Cut, Fault, Faults, ForeignBody
 from .pages.checkout_page import message_page
+from .pages.missing import is_for_a_person, missing_page
 from .site import Site, is_same_text
 from .traffic import ArrivedRequest, Traffic
 
@@ -109,7 +110,12 @@ class Front:
         return serve
 
     async def unknown(self, request: web.Request, refused: web.HTTPException) -> web.StreamResponse:
-        """Answer a request to a path or with a method that is no operation's."""
+        """Answer a request to a path or with a method that is no operation's.
+
+        A person who has mistyped an address has called no API.
+        """
+        if is_for_a_person(request):
+            return missing_page(request.path, refused)
         if request.path == "/_sandbox" or request.path.startswith(_OWN_PATHS):
             return _refuse_path(request, refused)
         api = _of_path(request.path)

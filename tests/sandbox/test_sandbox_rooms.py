@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pages": {"state", "deliveries"},
 }
 # Modules beside the packages that put all together.
-ON_TOP = {"admin", "door", "gate", "running", "server"}
+ON_TOP = {"admin", "front", "running", "server"}
 
 
 def imported(path: Path) -> set[str]:

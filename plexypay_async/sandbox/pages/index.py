@@ -166,7 +166,7 @@ class _View:
             if 1 <= to <= last
         ]
         if self.search:
-            empty = "None that is found."
+            empty = "None found."
         return _Found(
             markup('<li><a href="#{}">{}</a> <span class="faint">{}</span></li>\n', name, title, total),
             markup(

@@ -26,7 +26,8 @@ def is_for_a_person(request: web.Request) -> bool:
 
 def missing_page(path: str, refused: web.HTTPException) -> web.Response:
     """Return the page for a path that is not served, or not to be opened."""
-    page = html_page(*_told(path[:_LONGEST_PATH], refused), status=refused.status)
+    title, content = _told(path[:_LONGEST_PATH], refused)
+    page = html_page(title, content, status=refused.status, styles=_STYLE)
     if isinstance(refused, web.HTTPMethodNotAllowed):
         page.headers[hdrs.ALLOW] = _methods(refused)
     return page
@@ -63,3 +64,8 @@ session: the address is in the answer that made it</li>
 <li><a href="/_sandbox">The paths that steer the sandbox</a>, by which tests pay, move the clock and add
 faults</li>
 {apis}</ul>"""
+
+_STYLE = """
+ul { padding-left: 1.25rem; }
+li { margin: .25rem 0; }
+"""

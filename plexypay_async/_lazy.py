@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 from .pay import _NAMES  # pyright: ignore[reportPrivateUsage]
@@ -56,12 +58,15 @@ def imported(package: dict[str, Any], name: str, own: Mapping[str, str]) -> Any:
     Raises:
         AttributeError: It has no such name.
     """
-    if name == "__all__":
-        value: Any = names_of(own)
-    else:
-        module = own.get(name) or SHARED.get(name)
-        if module is None:
-            raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
-        value = getattr(import_module(module), name)
-    package[name] = value
+    if name == "__all__" and not _is_help(sys._getframe(2)):  # pyright: ignore[reportPrivateUsage]
+        return names_of(own)
+    module = own.get(name) or SHARED.get(name)
+    if module is None:
+        raise AttributeError(f"module {package['__name__']!r} has no attribute {name!r}")
+    package[name] = value = getattr(import_module(module), name)
     return value
+
+
+def _is_help(asking: FrameType) -> bool:
+    """Tell whether it is `help()` that asks: of what a package lists, it would print each class in full."""
+    return asking.f_code.co_name == "docmodule"

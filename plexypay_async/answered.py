@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
+from ._composed_docs import help_shows_fields
 from .json_form import JSONResult
 
 __all__ = ["AnswerHeaders", "Answered", "request_id_in"]
@@ -74,6 +75,7 @@ def request_id_in(headers: Mapping[str, str]) -> str | None:
     return next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
 
 
+@help_shows_fields
 @attrs.frozen(kw_only=True)
 class Answered(JSONResult, Generic[R]):
     """What a call returns by `with_response`: its result, and how that was answered.

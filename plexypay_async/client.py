@@ -162,7 +162,7 @@ class AsyncCaller:
 
         return with_forms(call, listing, execution, lambda other: self.on(other).bind_listing(listing))
 
-    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+    def bind_bulk(self, bulk: Bulk[..., ..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
         execution, make = self.execution, bulk.options
 

@@ -79,6 +79,7 @@ class PlexyPayError(Exception):
     """The base of every exception that the library raises."""
 
     default_outcome: ClassVar[Outcome | None] = None
+    """The `outcome` of its errors that are given none."""
 
     outcome: Outcome | None
     """What is known of the call's effect; None on a `WebhookError`, except where one says `DONE`."""

@@ -20,6 +20,7 @@ from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
 
 import attrs
 
+from ._composed_docs import first_paragraph
 from ._privacy.hiding import masked_card_numbers, shortened, shown, without_own_frames
 from ._privacy.secret_object import HIDDEN, SecretObject
 from ._times import in_utc, read_answered, read_time, written_time
@@ -582,7 +583,7 @@ def _schema_of(kind: Any) -> dict[str, Any]:
 
 def _schema_of_object(kind: type[Any]) -> dict[str, Any]:
     fields = _fields(attrs.resolve_types(kind))
-    described = (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " ")
+    described = first_paragraph(kind)
     return {
         "type": "object",
         "title": kind.__name__,

@@ -26,6 +26,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import orjson
 
+from ._composed_docs import help_shows_fields
 from ._privacy.hiding import shown
 from .answered import Answered
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
@@ -43,11 +44,13 @@ EMPTY_BEFORE_ERROR = 100
 _AGAIN = "the same items again and again, the last time as page {}"
 
 
+@help_shows_fields
 @attrs.frozen(kw_only=True)
 class Page(JSONResult, Generic[T]):
     """One page of a listing."""
 
     items: tuple[T, ...]
+    """What is listed on it, in the server's order."""
     page: int
     """Its number, from 1."""
     size: int
@@ -73,13 +76,19 @@ class PageBody(Generic[T]):
     """A page as the server has answered it."""
 
     items: tuple[T, ...]
+    """What is listed on it, in the server's order."""
     page: int | None
+    """The number that it gives itself, from 1; None where it gives none."""
     size: int | None
+    """How many items it says that a page has; None where it does not say."""
     total: int | None
+    """How many items it says that there are in all; None where it does not say."""
     raw: Mapping[str, Any]
+    """The decoded answer."""
     entries: Sequence[Any] | None
     """The items as they came; None where the server has written null, or none in a form not published."""
     answered: Answered[None] | None = None
+    """How it was answered."""
     misfit: PlexyPayError | None = None
     """The error that it is where it gives itself another number than the one asked for, each time."""
 

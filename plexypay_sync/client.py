@@ -189,9 +189,9 @@ class SyncCaller:
             lambda other: self.on(other).bind_listing(listing),
         )
 
-    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+    def bind_bulk(self, bulk: Bulk[..., ..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
-        portal, execution, make = self._portal, self._execution, bulk.options
+        portal, execution, make = self._portal, self._execution, bulk.sync_options
 
         def call(*args: Any, **kwargs: Any) -> Generator[Any]:
             from .bulk import SyncBulkJob

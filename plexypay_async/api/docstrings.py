@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import itertools
 import re
-import textwrap
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import attrs
 
+from .._composed_docs import below_fields, written_doc
 from .wire_words import wire_words
 
 __all__ = ["Docstring", "docstring_of", "docstring_said", "field_descriptions"]
@@ -43,13 +41,14 @@ def docstring_said(documented: Any, words: Callable[[str], str]) -> Docstring:
     """Take the docstring of a class apart, and say each part of it in the words of those whom it is for."""
     paragraphs: list[str] = []
     sections: dict[str, str] = {}
-    for block in (inspect.getdoc(documented) or "").split("\n\n"):
+    for block in inspect.cleandoc(written_doc(documented)).split("\n\n"):
         head, _, rest = block.partition("\n")
         heading = _HEADING.match(head)
         if heading is None:
             paragraphs.append(_plain(block, words))
         else:
-            sections[heading[1]] = rest
+            # A long list of arguments may stand in several sections.
+            sections[heading[1]] = f"{sections.get(heading[1], '')}\n{rest}"
     summary, *others = paragraphs or [""]
     return Docstring(
         summary,
@@ -65,24 +64,8 @@ def field_descriptions(kind: Any, package: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if attrs.has(base):
-            found |= _below_fields(base, package)
+            found |= {name: wire_words(text, package) for name, text in below_fields(base).items()}
             found |= docstring_of(base, package).arguments
-    return found
-
-
-def _below_fields(kind: Any, package: str) -> dict[str, str]:
-    try:
-        source = textwrap.dedent(inspect.getsource(kind))
-    except (OSError, TypeError):
-        # Installed without its source.
-        return {}
-    (body,) = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    words = partial(wire_words, package=package)
-    found: dict[str, str] = {}
-    for field, below in itertools.pairwise(body):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[field.target.id] = _plain(str(below.value.value), words)  # type: ignore[attr-defined]
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self, cast
 
 import attrs
 
+from .._composed_docs import help_shows_fields
 from .._privacy.hiding import shortened, shown
 from ..errors import ConfigurationError
 from ..json_form import JSONForm, WireForm, wire_name, wire_names
@@ -128,9 +129,12 @@ def wire(
 class Request(JSONForm):
     """The base of every request.
 
-    `extra` carries fields that the library does not know: they are merged into the body (or the query)
-    under the names given. One that the request has of its own is refused there, in any letter case and with
-    or without underscores: an amount or an order's reference would be read past all of its checks.
+    One that the request has of its own is refused in `extra`, in any letter case and with or without
+    underscores: an amount or an order's reference would be read past all of its checks.
+
+    Args:
+        extra: Fields that the library does not know, merged into the body (or the query) under the names
+            given.
     """
 
     extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
@@ -142,7 +146,11 @@ class Request(JSONForm):
 
 @attrs.frozen
 class ListRequest(Request):
-    """The base of a request for a listing that has no published filter."""
+    """The base of a request for a listing that has no published filter.
+
+    Args:
+        size: Items per page; the library asks for 100 unless given.
+    """
 
     size: int | None = attrs.field(default=None, kw_only=True)
 
@@ -439,7 +447,12 @@ class Model(WireForm):
     checked: ClassVar[tuple[str, ...]] = ()
     """The texts without which an answer cannot be read, as without a field that is missing."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        help_shows_fields(cls)
+
     raw: Mapping[str, Any] = attrs.field(factory=_nothing, repr=False, eq=False, kw_only=True)
+    """The decoded JSON as it came, with what the library does not know."""
 
     def flaw(self, names: Iterable[str]) -> str | None:
         """Tell which of these fields says nothing, though it is of the right type: a text or an amount."""
@@ -499,3 +512,4 @@ class IdentifiedModel(Model):
     """The base of an answer of which no more than its id is assumed; what else there is of it is in `raw`."""
 
     id: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """Its id, where the answer has one under this name. Assumed."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, 
 
 import attrs
 
+from .._composed_docs import ComposedDoc, first_paragraph, section
 from .calls import (
     AsyncBulkCall,
     AsyncCall,
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -188,7 +190,7 @@ class Caller(Protocol):
         """Return the function that opens `listing`."""
         ...
 
-    def bind_bulk(self, bulk: Bulk[..., Any]) -> Callable[..., Any]:
+    def bind_bulk(self, bulk: Bulk[..., ..., Any]) -> Callable[..., Any]:
         """Return the function that starts `bulk`."""
         ...
 
@@ -220,6 +222,8 @@ class Resource(Generic[F]):
     def __init_subclass__(cls, *, api: API | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.group = group_name(cls)
+        if isinstance(written := vars(cls)["__doc__"], str):
+            cls.__doc__ = ComposedDoc(written, of_object=_calls_of)  # type: ignore[assignment]
         if api is not None:
             cls.api = api
             for declared in vars(cls).values():
@@ -228,6 +232,13 @@ class Resource(Generic[F]):
 
     def __repr__(self) -> str:
         return f"<{self.group} of {self._caller!r}>"
+
+
+def _calls_of(group: type[Any]) -> str:
+    """Return what each call of a group does, for `help()` of a client's group."""
+    members = vars(group).items()
+    calls = {name: str(member.__doc__) for name, member in members if isinstance(member, Declared)}
+    return section("Calls, each with a help() of its own", calls)
 
 
 def group_name(owner: type) -> str:
@@ -246,6 +257,7 @@ class Declared(Generic[P]):
 
     def __init__(self, parameters: Callable[P, Any]) -> None:
         self._parameters = parameters
+        self.__doc__ = first_paragraph(parameters)
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{group_name(owner)}.{name}"
@@ -271,6 +283,10 @@ class Declared(Generic[P]):
         """Return what the bound call's signature says that it returns."""
         return str(call.__annotations__["return"])
 
+    def _parameters_of(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the class whose constructor's parameters a bound call has."""
+        return self._parameters
+
     def _method(self, instance: Resource[Any], call: Callable[..., Any]) -> Callable[..., Any]:
         """Make a call look like a method with the parameters and the docstring of its request class, once."""
         self.dress(call, type(instance).__name__)
@@ -279,12 +295,13 @@ class Declared(Generic[P]):
 
     def dress(self, call: Callable[..., Any], owner: str) -> None:
         """Give a call the name, the parameters and the docstring that this declares."""
-        signature = inspect.signature(self._parameters)
+        takes = self._parameters_of(call)
+        signature = inspect.signature(takes)
         # attrs puts the base class's field first; a reader looks for `extra` last.
         parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
         call.__name__ = self._attribute
         call.__qualname__ = f"{owner}.{self._attribute}"
-        call.__doc__ = self._parameters.__doc__
+        call.__doc__ = takes.__doc__
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=parameters, return_annotation=self._returned(call)
         )
@@ -486,15 +503,25 @@ class Composite(Declared[P], Generic[P, T]):
         self.result = result
 
 
-class Bulk(Composite[P, T]):
-    """A call that performs an operation for each of many requests, and yields a result for each."""
+class Bulk(Composite[P, T], Generic[P, Q, T]):
+    """A call that performs an operation for each of many requests, and yields a result for each.
+
+    `sync_options` is what `options` is on a sync client, which reads no async iterable.
+    """
+
+    def __init__(self, options: Callable[P, Any], result: type[T], *, sync_options: Callable[Q, Any]) -> None:
+        super().__init__(options, result)
+        self.sync_options = sync_options
+
+    def _parameters_of(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        return self.options if self._returned(call).startswith("Async") else self.sync_options
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(self, instance: Resource[Async], owner: type) -> AsyncBulkCall[P, T]: ...
     @overload
-    def __get__(self, instance: Resource[Sync], owner: type) -> SyncBulkCall[P, T]: ...
+    def __get__(self, instance: Resource[Sync], owner: type) -> SyncBulkCall[Q, T]: ...
     def __get__(self, instance: Resource[Any] | None, owner: type) -> Any:
         if instance is None:
             return self

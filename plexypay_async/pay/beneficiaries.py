@@ -188,6 +188,7 @@ class BeneficiaryTransfer(IdentifiedModel):
     """
 
     success: bool | None = None
+    """Whether it has worked, where the answer says so. Assumed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -198,6 +199,7 @@ class BeneficiarySettlement(IdentifiedModel):
     """
 
     success: bool | None = None
+    """Whether it has worked, where the answer says so. Assumed."""
 
 
 class Beneficiaries(Resource[F], api=PAY):

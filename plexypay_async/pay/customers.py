@@ -186,6 +186,7 @@ class CardTokens(Model):
     )
 
     data: tuple[CardToken, ...] = ()
+    """The tokens, in the server's order; empty where no array was found."""
 
 
 class Customers(Resource[F], api=PAY):

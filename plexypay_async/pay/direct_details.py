@@ -224,6 +224,16 @@ class Address:
     A billing address needs all but `city`; where there is no second line, give ``""``, which the table of
     2023 neither allows nor forbids.
 
+    Args:
+        first_name: Of the person there.
+        last_name: Of the person there.
+        address_line1: The street and the house.
+        address_line2: What else leads there.
+        postal_code: The postal code.
+        city: The city.
+        phone: The telephone number; its form is not published.
+        country: The country; whether as a code or a name is not published.
+
     Raises:
         ConfigurationError: A value is no text.
 

@@ -279,6 +279,7 @@ class ThreeDSecure(Model):
     """What 3-D Secure came to, or what the customer's browser has to do for it. Evidence: from 2023."""
 
     status: ThreeDSecureStatus | None = None
+    """The result; the letters are from 2023."""
     type: str | None = None
     """``frictionless`` or ``challengeflow``."""
     html: str | None = attrs.field(default=None, repr=False)
@@ -318,18 +319,25 @@ class DirectPayment(Model):
     proof: ClassVar[tuple[str, ...]] = ("success",)
 
     id: str | None = None
+    """The transaction's id."""
     order_reference: str | None = None
+    """Your order's reference."""
     amount: Decimal | None = None
-    """In **major** units."""
+    """What it is over, in **major** units of `currency`."""
     currency: str | None = None
+    """Three letters, such as ``EUR``."""
     payment_method: str | None = None
+    """``card``, the only one from 2023."""
     success: bool | None = None
+    """Whether it has worked; true in the example of an answer that asks for 3-D Secure."""
     captured: bool | None = None
     """Whether the funds are debited, not only held."""
     message: str | None = None
+    """The server's words on it."""
     action: str | None = None
     """What has to be done next; ``3ds-required`` is the known one."""
     three_ds: ThreeDSecure | None = attrs.field(default=None, metadata=wire("threeDS"))
+    """What 3-D Secure came to, or what the customer's browser has to do for it."""
     card_token_id: str | None = None
     """The token of the card, for a `StoredCard` or a recurring charge."""
     card_mask: str | None = None
@@ -337,6 +345,7 @@ class DirectPayment(Model):
     card_expiry_date: str | None = attrs.field(default=None, repr=False)
     """Such as ``07/27``."""
     cardholder_name: str | None = attrs.field(default=None, repr=False)
+    """The holder's name, as on the card."""
     card_scheme: str | None = None
     """Such as ``visa``."""
     cvv_status: str | None = None
@@ -344,9 +353,11 @@ class DirectPayment(Model):
     cvv_status_decoded: str | None = None
     """The same in words, such as ``not provided``."""
     network_transaction_reference: str | None = None
+    """The card network's own reference of the transaction, by its name."""
     response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The acquirer's code; ``00`` is a success."""
     auth_code: str | None = None
+    """The code that the card's bank has given to the authorization, by its name."""
     code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The code of a decline."""
     status: str | None = attrs.field(default=None, metadata=wire(as_text=True))

@@ -436,14 +436,23 @@ class PaymentLinkSummary(Model):
     """
 
     id: str
+    """The link's id, such as ``pl_5e9f8f8f9d9e9e9d9e9f8f8f8f9d9e9f``: the `external_id` of other calls."""
     amount: int
+    """What the customer is to pay, in **minor** units of `currency`: 22 000 KZT is ``2200000``."""
     currency: str
+    """Three letters, such as ``KZT``."""
     status: PaymentLinkStatus
+    """Its state; ``active`` alone is published."""
     description: str | None = None
+    """What the customer reads on the checkout page."""
     order_reference: str | None = None
+    """Your order's reference, as the link was created with it."""
     created_at: datetime | None = None
+    """When it was created, in UTC."""
     updated_at: datetime | None = None
+    """When it was last changed, in UTC."""
     expires_at: datetime | None = None
+    """When it stops taking payments, in UTC."""
 
 
 @attrs.frozen(kw_only=True)
@@ -460,11 +469,17 @@ class PaymentLink(PaymentLinkSummary):
     checked: ClassVar[tuple[str, ...]] = ("url",)
 
     url: str
+    """The address of its checkout page, for the customer."""
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
+    """What was given as `metadata`, and the addresses to return to, as received."""
     customer_id: str | None = None
+    """Your customer's id at Plexy Pay, as the link was created with it."""
     auto_clearing: bool | None = None
+    """Whether the payment is captured one hour after authorization. In the newer example only."""
     validation: bool | None = None
+    """What it means is not published. In the newer example only."""
     created_by: str | None = None
+    """Who created it, by its name; not published in which form. In the newer example only."""
 
     def flaw(self, names: Iterable[str]) -> str | None:
         """Tell which of these fields says nothing: a link that takes no payment any more needs no address."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from .._composed_docs import help_shows_fields
 from .._privacy.hiding import shown
 from ..api.constructors import quickly_made
 from ..api.facades import F
@@ -77,6 +78,7 @@ __all__ = [
 ]
 
 
+@help_shows_fields
 @attrs.frozen(kw_only=True)
 class JobProgress(JSONResult):
     """How far a run of `create_many` is, and why it goes at the pace that it goes at."""
@@ -170,6 +172,14 @@ class CreateManyPaymentLinks:
         check_bool("ordered", self.ordered)
 
 
+@attrs.frozen
+class _SyncCreateManyPaymentLinks(CreateManyPaymentLinks):
+    links: Iterable[CreatePaymentLink]
+
+    __doc__ = (CreateManyPaymentLinks.__doc__ or "").replace(" or an async iterable", "")
+
+
+@help_shows_fields
 @quickly_made
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class BulkResult(JSONResult):
@@ -183,8 +193,11 @@ class BulkResult(JSONResult):
     index: int
     """The request's position in its source, from 0."""
     request: CreatePaymentLink
+    """The request that it is the result of."""
     link: PaymentLink | None = None
+    """The link of that request; None where there is an error."""
     error: PlexyPayError | None = None
+    """Why there is no link to show; its `outcome` says whether one may exist."""
     recovered: bool = False
     """Whether the link was found rather than created: its answer was lost, or an earlier run made it, or its
     order reference existed already with the same amount and currency."""
@@ -261,7 +274,7 @@ class PaymentLinks(Resource[F], api=PAY):
         ),
     )
     create_or_retrieve: Final = Ensured(create, CreateOrRetrievePaymentLink)
-    create_many: Final = Bulk(CreateManyPaymentLinks, BulkResult)
+    create_many: Final = Bulk(CreateManyPaymentLinks, BulkResult, sync_options=_SyncCreateManyPaymentLinks)
     update_expiration: Final = Operation(
         "PATCH",
         "/v1/payment-links/{external_id}",

@@ -184,22 +184,29 @@ class Payment(Transaction):
     list_under: ClassVar[str | None] = "data"
 
     success: bool | None = None
+    """Whether it has worked, by the server's word; `status` says how far it is."""
     message: str | None = None
+    """The server's words on it."""
     three_ds: ThreeDSecure | None = attrs.field(default=None, metadata=wire("threeDS"))
+    """What 3-D Secure came to."""
     card_mask: str | None = None
     """Such as ``******0000``."""
     card_expiry_date: str | None = attrs.field(default=None, repr=False)
     """Such as ``08/49``."""
     cardholder_name: str | None = attrs.field(default=None, repr=False)
+    """The holder's name, as on the card."""
     card_scheme: str | None = None
     """Such as ``visa``."""
     cvv_status: str | None = None
+    """The result of the code's check; no list of its values is published."""
     cvv_status_decoded: str | None = None
     """`cvv_status` in words, such as ``not provided``."""
     network_transaction_reference: str | None = None
+    """The card network's own reference of the transaction, by its name."""
     response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The acquirer's code; ``00`` is a success."""
     auth_code: str | None = None
+    """The code that the card's bank has given to the authorization, by its name."""
     original_transaction_id: str | None = None
     """The transaction whose money went back, where this is a refund."""
 
@@ -237,15 +244,23 @@ class PaymentResult(Model):
     proof: ClassVar[tuple[str, ...]] = ("success",)
 
     success: bool | None = None
+    """Whether it has worked. Observed too, and alone."""
     id: str | None = None
+    """The transaction's id."""
     amount: Decimal | None = None
+    """What was captured, cancelled or refunded, in **major** units; which currency it is in is not said."""
     remaining_balance: Decimal | None = None
+    """What is left of the payment, by its name; in **major** units."""
     order_reference: str | None = None
+    """The order's reference, as the server has it."""
     message: str | None = None
+    """The server's words on it."""
     response_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
     """The acquirer's code; ``00`` is a success."""
     auth_code: str | None = None
+    """The code that the card's bank has given to the authorization, by its name."""
     network_transaction_reference: str | None = None
+    """The card network's own reference of the transaction, by its name."""
 
 
 @attrs.frozen(kw_only=True)

@@ -75,7 +75,9 @@ class RecurringPayment(Model):
     id: str
     """The transaction's id."""
     amount: Decimal
+    """What was charged, as the server wrote it: whether in minor or major units is **not published**."""
     currency: str
+    """Three letters, such as ``KZT``."""
     status: TransactionStatus | None = None
     """An answer as of 2023 lacks it, and has `success`; `transactions.retrieve` tells more."""
     success: bool | None = None

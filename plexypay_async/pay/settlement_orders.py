@@ -149,11 +149,17 @@ class SettlementOrder(Model):
     """
 
     id: str = attrs.field(metadata=wire("payment_order_id", aliases=("id",)))
+    """The order's id; ``payment_order_id`` or ``id`` on the wire."""
     amount: Decimal | None = None
+    """What is paid out, as the server wrote it: whether in minor or major units is **not published**."""
     currency: str | None = None
+    """Three letters, such as ``KZT``."""
     status: SettlementOrderStatus | None = None
+    """Its state."""
     beneficiary_id: str | None = attrs.field(default=None, metadata=wire("beneficiary_id"))
+    """Who is paid: a beneficiary's `id`."""
     merchant_id: str | None = attrs.field(default=None, metadata=wire("merchant_id"))
+    """The merchant's id; in a webhook's published example not that of the delivery."""
 
 
 class SettlementOrders(Resource[F], api=PAY):

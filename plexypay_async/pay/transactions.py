@@ -108,41 +108,63 @@ class Transaction(Model):
     """
 
     id: str = attrs.field(metadata=wire("transactionId", aliases=("id",)))
+    """The transaction's id; ``transactionId`` or ``id`` on the wire."""
     status: TransactionStatus
+    """Its state, in the published spelling."""
     amount: Decimal | None = None
     """In **major** units; in a webhook the vendor's own words leave the unit open."""
     currency: str | None = None
+    """Three letters, such as ``KZT``. Published, in a webhook; lists and retrievals lack it."""
     order_reference: str | None = attrs.field(
         default=None, metadata=wire("orderReference", aliases=("merchantReference",))
     )
+    """Your order's reference; ``merchantReference`` in a retrieval and in a webhook."""
     payment_id: str | None = None
+    """The payment's id, where the server shows one. Observed, in a retrieval."""
     rrn: str | None = attrs.field(default=None, metadata=wire("rrn", aliases=("retrievalReferenceNumber",)))
     """The acquirer's retrieval reference number."""
     type: str | None = None
     """``payment``, ``refund`` or ``reversal`` are published; an open set."""
     description: str | None = None
+    """What the payment was described as. Published, in a webhook."""
     payment_method: str | None = None
+    """Such as ``card``. Published, in a webhook; an open set."""
     last4: str | None = None
     """The card's last four digits."""
     payer_ip: str | None = None
+    """The payer's IP address. Published, in a webhook."""
     balance: Decimal | None = None
     """As the webhook shows it; its unit is not published."""
     processed_amount: Decimal | None = None
     """As the webhook shows it; its unit is not published."""
     store_id: str | None = None
+    """The store's id. Published, in a webhook."""
     terminal_id: str | None = None
+    """The terminal's id. Published, in a webhook."""
     secure_3d: bool | None = attrs.field(default=None, metadata=wire("secure3d"))
+    """Whether 3-D Secure was used, by its name. Published, in a webhook."""
     parent_transaction_id: str | None = None
+    """The transaction that this one follows, by its name. Published, in a webhook."""
     recurring_type: str | None = None
+    """Such as ``subscription``. Published, in a webhook; its values are not."""
     payment_link_id: str | None = None
+    """The `id` of the link that was paid. Published, in a webhook."""
     payment_session_id: str | None = None
+    """Published, in a webhook; what such a session is, is not."""
     card_token_id: str | None = None
+    """The stored card's token, for a recurring charge. Published, in a webhook."""
     customer_id: str | None = None
+    """Your customer's id at Plexy Pay. Published, in a webhook."""
     created_at: datetime | None = None
+    """When it was created, in UTC."""
     updated_at: datetime | None = None
+    """When it was last changed, in UTC. Published, in a webhook."""
     authed_at: datetime | None = None
+    """When it was authorized, by its name; in UTC. Published, in a webhook."""
     confirmed_at: datetime | None = None
+    """When it was confirmed, by its name; in UTC. Published, in a webhook; what confirms it is not."""
     processed_at: datetime | None = None
+    """When it was processed, by its name; in UTC. Published, in a webhook; what that means is not."""
 
     @property
     def is_paid(self) -> bool:

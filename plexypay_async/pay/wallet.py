@@ -230,10 +230,15 @@ class WalletTransaction(Model):
     """
 
     id: str = attrs.field(metadata=wire("walletTransactionId"))
+    """The wallet transaction's id: the `wallet_transaction_id` of other calls."""
     status: WalletTransactionStatus = attrs.field(metadata=wire("walletTransactionStatus"))
+    """Its state."""
     order_reference: str | None = None
+    """Your order's reference, as it was authorized with."""
     amount: int | None = None
+    """What it is over, in **minor** units of `currency`: 22 000 KZT is ``2200000``."""
     currency: str | None = None
+    """Three letters, such as ``KZT``."""
 
 
 class Wallet(Resource[F], api=PAY):

@@ -16,6 +16,7 @@ class ArrivedRequest:
     """One request as it arrived, whatever became of it."""
 
     method: str
+    """The HTTP method, in capitals."""
     path: str
     """The path and query as sent, percent-encoded."""
     operation: str | None

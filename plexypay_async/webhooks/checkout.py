@@ -67,8 +67,11 @@ class CheckoutEventSubject(Model):
     checked: ClassVar[tuple[str, ...]] = ("id",)
 
     id: str
+    """The payment's or the refund's id, such as ``pay_abc123``."""
     amount: int | None = None
+    """What it is over, in **minor** units of `currency`; the unit is assumed."""
     currency: str | None = None
+    """Three letters, such as ``USD``."""
     status: str | None = None
     """Such as ``succeeded``."""
 
@@ -82,6 +85,7 @@ class CheckoutEvent(Model):
     type: str
     """Such as ``payment.succeeded``."""
     created: datetime | None = None
+    """When the event came about, in UTC; None where the delivery does not say it."""
 
     @property
     def dedupe_key(self) -> str:
@@ -99,6 +103,7 @@ class PaymentSucceededEvent(CheckoutEvent):
     """
 
     data: CheckoutEventSubject
+    """The payment."""
 
     @property
     def is_paid(self) -> bool:
@@ -111,6 +116,7 @@ class PaymentFailedEvent(CheckoutEvent):
     """``payment.failed``: a payment has failed, or was refused."""
 
     data: CheckoutEventSubject
+    """The payment."""
 
 
 @attrs.frozen(kw_only=True)
@@ -118,6 +124,7 @@ class RefundSucceededEvent(CheckoutEvent):
     """``refund.succeeded``: money has gone back."""
 
     data: CheckoutEventSubject
+    """The refund."""
 
 
 @attrs.frozen(kw_only=True)

@@ -50,6 +50,7 @@ class WebhookEvent(Model):
     name: str
     """Such as ``transaction.charged``."""
     merchant_id: str | None = None
+    """The merchant's id; ``merchantId`` or ``merchant_id`` in the delivery. Published."""
 
     @property
     def dedupe_key(self) -> str:

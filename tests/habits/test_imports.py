@@ -14,7 +14,7 @@ PACKAGES = ("plexypay_async", "plexypay_sync")
 
 # From the bottom up; a module imports what stands in its own layer or below it. The longest name counts.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_privacy", "_times", "_version"),
+    ("_composed_docs", "_privacy", "_times", "_version"),
     ("errors",),
     (
         "_foreign",

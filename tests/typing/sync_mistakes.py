@@ -1,6 +1,7 @@
 # pyright: strict
 """Mistakes on `PlexyPay` that checkers report: on each line marked E, and on no other. Never run."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -40,9 +41,12 @@ def unchecked_none(plexy: PlexyPay) -> None:
         print(summary.url)  # E
 
 
-async def bulk(plexy: PlexyPay, links: list[CreatePaymentLink]) -> None:
+async def bulk(
+    plexy: PlexyPay, links: list[CreatePaymentLink], later: AsyncIterator[CreatePaymentLink]
+) -> None:
     plexy.payment_links.create_many()  # E
     plexy.payment_links.create_many([{"amount": 1}])  # E
+    plexy.payment_links.create_many(later)  # E
     plexy.payment_links.create_many(links, 10)  # E
     plexy.payment_links.create_many(links, concurrency="10")  # E
     plexy.payment_links.create_many(links, journal=5)  # E

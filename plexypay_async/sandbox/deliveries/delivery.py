@@ -46,18 +46,21 @@ class Delivery:
     """One webhook, and what became of it."""
 
     id: str
+    """The delivery's id, in the sandbox alone."""
     event: str
     """Such as ``transaction.charged``."""
     url: str
+    """The receiver's address."""
     body: bytes = attrs.field(repr=False)
     """What is sent, the same in each attempt."""
     state: DeliveryState
+    """What became of it."""
     fault: str | None
     """The fault that struck it: ``twice``, ``late``, ``reordered`` or ``never``."""
     reason: str | None
     """Why the address is refused."""
     created_at: datetime
-    """By the sandbox's clock, in UTC."""
+    """When the event came about, by the sandbox's clock, in UTC."""
     next_attempt_at: datetime | None
     """When it is due, by the sandbox's clock, in UTC; None where nothing is to come."""
     attempts: tuple[DeliveryAttempt, ...]

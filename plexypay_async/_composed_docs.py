@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import textwrap
@@ -66,7 +67,8 @@ def section(title: str, told: Mapping[str, str]) -> str:
     return "\n".join([f"{title}:", *lines])
 
 
-def below_fields(kind: Any) -> dict[str, str]:
+@functools.cache
+def below_fields(kind: Any) -> Mapping[str, str]:
     """Return the strings below the fields of a class, without those of its bases."""
     try:
         source = textwrap.dedent(inspect.getsource(kind))

@@ -176,17 +176,21 @@ class PartitionRecord(TypedDict):
     index: int
     """The row's position in its partition, from 0."""
     order_reference: str | None
+    """Your order's reference; None for a row without one."""
     outcome: str
     """``created``; ``recovered``: an earlier run or attempt made it, and its order reference found it;
     ``repeated``: an earlier row of the partition is the same, and this is its link;
     ``failed``: there is no link; ``unknown``: there may be one; ``invalid``: the row was bad and not sent."""
     link_id: str | None
+    """The link's `id`; None where no link is known."""
     url: str | None
+    """The address of its checkout page; None where none is known."""
     error: str | None
     """The name of the error's class, such as ``UnprocessableError``."""
     error_code: int | str | None
     """The API's error code, where its answer carried one."""
     error_message: str | None
+    """What the error says; None where there is none."""
 
 
 def create_partition(

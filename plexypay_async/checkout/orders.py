@@ -48,14 +48,17 @@ class OrderState(Model):
     private: ClassVar[bool] = True
 
     psp_reference: str | None = None
+    """The order's id at the vendor."""
     order_data: str | None = attrs.field(default=None, repr=False)
     """What the next payment of the order needs; opaque."""
     reference: str | None = None
+    """Your order's reference."""
     amount: Amount | None = None
-    """Of the whole order."""
+    """Of the whole order, in **minor** units."""
     remaining_amount: Amount | None = None
-    """What is still to be paid."""
+    """What is still to be paid, in **minor** units."""
     expires_at: datetime | None = None
+    """When it takes no further part, by its name; in UTC."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,15 +75,19 @@ class Order(Model):
     checked: ClassVar[tuple[str, ...]] = ("psp_reference", "order_data")
 
     psp_reference: str
+    """The order's id at the vendor."""
     order_data: str = attrs.field(repr=False)
     """What each payment of the order needs; opaque."""
     reference: str | None = None
+    """Your order's reference."""
     amount: Amount | None = None
-    """Of the whole order."""
+    """Of the whole order, in **minor** units."""
     remaining_amount: Amount | None = None
-    """What is still to be paid."""
+    """What is still to be paid, in **minor** units."""
     expires_at: datetime | None = None
+    """When it takes no further part, by its name; in UTC."""
     result_code: ResultCode | None = None
+    """What came of the call."""
 
     @property
     def amount_value(self) -> int | None:
@@ -107,7 +114,9 @@ class OrderCancellation(Model):
     proof: ClassVar[tuple[str, ...]] = ("psp_reference", "result_code")
 
     psp_reference: str | None = None
+    """The id of the cancelling at the vendor, or of the order: which is not known."""
     result_code: ResultCode | None = None
+    """What came of the call, such as ``Received``."""
 
 
 # ------------------------------------------------------------------------------------------ the requests

@@ -46,10 +46,13 @@ class PaymentMethod(Model):
     type: str | None = None
     """Such as ``scheme``, which is a card."""
     name: str | None = None
+    """Its name for people, such as ``Credit Card``."""
     brand: str | None = None
+    """The card's brand, such as ``visa``, where a payment was made with it."""
     brands: tuple[str, ...] | None = None
-    """Such as ``visa`` and ``mc``."""
+    """The brands that are taken, such as ``visa`` and ``mc``."""
     funding_source: str | None = None
+    """Where the money comes from, by its name; its values are not published."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,18 +65,29 @@ class StoredPaymentMethod(Model):
     private: ClassVar[bool] = True
 
     id: str
+    """Its id, with which it is deleted."""
     type: str | None = None
+    """Such as ``scheme``, which is a card."""
     name: str | None = None
+    """Its name for people."""
     brand: str | None = None
+    """The card's brand, such as ``visa``."""
     last_four: str | None = None
+    """The card's last four digits."""
     expiry_month: str | None = attrs.field(default=None, repr=False)
+    """The month in which the card expires, as it was written."""
     expiry_year: str | None = attrs.field(default=None, repr=False)
+    """The year in which the card expires, as it was written."""
     holder_name: str | None = attrs.field(default=None, repr=False)
+    """The holder's name, as on the card."""
     label: str | None = attrs.field(default=None, repr=False)
     """The shopper's own name for the account."""
     shopper_email: str | None = attrs.field(default=None, repr=False)
+    """The shopper's address for mail."""
     network_tx_reference: str | None = attrs.field(default=None, repr=False)
+    """The card network's own reference of the first payment, by its name."""
     supported_shopper_interactions: tuple[str, ...] | None = None
+    """How the shopper may take part in a payment with it, such as ``Ecommerce``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +100,9 @@ class PaymentMethodList(Model):
     private: ClassVar[bool] = True
 
     payment_methods: tuple[PaymentMethod, ...]
+    """Those that the account offers for what was asked, in the server's order."""
     stored_payment_methods: tuple[StoredPaymentMethod, ...] = ()
+    """Those that the shopper has stored, in the server's order."""
 
     def for_browser(self) -> Mapping[str, Any]:
         """Return what the browser's SDK takes: the answer as it came, and nothing taken out of it."""
@@ -107,11 +123,14 @@ class Balance(Model):
     decisive: ClassVar[tuple[str, ...]] = ("balance",)
 
     balance: Amount | None = None
-    """None where there is no such card, as the vendor's browser SDK takes it."""
+    """What is on the card, in **minor** units. None where there is no such card, as the vendor's browser SDK
+    takes it."""
     transaction_limit: Amount | None = None
-    """What may be paid with it at once."""
+    """What may be paid with it at once, in **minor** units."""
     psp_reference: str | None = None
+    """The id of this call at the vendor. Assumed."""
     result_code: ResultCode | None = None
+    """What came of the call. Assumed."""
 
     def for_browser(self) -> dict[str, Any]:
         """Return what the browser's SDK takes: ``balance`` and ``transactionLimit``, as they came."""

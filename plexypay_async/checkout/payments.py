@@ -68,21 +68,29 @@ class Payment(Model):
     checked: ClassVar[tuple[str, ...]] = ("result_code",)
 
     psp_reference: str | None = None
+    """The payment's id at the vendor."""
     result_code: ResultCode
+    """How far the payment has come; look at `action` first."""
     amount: Amount | None = None
+    """What it is over, in **minor** units."""
     merchant_reference: str | None = None
     """The `reference` that it was asked for with."""
     payment_method: PaymentMethod | None = None
+    """What it was paid with."""
     action: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     """What the browser has to do next: hand it to its SDK as it is. It may hold what lets somebody pay."""
     refusal_reason: str | None = None
+    """Why it was refused, in words. From the vendor's browser SDK."""
     refusal_reason_code: str | None = attrs.field(default=None, metadata=wire(as_text=True))
+    """Why it was refused, as a code; its values are not published."""
     order: OrderState | None = None
     """The order that this has paid a part of."""
     additional_data: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     """Texts, such as ``networkTxReference``."""
     donation_token: str | None = attrs.field(default=None, repr=False)
+    """What a donation after the payment needs, by its name. From the vendor's browser SDK."""
     session_data: str | None = attrs.field(default=None, repr=False)
+    """Opaque; of a session that goes on, by its name. From the vendor's browser SDK."""
 
     @property
     def requires_action(self) -> bool:

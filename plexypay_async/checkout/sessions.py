@@ -169,20 +169,33 @@ class Session(Model):
     checked: ClassVar[tuple[str, ...]] = ("id", "session_data")
 
     id: str
+    """The session's id; the browser's SDK takes it."""
     session_data: str = attrs.field(repr=False)
     """Opaque and long; whoever has it can go on with the session."""
     expires_at: datetime | None = None
+    """When it takes no payment any more, by its name; in UTC."""
     amount: Amount | None = None
+    """What is to be paid, in **minor** units."""
     merchant_account: str | None = None
+    """The merchant account's name."""
     merchant_id: str | None = None
+    """The merchant's id."""
     reference: str | None = None
+    """Your order's reference."""
     return_url: str | None = None
+    """Where the shopper comes back to after a redirect."""
     mode: str | None = None
+    """What it means is not published, nor are its values."""
     url: str | None = attrs.field(default=None, repr=False)
+    """What it leads to is not published."""
     channel: Channel | None = None
+    """``Web``, ``iOS`` or ``Android``, as it was asked for."""
     country_code: str | None = None
+    """The shopper's country, two letters such as ``KZ``."""
     shopper_locale: str | None = None
+    """The shopper's language, such as ``ru-RU``."""
     shopper_reference: str | None = None
+    """Your customer's id."""
 
     @property
     def amount_value(self) -> int | None:

@@ -105,6 +105,10 @@ class Address:
 class ShopperName:
     """The shopper's name. Its repr shows nothing of it.
 
+    Args:
+        first_name: The first name.
+        last_name: The last name.
+
     Raises:
         ConfigurationError: A value is no text.
 

@@ -71,7 +71,9 @@ class Amount(Model):
     """
 
     value: int
+    """How much it is, in **minor** units of `currency`: 22 000 KZT is ``2200000``."""
     currency: str
+    """Three letters, such as ``KZT``."""
 
     def equals(self, money: Money) -> bool:
         """Tell whether this is the same amount of the same currency."""

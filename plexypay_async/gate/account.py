@@ -136,9 +136,12 @@ class AgentBalance(Model):
     """
 
     currency_code: str = attrs.field(metadata=wire("currency_code"))
+    """Three letters, such as ``USD``."""
     available: Decimal = attrs.field(metadata=wire(decimal_text=True))
-    """In **major** units; presumably without what open orders have reserved."""
+    """What may be spent, in **major** units of `currency_code`; presumably without what open orders have
+    reserved."""
     updated_at: datetime | None = attrs.field(default=None, metadata=wire("updated_at"))
+    """When it was last changed, by its name; in UTC."""
 
 
 @attrs.frozen(kw_only=True)
@@ -151,6 +154,7 @@ class AgentBalances(Model):
     list_under: ClassVar[str | None] = "items"
 
     items: tuple[AgentBalance, ...]
+    """One balance for each currency, in the server's order."""
 
     def of(self, currency_code: str) -> AgentBalance | None:
         """Return the balance of one currency, such as ``USD``; None where the agent has none in it."""
@@ -168,15 +172,21 @@ class AgentDeposit(Model):
     """
 
     id: int
+    """The deposit's id."""
     currency_code: str = attrs.field(metadata=wire("currency_code"))
+    """Three letters, such as ``USD``."""
     amount: Decimal = attrs.field(metadata=wire(decimal_text=True))
+    """How much it is, in **major** units of `currency_code`."""
     method: DepositMethod | None = None
+    """How it came: ``bank_wire`` and ``manual`` are seen."""
     status: DepositStatus
+    """Whether it is in the balance: ``pending`` and ``posted`` are seen."""
     external_ref: str | None = attrs.field(default=None, metadata=wire("external_ref"))
-    """The payer's reference."""
+    """The payer's reference, such as ``WIRE-2024-10-17``; None where there is none."""
     created_at: datetime | None = attrs.field(default=None, metadata=wire("created_at"))
+    """When it was created, in UTC."""
     posted_at: datetime | None = attrs.field(default=None, metadata=wire("posted_at"))
-    """When it came into the balance; None until then."""
+    """When it came into the balance, in UTC; None until then."""
 
 
 @attrs.frozen(kw_only=True)
@@ -187,6 +197,7 @@ class HealthReport(Model):
     """
 
     status: str | None = None
+    """What the server says of itself, where it says it under this name. Assumed."""
 
 
 # -------------------------------------------------------------------------------------------- the groups

@@ -152,8 +152,11 @@ class ProductType(Model):
     """
 
     id: int
+    """The type's id: a product's `product_type_id`."""
     code: ProductTypeCode
+    """How a product of it reaches the customer."""
     name: str | None = None
+    """Its name for people, such as ``Redeemable Card``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -164,6 +167,7 @@ class ProductCategory(Model):
     """
 
     id: int
+    """The category's id: a product's `category_id`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -177,8 +181,11 @@ class Product(Model):
     """
 
     id: int
+    """The product's id: the `product_id` of an order."""
     name: str
+    """Its name for people, such as ``Steam Wallet Top Up``."""
     slug: str | None = None
+    """Its name for addresses, such as ``steam-top-up``."""
     category_id: int | None = attrs.field(default=None, metadata=wire("category_id"))
     """The `id` of its `ProductCategory`."""
     product_type_id: int | None = attrs.field(default=None, metadata=wire("product_type_id"))
@@ -186,14 +193,21 @@ class Product(Model):
     region_code: str | None = attrs.field(default=None, metadata=wire("region_code"))
     """Where it is valid, such as ``GLOBAL``."""
     currency_code: str | None = attrs.field(default=None, metadata=wire("currency_code"))
+    """Three letters, such as ``USD``."""
     logo: str | None = None
     """The address of a picture."""
     price: Decimal | None = None
+    """What it costs, presumably in **major** units of `currency_code`."""
     min_amount: Decimal | None = attrs.field(default=None, metadata=wire("min_amount"))
+    """The least that may be ordered of it, by its name; presumably in **major** units of `currency_code`."""
     max_amount: Decimal | None = attrs.field(default=None, metadata=wire("max_amount"))
+    """The most that may be ordered of it, by its name; presumably in **major** units of `currency_code`."""
     step: Decimal | None = None
+    """What an amount must be a multiple of, by its name; presumably in **major** units of `currency_code`."""
     description: str | None = None
+    """What it is, for people."""
     is_active: bool | None = attrs.field(default=None, metadata=wire("is_active"))
+    """Whether it may be ordered, by its name."""
 
 
 # -------------------------------------------------------------------------------------------- the groups

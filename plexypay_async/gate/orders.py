@@ -322,29 +322,41 @@ class Order(Model):
     told_by: ClassVar[tuple[str, ...]] = ("product_id", "external_ref", "idempotency_key")
 
     id: str
+    """The order's id, a UUID: the `order_id` of other calls."""
     product_id: int | None = attrs.field(default=None, metadata=wire("product_id"))
+    """The `id` of its `Product`."""
     external_ref: str | None = attrs.field(default=None, metadata=wire("external_ref"))
     """The reference that it was ordered with."""
     idempotency_key: str | None = attrs.field(default=None, metadata=wire("idempotency_key"))
     """The key that it was ordered with."""
     status: OrderStatus
+    """How far it is."""
     order_content: OrderContent | None = attrs.field(default=None, metadata=wire("order_content"))
     """What was bought: a secret, which its `reveal()` returns."""
     currency_code: str | None = attrs.field(default=None, metadata=wire("currency_code"))
+    """Three letters, such as ``USD``: the balance that pays."""
     charged_amount: Decimal | None = attrs.field(
         default=None, metadata=wire("charged_amount", decimal_text=True)
     )
+    """What it costs the agent, in **major** units of `currency_code`."""
     balance_before: Decimal | None = attrs.field(
         default=None, metadata=wire("balance_before", decimal_text=True)
     )
+    """The balance before it, in **major** units of `currency_code`."""
     balance_after: Decimal | None = attrs.field(
         default=None, metadata=wire("balance_after", decimal_text=True)
     )
+    """The balance after it, in **major** units of `currency_code`."""
     is_test: bool | None = attrs.field(default=None, metadata=wire("is_test"))
+    """Whether it was made for a test, by its name."""
     region_code: str | None = attrs.field(default=None, metadata=wire("region_code"))
+    """Where the product is valid, such as ``GLOBAL``."""
     created_at: datetime | None = attrs.field(default=None, metadata=wire("created_at"))
+    """When it was created, in UTC."""
     completed_at: datetime | None = attrs.field(default=None, metadata=wire("completed_at"))
+    """When it was completed, in UTC; None until then."""
     failed_at: datetime | None = attrs.field(default=None, metadata=wire("failed_at"))
+    """When it failed, in UTC; None unless it has."""
 
     @property
     def is_final(self) -> bool:

@@ -31,6 +31,7 @@ __all__ = [
     "Model",
     "OpenEnum",
     "Part",
+    "PathRequest",
     "Request",
     "check_extra",
     "own_field",
@@ -125,23 +126,35 @@ def wire(
 # ---------------------------------------------------------------------------------------------- requests
 
 
-@attrs.frozen
 class Request(JSONForm):
     """The base of every request.
 
-    One that the request has of its own is refused in `extra`, in any letter case and with or without
-    underscores: an amount or an order's reference would be read past all of its checks.
+    `extra` carries fields that the library does not know: they are merged into the body (or the query)
+    under the names given. One that the request has of its own is refused there, in any letter case and with
+    or without underscores: an amount or an order's reference would be read past all of its checks.
 
-    Args:
-        extra: Fields that the library does not know, merged into the body (or the query) under the names
-            given.
+    Each request declares it after its own fields: editors show those of a base first, and a reader looks for
+    `extra` last. One that does not declare it takes none.
     """
 
-    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
+    __slots__ = ("__weakref__",)
+
+    extra: Mapping[str, Any] | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.extra is not None:
             check_extra(self)
+
+
+@attrs.frozen
+class PathRequest(Request):
+    """The base of a request whose own fields, if it has any, are given by their positions, as in its path.
+
+    Args:
+        extra: Fields that the library does not know, under their wire names.
+    """
+
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
 
 @attrs.frozen
@@ -150,9 +163,11 @@ class ListRequest(Request):
 
     Args:
         size: Items per page; the library asks for 100 unless given.
+        extra: Query parameters that the library does not know, under their wire names.
     """
 
     size: int | None = attrs.field(default=None, kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -160,7 +175,7 @@ class ListRequest(Request):
 
 
 @attrs.frozen
-class BodyInExtra(Request):
+class BodyInExtra(PathRequest):
     """The base of a request whose fields are not published, and which means nothing without any."""
 
     def __attrs_post_init__(self) -> None:

@@ -297,14 +297,10 @@ class Declared(Generic[P]):
         """Give a call the name, the parameters and the docstring that this declares."""
         takes = self._parameters_of(call)
         signature = inspect.signature(takes)
-        # attrs puts the base class's field first; a reader looks for `extra` last.
-        parameters = sorted(signature.parameters.values(), key=lambda parameter: parameter.name == "extra")
         call.__name__ = self._attribute
         call.__qualname__ = f"{owner}.{self._attribute}"
         call.__doc__ = takes.__doc__
-        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=parameters, return_annotation=self._returned(call)
-        )
+        call.__signature__ = signature.replace(return_annotation=self._returned(call))  # type: ignore[attr-defined]
 
 
 class Declaration(Declared[P]):

@@ -5,7 +5,8 @@ Evidence: the request is in the vendor's own programs; nothing of the answer is 
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -45,6 +46,7 @@ class RetrieveCardDetails(Request):
 
     merchant_account: str | None = attrs.field(default=None, metadata=wire(of_client=True))
     encrypted_card_number: str = attrs.field(repr=False)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import Model, Request
+from ..api.fields import Model, PathRequest
 from ..api.operation import Evidence, Operation, Resource
 from .description import CHECKOUT
 
@@ -18,7 +18,7 @@ __all__ = ["Config", "Configuration", "RetrieveConfig"]
 
 
 @attrs.frozen
-class RetrieveConfig(Request):
+class RetrieveConfig(PathRequest):
     """Retrieve the configuration of the API, such as the currencies that it takes.
 
     Args:

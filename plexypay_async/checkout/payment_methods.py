@@ -175,6 +175,7 @@ class ListPaymentMethods(Request):
     shopper_reference: str | None = None
     shopper_locale: str | None = None
     order: OrderReference | None = attrs.field(default=None, converter=order_reference_of)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -211,6 +212,7 @@ class RetrieveBalance(Request):
     merchant_account: str | None = attrs.field(default=None, metadata=wire(of_client=True))
     amount: CheckoutMoney | None = attrs.field(default=None, converter=optional_amount_of)
     state_data: Mapping[str, Any] = attrs.field(repr=False, hash=False, metadata=wire(merged="paymentMethod"))
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -243,6 +243,7 @@ class CreatePayment(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -331,6 +332,7 @@ class SubmitPaymentDetails(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -6,9 +6,9 @@ A call that reads a session is not published: its result comes by webhook.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -111,6 +111,7 @@ class CreateSession(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -5,7 +5,8 @@ Evidence: the vendor's own programs.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
@@ -44,6 +45,7 @@ class DeleteStoredPaymentMethod(Request):
     id: str
     merchant_account: str | None = attrs.field(default=None, kw_only=True, metadata=wire(of_client=True))
     shopper_reference: str = attrs.field(kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

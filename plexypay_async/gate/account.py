@@ -7,14 +7,15 @@ the path is published, and nothing of its answer. Amounts are in **major** units
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from ..api.facades import F
-from ..api.fields import ListRequest, Model, OpenEnum, Request, check_text, in_capitals, wire
+from ..api.fields import Model, OpenEnum, PathRequest, Request, check_size, check_text, in_capitals, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
 from .description import GATE
 
@@ -59,7 +60,7 @@ class DepositStatus(OpenEnum):
 
 
 @attrs.frozen
-class RetrieveBalance(Request):
+class RetrieveBalance(PathRequest):
     """Retrieve what the agent has to spend, in each of its currencies.
 
     Args:
@@ -76,7 +77,7 @@ class RetrieveBalance(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListDeposits(ListRequest):
+class ListDeposits(Request):
     """List the agent's deposits, in the server's order.
 
     Args:
@@ -97,15 +98,18 @@ class ListDeposits(ListRequest):
     """
 
     status: DepositStatus | str | None = None
+    size: int | None = None
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         if self.status is not None:
             check_text("status", self.status)
+        check_size(self.size)
 
 
 @attrs.frozen
-class CheckHealth(Request):
+class CheckHealth(PathRequest):
     """Ask whether the API is up.
 
     Args:

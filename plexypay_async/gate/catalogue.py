@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import ListRequest, Model, OpenEnum, Request, wire
+from ..api.fields import ListRequest, Model, OpenEnum, PathRequest, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
 from ..errors import ConfigurationError
 from .description import GATE
@@ -58,7 +58,7 @@ class ProductTypeCode(OpenEnum):
 
 
 @attrs.frozen
-class ListProductTypes(Request):
+class ListProductTypes(PathRequest):
     """List the types of products, in the server's order.
 
     Args:
@@ -117,7 +117,7 @@ class ListProducts(ListRequest):
 
 
 @attrs.frozen
-class RetrieveProduct(Request):
+class RetrieveProduct(PathRequest):
     """Retrieve a product by its id.
 
     Args:

@@ -18,15 +18,16 @@ from .._privacy.hiding import hiding_arguments, shortened
 from .._privacy.secret_object import SecretObject
 from ..api.facades import F
 from ..api.fields import (
-    ListRequest,
     Model,
     OpenEnum,
+    PathRequest,
     Request,
     check_currency,
     check_holdable,
     check_json_object,
     check_key,
     check_seconds,
+    check_size,
     check_text,
     in_capitals,
     key_or_new,
@@ -184,6 +185,7 @@ class CreateOrder(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -199,7 +201,7 @@ class CreateOrder(Request):
 
 
 @attrs.frozen
-class RetrieveOrder(Request):
+class RetrieveOrder(PathRequest):
     """Retrieve an order by its id.
 
     Args:
@@ -219,7 +221,7 @@ class RetrieveOrder(Request):
 
 
 @attrs.frozen(kw_only=True)
-class ListOrders(ListRequest):
+class ListOrders(Request):
     """List orders, in the server's order.
 
     Args:
@@ -242,6 +244,8 @@ class ListOrders(ListRequest):
 
     status: OrderStatus | str | None = None
     product_id: int | None = attrs.field(default=None, metadata=wire("product_id"))
+    size: int | None = None
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -249,6 +253,7 @@ class ListOrders(ListRequest):
             check_text("status", self.status)
         if self.product_id is not None:
             check_number("product_id", self.product_id)
+        check_size(self.size)
 
 
 @attrs.frozen

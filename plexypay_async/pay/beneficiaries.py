@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Request
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, PathRequest
 from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..api.replay import Replay
 from .description import PAY
@@ -79,7 +79,7 @@ class UpdateBeneficiary(BodyInExtra):
 
 
 @attrs.frozen
-class RetrieveBeneficiary(Request):
+class RetrieveBeneficiary(PathRequest):
     """Retrieve a payment beneficiary by its id.
 
     Args:
@@ -147,7 +147,7 @@ class TransferFromBeneficiary(BodyInExtra):
 
 
 @attrs.frozen
-class SettleBeneficiary(Request):
+class SettleBeneficiary(PathRequest):
     """Settle a beneficiary's balance by hand.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Model, Request
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Model, PathRequest
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
 from ..api.replay import Replay
@@ -78,7 +78,7 @@ class CreateCustomer(BodyInExtra):
 
 
 @attrs.frozen
-class RetrieveCustomer(Request):
+class RetrieveCustomer(PathRequest):
     """Retrieve a customer by its id.
 
     Args:
@@ -103,7 +103,7 @@ class RetrieveCustomer(Request):
 
 
 @attrs.frozen
-class RetrieveCustomerCardTokens(Request):
+class RetrieveCustomerCardTokens(PathRequest):
     """Retrieve the tokens of a customer's stored cards.
 
     Args:

@@ -7,7 +7,7 @@ is known. Amounts are in **major** units as `Decimal` (56.41 EUR is ``Decimal("5
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, Final, cast
 
@@ -19,6 +19,7 @@ from ..api.fields import (
     Model,
     OpenEnum,
     Part,
+    PathRequest,
     Request,
     check_bool,
     check_given,
@@ -104,7 +105,7 @@ _FIRST_USE = Part(
 
 
 @attrs.frozen
-class RetrieveDirectPaymentKeys(Request):
+class RetrieveDirectPaymentKeys(PathRequest):
     """Retrieve the merchant's public keys, with which cards are encrypted.
 
     Args:
@@ -186,6 +187,7 @@ class CreateDirectPayment(Request):
     recurring: DirectRecurring | None = None
     sca_exemption: ScaExemption | str | None = None
     payment_method: str = "card"
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -248,6 +250,7 @@ class ContinueThreeDSecure(Request):
 
     cres: str = attrs.field(repr=False)
     transaction_id: str
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

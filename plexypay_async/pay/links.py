@@ -18,6 +18,7 @@ from ..api.constructors import quickly_made
 from ..api.fields import (
     Model,
     OpenEnum,
+    PathRequest,
     Request,
     check_bool,
     check_currency,
@@ -179,6 +180,7 @@ class CreatePaymentLink(Request):
     failure_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
     cancel_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
     callback_url: str | None = attrs.field(default=None, metadata=wire(inside="metadata"))
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         check_minor_units("amount", self.amount)
@@ -264,6 +266,7 @@ class CreateOrRetrievePaymentLink(CreatePaymentLink):
     """
 
     order_reference: str = attrs.field()
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -298,6 +301,7 @@ class ListPaymentLinks(Request):
     created_from: datetime | None = attrs.field(default=None, metadata=wire("from"))
     created_to: datetime | None = attrs.field(default=None, metadata=wire("to"))
     size: int | None = None
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.status is not None:
@@ -312,7 +316,7 @@ class ListPaymentLinks(Request):
 
 
 @attrs.frozen
-class RetrievePaymentLink(Request):
+class RetrievePaymentLink(PathRequest):
     """Retrieve a payment link by its id.
 
     Args:
@@ -332,7 +336,7 @@ class RetrievePaymentLink(Request):
 
 
 @attrs.frozen
-class RetrievePaymentLinkByOrderReference(Request):
+class RetrievePaymentLinkByOrderReference(PathRequest):
     """Retrieve a payment link by your order's reference.
 
     Args:
@@ -379,6 +383,7 @@ class UpdatePaymentLinkExpiration(Request):
 
     external_id: str
     expires_at: datetime = attrs.field(kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         check_time("expires_at", self.expires_at)
@@ -387,7 +392,7 @@ class UpdatePaymentLinkExpiration(Request):
 
 
 @attrs.frozen
-class CancelPaymentLink(Request):
+class CancelPaymentLink(PathRequest):
     """Cancel a payment link, so that it takes no payment any more.
 
     Safe to repeat: if a repeat is refused because the link is cancelled already, that is a success.
@@ -413,7 +418,7 @@ class CancelPaymentLink(Request):
 
 
 @attrs.frozen
-class RetrievePaymentLinkStatistics(Request):
+class RetrievePaymentLinkStatistics(PathRequest):
     """Retrieve statistics of the account's payment links.
 
     Args:

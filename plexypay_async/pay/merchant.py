@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import IdentifiedModel, Request
+from ..api.fields import IdentifiedModel, PathRequest
 from ..api.operation import Evidence, Operation, Resource
 from .description import PAY
 
@@ -19,7 +19,7 @@ __all__ = ["Merchant", "MerchantAccount", "RetrieveMerchant"]
 
 
 @attrs.frozen
-class RetrieveMerchant(Request):
+class RetrieveMerchant(PathRequest):
     """Retrieve the merchant that the API key belongs to.
 
     Args:

@@ -8,15 +8,15 @@ captured or cancelled, only a charged one refunded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from ..api.facades import F
-from ..api.fields import Model, Request, check_major_units, check_optional_text, check_text, wire
+from ..api.fields import Model, PathRequest, Request, check_major_units, check_optional_text, check_text, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource, SettledBy, one_of
 from ..api.replay import Replay
@@ -61,6 +61,7 @@ class SearchPayments(Request):
 
     order_reference: str | None = None
     transaction_id: str | None = None
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -77,7 +78,7 @@ class SearchPayments(Request):
 
 
 @attrs.frozen
-class CancelPayment(Request):
+class CancelPayment(PathRequest):
     """Release the funds that an authorized payment holds.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -125,6 +126,7 @@ class CapturePayment(Request):
 
     id: str
     amount: Decimal | int | None = attrs.field(default=None, kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -162,6 +164,7 @@ class RefundPayment(Request):
     amount: Decimal | int | None = attrs.field(default=None, kw_only=True)
     order_reference: str | None = attrs.field(default=None, kw_only=True)
     description: str | None = attrs.field(default=None, kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

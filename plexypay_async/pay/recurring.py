@@ -6,8 +6,9 @@ vendor's example says ``1099`` and ``KZT``, and no more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -52,6 +53,7 @@ class ChargeRecurringPayment(Request):
     currency: str = attrs.field(converter=in_capitals)
     card_token_id: str
     initial_transaction_id: str
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -8,8 +8,9 @@ and no more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -18,6 +19,7 @@ from ..api.fields import (
     ListRequest,
     Model,
     OpenEnum,
+    PathRequest,
     Request,
     check_amount,
     check_currency,
@@ -87,6 +89,7 @@ class CreateSettlementOrder(Request):
     currency: str = attrs.field(converter=in_capitals)
     beneficiary_id: str | None = attrs.field(default=None, metadata=wire("beneficiary_id"))
     request_id: str = attrs.field(default=None, converter=key_or_new)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -98,7 +101,7 @@ class CreateSettlementOrder(Request):
 
 
 @attrs.frozen
-class RetrieveSettlementOrder(Request):
+class RetrieveSettlementOrder(PathRequest):
     """Retrieve a settlement payment order by its id.
 
     Args:

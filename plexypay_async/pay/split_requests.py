@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from ..api.facades import F
-from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Request
+from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, PathRequest
 from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
 from ..api.replay import Replay
 from .description import PAY
@@ -75,7 +75,7 @@ class UpdateSplitRequest(BodyInExtra):
 
 
 @attrs.frozen
-class RetrieveSplitRequest(Request):
+class RetrieveSplitRequest(PathRequest):
     """Retrieve a split request by its id.
 
     Args:
@@ -95,7 +95,7 @@ class RetrieveSplitRequest(Request):
 
 
 @attrs.frozen
-class DeleteSplitRequest(Request):
+class DeleteSplitRequest(PathRequest):
     """Delete a split request.
 
     Safe to repeat: if a repeat after a lost answer finds nothing, that is a success.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self, cast
 import attrs
 
 from ..api.facades import F
-from ..api.fields import ListRequest, Model, OpenEnum, Request, check_seconds, check_text, lists_of, wire
+from ..api.fields import ListRequest, Model, OpenEnum, PathRequest, check_seconds, check_text, lists_of, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource, Wait
 from ..errors import ConfigurationError
@@ -210,7 +210,7 @@ class TransactionHistory(Model):
 
 
 @attrs.frozen
-class RetrieveTransaction(Request):
+class RetrieveTransaction(PathRequest):
     """Retrieve a transaction by its id.
 
     Args:
@@ -230,7 +230,7 @@ class RetrieveTransaction(Request):
 
 
 @attrs.frozen
-class RetrieveTransactionByPaymentLink(Request):
+class RetrieveTransactionByPaymentLink(PathRequest):
     """Retrieve the transaction of a payment link.
 
     Args:
@@ -250,7 +250,7 @@ class RetrieveTransactionByPaymentLink(Request):
 
 
 @attrs.frozen
-class RetrieveTransactionByOrderReference(Request):
+class RetrieveTransactionByOrderReference(PathRequest):
     """Retrieve a transaction by your order's reference.
 
     A 404 of the assumed path may be the path's own. `payments.search` is asked after it, within the same
@@ -280,7 +280,7 @@ class RetrieveTransactionByOrderReference(Request):
 
 
 @attrs.frozen
-class RetrieveTransactionHistory(Request):
+class RetrieveTransactionHistory(PathRequest):
     """Retrieve the events of a transaction.
 
     Args:

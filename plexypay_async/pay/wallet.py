@@ -7,7 +7,8 @@ of **minor** units (22 000 KZT is ``2200000``).
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
@@ -16,6 +17,7 @@ from ..api.fields import (
     ListRequest,
     Model,
     OpenEnum,
+    PathRequest,
     Request,
     check_currency,
     check_key,
@@ -94,6 +96,7 @@ class AuthorizeWalletPayment(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -105,7 +108,7 @@ class AuthorizeWalletPayment(Request):
 
 
 @attrs.frozen
-class CaptureWalletPayment(Request):
+class CaptureWalletPayment(PathRequest):
     """Debit what an authorized wallet payment holds.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -130,7 +133,7 @@ class CaptureWalletPayment(Request):
 
 
 @attrs.frozen
-class RefundWalletPayment(Request):
+class RefundWalletPayment(PathRequest):
     """Give the money of a captured wallet payment back.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -155,7 +158,7 @@ class RefundWalletPayment(Request):
 
 
 @attrs.frozen
-class CancelWalletPayment(Request):
+class CancelWalletPayment(PathRequest):
     """Release what an authorized wallet payment holds.
 
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
@@ -180,7 +183,7 @@ class CancelWalletPayment(Request):
 
 
 @attrs.frozen
-class RetrieveWalletTransaction(Request):
+class RetrieveWalletTransaction(PathRequest):
     """Retrieve a wallet transaction by its id.
 
     Args:

@@ -198,7 +198,7 @@ CONSTRUCTIONS: dict[str, Callable[[], Any]] = {
     "a payment of a dict": lambda: CreateDirectPayment(**payment(card_data=PLAIN)),
     "a payment of another field": lambda: CreateDirectPayment(**payment(moto=NUMBER, extra=PLAIN)),
     "a payment of a wrong keyword": lambda: CreateDirectPayment(**payment(cvv=CODE)),
-    "a payment without a keyword": lambda: CreateDirectPayment(NUMBER),  # type: ignore[call-arg,arg-type]
+    "a payment without a keyword": lambda: CreateDirectPayment(NUMBER),  # type: ignore[call-arg]
     "an end of 3-D Secure": lambda: ContinueThreeDSecure(cres=PLAIN, transaction_id="t"),  # type: ignore[arg-type]
     "a card": lambda: Card(NUMBER, 13, 2031, CODE),
     "a card of the wrong code": lambda: Card(NUMBER, 12, 2031, f"{CODE}{CODE}"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -31,6 +32,7 @@ class CreateParcel(Request):
     idempotency_key: str = attrs.field(
         default=None, converter=key_or_new, metadata=wire("Idempotency-Key", header=True)
     )
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +40,7 @@ class QuoteParcel(Request):
     """Ask what a parcel costs."""
 
     weight: int
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +53,7 @@ class ListDepots(Request):
     """List depots."""
 
     size: int | None = None
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

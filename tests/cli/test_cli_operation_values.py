@@ -46,6 +46,7 @@ class Order(Request):
     code: str | None = attrs.field(default=None, kw_only=True, repr=False)
     merchant: str | None = attrs.field(default=None, kw_only=True, metadata=wire(of_client=True))
     key: str = attrs.field(default=None, converter=key_or_new, kw_only=True)
+    extra: Mapping[str, Any] | None = attrs.field(default=None, repr=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -1,20 +1,20 @@
-"""Docstrings that `help()` shows with more than what is written in them, composed when they are read."""
+"""Docstrings that `help()` shows with more than what is written in them, composed when they are read.
+
+What composes them is imported then too: errors, which need it, are imported by programs that need no more.
+"""
 
 from __future__ import annotations
 
-import ast
 import functools
-import inspect
 import itertools
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-
-import attrs
 
 __all__ = ["ComposedDoc", "below_fields", "first_paragraph", "help_shows_fields", "section", "written_doc"]
 
 T = TypeVar("T")
+
+_NOT_OURS = ("builtins", "typing", "abc")
 
 
 class ComposedDoc:
@@ -43,8 +43,11 @@ class ComposedDoc:
 
     def __get__(self, instance: object, owner: type[Any]) -> str:
         compose = self._of_class if instance is None else self._of_object
-        added = "" if compose is None else compose(owner)
-        return f"{inspect.cleandoc(self.written)}\n\n{added}" if added else self.written
+        if compose is None or not (added := compose(owner)):
+            return self.written
+        from inspect import cleandoc
+
+        return f"{cleandoc(self.written)}\n\n{added}"
 
 
 def written_doc(documented: Any) -> str:
@@ -60,8 +63,10 @@ def first_paragraph(documented: Any) -> str:
 
 def section(title: str, told: Mapping[str, str]) -> str:
     """Return a section of a docstring, with a line or two for each name."""
+    from textwrap import fill
+
     lines = (
-        textwrap.fill(f"{name}: {text}", 100, initial_indent="    ", subsequent_indent="        ")
+        fill(f"{name}: {text}", 100, initial_indent="    ", subsequent_indent="        ")
         for name, text in told.items()
     )
     return "\n".join([f"{title}:", *lines])
@@ -69,7 +74,11 @@ def section(title: str, told: Mapping[str, str]) -> str:
 
 @functools.cache
 def below_fields(kind: Any) -> Mapping[str, str]:
-    """Return the strings below the fields of a class, without those of its bases."""
+    """Return the strings below the fields of a class, without those of its bases and of class variables."""
+    import ast
+    import inspect
+    import textwrap
+
     try:
         source = textwrap.dedent(inspect.getsource(kind))
     except (OSError, TypeError):
@@ -78,14 +87,17 @@ def below_fields(kind: Any) -> Mapping[str, str]:
     (body,) = [node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     found: dict[str, str] = {}
     for field, below in itertools.pairwise(body):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[field.target.id] = " ".join(str(below.value.value).split())  # type: ignore[attr-defined]
+        if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+            continue
+        if ast.unparse(field.annotation).startswith("ClassVar"):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[field.target.id] = " ".join(str(below.value.value).split())
     return found
 
 
 def help_shows_fields(kind: type[T]) -> type[T]:
-    """Have `help()` show what stands below the fields of an attrs class, which Python does not keep."""
+    """Have `help()` show what stands below the fields of a class, which Python does not keep."""
     if isinstance(written := vars(kind)["__doc__"], str):
         kind.__doc__ = ComposedDoc(written, of_class=_fields_of, of_object=_fields_of)  # type: ignore[assignment]
     return kind
@@ -94,9 +106,8 @@ def help_shows_fields(kind: type[T]) -> type[T]:
 def _fields_of(kind: type[Any]) -> str:
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if attrs.has(base):
+        if base.__module__ not in _NOT_OURS:
             found |= below_fields(base)
-    names = [field.name for field in attrs.fields(kind) if field.name in found]
     # It comes from the base of all answers, and says least of this one.
-    names.sort(key=lambda name: name == "raw")
+    names = sorted(found, key=lambda name: name == "raw")
     return section("Fields", {name: found[name] for name in names}) if names else ""

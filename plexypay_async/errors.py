@@ -11,6 +11,7 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypedDict, Unpack
 
+from ._composed_docs import help_shows_fields
 from ._privacy.hiding import masked_card_numbers
 
 __all__ = [
@@ -75,8 +76,13 @@ class _Known(TypedDict, total=False):
     order_reference: str | None
 
 
+@help_shows_fields
 class PlexyPayError(Exception):
     """The base of every exception that the library raises."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        help_shows_fields(cls)
 
     default_outcome: ClassVar[Outcome | None] = None
     """The `outcome` of its errors that are given none."""

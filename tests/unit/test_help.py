@@ -160,6 +160,19 @@ def test_an_answer_s_fields_are_shown_where_there_is_an_object_too() -> None:
     assert "original_transaction_id: The transaction whose money went back." in str(RefundResult.__doc__)
 
 
+def test_the_help_of_an_error_shows_its_attributes_and_those_of_its_bases() -> None:
+    told = printed("import plexypay_async; help(plexypay_async.NotFoundError)")
+
+    assert told.index("What is known of the call's effect") < told.index("status: The HTTP status.")
+    assert "transaction_id: The transaction that a body with" in told
+    assert "api_code:" not in told
+
+
+def test_an_import_of_the_errors_imports_nothing_that_composes() -> None:
+    told = printed("import sys, plexypay_async.errors; print({'ast', 'attr', 'inspect'} & set(sys.modules))")
+    assert told == "set()\n"
+
+
 def test_nothing_is_composed_before_it_is_read() -> None:
     composed: list[type[Any]] = []
 

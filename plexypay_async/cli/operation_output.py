@@ -55,7 +55,7 @@ class Output:
             self._is_unknown = not written and bool(getattr(answer, "raw", None))
         for secret in secrets_in(answer, written, wire=by_wire) if self._has_secrets(answer) else ():
             if not self.shows_secrets:
-                del secret.within[secret.name]
+                secret.within.pop(secret.name, None)
                 self.left_out[secret.place] = None
             elif isinstance(secret.value, SecretObject):
                 secret.within[secret.name] = secret.value.reveal()
@@ -104,6 +104,9 @@ def secrets_in(
         names = wire_names(field) if wire else (field.name,)
         name = next((each for each in names if each in written), None)
         inner = getattr(value, field.name)
+        if name is None and isinstance(inner, SecretObject):
+            # By the API's own names it is not written at all.
+            name = names[0]
         if name is None or inner is None or field.name in _NOT_SECRET:
             continue
         if not field.repr or isinstance(inner, SecretObject):

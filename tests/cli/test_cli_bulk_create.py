@@ -260,7 +260,6 @@ def test_existing_results_are_refused(
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["bulk-create"],
         ["bulk-create", "{orders}", "--sandbox", "--concurrency", "0"],
         ["bulk-create", "{orders}", "--sandbox", "--timeout", "nan"],

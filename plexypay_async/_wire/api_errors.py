@@ -105,17 +105,7 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     typed = told_type in form.types
     message = message_in(part, form)
     status = response.status
-    told = None if code is None else form.class_of(code)
-    if told is None and told_type is not None:
-        told = form.classes_of_types.get(told_type)
-    if told is None and (code is not None or typed):
-        told = form.classes_of_statuses.get(status)
-    # What the first request of a key does is not known, under whatever status that is said.
-    kind = told if told is IdempotencyError else _STATUS_ALONE.get(status, told)
-    if kind is None:
-        kind = _BY_STATUS.get(status)
-    if kind is None:
-        kind = SomethingWentWrongError if status >= SERVER_ERROR else APIError
+    kind = _class_of(code, told_type, status, form)
     refused = form.flagged and fields.get("success") is False
     named = id_in(fields) if refused else None
     is_done_of = refused and (named is not None or not typed or kind is not ServiceUnavailableError)
@@ -149,6 +139,20 @@ def error_of(response: WireResponse, what: str, form: ErrorForm, *, shown: bool 
     elif _declines(part, form) and BAD_REQUEST <= status < SERVER_ERROR:
         error.declines = True
     return error
+
+
+def _class_of(code: int | str | None, told_type: str | None, status: int, form: ErrorForm) -> type[APIError]:
+    """Return the class that a code, a type and a status stand for, whatever else an answer says."""
+    told = None if code is None else form.class_of(code)
+    if told is None and told_type is not None:
+        told = form.classes_of_types.get(told_type)
+    if told is None and (code is not None or told_type in form.types):
+        told = form.classes_of_statuses.get(status)
+    # What the first request of a key does is not known, under whatever status that is said.
+    kind = told if told is IdempotencyError else _STATUS_ALONE.get(status, told)
+    if kind is None:
+        kind = _BY_STATUS.get(status)
+    return kind or (SomethingWentWrongError if status >= SERVER_ERROR else APIError)
 
 
 def hidden_text(part: dict[str, Any], name: str | None, response: WireResponse) -> str | None:

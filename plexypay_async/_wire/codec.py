@@ -186,7 +186,6 @@ class OperationCodec(Generic[R]):
         """Refuse what has neither the id that the work gave, nor the field that says so."""
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
         success = document.get("success")
-        # With code 2 nobody knows what became of it, whatever else is said.
         part = part_of(document, self._form)
         # With the code of an unexpected error nobody knows what became of it, whatever else is said.
         if self._may_refuse and refuses_work(document, self._form) and not self._says_both(document):

@@ -24,7 +24,8 @@ from plexypay_async import (
     WebhookReceiver,
 )
 
-if __name__ == "__main__" and len(sys.argv) != 2:
+NEEDED = ("PLEXYPAY_API_KEY", "PLEXYPAY_WEBHOOK_TOKEN")
+if (__name__ == "__main__" and len(sys.argv) != 2) or not all(map(os.environ.get, NEEDED)):
     sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")

@@ -25,7 +25,7 @@ from celery import Celery
 
 from plexypay_sync import PlexyPay
 
-if __name__ == "__main__":
+if __name__ == "__main__" or not os.environ.get("PLEXYPAY_API_KEY"):
     sys.exit(__doc__)
 
 queue = Path(os.environ.get("SHOP_QUEUE", "queue")).absolute()

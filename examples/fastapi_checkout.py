@@ -42,7 +42,13 @@ from plexypay_async import (
     WebhookPayloadError,
 )
 
-if __name__ == "__main__":
+NEEDED = (
+    "PLEXYPAY_CHECKOUT_BASE_URL",
+    "PLEXYPAY_CHECKOUT_API_KEY",
+    "PLEXYPAY_CHECKOUT_WEBHOOK_SECRET",
+    "PLEXYPAY_MERCHANT_ACCOUNT",
+)
+if __name__ == "__main__" or not all(map(os.environ.get, NEEDED)):
     sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")

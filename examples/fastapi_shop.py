@@ -30,7 +30,8 @@ from plexypay_async import (
     WebhookReceiver,
 )
 
-if __name__ == "__main__":
+NEEDED = ("PLEXYPAY_API_KEY", "PLEXYPAY_WEBHOOK_TOKEN")
+if __name__ == "__main__" or not all(map(os.environ.get, NEEDED)):
     sys.exit(__doc__)
 
 SHOP_URL = os.environ.get("SHOP_URL", "http://127.0.0.1:8000")

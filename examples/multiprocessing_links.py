@@ -11,13 +11,14 @@ For links in bulk no processes are needed: ``create_many`` keeps hundreds of req
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 
 from plexypay_sync import CreatePaymentLink, PaymentLink, PlexyPay
 
-if __name__ == "__main__" and sys.argv[1:] not in [
-    [name] for name in multiprocessing.get_all_start_methods()
-]:
+METHODS = multiprocessing.get_all_start_methods()
+is_usable = len(sys.argv) == 2 and sys.argv[1] in METHODS and os.environ.get("PLEXYPAY_API_KEY")
+if __name__ == "__main__" and not is_usable:
     sys.exit(__doc__)
 
 # Forked processes go on with this client, on connections of their own; spawned ones import this file and so

@@ -31,8 +31,8 @@ def main() -> int:
     parser.add_argument("amount", type=int, help="in minor units: 2200000 is 22 000 KZT")
     arguments = parser.parse_args()
     reference: str = arguments.reference
-    with PlexyPay() as plexy:
-        try:
+    try:
+        with PlexyPay() as plexy:
             link = plexy.payment_links.create_or_retrieve(
                 amount=arguments.amount, currency="KZT", order_reference=reference
             )
@@ -41,14 +41,14 @@ def main() -> int:
             print(f"{reference} is {transaction.status}")
             for item in plexy.payment_links.list(status="active"):
                 print(f"open: {item.order_reference}, {item.amount / 100:.2f} {item.currency}")
-        except DeadlineExceededError as error:
-            print(f"not paid yet: {error}", file=sys.stderr)
-            return 1
-        except PlexyPayError as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            if error.outcome in (Outcome.UNKNOWN, Outcome.DONE):
-                print("a link may have been made: run the same command again to find it", file=sys.stderr)
-            return 1
+    except DeadlineExceededError as error:
+        print(f"not paid yet: {error}", file=sys.stderr)
+        return 1
+    except PlexyPayError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        if error.outcome in (Outcome.UNKNOWN, Outcome.DONE):
+            print("a link may have been made: run the same command again to find it", file=sys.stderr)
+        return 1
     return 0 if transaction.is_paid else 1
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,6 +158,36 @@ def test_without_arguments_it_says_how_it_is_used(
         assert "PLEXYPAY_" in program.log or "usage: " in program.log or example.stem == "order_book"
         assert len(program.log.splitlines()) <= 30
     assert served.links() == []
+
+
+COMMAND = re.compile(r"^ *((?:uvicorn|gunicorn|celery|python) .*)$", re.MULTILINE)
+STARTED = [
+    (example.stem, command[1])
+    for example in sorted(EXAMPLES.glob("*.py"))
+    for command in re.finditer(
+        r"^ *((?:uvicorn|gunicorn|celery|python) .*)$", example.read_text(), re.MULTILINE
+    )
+]
+
+
+@pytest.mark.parametrize(("stem", "command"), STARTED)
+def test_started_as_it_says_without_an_account_it_says_what_it_needs(
+    start: Start, served: ServedSandbox, tmp_path: Path, stem: str, command: str
+) -> None:
+    need(*(module for name, module in NEEDS.items() if stem.startswith(name)))
+    # Behind two spaces one says what the command does.
+    program, *arguments = shlex.split(re.split("  +", command)[0].replace("examples", str(EXAMPLES)))
+    started = arguments if program == "python" else ["-m", program, *arguments]
+    nothing = dict.fromkeys(VARIABLES, "")
+    running = start(*started, SHOP_QUEUE=str(tmp_path / "queue"), **nothing)
+    assert running.output(status=1) == b""
+    assert "Traceback" not in running.log
+    assert "PLEXYPAY_" in running.log
+    assert served.links() == []
+
+
+def test_every_way_to_start_an_example_is_tried() -> None:
+    assert len(STARTED) >= 12
 
 
 @pytest.mark.parametrize("arguments", [("INV-1",), ("INV-1", "voucher"), ("INV-1", "101", "2")])

@@ -8,7 +8,8 @@ import os
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts, digits, number_argument
 from .connection import Connection, add_connection, given_beside_sandbox
-from .exits import UnusableInputError
+from .exits import Exit, UnusableInputError
+from .first_commands import write_example
 from .open_files import allow_open_files
 from .sandbox import parse_faults
 from .terminal import require_output
@@ -95,7 +96,8 @@ exit codes of --check:
   2    the input or the arguments cannot be used, or there is no row
 
 examples:
-  plexypay bulk-create examples/links.csv --sandbox
+  plexypay bulk-create invoices.csv --example
+  plexypay bulk-create invoices.csv --sandbox
   plexypay bulk-create orders.csv --check
   plexypay bulk-create orders.csv --strict
   plexypay bulk-create orders.jsonl --results links.jsonl --concurrency 20
@@ -148,6 +150,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="send nothing: read every row, and tell bad and repeated rows, sums, smallest and largest"
         " amounts, and expiries; needs no account",
+    )
+    parser.add_argument(
+        "--example",
+        action="store_true",
+        help="send nothing: write a small example of such a file to FILE, which must not be there yet",
     )
     parser.add_argument(
         "-y",
@@ -211,6 +218,14 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UnusableInputError: Nothing was sent; the message says what to change.
     """
+    if arguments.example:
+        for option in ("check", "journal", "results", "sandbox"):
+            if getattr(arguments, option):
+                arguments.parser.error(
+                    f"--example and --{option} exclude each other: first it writes the file"
+                )
+        write_example(arguments.file)
+        return Exit.OK
     if arguments.fault and not arguments.sandbox:
         arguments.parser.error("--fault needs --sandbox")
     if arguments.sandbox and (option := given_beside_sandbox(arguments)) is not None:

@@ -31,7 +31,8 @@ _MISSING_EXTRA = """plexypay: the command line needs the extra "cli": pip instal
 
 _EXAMPLES = """\
 examples:
-  plexypay bulk-create examples/links.csv --sandbox
+  plexypay bulk-create invoices.csv --example
+  plexypay bulk-create invoices.csv --sandbox
   PLEXYPAY_API_KEY=... plexypay bulk-create orders.csv --results links.csv
   plexypay reconcile orders.csv --journal orders.journal
   plexypay journal purge orders.journal

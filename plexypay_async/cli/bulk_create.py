@@ -219,10 +219,10 @@ def run(arguments: argparse.Namespace) -> int:
         UnusableInputError: Nothing was sent; the message says what to change.
     """
     if arguments.example:
-        for option in ("check", "journal", "results", "sandbox"):
-            if getattr(arguments, option):
+        for other in ("check", "journal", "results", "sandbox"):
+            if getattr(arguments, other):
                 arguments.parser.error(
-                    f"--example and --{option} exclude each other: first it writes the file"
+                    f"--example and --{other} exclude each other: first it writes the file"
                 )
         write_example(arguments.file)
         return Exit.OK

@@ -42,12 +42,12 @@ class ServedSandbox:
         command = [sys.executable, "-m", "plexypay_async.cli", *arguments]
         subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=120)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         request = urllib.request.Request(
             self.base_url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": KEY, "Content-Type": "application/json"},
+            headers={"Authorization": KEY, "Content-Type": "application/json", **headers},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)

@@ -13,6 +13,8 @@ import pytest
 
 from tests.needs import need
 
+from .conftest import KEY
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 WIDTHS = (320, 1280)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HOSTILE = "<img src=x onerror=document.title='x'> \u202e" + "W" * 200
+AGENT = "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10"
 FRICTIONLESS, REJECTED, CHALLENGED = "4200000000000000", "4907639999990022", "4111111111111111"
 SHOTS = os.environ.get("PLEXYPAY_SCREENSHOTS")
 # A rule of axe-core that is broken: its name, how much it matters, and what breaks it.
@@ -43,6 +46,10 @@ def filled(served: ServedSandbox, shop: Shop, tmp_path: Path) -> ServedSandbox:
     for link, card in ((paid, FRICTIONLESS), (rejected, REJECTED), (asked, CHALLENGED)):
         served.ask("POST", f"/_sandbox/payment-links/{link}/pay", {"card": card, "otp": "pending"})
     served.ask("DELETE", f"/v1/payment-links/{cancelled}")
+    basket = {"merchantAccount": "Shop", "amount": {"currency": "KZT", "value": 1}, "reference": "NEW-4"}
+    served.ask("POST", "/v2/sessions", {**basket, "returnUrl": shop.url}, **{"x-api-key": KEY})
+    order = {"product_id": 101, "external_ref": "NEW-5"}
+    served.ask("POST", f"/agent/{AGENT}/orders", order, **{"Idempotency-Key": "key-0001"})
     served.ask("POST", "/_sandbox/deliveries/settle")
     return served
 
@@ -91,7 +98,7 @@ def test_the_index_page(filled: ServedSandbox, looks: list[Page], query: str) ->
     for page in looks:
         page.goto(f"{filled.base_url}/{query}")
         title = page.title()
-        for section in ("links", "transactions", "webhooks"):
+        for section in ("links", "transactions", "sessions", "orders", "webhooks"):
             # What is behind a row is looked at too.
             for row in page.locator(f"#{section} summary").all()[:1]:
                 row.click()

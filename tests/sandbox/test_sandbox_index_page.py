@@ -71,7 +71,7 @@ async def test_an_empty_sandbox_says_so(
     sandbox: Sandbox, session: aiohttp.ClientSession, receiver: Any
 ) -> None:
     page = await show(sandbox, session)
-    assert page.text.count("None yet: ") == 4
+    assert page.text.count("None yet: ") == 6
     assert page.all("details") == []
     assert len(page.all("nav")) == 1
     assert receiver.url in page.text
@@ -231,9 +231,11 @@ async def test_payments_of_the_checkout_api(sandbox: Sandbox, session: aiohttp.C
     page = await show(sandbox, session)
 
     states = [text for given in page.all("span") if (text := given.get("class") or "").startswith("state")]
-    assert states[:2] == ["state bad", "state wait"]
+    assert states[:3] == ["state open", "state bad", "state wait"]
     assert page.all("details", id=refused["pspReference"])
-    assert [json.loads(payload)["status"] for payload in page.payloads()[:2]] == ["refused", "challenged"]
+    assert [json.loads(payload)["status"] for payload in page.payloads()[1:3]] == ["refused", "challenged"]
+    assert json.loads(page.payloads()[0])["id"] == made["id"]
+    assert page.all("a", href=made["url"])
     assert "22\xa0000.50\xa0KZT" in page.text
     # Neither the session's data nor the way to the bank's page is shown.
     assert made["sessionData"] not in page.text

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.asyncio
 
 LINKS = "/v1/payment-links"
 ORDERS = "/v1/merchants/settlement-payment-orders"
+AGENT = "0b5f8f5e-6f0e-4c3a-9d67-2f0a1b7c9d10"
 BENEFICIARY = "aed26d75-2c00-49a1-a626-14d45b8f0dfb"
-KINDS = ("links", "transactions", "payments", "webhooks")
+KINDS = ("links", "transactions", "sessions", "payments", "orders", "webhooks")
 
 
 @pytest_asyncio.fixture
@@ -30,7 +31,7 @@ async def sandbox(receiver: Any) -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture
 async def made(ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession) -> dict[str, Any]:
-    """Two links, of which the first is paid and the second's payment rejected, and a session's payment."""
+    """Two links, the first paid, the second's payment rejected; a session, its payment; an agent's order."""
     first, second = [
         (await ask("POST", LINKS, {"amount": 1, "currency": "KZT", "orderReference": f"Ord-{n}_%"})).body
         for n in (1, 2)
@@ -45,8 +46,15 @@ async def made(ask: Any, sandbox: Sandbox, session: aiohttp.ClientSession) -> di
     ) as answer:
         opened = await answer.json()
     payment = sandbox.pay_session(opened["id"])
+    async with session.post(
+        f"{sandbox.base_url}/agent/{AGENT}/orders",
+        json={"product_id": 101, "external_ref": "Agent-9"},
+        headers={"Authorization": sandbox.api_key, "Idempotency-Key": "key-0001"},
+    ) as answer:
+        order = await answer.json()
     await sandbox.deliveries.settled()
     return {
+        "order": order["id"],
         "first": first["id"],
         "second": second["id"],
         "paid": paid["id"],
@@ -90,29 +98,33 @@ async def test_a_webhook_says_which_order_and_transaction_it_is_of(
 @pytest.mark.parametrize(
     ("search", "found"),
     [
-        ("Ord-", (2, 2, 0, 4)),
-        ("ord-1", (1, 1, 0, 2)),
-        ("{first}", (1, 1, 0, 2)),
-        ("  {first}  ", (1, 1, 0, 2)),
-        ("{paid}", (0, 1, 0, 2)),
-        ("{paid:.8}", (0, 1, 0, 2)),
-        ("{payment}", (0, 0, 1, 1)),
-        ("{session}", (0, 0, 1, 0)),
-        ("basket-3", (0, 0, 1, 1)),
-        ("paid", (1, 0, 0, 0)),
-        ("ACTIVE", (1, 0, 0, 0)),
-        ("authorized", (0, 1, 0, 0)),
-        ("authorised", (0, 0, 1, 0)),
-        ("delivered", (0, 0, 0, 5)),
-        ("transaction.created", (0, 0, 0, 2)),
+        ("Ord-", (2, 2, 0, 0, 0, 4)),
+        ("ord-1", (1, 1, 0, 0, 0, 2)),
+        ("{first}", (1, 1, 0, 0, 0, 2)),
+        ("  {first}  ", (1, 1, 0, 0, 0, 2)),
+        ("{paid}", (0, 1, 0, 0, 0, 2)),
+        ("{paid:.8}", (0, 1, 0, 0, 0, 2)),
+        ("{payment}", (0, 0, 0, 1, 0, 1)),
+        ("{session}", (0, 0, 1, 1, 0, 0)),
+        ("basket-3", (0, 0, 1, 1, 0, 1)),
+        ("paid", (1, 0, 1, 0, 0, 0)),
+        ("ACTIVE", (1, 0, 0, 0, 0, 0)),
+        ("authorized", (0, 1, 0, 0, 0, 0)),
+        ("authorised", (0, 0, 0, 1, 0, 0)),
+        ("{order}", (0, 0, 0, 0, 1, 0)),
+        ("AGENT", (0, 0, 0, 0, 1, 0)),
+        ("key-0001", (0, 0, 0, 0, 1, 0)),
+        ("pending", (0, 0, 0, 0, 1, 0)),
+        ("delivered", (0, 0, 0, 0, 0, 5)),
+        ("transaction.created", (0, 0, 0, 0, 0, 2)),
         # What is a wildcard elsewhere is text here, and what is no id's beginning finds no id.
-        ("_%", (2, 2, 0, 4)),
-        ("%", (2, 2, 0, 4)),
-        ("O_d", (0, 0, 0, 0)),
-        ("pl_", (0, 0, 0, 0)),
-        ("'", (0, 0, 0, 0)),
-        ("\0", (0, 0, 0, 0)),
-        ("nothing such", (0, 0, 0, 0)),
+        ("_%", (2, 2, 0, 0, 0, 4)),
+        ("%", (2, 2, 0, 0, 0, 4)),
+        ("O_d", (0, 0, 0, 0, 0, 0)),
+        ("pl_", (0, 0, 0, 0, 0, 0)),
+        ("'", (0, 0, 0, 0, 0, 0)),
+        ("\0", (0, 0, 0, 0, 0, 0)),
+        ("nothing such", (0, 0, 0, 0, 0, 0)),
     ],
 )
 async def test_a_search_finds(
@@ -133,7 +145,17 @@ async def test_a_webhook_s_id_finds_it(
     sandbox: Sandbox, session: aiohttp.ClientSession, made: dict[str, Any]
 ) -> None:
     for delivery in sandbox.deliveries:
-        assert counts(await text_of(sandbox, session, f"?q={delivery.id}")) == (0, 0, 0, 1)
+        assert counts(await text_of(sandbox, session, f"?q={delivery.id}")) == (0, 0, 0, 0, 0, 1)
+
+
+async def test_an_order_of_gate_says_what_it_is_and_costs(
+    sandbox: Sandbox, session: aiohttp.ClientSession, made: dict[str, Any]
+) -> None:
+    (order,) = lines(await text_of(sandbox, session))["orders"]
+    assert re.fullmatch(r"12\.50 USD pending .* Agent-9 product 101", order)
+    sandbox.clock.advance(seconds=5)
+    (order,) = lines(await text_of(sandbox, session, "?q=completed"))["orders"]
+    assert re.fullmatch(r"12\.50 USD completed .* Agent-9 product 101", order)
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?links=1"])
@@ -142,7 +164,7 @@ async def test_without_a_search_all_is_shown(
 ) -> None:
     await ask("POST", LINKS, {"amount": 1, "currency": "KZT"})
     text = await text_of(sandbox, session, query)
-    assert counts(text) == (3, 2, 1, 5)
+    assert counts(text) == (3, 2, 1, 1, 1, 5)
     assert 'role="status"' not in text
 
 
@@ -153,7 +175,7 @@ async def test_what_is_searched_for_stays_text(
     sandbox: Sandbox, session: aiohttp.ClientSession, made: dict[str, Any], query: str
 ) -> None:
     text = await text_of(sandbox, session, query)
-    assert counts(text) == (0, 0, 0, 0)
+    assert counts(text) == (0, 0, 0, 0, 0, 0)
     assert "<script" not in text
     assert "x" * 201 not in text
 
@@ -169,10 +191,10 @@ async def test_pages_and_forms_keep_the_search(
     sandbox.pay(links[-1])
     await sandbox.deliveries.settled()
     text = await text_of(sandbox, session, "?q=A%26B")
-    assert counts(text) == (50, 1, 0, 2)
+    assert counts(text) == (50, 1, 0, 0, 0, 2)
     assert 'href="/?q=A%26B&amp;links=2#links"' in text
     text = await text_of(sandbox, session, "?q=A%26B&links=2")
-    assert counts(text) == (1, 1, 0, 2)
+    assert counts(text) == (1, 1, 0, 0, 0, 2)
     assert (
         '<input type="hidden" name="q" value="A&amp;B">\n<input type="hidden" name="links" value="2">' in text
     )
@@ -184,7 +206,7 @@ async def test_pages_and_forms_keep_the_search(
         assert step.headers["Location"] == f"/?q=delivered&links=2&resent={sent.id}#{sent.id}"
         text = await response.text()
     # The search does not find it any more, so the note says what became of it.
-    assert counts(text)[3] == 1
+    assert counts(text)[5] == 1
     assert re.search(r'role="status">transaction\.created was sent once more, and is .*>failed<', text)
     assert f'href="/?q={sent.id}"' in text
 

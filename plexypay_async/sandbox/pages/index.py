@@ -1,6 +1,6 @@
-"""The sandbox's index page at ``/``: its links, transactions, payments of the Checkout API and webhooks.
+"""The sandbox's index page at ``/``: links, transactions, what Checkout and Gate have, and webhooks.
 
-Each is shown with all that is known of it.
+Each is shown with what is known of it.
 
 It needs no key where the sandbox listens on this machine alone, and no script. A form on it sends a webhook
 once more; a page of another site can neither post that form nor show this page in a frame.
@@ -27,7 +27,9 @@ from .rows import (
     ROW_STYLE,
     checkout_payment_row,
     delivery_row,
+    gate_order_row,
     link_row,
+    session_row,
     shown_time,
     state_of,
     transaction_row,
@@ -40,7 +42,7 @@ T = TypeVar("T")
 _SIZE = 50
 # Seconds to wait for a receiver's answer before the page is shown anyway.
 _RESEND_TIMEOUT = 2.0
-_LISTS = ("links", "transactions", "payments", "webhooks")
+_LISTS = ("links", "transactions", "sessions", "payments", "orders", "webhooks")
 _LONGEST_SEARCH = 200
 
 
@@ -78,11 +80,25 @@ class IndexPage:
                 transaction_row,
             ),
             view.found(
+                "sessions",
+                "Checkout sessions",
+                "None yet: POST /v2/sessions makes one.",
+                state.checkout.sessions,
+                lambda session: session_row(session, self._base_url),
+            ),
+            view.found(
                 "payments",
                 "Checkout payments",
-                "None yet: POST /v2/sessions makes a session, whose url takes one.",
+                "None yet: a session's page takes one, and so does POST /v2/payments.",
                 state.checkout.payments,
                 checkout_payment_row,
+            ),
+            view.found(
+                "orders",
+                "Gate orders",
+                "None yet: an agent's POST to the orders of the Gate API makes one.",
+                state.gate_orders,
+                gate_order_row,
             ),
             view.found(
                 "webhooks",

@@ -14,6 +14,8 @@ from ..clock import written_time
 from ..deliveries.delivery import Delivery, DeliveryAttempt, DeliveryState
 from ..money import displayed
 from ..state.checkout_payments import StoredCheckoutPayment
+from ..state.checkout_sessions import StoredSession
+from ..state.gate_orders import StoredGateOrder, in_text
 from ..state.links import StoredLink
 from ..state.transactions import StoredTransaction
 from .html import Content, Markup, markup, web_address
@@ -22,7 +24,9 @@ __all__ = [
     "ROW_STYLE",
     "checkout_payment_row",
     "delivery_row",
+    "gate_order_row",
     "link_row",
+    "session_row",
     "shown_time",
     "state_of",
     "transaction_row",
@@ -34,7 +38,7 @@ _TONES = {
         "open": "active created",
         "wait": "3d challenged pending",
         "held": "authorized authorised",
-        "good": "paid charged delivered",
+        "good": "paid charged completed delivered",
         "back": "refunded returned",
         "bad": "rejected failed error refused lost",
     }.items()
@@ -85,6 +89,42 @@ def checkout_payment_row(payment: StoredCheckoutPayment) -> Markup:
         about=_isolated(payment.reference),
         time=written_time(payment.updated_at),
         detail=markup("<p>{}</p>{}", _searched(payment.id, "Find its webhooks"), _payload(payment.shown())),
+    )
+
+
+def session_row(session: StoredSession, base_url: str) -> Markup:
+    """Return the row of a session of the Checkout API; what a page proves itself with is not in it."""
+    whole = session.shown(base_url)
+    del whole["sessionData"]
+    return _row(
+        session.id,
+        name=displayed(session.amount, session.currency),
+        state=session.status,
+        about=_isolated(session.reference),
+        time=written_time(session.created_at),
+        detail=markup(
+            '<p><a href="{}">Open its page</a> · {}</p>{}',
+            web_address(whole["url"]),
+            _searched(session.id, "Find its payments"),
+            _payload(whole),
+        ),
+    )
+
+
+def gate_order_row(order: StoredGateOrder) -> Markup:
+    """Return the row of an order of the Gate API."""
+    return _row(
+        order.id,
+        name=f"{in_text(order.charged_amount)} {order.currency_code}",
+        state=order.status,
+        about=[
+            None
+            if order.external_ref is None
+            else markup('<span class="of">{}</span> ', _isolated(order.external_ref)),
+            markup('<span class="of">product {}</span>', order.product_id),
+        ],
+        time=written_time(order.ended_at or order.created_at),
+        detail=_payload(order.shown()),
     )
 
 

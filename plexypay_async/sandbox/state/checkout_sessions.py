@@ -13,7 +13,7 @@ import orjson
 
 from ..clock import written_time
 from .settlement_orders import MERCHANT_ID
-from .table import Table
+from .table import Sought, Table
 
 __all__ = [
     "CheckoutOrderStore",
@@ -105,6 +105,7 @@ class SessionStore(Table[StoredSession], name="checkout_sessions", row=StoredSes
         CREATE INDEX IF NOT EXISTS checkout_sessions_by_expiry ON checkout_sessions (expires_at)
             WHERE status = 'active';
     """
+    sought = Sought(references=["reference"])
 
     def next_change_at(self) -> int | None:
         """Return when the next session expires."""

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from ..clock import written_time
-from .table import Table
+from .table import Sought, Table
 
 __all__ = ["GateDepositStore", "GateOrderStore", "StoredGateDeposit", "StoredGateOrder", "in_text"]
 
@@ -164,6 +164,7 @@ class GateOrderStore(Table[StoredGateOrder], name="gate_orders", row=StoredGateO
         CREATE UNIQUE INDEX IF NOT EXISTS gate_orders_by_key ON gate_orders (agent_id, idempotency_key);
         CREATE INDEX IF NOT EXISTS gate_orders_pending ON gate_orders (created_at) WHERE status = 'pending';
     """
+    sought = Sought(references=["external_ref", "idempotency_key"])
 
     def of_key(self, agent_id: str, idempotency_key: str) -> StoredGateOrder | None:
         """Return the agent's order that was made with a key."""

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +57,21 @@ def ask(url: str, data: bytes | None = None) -> tuple[int, str, bytes]:
         return answer.code, answer.headers.get("Location", ""), answer.read()
 
 
-@needs("fastapi", "uvicorn")
-def test_the_shop_hears_of_a_payment(sandbox: Sandbox, tmp_path: Path) -> None:
+@contextmanager
+def served(folder: Path, variables: dict[str, str]) -> Iterator[str]:
+    """Serve the shop from a file of its own until it is told to end; yields its address."""
     # Its own address is 127.0.0.1:8000, which may be in use here.
     assert SHOP.count('SHOP = "http://127.0.0.1:8000"') == 1
-    log = tmp_path / "log"
-    (tmp_path / "shop.py").write_text(
+    log = folder / "log"
+    (folder / "shop.py").write_text(
         SHOP.replace('SHOP = "http://127.0.0.1:8000"', 'SHOP = os.environ["SHOP"]')
     )
     port = _free_port()
     shop = f"http://127.0.0.1:{port}"
     with log.open("wb") as file:
         server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--app-dir", str(tmp_path), "shop:app", "--port", str(port)],
-            env=environment(sandbox) | {"SHOP": shop},
+            [sys.executable, "-m", "uvicorn", "--app-dir", str(folder), "shop:app", "--port", str(port)],
+            env=variables | {"SHOP": shop},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -80,6 +82,19 @@ def test_the_shop_hears_of_a_payment(sandbox: Sandbox, tmp_path: Path) -> None:
                 break
             assert server.poll() is None, log.read_text()
             time.sleep(0.1)
+        yield shop
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) in (0, -signal.SIGINT)
+        assert "Traceback" not in log.read_text()
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@needs("fastapi", "uvicorn")
+def test_the_shop_hears_of_a_payment(sandbox: Sandbox, tmp_path: Path) -> None:
+    with served(tmp_path, environment(sandbox)) as shop:
         status, url, _ = ask(f"{shop}/orders/1/pay")
         assert (status, ask(f"{shop}/orders/1/pay")[1]) == (303, url)
         (link,) = sandbox.payment_links()
@@ -100,13 +115,19 @@ def test_the_shop_hears_of_a_payment(sandbox: Sandbox, tmp_path: Path) -> None:
         assert {delivery.state for delivery in sandbox.deliveries} == {"delivered"}
 
         assert ask(f"{shop}/webhooks", b"{}")[0] == 401
-        server.send_signal(signal.SIGINT)
-        assert server.wait(60) in (0, -signal.SIGINT)
-        assert "Traceback" not in log.read_text()
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+
+
+@needs("fastapi", "uvicorn")
+def test_the_shop_s_customers_hear_soon_that_the_api_is_away(sandbox: Sandbox, tmp_path: Path) -> None:
+    nowhere = {"PLEXYPAY_BASE_URL": f"http://127.0.0.1:{_free_port()}"}
+    with served(tmp_path, environment(sandbox) | nowhere) as shop:
+        for _ in range(2):
+            began = time.monotonic()
+            status, _, told = ask(f"{shop}/orders/1/pay")
+            assert (status, told) == (503, b"No payments just now: please try again.")
+            # The shop's own limit, and what a busy machine adds.
+            assert time.monotonic() - began < 20
+    assert sandbox.payment_links() == []
 
 
 def _free_port() -> int:

@@ -7,7 +7,6 @@ customers read use the decimals of ISO 4217.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,17 +19,6 @@ __all__ = ["MoneyFields", "displayed", "in_major_units"]
 _CENT = Decimal("0.01")
 _MOST = Decimal(LARGEST).scaleb(-2)
 
-# The decimals of the currencies that ISO 4217 gives other than two. It changes once in years, and a library
-# of locales would be a dependency of every user for these lines.
-_DECIMALS: Mapping[str, int] = {
-    code: decimals
-    for decimals, codes in (
-        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-        (3, "BHD IQD JOD KWD LYD OMR TND"),
-        (4, "CLF UYW"),
-    )
-    for code in codes.split()
-}
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -47,8 +35,20 @@ def displayed(minor: int, currency: str) -> str:
     The spaces do not break. A currency that ISO 4217 does not know has two decimals.
     """
     code = currency.upper()
-    amount = Decimal(minor).scaleb(-_DECIMALS.get(code, 2))
+    amount = Decimal(minor).scaleb(-_decimals(code))
     return f"{amount:,f} {code}".replace(",", _NO_BREAK_SPACE).replace(" ", _NO_BREAK_SPACE)
+
+
+def _decimals(code: str) -> int:
+    """Return how many decimals a currency has."""
+    # Read when it is first needed: its table is XML.
+    from iso4217 import Currency
+
+    try:
+        exponent = Currency(code).exponent
+    except ValueError:
+        exponent = None
+    return 2 if exponent is None else exponent
 
 
 class MoneyFields(Fields):

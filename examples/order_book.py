@@ -62,7 +62,7 @@ class OrderBook:
             return
         reference = event.transaction.order_reference
         with self._changing() as database:
-            if event.name in ("transaction.cancelled", "transaction.refunded"):
+            if _is_undone(event):
                 # A parcel that is not on its way yet stays here.
                 state = event.name.removeprefix("transaction.")
                 database.execute("UPDATE orders SET state = ? WHERE reference = ?", (state, reference))
@@ -82,6 +82,13 @@ class OrderBook:
             found = database.execute("SELECT state FROM orders WHERE reference = ?", (reference,)).fetchone()
             parcels = database.execute("SELECT count(*) FROM parcels WHERE reference = ?", (reference,))
             return None if found is None else (found[0], parcels.fetchone()[0])
+
+
+def _is_undone(event: TransactionEvent) -> bool:
+    # A refund of a part is told by the event of the refund alone, whose `type` says so: the order stays paid.
+    return event.name in ("transaction.cancelled", "transaction.refunded") and (
+        (event.transaction.type or "payment").lower() == "payment"
+    )
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ from plexypay_async import (
     WebhookReceiver,
 )
 from plexypay_async.sandbox import Sandbox
+from plexypay_sync import PlexyPay
 from tests.needs import need
 
 from .blocks import ROOT, run_by
 from .contexts import TOKEN
 
-REDIS, RECONCILE, FASTAPI, AIOHTTP, DJANGO, FLASK = run_by(__file__)
+HANDLE, REDIS, RECONCILE, FASTAPI, AIOHTTP, DJANGO, FLASK = run_by(__file__)
 BODY = (ROOT / "tests/contract/examples/webhook-transaction.json").read_bytes()
 DELIVERIES = [
     (BODY, TOKEN, 200),
@@ -176,6 +177,64 @@ def test_redis_lets_one_worker_through(monkeypatch: pytest.MonkeyPatch) -> None:
     redis.values["webhook:c"] = b"another"
     assert not late.__exit__(OSError, OSError("late"), None)
     assert redis.values["webhook:c"] == b"another"
+
+
+def test_an_order_stays_paid_until_all_of_it_went_back() -> None:
+    told: list[tuple[str, str | None]] = []
+    around: dict[str, Any] = {
+        "mark_as_paid": lambda reference: told.append(("paid", reference)),
+        "mark_as_unpaid": lambda reference: told.append(("unpaid", reference)),
+    }
+    exec(HANDLE, around)
+    receiver = WebhookReceiver(TOKEN)
+    events: list[Any] = []
+
+    def deliver(body: bytes, carried: Any) -> int:
+        events.append(receiver.receive(carried, body))
+        around["handle"](events[-1])
+        return 200
+
+    def new_events(sandbox: Sandbox) -> list[tuple[str, str | None]]:
+        events.clear()
+        sandbox.deliveries.hand_over(deliver)
+        return [(event.name, event.transaction.type) for event in events]
+
+    with (
+        Sandbox(webhook_token=TOKEN, webhook_ports=["*"]) as sandbox,
+        PlexyPay(sandbox.api_key, base_url=sandbox.base_url) as plexy,
+    ):
+        sandbox.hold_webhooks = True
+        links = [
+            plexy.payment_links.create(
+                amount=10_000, currency="KZT", order_reference=reference, auto_clearing=False
+            )
+            for reference in ("ORD-1", "ORD-2")
+        ]
+        for link in links:
+            sandbox.pay(link.id)
+        payment, other = (plexy.transactions.retrieve_by_payment_link(link.id).id for link in links)
+        plexy.payments.cancel(other)
+        plexy.payments.capture(payment)
+        new_events(sandbox)
+        assert {*told} == {("paid", "ORD-1"), ("paid", "ORD-2"), ("unpaid", "ORD-2")}
+
+        told.clear()
+        plexy.payments.refund(payment, amount=10)
+        plexy.payments.refund(payment, amount=20, order_reference="ORD-1-refund-2")
+        assert new_events(sandbox) == [("transaction.refunded", "refund")] * 2
+        assert {event.transaction.amount for event in events} == {10, 20}
+        assert {event.transaction.order_reference for event in events} == {"ORD-1", "ORD-1-refund-2"}
+        assert {event.transaction.parent_transaction_id for event in events} == {payment}
+        assert told == []
+        assert plexy.transactions.retrieve(payment).status == "charged"
+
+        plexy.payments.refund(payment)
+        assert sorted(new_events(sandbox)) == [
+            ("transaction.refunded", "payment"),
+            ("transaction.refunded", "refund"),
+        ]
+        assert told == [("unpaid", "ORD-1")]
+        assert plexy.transactions.retrieve(payment).status == "refunded"
 
 
 def test_what_no_webhook_told_is_asked_for() -> None:

@@ -72,13 +72,15 @@ class Shop:
         finally:
             connection.close()
 
-    def deliver(self, name: str, order: int, *, token: str = TOKEN, id_: str | None = None) -> int:
-        """Deliver an event of an order's payment; return the status of the answer."""
+    def deliver(
+        self, name: str, order: int, *, token: str = TOKEN, id_: str | None = None, type_: str = "payment"
+    ) -> int:
+        """Deliver an event of an order's payment, or of its refund; return the status of the answer."""
         data = {
             "id": id_ or f"txn-{order}",
             "amount": 100,
             "currency": "KZT",
-            "type": "payment",
+            "type": type_,
             "merchantReference": f"ORD-{order}",
             "paymentLinkId": {"Value": f"pl_{order}"},
             "createdAt": "2025-03-01T12:00:00Z",
@@ -131,6 +133,9 @@ def test_an_order_is_paid_once(open_shop: Open, served: ServedSandbox, framework
     # Authorized, then charged; the second means the same.
     assert shop.deliver("transaction.authorized", 2) == 200
     assert shop.deliver("transaction.charged", 2) == 200
+    assert shop.order(2) == {"state": "paid", "parcels": 1}
+    # A part of it went back, which the event of the refund alone tells; then the whole.
+    assert shop.deliver("transaction.refunded", 2, id_="refund-1", type_="refund") == 200
     assert shop.order(2) == {"state": "paid", "parcels": 1}
     assert shop.deliver("transaction.refunded", 2) == 200
     assert shop.deliver("transaction.charged", 2) == 200

@@ -21,7 +21,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from html import escape
 from typing import Any
@@ -119,7 +119,7 @@ orders = CheckoutOrders(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Keep one client for as long as the application lives."""
     async with AsyncPlexyCheckout() as app.state.checkout:
         yield

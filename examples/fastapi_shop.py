@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ orders = OrderBook(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Keep one client for as long as the application lives."""
     async with AsyncPlexyPay() as app.state.plexy:
         yield

@@ -1,10 +1,12 @@
 """Payment links in a notebook.
 
-Open this file as a notebook (VS Code and PyCharm do), turn it into one, or run it as a script::
+Start a sandbox, `plexypay sandbox`, and paste the lines that it prints. Then open this file as a notebook
+(VS Code and PyCharm do), turn it into one, or run it as a script::
 
-    export PLEXYPAY_API_KEY=...
     jupytext --to ipynb examples/notebook.py
     python examples/notebook.py
+
+Its cells make links as soon as they run, so they run against a sandbox alone, unless `IN_MY_ACCOUNT` is True.
 
 A notebook's cells run where an event loop runs already. `PlexyPay` does not mind: its calls run on a loop of
 its own and need no ``await``.
@@ -14,12 +16,17 @@ its own and need no ``await``.
 import os
 import sys
 from collections import Counter
+from urllib.parse import urlsplit
 
 from plexypay_sync import CreatePaymentLink, NotFoundError, PlexyPay
 
-if not os.environ.get("PLEXYPAY_API_KEY"):
+IN_MY_ACCOUNT = False  # True: the links below are made in the account of PLEXYPAY_API_KEY
+
+is_sandbox = urlsplit(os.environ.get("PLEXYPAY_BASE_URL", "")).hostname in ("127.0.0.1", "::1", "localhost")
+if not os.environ.get("PLEXYPAY_API_KEY") or not (is_sandbox or IN_MY_ACCOUNT):
     sys.exit(
-        "set PLEXYPAY_API_KEY before you start the notebook, or the lines that `plexypay sandbox` prints"
+        "start `plexypay sandbox`, and the notebook with the PLEXYPAY_ variables that it prints; with the key"
+        " of your account, set IN_MY_ACCOUNT = True, and know that it makes 21 links there"
     )
 plexy = PlexyPay()
 

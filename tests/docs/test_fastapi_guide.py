@@ -1,4 +1,4 @@
-"""The shop of docs/fastapi.md, over the sandbox; and that docs/errors.md lists every error as the shop answers it."""
+"""The shop of docs/fastapi.md, over the sandbox, which answers each error as docs/errors.md lists it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ ROWS = [
 def exported(package: Any) -> dict[str, type[PlexyPayError]]:
     named = {name: getattr(package, name) for name in dir(package) if not name.startswith("_")}
     return {
-        name: kind for name, kind in named.items() if isinstance(kind, type) and issubclass(kind, Exception)
+        name: kind
+        for name, kind in named.items()
+        if isinstance(kind, type) and issubclass(kind, PlexyPayError)
     }
 
 
@@ -58,7 +60,8 @@ def test_an_error_is_answered_as_the_page_says(row: list[str], around: dict[str,
     default = kind("no").outcome
     told = [Outcome[each] for each in re.findall(r"[A-Z_]+", outcomes)]
     assert default in told if told else default is None
-    for outcome in told or [None]:
+    outcomes_of_it: list[Outcome | None] = [*told] or [None]
+    for outcome in outcomes_of_it:
         unclear = outcome in (Outcome.UNKNOWN, Outcome.DONE) and not issubclass(kind, WebhookError)
         assert around["answer_to"](kind("no", outcome=outcome)) == (502 if unclear else int(answer))
 

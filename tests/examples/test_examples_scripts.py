@@ -133,8 +133,19 @@ def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None
     assert served.amounts() == {"NB-0": 2_200_000} | {f"NB-{n}": 100 * n for n in range(1, 21)}
 
 
+@pytest.mark.parametrize("address", ["", "https://plexypay.invalid"])
+def test_a_notebook_makes_no_links_in_an_account_unless_it_is_told(start: Start, address: str) -> None:
+    # An address that is nobody's, should it ask there even so.
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "PLEXYPAY_LOG": "debug"}
+    program = start(*STRICT, str(EXAMPLES / "notebook.py"), PLEXYPAY_BASE_URL=address, **nowhere)
+
+    told = failed(program)
+    assert "IN_MY_ACCOUNT = True" in told
+    assert "attempt" not in told
+
+
 NEEDS = {"fastapi": "fastapi", "flask": "flask", "django": "django", "celery": "celery"}
-# These two run without arguments where there is an account, which other tests see.
+# These two run without arguments where there is a sandbox, which other tests see.
 WITHOUT_ARGUMENTS = ("notebook", "voucher_agent")
 USED = [
     pytest.param(example, account, id=f"{example.stem}-{'account' if account else 'bare'}")

@@ -158,6 +158,26 @@ def test_a_search_that_has_found_no_refund_is_not_believed(
     assert refunds(plexy) == [(KEY, "100")]
 
 
+@pytest.mark.parametrize(("key", "amount"), [("ORD-1", "1000.00"), ("ORD-2", "100.00")])
+def test_a_key_that_is_an_orders_reference_proves_no_refund(
+    sandbox: Sandbox, plexy: PlexyPay, here: Path, key: str, amount: str
+) -> None:
+    payment = charged(sandbox, plexy, "ORD-1", 100_000)
+    charged(sandbox, plexy, "ORD-2", 100_000)
+    sandbox.faults.add("hang=true,operation=payments.refund,times=1")
+    program = start(sandbox, REFUND, key, payment, amount)
+    deadline = time.monotonic() + 60
+    while sandbox.requests.count("payments.refund") < 1:
+        assert program.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    program.kill()
+    program.communicate()
+
+    assert said(sandbox, REFUND, key, payment, amount).startswith("unknown: what has this key is ")
+    assert refunds(plexy) == []
+
+
 def test_the_sums_of_a_day_are_exact_and_by_currency(sandbox: Sandbox, plexy: PlexyPay) -> None:
     first = charged(sandbox, plexy, "ORD-1", 10)
     charged(sandbox, plexy, "ORD-2", 20)

@@ -78,11 +78,12 @@ async def read(
         sending.new = sending.look = misfits > 0
         result = await reader.send(wire_request, sending)
         if isinstance(result, WireResponse) and result.is_success and result.complete:
-            answer = _answered(decoder, result, misfit, unread, last=misfits >= MOST_MISFITS)
+            elsewhere = sending.told_elsewhere(wire_request.target, result.body)
+            last = misfits >= MOST_MISFITS
+            answer = _answered(decoder, result, misfit, unread, sending, elsewhere, last=last)
             if not isinstance(answer, PlexyPayError):
                 reader.was_told()
                 return answer
-            sending.drop_connection()
             misfits += 1
             error: PlexyPayError = answer
         else:
@@ -99,6 +100,8 @@ def _answered(
     answer: WireResponse,
     misfit: Callable[[A], str | None],
     unread: Callable[[UnreadableResponseError, WireResponse], A | None] | None,
+    sending: Sending,
+    elsewhere: str | None,
     *,
     last: bool,
 ) -> A | PlexyPayError:
@@ -108,11 +111,18 @@ def _answered(
     except UnreadableResponseError as unreadable:
         if unread is not None and (told := unread(unreadable, answer)) is not None:
             return told
+        sending.drop_connection()
         if last and not unreadable.cut:
             raise
         return unreadable
     named = misfit(found)
-    if named is None or last:
+    if named is None and elsewhere is not None:
+        named = f"it is the one to an earlier request, {elsewhere}"
+    if named is None:
+        return found
+    # The answer to this one may still come there, and would be taken for that to the next.
+    sending.drop_connection()
+    if last:
         return found
     return OutcomeUnknownError(f"{decoder.name}: the answer is of another request: {named}")
 

@@ -31,7 +31,7 @@ from ..errors import (
 )
 from ..logs import log_trouble
 from ..settings import Settings
-from .sending import Sending
+from .sending import Sending, path_of
 
 __all__ = ["LATE_WORK", "MADE_BEFORE", "CallRecord", "Doubt", "EarlierRun"]
 
@@ -183,10 +183,11 @@ class CallRecord:
         if self._names_key(value):
             # What a server says of a key again, it says in the same words.
             return None
-        before = sending.told_before(answer.body, asked.headers if self.replay.same_key else None)
-        is_elsewhere = before is not None and _path(before) != _path(asked.target)
         if self.reads:
-            return f"it is the one to GET {_path(before or '')}" if is_elsewhere else None
+            elsewhere = sending.told_elsewhere(asked.target, answer.body)
+            return None if elsewhere is None else f"it is the one to an earlier request, {elsewhere}"
+        before = sending.told_before(answer.body, asked.headers if self.replay.same_key else None)
+        is_elsewhere = before is not None and path_of(before) != path_of(asked.target)
         request, replay, own_id = self.request, self.replay, self._own_id(value)
         # What was created has an id of its own, by which it is told from another's. Without one, or with that
         # of what it was done to, the answer may come again as any other's.
@@ -197,7 +198,7 @@ class CallRecord:
             return None
         if before is None or not (is_elsewhere or replay.same_key or not replay.is_protected):
             return None
-        return f"it is the one to an earlier request, {_path(before)}"
+        return f"it is the one to an earlier request, {path_of(before)}"
 
     def _own_id(self, value: Any) -> Any:
         """Return the id in an answer; of what was created, what proves it may have another name."""
@@ -422,10 +423,6 @@ def _take_evidence(error: PlexyPayError) -> None:
 
 def _id_of(value: Any) -> Any:
     return cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else getattr(value, "id", None)
-
-
-def _path(target: str) -> str:
-    return target.partition("?")[0]
 
 
 def _without_frames(error: BaseException | None) -> None:

@@ -155,7 +155,7 @@ class Recovery:
                 call,
                 codec,
                 codec.encode(request),
-                lambda answer: look_up.find.misfit(request, answer),
+                lambda answer: look_up.find.misfit(request, answer) or _unnamed(answer, look_up.by),
                 _named_as(look_up.by, reference),
             )
         except NotFoundError as missing:
@@ -267,6 +267,11 @@ class Recovery:
 def first_page_misfit(body: PageBody[Any]) -> str | None:
     """Tell that an answer is not the first page."""
     return None if body.page in (None, 1) else f"page {body.page} when asked for page 1"
+
+
+def _unnamed(answer: Any, name: str) -> str | None:
+    """Tell that an answer does not name what was looked for, as that to the creation of another one."""
+    return f"no {name}" if getattr(answer, name) is None else None
 
 
 def _override(look_up: LookUp[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .deadlines import Watch
 
-__all__ = ["ConnectionMemory", "Sending"]
+__all__ = ["ConnectionMemory", "Sending", "path_of"]
 
 
 LATEST = 4
@@ -101,7 +101,17 @@ class Sending:
             None,
         )
 
+    def told_elsewhere(self, target: str, body: bytes) -> str | None:
+        """Return another path, of which an earlier request on the connection got the very same answer."""
+        before = self.told_before(body)
+        return None if before is None or path_of(before) == path_of(target) else path_of(before)
+
     @property
     def repeated(self) -> bool:
         """Whether the HTTP library sent it twice by itself, as for DELETE and PUT after a disconnect."""
         return self.writings > 1
+
+
+def path_of(target: str) -> str:
+    """Return the path of a target, without its query."""
+    return target.partition("?")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from plexypay_sync import PlexyPay
 from .scripted import (
     BY_REFERENCE,
     CODE_1,
+    DROP,
     FOUND,
     KEY,
     LINKS,
@@ -45,6 +47,7 @@ from .scripted import (
 
 pytestmark = pytest.mark.asyncio
 
+EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
 REFUSAL = code(5, 422, "it cannot be done")
 SETTLE = "POST /v1/merchants/settlement-payment-orders"
 BAD, GOOD = (f"POST /v1/payments/{name}/refund" for name in ("bad", "good"))
@@ -319,6 +322,57 @@ async def test_what_a_read_did_not_find_is_told_of_nothing_else(facade: str) -> 
     assert done.success
     assert work.done == 1
     assert found.id == "pl_1"
+
+
+# ------------------------------------------------------------------------------------------------ look-ups
+
+CREATED_BEFORE = {
+    "without a reference": link(None, id="pl_9"),
+    "of another reference": link("ORD-9", id="pl_9"),
+}
+
+
+@pytest.mark.parametrize("before", CREATED_BEFORE)
+async def test_a_look_up_that_got_the_creation_before_leaves_its_own_answer_to_no_other_call(
+    before: str,
+) -> None:
+    """The look-up's own answer, "not found", still comes on its connection, which nothing may use then."""
+    moved = Work(0.1, Answer(200, link(id="pl_5")))
+    looked_up: list[Step] = [Late(0.15, NOT_FOUND), NOT_FOUND]
+    script = Script(
+        {
+            f"POST {LINKS}": _creations(Again(Answer(201, CREATED_BEFORE[before]), 0.06)),
+            f"GET {BY_REFERENCE}/ORD-9": Answer(200, CREATED_BEFORE["of another reference"]),
+            f"GET {BY_REFERENCE}/ORD-1": looked_up,
+            f"GET {LINKS}": page(link("ORD-8", id="pl_8")),
+            f"GET {BY_REFERENCE}/ORD-8": Answer(200, link("ORD-8", id="pl_8")),
+            f"PATCH {LINKS}/pl_5": moved,
+        }
+    )
+    options: dict[str, Any] = {"retry": SHORT, "timeout": 5.0, "max_connections": 2}
+    async with serving(script) as server, AsyncPlexyPay(KEY, base_url=server.url, **options) as plexy:
+        create = plexy.payment_links.create
+        lost = asyncio.create_task(create(amount=2_200_000, currency="KZT", order_reference="ORD-1"))
+        reference = CREATED_BEFORE[before]["orderReference"]
+        assert (await create(amount=2_200_000, currency="KZT", order_reference=reference)).id == "pl_9"
+        # The copy of its answer meets the look-up of the other.
+        await asyncio.sleep(0.1)
+        found = await plexy.payment_links.update_expiration("pl_5", expires_at=EXPIRES)
+        assert found.id == "pl_5"
+        assert (await lost).id == "pl_1"
+    assert moved.done == 1
+
+
+def _creations(of_the_other: Step) -> Callable[[Seen], Step]:
+    """Answer the creation of ORD-1 once it was lost, and the other one's."""
+    lost = [Late(0.03, DROP)]
+
+    def create(seen: Seen) -> Step:
+        if seen.json.get("orderReference") != "ORD-1":
+            return Late(0.02, of_the_other)
+        return lost.pop() if lost else Answer(201, link("ORD-1", id="pl_1"))
+
+    return create
 
 
 # --------------------------------------------------------------------------------------------------- jobs

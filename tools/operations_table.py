@@ -6,13 +6,17 @@ It writes the whole of ``docs/operations.md`` to its output, or of ``docs/operat
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from textwrap import fill
 from typing import Any
 
 from plexypay_async.api.description import API
 from plexypay_async.api.index import every_group
 from plexypay_async.api.operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from plexypay_async.api.settling import Look
 from plexypay_async.apis import api_of
 from plexypay_async.pay.description import PAY
 
@@ -80,8 +84,10 @@ The replay class says what the library does on its own, within the call's `timeo
   `create`.
 - The key of `same_key` is made once for a request unless you give it; an error has it as `idempotency_key`,
   and the same call with that key is safe.
-- After an unknown outcome, the call that tells what became of a `money` or `create` operation is named in the
-  table; for `money`, the message of the `OutcomeUnknownError` names it with its argument.
+- After an unknown outcome, the places where the work of a `money` or `create` operation shows stand below the
+  table, the surest first; the message of the `OutcomeUnknownError` names them with their arguments, and what
+  to look for. It was done where it shows in one of them since the call. That it was not done is sure only
+  where it shows in none of them, and not at once: the server may be at work on it still.
 - A `money` or `same_key` operation whose answer says `success: false` raises `RefusedError`. Under a 4xx the
   answer must also have a code, a response code or an id of its own, or a status that is given before any
   work: `success: false` alone may be of something in between, and leaves the outcome unknown. So it is under
@@ -162,9 +168,40 @@ def _section(group: type[Resource[Any]]) -> Iterator[str]:
     rows = ["| call | HTTP | evidence | replay |", "|---|---|---|---|"]
     rows += [_row(declaration) for declaration in declarations(group).values()]
     yield "\n".join(rows) + "\n"
+    if settled := list(_settled(group)):
+        yield "Where the work of a call shows whose outcome is not known:\n"
+        yield "\n".join(settled) + "\n"
     built = [f"`{value.name}`" for value in vars(group).values() if isinstance(value, (Bulk, Wait))]
     if built:
         yield f"Built on these: {', '.join(built)}.\n"
+
+
+def _settled(group: type[Resource[Any]]) -> Iterator[str]:
+    """Yield a line for each operation of which it is known where its work shows, the surest place first."""
+    for declaration in declarations(group).values():
+        if not isinstance(declaration, Operation) or (by := declaration.settled_by) is None:
+            continue
+        places = [
+            f"{sought} in {_joined([f'`{look.call}`{look.condition}' for look in looks])}"
+            for sought, looks in groupby(by.looks, key=_sought)
+        ]
+        doubt = "" if by.doubt is None else f". {by.doubt.removesuffix('.')}"
+        yield fill(
+            f"- `{declaration.name}`: {'; '.join(places)}{doubt}.",
+            110,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _joined(calls: Sequence[str]) -> str:
+    return calls[0] if len(calls) == 1 else f"{', '.join(calls[:-1])} and {calls[-1]}"
+
+
+def _sought(look: Look) -> str:
+    told = re.sub("'(.+)'", r"`\1`", look.sought)
+    return told if look.amount is None else f"{told} of its amount"
 
 
 def _row(declaration: Declaration[...]) -> str:
@@ -172,8 +209,6 @@ def _row(declaration: Declaration[...]) -> str:
     replay = declaration.replay.value
     if isinstance(declaration, Operation) and declaration.key is not None:
         replay += f", by `{declaration.key}`"
-    if isinstance(declaration, Operation) and declaration.settled_by is not None:
-        replay += f"; ask `{declaration.settled_by.call}`"
     return (
         f"| `{declaration.name}`{pages} | `{declaration.method} {declaration.path}` "
         f"| {declaration.evidence.value} | {replay} |"

@@ -392,17 +392,18 @@ class CallRecord:
             named: The transaction that the answer names.
         """
         settled_by, replay = self.declaration.settled_by, self.replay
-        ask = None if settled_by is None else f"ask {settled_by.advice(self.request, named)} before"
+        again = "doing it again" if replay.moves_money else "creating it again"
+        look = None if settled_by is None else settled_by.advice(self.request, again, named)
         if replay.moves_money:
-            return f"Money may have moved: {ask or 'look at the transaction before'} doing it again."
+            return f"Money may have moved: {look or 'look at the transaction before doing it again.'}"
         if replay.same_key and self.idempotency_key is not None:
             return f"The same call with {self.declaration.key}={self.idempotency_key!r} is safe to repeat."
         if self.order_reference is not None:
             return f"Look up the order reference {self.order_reference!r} before creating it again."
         if replay.unknown:
             return "It is safe to call again."
-        if ask is not None:
-            return f"It may exist: {ask} creating it again."
+        if look is not None:
+            return f"It may exist: {look}"
         return (
             "Find out whether it was created before doing it again; an order reference makes that possible."
         )

@@ -110,7 +110,7 @@ def _operation(declaration: Declaration[...], group: str, schemas: _Schemas) -> 
         "x-replay": declaration.replay.value,
     }
     if declaration.settled_by is not None:
-        made["x-settled-by"] = declaration.settled_by.call
+        made["x-settled-by"] = list(declaration.settled_by.calls)
     if declaration.key is not None:
         (key,) = (field for field in _fields(declaration.request) if field.name == declaration.key)
         made["x-idempotency-key"] = wire_name(key)

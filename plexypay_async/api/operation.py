@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, 
 
 import attrs
 
-from .._composed_docs import ComposedDoc, first_paragraph, section
+from .._composed_docs import ComposedDoc, first_paragraph, section, written_doc
 from .calls import (
     AsyncBulkCall,
     AsyncCall,
@@ -29,6 +29,7 @@ from .calls import (
 from .description import API
 from .facades import Async, F, Sync
 from .replay import Replay
+from .settling import SettledBy
 
 __all__ = [
     "Answer",
@@ -39,7 +40,6 @@ __all__ = [
     "LookUp",
     "Operation",
     "Resource",
-    "SettledBy",
     "Wait",
     "one_of",
     "optionally",
@@ -149,36 +149,6 @@ class Confirmation:
         return None
 
 
-@attrs.frozen
-class SettledBy:
-    """The call that tells whether an operation whose outcome is unknown has done its work.
-
-    `call` is its full name, such as ``transactions.retrieve``; its argument is the request's `by`. Where the
-    request does not have that, `otherwise` is the call. `besides` is another with the same argument and of
-    weaker evidence, that may tell what the first does not. `named` is the one whose argument is the id of
-    what was made, where an answer names that.
-    """
-
-    call: str
-    by: str | None = attrs.field(default=None, kw_only=True)
-    otherwise: str | None = attrs.field(default=None, kw_only=True)
-    besides: str | None = attrs.field(default=None, kw_only=True)
-    named: str | None = attrs.field(default=None, kw_only=True)
-
-    def advice(self, request: Any, named: str | None = None) -> str:
-        """Return the call as it is written for one request, of whose work an answer may have named the id."""
-        if self.named is not None and named is not None:
-            return f"{self.named}({named!r}) or {self.advice(request)}"
-        if self.by is None:
-            return f"{self.call}()" if named is None else f"{self.call}() for {named!r}"
-        value = getattr(request, self.by)
-        if value is None:
-            return f"{self.otherwise or self.call}()"
-        keyword = "" if self.by in ("id", "external_id") else f"{self.by}="
-        besides = "" if self.besides is None else f" or {self.besides}({keyword}{value!r})"
-        return f"{self.call}({keyword}{value!r}){besides}"
-
-
 class Caller(Protocol):
     """What a client gives its resources: a way to turn a declaration into a call."""
 
@@ -237,7 +207,7 @@ class Resource(Generic[F]):
 def _calls_of(group: type[Any]) -> str:
     """Return what each call of a group does, for `help()` of a client's group."""
     members = vars(group).items()
-    calls = {name: str(member.__doc__) for name, member in members if isinstance(member, Declared)}
+    calls = {name: member.sentence for name, member in members if isinstance(member, Declared)}
     return section("Calls, each with a help() of its own", calls)
 
 
@@ -245,6 +215,13 @@ def group_name(owner: type) -> str:
     """Return the group's name on a client: ``PaymentLinks`` is ``payment_links``."""
     given = vars(owner).get("group")
     return str(given) if given is not None else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", owner.__name__).lower()
+
+
+class _CallDoc(ComposedDoc):
+    """The docstring of what declares calls; of one that it declares, what `help()` of the call tells."""
+
+    def __get__(self, instance: Any, owner: type[Any]) -> str:
+        return self.written if instance is None else instance.documented()
 
 
 class Declared(Generic[P]):
@@ -257,7 +234,11 @@ class Declared(Generic[P]):
 
     def __init__(self, parameters: Callable[P, Any]) -> None:
         self._parameters = parameters
-        self.__doc__ = first_paragraph(parameters)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(written := vars(cls).get("__doc__"), str):
+            cls.__doc__ = _CallDoc(written)  # type: ignore[assignment]
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{group_name(owner)}.{name}"
@@ -273,6 +254,17 @@ class Declared(Generic[P]):
             TypeError: Always.
         """
         raise TypeError(f"{self.name}: call it on a client, such as client.{self.name}(...)")
+
+    @property
+    def sentence(self) -> str:
+        """What the call does."""
+        return first_paragraph(self._parameters)
+
+    def documented(self) -> str:
+        """Return the docstring of the call, with its parameters, for `help()` of what the class has."""
+        taken = inspect.signature(self._parameters).parameters.values()
+        shown = inspect.Signature([each.replace(annotation=each.empty) for each in taken])
+        return f"client.{self.name}{shown}\n\n{inspect.cleandoc(written_doc(self._parameters))}"
 
     @property
     def parameters(self) -> Sequence[str]:
@@ -396,8 +388,8 @@ class Operation(Declaration[P], Generic[P, R]):
     `request` is the request class; its constructor's signature is the bound call's. Fields named in `path`
     go there; the others go to the body of a POST, PUT or PATCH and to the query of a GET or DELETE.
 
-    `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` is the call
-    that tells what became of an unknown outcome. `fallback` is the full name of the operation of better
+    `key` is the request's field with the idempotency key, for `Replay.SAME_KEY`. `settled_by` names the
+    calls that tell what became of an unknown outcome. `fallback` is the full name of the operation of better
     evidence that is asked where this one's assumed path answers 404. `echoes` names the answer's fields that
     must be as the request's, where the answer has them. Where money moves or a key is sent, an answer that
     says ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.

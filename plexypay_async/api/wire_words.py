@@ -57,7 +57,8 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     (
         " Where the server answers a list or a page, the one with the `transaction_id`; or, of those that "
         "name the reference or none, the newest payment that is no refund: the one with the latest "
-        "`created_at`, the first in the server's order where the times do not tell.",
+        "`created_at`, the first in the server's order where the times do not tell; or else the newest "
+        "refund that names it.",
         "",
     ),
     (

@@ -177,7 +177,8 @@ class CreateOrder(Request):
 
     Args:
         amount: Of the whole order, in **minor** units; `Money.major` makes it of major units.
-        reference: Your order's reference; refused where a payment link's would be.
+        reference: Your order's reference; refused with a character that is not seen, or with white space at
+            an end.
         merchant_account: The merchant account's name; the client's unless given.
         idempotency_key: The header ``Idempotency-Key``: printable ASCII of at most 255 characters. A UUID of
             version 4 is made for the request unless given; give the earlier one to repeat a call of another

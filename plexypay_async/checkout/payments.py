@@ -174,7 +174,8 @@ class CreatePayment(Request):
     Args:
         state_data: What the browser's SDK has given to ``onSubmit`` as ``state.data``, sent as it is. No
             repr, log or error shows it.
-        reference: Your order's reference; refused where a payment link's would be.
+        reference: Your order's reference; refused with a character that is not seen, or with white space at
+            an end.
         return_url: Where the shopper comes back to after a redirect, with ``redirectResult`` in its query.
         amount: What is to be paid, in **minor** units; `Money.major` makes it of major units. Required, but
             for the part of an `order`, which has its own.

@@ -49,7 +49,8 @@ class CreateSession(Request):
 
     Args:
         amount: What is to be paid, in **minor** units; `Money.major` makes it of major units.
-        reference: Your order's reference; refused where a payment link's would be.
+        reference: Your order's reference; refused with a character that is not seen, or with white space at
+            an end.
         return_url: Where the shopper comes back to after a redirect.
         country_code: The shopper's country, two letters such as ``KZ``.
         channel: ``Web``, ``iOS`` or ``Android``.

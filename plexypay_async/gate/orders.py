@@ -34,8 +34,9 @@ from ..api.fields import (
     wire,
 )
 from ..api.identities import settle_identity
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy, Wait
+from ..api.operation import Evidence, Listing, Operation, Resource, Wait
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from ..errors import ConfigurationError
 from ..json_form import JSONForm
 from .catalogue import check_number
@@ -390,7 +391,7 @@ class Orders(Resource[F], api=GATE):
             "product_id": "product_id",
         },
         key="idempotency_key",
-        settled_by=SettledBy("orders.list"),
+        settled_by=SettledBy(Look("orders.list", "a new order")),
     )
     retrieve: Final = Operation(
         "GET",

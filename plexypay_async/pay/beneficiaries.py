@@ -14,8 +14,9 @@ import attrs
 
 from ..api.facades import F
 from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, PathRequest
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Listing, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 
 __all__ = [
@@ -138,7 +139,9 @@ class TransferFromBeneficiary(BodyInExtra):
         NotFoundError: There is no such beneficiary, or this path is not the API's.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
-        OutcomeUnknownError: The money may be moved; ask `beneficiaries.retrieve`.
+        OutcomeUnknownError: The money may be moved; that `beneficiaries.retrieve` shows a changed balance is
+            assumed.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: **assumed**; override the path with ``paths={"beneficiaries.transfer": "/v1/..."}``.
     """
@@ -164,7 +167,9 @@ class SettleBeneficiary(PathRequest):
         NotFoundError: There is no such beneficiary, or this path is not the API's.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
-        OutcomeUnknownError: It may be settled; ask `beneficiaries.retrieve`.
+        OutcomeUnknownError: It may be settled; that `beneficiaries.retrieve` shows a changed balance is
+            assumed.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: **assumed**; override the path with ``paths={"beneficiaries.settle": "/v1/..."}``.
     """
@@ -213,7 +218,7 @@ class Beneficiaries(Resource[F], api=PAY):
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
         created=Evidence.ASSUMED,
-        settled_by=SettledBy("beneficiaries.list"),
+        settled_by=SettledBy(Look("beneficiaries.list", "a new beneficiary")),
     )
     update: Final = Operation(
         "PUT",
@@ -241,7 +246,10 @@ class Beneficiaries(Resource[F], api=PAY):
         BeneficiaryTransfer,
         evidence=Evidence.ASSUMED,
         replay=Replay.MONEY,
-        settled_by=SettledBy("beneficiaries.retrieve", by="id"),
+        settled_by=SettledBy(
+            Look("beneficiaries.retrieve", "a changed balance", by="id"),
+            doubt="That it shows there is not published: where it does not, ask the vendor's support.",
+        ),
     )
     settle: Final = Operation(
         "POST",
@@ -250,5 +258,8 @@ class Beneficiaries(Resource[F], api=PAY):
         BeneficiarySettlement,
         evidence=Evidence.ASSUMED,
         replay=Replay.MONEY,
-        settled_by=SettledBy("beneficiaries.retrieve", by="id"),
+        settled_by=SettledBy(
+            Look("beneficiaries.retrieve", "a changed balance", by="id"),
+            doubt="That it shows there is not published: where it does not, ask the vendor's support.",
+        ),
     )

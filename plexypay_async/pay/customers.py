@@ -15,8 +15,9 @@ import attrs
 from ..api.facades import F
 from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, Model, PathRequest
 from ..api.identities import settle_identity
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Listing, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 from .transactions import Transaction
 
@@ -201,7 +202,7 @@ class Customers(Resource[F], api=PAY):
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
         created=Evidence.ASSUMED,
-        settled_by=SettledBy("customers.list"),
+        settled_by=SettledBy(Look("customers.list", "a new customer")),
     )
     retrieve: Final = Operation(
         "GET",

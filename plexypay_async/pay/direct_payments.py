@@ -28,8 +28,9 @@ from ..api.fields import (
     wire,
 )
 from ..api.identities import settle_identity
-from ..api.operation import Evidence, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from ..cards import EncryptedCard, StoredCard
 from ..errors import ConfigurationError
 from .description import PAY
@@ -157,7 +158,8 @@ class CreateDirectPayment(Request):
             HTTP status, and the whole `answer`.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: It may be paid; ask `payments.search` by the order reference (its path is from
-            2023), or look through `transactions.list`.
+            2023), and look through `transactions.list`.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, request and answer are from 2023, and so is what is required.
     """
@@ -243,7 +245,8 @@ class ContinueThreeDSecure(Request):
 
     Raises:
         RefusedError: The customer was not authenticated, or the payment was declined.
-        OutcomeUnknownError: It may be paid; ask `transactions.retrieve`.
+        OutcomeUnknownError: It may be paid; `transactions.retrieve` shows a status other than ``3d`` then.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: from 2023.
     """
@@ -430,9 +433,8 @@ class DirectPayments(Resource[F], api=PAY):
         replay=Replay.MONEY,
         echoes={"order_reference": "order_reference"},
         settled_by=SettledBy(
-            "payments.search",
-            by="order_reference",
-            otherwise="transactions.list",
+            Look("payments.search", "a payment", by="order_reference", amount="order_details.amount"),
+            Look("transactions.list", "a payment", amount="order_details.amount"),
             named="transactions.retrieve",
         ),
         pending="requires_3ds",
@@ -445,6 +447,6 @@ class DirectPayments(Resource[F], api=PAY):
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
         echoes={"id": "id"},
-        settled_by=SettledBy("transactions.retrieve", by="id"),
+        settled_by=SettledBy(Look("transactions.retrieve", "a status other than '3d'", by="id")),
         pending="requires_3ds",
     )

@@ -18,8 +18,9 @@ import attrs
 from ..api.facades import F
 from ..api.fields import Model, PathRequest, Request, check_major_units, check_optional_text, check_text, wire
 from ..api.identities import settle_identity
-from ..api.operation import Evidence, Operation, Resource, SettledBy, one_of
+from ..api.operation import Evidence, Operation, Resource, one_of
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from ..errors import ConfigurationError
 from .description import PAY
 from .direct_payments import ThreeDSecure
@@ -42,7 +43,8 @@ class SearchPayments(Request):
     """Find a payment by your order's reference, or by its transaction's id.
 
     Args:
-        order_reference: The reference given with the payment; refused where a payment link's would be.
+        order_reference: The reference given with the payment, or with a refund; refused with a character that
+            is not seen, or with white space at an end.
         transaction_id: The transaction's id; where both are given, it alone decides.
         extra: Further query parameters, under their wire names.
 
@@ -50,7 +52,7 @@ class SearchPayments(Request):
         The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the one
         with the `transaction_id`; or, of those that name the reference or none, the newest payment that is no
         refund: the one with the latest `created_at`, the first in the server's order where the times do not
-        tell. The whole answer is in `raw`, a list as ``data``.
+        tell; or else the newest refund that names it. The whole answer is in `raw`, a list as ``data``.
 
     Raises:
         ConfigurationError: Neither is given, or a reference is unusable; nothing was sent.
@@ -84,16 +86,19 @@ class CancelPayment(PathRequest):
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
 
     Args:
-        id: The transaction's id.
+        id: The transaction's id, not its link's and not an order's reference:
+            `transactions.retrieve_by_order_reference` finds it.
         extra: Fields of the body, which is empty unless given, under their wire names.
 
     Returns:
         `PaymentResult`; of its fields, the answer may have `success` alone.
 
     Raises:
+        NotFoundError: There is no transaction with this id.
         RefusedError: The server said ``success: false``.
-        UnprocessableError: The payment is not authorized.
-        OutcomeUnknownError: It may be cancelled; ask `transactions.retrieve`.
+        UnprocessableError: The payment is not authorized. One that is charged is not cancelled but refunded.
+        OutcomeUnknownError: It may be cancelled: `transactions.retrieve` shows the status ``cancelled`` then.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its path from 2023 and observed, the answer from 2023.
     """
@@ -108,7 +113,8 @@ class CapturePayment(Request):
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
 
     Args:
-        id: The transaction's id.
+        id: The transaction's id, not its link's and not an order's reference:
+            `transactions.retrieve_by_order_reference` finds it.
         amount: In **major** units, a `Decimal` or an `int`; the whole amount unless given.
         extra: Further fields of the body, under their wire names.
 
@@ -117,9 +123,12 @@ class CapturePayment(Request):
 
     Raises:
         ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
+        NotFoundError: There is no transaction with this id.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The payment is not authorized.
-        OutcomeUnknownError: It may be captured; ask `transactions.retrieve`.
+        OutcomeUnknownError: It may be captured: `transactions.retrieve` shows the status ``charged`` then,
+            and not how much was. `transactions.history`, whose path is assumed, may show a part's amount.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its path, unit and answer are from 2023.
     """
@@ -138,12 +147,19 @@ class CapturePayment(Request):
 class RefundPayment(Request):
     """Give the money of a charged payment back, or a part of it. A refund is a transaction of its own.
 
+    A payment that is authorized only has taken no money yet: `payments.cancel` releases it. Or let it be
+    charged first: by `payments.capture`, or by the vendor in time, which is an hour after the payment where
+    its link has `auto_clearing`, else five days.
+
     Money moves: repeated by the library only where nothing was sent or the server answered code 1.
 
     Args:
-        id: The transaction's id.
-        amount: In **major** units, a `Decimal` or an `int`; the whole amount unless given.
-        order_reference: A reference of the refund's own; refused where a payment link's would be.
+        id: The transaction's id, not its link's and not an order's reference:
+            `transactions.retrieve_by_order_reference` finds it.
+        amount: In **major** units, a `Decimal` or an `int`; all that is left of the payment unless given.
+        order_reference: A new reference for this refund, not the order's: by it `payments.search` finds the
+            refund where its answer is lost. It is refused with a character that is not seen, or with white
+            space at an end.
         description: Why, in words.
         extra: Further fields of the body, under their wire names.
 
@@ -152,10 +168,15 @@ class RefundPayment(Request):
 
     Raises:
         ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
+        NotFoundError: There is no transaction with this id.
         RefusedError: The server said ``success: false``.
-        OutcomeUnknownError: It may be refunded; ask `transactions.retrieve`, which may not show that a part
-            was, or `transactions.history`, whose path is assumed. A refusal too may come so: a payment that
-            was refunded already was answered with HTTP 500 and a message alone, which the error carries.
+        UnprocessableError: The payment is not charged, or less than `amount` is left of it.
+        OutcomeUnknownError: It may be refunded. Look for the refund itself: by its own `order_reference` in
+            `payments.search`, in `transactions.history`, whose path is assumed, and in `transactions.list`.
+            `transactions.retrieve` of the payment shows the status ``refunded`` once all of it went back, and
+            nothing of a part. A refusal too may come so: a payment that was refunded already was answered
+            with HTTP 500 and a message alone, which the error carries.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its path and unit observed, the answer from 2023.
     """
@@ -227,7 +248,9 @@ def _searched(request: SearchPayments, found: Sequence[Payment]) -> Payment | No
         return next((each for each in found if each.id == request.transaction_id), next(iter(found), None))
     named = [each for each in found if each.order_reference in (None, request.order_reference)]
     payments = [each for each in named or found if not _is_refund(each)]
-    return max(payments, key=lambda payment: payment.created_at or _BEGINNING, default=None)
+    # A refund may have a reference of its own.
+    refunds = [each for each in named if each.order_reference == request.order_reference]
+    return max(payments or refunds, key=lambda payment: payment.created_at or _BEGINNING, default=None)
 
 
 def _is_refund(payment: Payment) -> bool:
@@ -299,7 +322,7 @@ class Payments(Resource[F], api=PAY):
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
         echoes={"id": "id"},
-        settled_by=SettledBy("transactions.retrieve", by="id"),
+        settled_by=SettledBy(Look("transactions.retrieve", "the status 'cancelled'", by="id")),
     )
     capture: Final = Operation(
         "POST",
@@ -309,7 +332,10 @@ class Payments(Resource[F], api=PAY):
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
         echoes={"id": "id"},
-        settled_by=SettledBy("transactions.retrieve", by="id"),
+        settled_by=SettledBy(
+            Look("transactions.history", "a capture", by="id", amount="amount", needs="amount"),
+            Look("transactions.retrieve", "the status 'charged'", by="id"),
+        ),
     )
     refund: Final = Operation(
         "POST",
@@ -319,5 +345,11 @@ class Payments(Resource[F], api=PAY):
         evidence=Evidence.OBSERVED,
         replay=Replay.MONEY,
         echoes={"id": "original_transaction_id", "amount": "amount"},
-        settled_by=SettledBy("transactions.retrieve", by="id", besides="transactions.history"),
+        settled_by=SettledBy(
+            Look("transactions.retrieve", "the status 'refunded'", by="id", unless="amount"),
+            Look("payments.search", "a refund", by="order_reference", amount="amount"),
+            Look("transactions.history", "a refund", by="id", amount="amount"),
+            Look("transactions.list", "a refund", amount="amount"),
+            named="transactions.retrieve",
+        ),
     )

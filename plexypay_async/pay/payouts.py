@@ -14,8 +14,9 @@ import attrs
 
 from ..api.facades import F
 from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Listing, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 
 __all__ = [
@@ -69,6 +70,7 @@ class CreatePayout(BodyInExtra):
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: It may be paid out; look for it in `payouts.list`.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: **assumed**; override the path with ``paths={"payouts.create": "/v1/..."}``.
     """
@@ -133,7 +135,7 @@ class Payouts(Resource[F], api=PAY):
         Payout,
         evidence=Evidence.ASSUMED,
         replay=Replay.MONEY,
-        settled_by=SettledBy("payouts.list"),
+        settled_by=SettledBy(Look("payouts.list", "a new payout")),
     )
     save_card: Final = Operation(
         "POST",

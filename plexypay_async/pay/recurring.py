@@ -14,8 +14,9 @@ import attrs
 
 from ..api.facades import F
 from ..api.fields import Model, Request, check_amount, check_currency, check_text, in_capitals
-from ..api.operation import Evidence, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 from .transactions import TransactionStatus
 
@@ -43,7 +44,8 @@ class ChargeRecurringPayment(Request):
         ConfigurationError: `amount` is a float, or has more digits than JSON carries; nothing was sent.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The token or the initial payment does not allow it.
-        OutcomeUnknownError: The card may be charged; look for the payment in `transactions.list`.
+        OutcomeUnknownError: The card may be charged; look for a new payment in `transactions.list`.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: request and answer published, the path from 2023, and so that an answer may have `success` in
     place of a `status`.
@@ -104,5 +106,5 @@ class RecurringPayments(Resource[F], api=PAY):
         evidence=Evidence.LEGACY,
         replay=Replay.MONEY,
         echoes={"amount": "amount", "currency": "currency"},
-        settled_by=SettledBy("transactions.list", named="transactions.retrieve"),
+        settled_by=SettledBy(Look("transactions.list", "a new payment"), named="transactions.retrieve"),
     )

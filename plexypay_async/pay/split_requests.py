@@ -13,8 +13,9 @@ import attrs
 
 from ..api.facades import F
 from ..api.fields import BodyInExtra, IdentifiedModel, ListRequest, PathRequest
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy, optionally
+from ..api.operation import Evidence, Listing, Operation, Resource, optionally
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 
 __all__ = [
@@ -156,7 +157,7 @@ class SplitRequests(Resource[F], api=PAY):
         evidence=Evidence.ASSUMED,
         replay=Replay.CREATE,
         created=Evidence.ASSUMED,
-        settled_by=SettledBy("split_requests.list"),
+        settled_by=SettledBy(Look("split_requests.list", "a new split request")),
     )
     list: Final = Listing("/v1/split-requests", ListSplitRequests, SplitRequest, evidence=Evidence.ASSUMED)
     retrieve: Final = Operation(

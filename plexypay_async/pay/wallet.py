@@ -27,8 +27,9 @@ from ..api.fields import (
     wire,
 )
 from ..api.identities import settle_identity
-from ..api.operation import Evidence, Listing, Operation, Resource, SettledBy
+from ..api.operation import Evidence, Listing, Operation, Resource
 from ..api.replay import Replay
+from ..api.settling import Look, SettledBy
 from .description import PAY
 
 __all__ = [
@@ -69,7 +70,8 @@ class AuthorizeWalletPayment(Request):
 
     Args:
         amount: In **minor** units: 22 000 KZT is ``2200000``.
-        order_reference: Your order's reference; refused where a payment link's would be.
+        order_reference: Your order's reference; refused with a character that is not seen, or with white
+            space at an end.
         currency: Three letters, such as ``KZT``; sent in capitals. That the request has this field is assumed
             from the answer, which does.
         idempotency_key: The header ``Idempotency-Key``: printable ASCII, a UUID of version 4 advised. One is
@@ -86,6 +88,7 @@ class AuthorizeWalletPayment(Request):
         RefusedError: The server said ``success: false``.
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The amount may be held; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: call, key, `amount` and `order_reference` published.
     """
@@ -124,7 +127,8 @@ class CaptureWalletPayment(PathRequest):
         NotFoundError: There is no such wallet transaction.
         RefusedError: The server said ``success: false``.
         UnprocessableError: It cannot be captured.
-        OutcomeUnknownError: It may be captured; ask `wallet.retrieve`.
+        OutcomeUnknownError: It may be captured; look for a changed `status` in `wallet.retrieve`.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its body is not.
     """
@@ -149,7 +153,9 @@ class RefundWalletPayment(PathRequest):
         NotFoundError: There is no such wallet transaction.
         RefusedError: The server said ``success: false``.
         UnprocessableError: It cannot be refunded.
-        OutcomeUnknownError: It may be refunded; ask `wallet.retrieve`.
+        OutcomeUnknownError: It may be refunded. What shows a refund is not published: a changed `status` in
+            `wallet.retrieve`, or a new transaction in `wallet.list`, if any does.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its body is not.
     """
@@ -174,7 +180,8 @@ class CancelWalletPayment(PathRequest):
         NotFoundError: There is no such wallet transaction.
         RefusedError: The server said ``success: false``.
         UnprocessableError: It cannot be cancelled.
-        OutcomeUnknownError: It may be cancelled; ask `wallet.retrieve`.
+        OutcomeUnknownError: It may be cancelled; look for a changed `status` in `wallet.retrieve`.
+        PlexyPayError: Any other failure; its `outcome` says whether money may have moved.
 
     Evidence: the call is published, its body is not.
     """
@@ -265,7 +272,7 @@ class Wallet(Resource[F], api=PAY):
         evidence=Evidence.PUBLISHED,
         echoes={"wallet_transaction_id": "id"},
         replay=Replay.MONEY,
-        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+        settled_by=SettledBy(Look("wallet.retrieve", "a changed status", by="wallet_transaction_id")),
     )
     refund: Final = Operation(
         "POST",
@@ -274,7 +281,12 @@ class Wallet(Resource[F], api=PAY):
         WalletTransaction,
         evidence=Evidence.PUBLISHED,
         replay=Replay.MONEY,
-        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+        settled_by=SettledBy(
+            Look("wallet.retrieve", "a changed status", by="wallet_transaction_id"),
+            Look("wallet.list", "a new transaction"),
+            named="wallet.retrieve",
+            doubt="That it shows there is not published: where it does not, ask the vendor's support.",
+        ),
     )
     cancel: Final = Operation(
         "POST",
@@ -284,7 +296,7 @@ class Wallet(Resource[F], api=PAY):
         evidence=Evidence.PUBLISHED,
         echoes={"wallet_transaction_id": "id"},
         replay=Replay.MONEY,
-        settled_by=SettledBy("wallet.retrieve", by="wallet_transaction_id"),
+        settled_by=SettledBy(Look("wallet.retrieve", "a changed status", by="wallet_transaction_id")),
     )
     retrieve: Final = Operation(
         "GET",

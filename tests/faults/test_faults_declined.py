@@ -245,18 +245,18 @@ async def test_under_a_5xx_it_is_unknown_and_the_message_says_what_to_ask(status
     assert (error.__cause__.transaction_id, error.outcome, sent) == (ID, Outcome.UNKNOWN, 1)
     assert str(error) == (
         f"direct_payments.create: the outcome is unknown (HTTP {status}, code 1013: Authentication rejected "
-        f"(suspected fraud)). The answer names '{ID}'. Money may have moved: ask "
-        f"transactions.retrieve('{ID}') or "
-        "payments.search(order_reference='ORD-1') before doing it again."
+        f"(suspected fraud)). The answer names '{ID}'. Money may have moved: look "
+        f"for a payment of {REQUEST['order_details'].amount} in transactions.retrieve('{ID}'), "
+        "payments.search(order_reference='ORD-1') and transactions.list() before doing it again."
     )
 
 
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("3-D Secure", f"ask transactions.retrieve('{ID}') before"),
-        ("recurring", f"ask transactions.retrieve('{ID}') or transactions.list() before"),
-        ("refund", "ask transactions.retrieve('t') or transactions.history('t') before"),
+        ("3-D Secure", f"look for a status other than '3d' in transactions.retrieve('{ID}') before"),
+        ("recurring", f"for a new payment in transactions.retrieve('{ID}') and transactions.list() before"),
+        ("refund", f"for a refund of 1 in transactions.retrieve('{ID}'), transactions.history('t') and"),
     ],
 )
 async def test_under_a_5xx_other_calls_name_theirs(name: str, advice: str) -> None:
@@ -273,20 +273,20 @@ async def test_under_a_5xx_the_id_is_read_in_any_of_its_forms(name: str, spelt: 
     error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, name: spelt}))
 
     assert f"The answer names '{plain}'." in str(error)
-    assert f"ask transactions.retrieve('{plain}') or transactions.list() before" in str(error)
+    assert f"in transactions.retrieve('{plain}') and transactions.list() before" in str(error)
 
 
 async def test_a_payouts_advice_says_which_one_to_look_for() -> None:
     error, _ = await failed(
         lambda plexy: plexy.payouts.create(extra={"a": 1}), Answer(500, {"success": False, "id": "po_9"})
     )
-    assert "ask payouts.list() for 'po_9' before doing it again" in str(error)
+    assert "look for 'po_9' in payouts.list() before doing it again" in str(error)
 
 
 async def test_an_id_that_may_be_a_cards_number_is_not_named() -> None:
     error, _ = await failed(CALLS["recurring"], Answer(500, {"success": False, "id": "4111111111111111"}))
     assert "The answer names" not in str(error)
-    assert "ask transactions.list() before" in str(error)
+    assert "look for a new payment in transactions.list() before" in str(error)
 
 
 ODD = {"id": "tx_9", "amount": "abc", "currency": "KZT", "note": f"4111 1111 1111 1111 {KEY}"}
@@ -300,7 +300,7 @@ async def test_an_unreadable_success_leaves_its_json_and_its_id_on_the_error() -
         assert isinstance(found, OutcomeUnknownError)
         assert found.raw == {**ODD, "note": "[card number ...1111] [the API key]"}
         assert "The answer names 'tx_9'." in str(found)
-        assert "ask transactions.retrieve('tx_9') or transactions.list() before" in str(found)
+        assert "in transactions.retrieve('tx_9') and transactions.list() before" in str(found)
 
 
 async def test_the_json_of_a_card_payment_stays_hidden_and_its_id_is_named() -> None:
@@ -308,7 +308,7 @@ async def test_the_json_of_a_card_payment_stays_hidden_and_its_id_is_named() -> 
 
     assert isinstance(error, OutcomeUnknownError)
     assert error.raw is None
-    assert "ask transactions.retrieve('tx_9') or payments.search(order_reference='ORD-1')" in str(error)
+    assert "in transactions.retrieve('tx_9'), payments.search(order_reference='ORD-1') and" in str(error)
 
 
 async def test_after_silence_a_refusal_proves_nothing() -> None:

@@ -65,6 +65,7 @@ def finding(request: pytest.FixtureRequest) -> Finding:
 
 REFUND = payment(9, type="refund", createdAt="2026-03-03T00:00:00Z")
 UNTYPED_REFUND = payment(8, originalTransactionId="t-1", createdAt="2026-03-03T00:00:00Z")
+NAMELESS_REFUND = {**REFUND, "orderReference": None}
 OTHERS = payment(7, orderReference="ORD-7", createdAt="2026-03-04T00:00:00Z")
 OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2))
 
@@ -80,6 +81,7 @@ OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2
         ([UNTYPED_REFUND, OLD], "t-1"),
         ([OTHERS, OLD], "t-1"),
         ([OTHERS, payment(3, orderReference=None)], "t-3"),
+        ([OTHERS, REFUND, NAMELESS_REFUND], "t-9"),
     ],
     ids=[
         *(
@@ -90,7 +92,7 @@ OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2
             "page under another key",
             "a refund without a type",
         ),
-        *("one of another order", "one that names none"),
+        *("one of another order", "one that names none", "a refund of that reference alone"),
     ],
 )
 async def test_the_search_is_asked_after_a_404(finding: Finding, body: Any, found: str) -> None:
@@ -119,7 +121,9 @@ async def test_your_own_path_is_taken_at_its_word(finding: Finding) -> None:
     assert not getattr(caught.value, "__notes__", [])
 
 
-@pytest.mark.parametrize("answer", [NOT_FOUND, Answer(200, []), Answer(200, {"data": [REFUND], "total": 1})])
+@pytest.mark.parametrize(
+    "answer", [NOT_FOUND, Answer(200, []), Answer(200, {"data": [NAMELESS_REFUND], "total": 1})]
+)
 async def test_what_neither_finds_is_not_found(finding: Finding, answer: Answer) -> None:
     async with serving({BY_REFERENCE: NOT_FOUND, SEARCH: answer}) as server:
         with pytest.raises(NotFoundError, match="HTTP 404") as caught:
@@ -194,7 +198,7 @@ async def test_the_note_names_the_path_that_was_asked(finding: Finding) -> None:
 
 
 async def test_a_list_without_a_payment_is_not_found() -> None:
-    async with scripted({SEARCH: Answer(200, {"data": [REFUND], "total": 1})}, retry=QUICK) as (
+    async with scripted({SEARCH: Answer(200, {"data": [NAMELESS_REFUND], "total": 1})}, retry=QUICK) as (
         plexy,
         script,
     ):

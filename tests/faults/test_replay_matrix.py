@@ -316,7 +316,9 @@ async def test_the_callers_key_is_the_one_that_is_sent() -> None:
 async def test_a_deadline_after_a_failed_attempt_says_what_both_mean() -> None:
     """A refusal does not hide that the attempt after it may have moved the money."""
     async with scripted({SUBJECTS["money"].route: [CODE_1, SILENCE]}, timeout=0.2) as (plexy, script):
-        with pytest.raises(DeadlineExceededError, match=r"ask transactions\.retrieve\('t'\) or") as caught:
+        with pytest.raises(
+            DeadlineExceededError, match=r"look for .* in transactions\.history\('t'\)"
+        ) as caught:
             await SUBJECTS["money"].call(plexy)
     assert caught.value.outcome is Outcome.UNKNOWN
     assert [type(error).__name__ for error in caught.value.attempts] == ["ServiceUnavailableError"]

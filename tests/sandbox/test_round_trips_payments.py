@@ -245,6 +245,51 @@ async def test_a_refund_of_unknown_outcome_is_sent_once(plexy: Facade, sandbox: 
     assert history.events[-1]["status"] == "refunded"
 
 
+async def _statuses(plexy: Facade, id: str) -> list[tuple[str, Any]]:
+    history = await plexy.call("transactions.history", id)
+    return [(event["status"], event["amount"]) for event in history.events]
+
+
+async def test_each_place_that_a_lost_refund_names_shows_it(plexy: Facade, sandbox: Sandbox) -> None:
+    found = await paid(plexy, sandbox)
+    await plexy.call("payments.capture", found.id)
+    sandbox.faults.add("cut=after,operation=payments.refund")
+    with pytest.raises(OutcomeUnknownError) as lost:
+        await plexy.call("payments.refund", found.id, amount=1, order_reference="R-1")
+    assert (
+        "look for a refund of 1 in payments.search(order_reference='R-1'),"
+        f" transactions.history('{found.id}') and transactions.list() before"
+    ) in str(lost.value)
+    assert lost.value.order_reference == "R-1"
+
+    refund = await plexy.call("payments.search", order_reference="R-1")
+    assert (refund.type, refund.status, refund.amount) == ("refund", "refunded", 1)
+    assert (await _statuses(plexy, found.id))[-1] == ("refunded", 1)
+    newest = (await plexy.items("transactions.list"))[0]
+    assert (newest.id, newest.order_reference, newest.amount) == (refund.id, "R-1", 1)
+    # The payment itself does not show a part.
+    assert (await plexy.call("transactions.retrieve", found.id)).status is TransactionStatus.CHARGED
+
+
+async def test_the_whole_of_a_lost_refund_shows_on_the_payment(plexy: Facade, sandbox: Sandbox) -> None:
+    found = await paid(plexy, sandbox)
+    await plexy.call("payments.capture", found.id)
+    sandbox.faults.add("cut=after,operation=payments.refund")
+    with pytest.raises(OutcomeUnknownError, match=r"the status 'refunded' in transactions\.retrieve"):
+        await plexy.call("payments.refund", found.id)
+    assert (await plexy.call("transactions.retrieve", found.id)).status is TransactionStatus.REFUNDED
+
+
+async def test_where_a_lost_capture_shows(plexy: Facade, sandbox: Sandbox) -> None:
+    found = await paid(plexy, sandbox)
+    sandbox.faults.add("cut=after,operation=payments.capture")
+    with pytest.raises(OutcomeUnknownError, match=r"a capture of 2 in transactions\.history.*'charged'"):
+        await plexy.call("payments.capture", found.id, amount=2)
+    assert (await _statuses(plexy, found.id))[-1] == ("charged", 2)
+    charged = await plexy.call("transactions.retrieve", found.id)
+    assert (charged.status, charged.amount) == (TransactionStatus.CHARGED, found.amount)
+
+
 async def test_a_refund_is_repeated_while_the_service_is_unavailable(plexy: Facade, sandbox: Sandbox) -> None:
     found = await paid(plexy, sandbox)
     await plexy.call("payments.capture", found.id)
@@ -309,7 +354,7 @@ async def test_a_decline_under_another_status(plexy: Facade, sandbox: Sandbox) -
     with pytest.raises(OutcomeUnknownError) as lost:
         await pay_directly(plexy, "4200000000000000", amount=20510)
     (identifier,) = [each["id"] for each in sandbox.transactions() if each["id"] != raised.value.answer.id]
-    assert f"ask transactions.retrieve('{identifier}')" in str(lost.value)
+    assert f"in transactions.retrieve('{identifier}')" in str(lost.value)
     assert (await plexy.call("transactions.retrieve", identifier)).status is TransactionStatus.REJECTED
     assert (await pay_directly(plexy, "4200000000000000")).success is True
     assert sandbox.requests.count("direct_payments.create") == 3

@@ -324,14 +324,20 @@ def test_continuing_3d_secure() -> None:
 def test_the_call_that_settles_an_unknown_outcome() -> None:
     def advice(operation: Operation[..., Any], request: Any) -> str:
         assert operation.settled_by is not None
-        return operation.settled_by.advice(request)
+        return operation.settled_by.advice(request, "it")
 
     named = create(order_details=order(order_reference="ORD-1"))
     assert named.order_reference == "ORD-1"
-    assert advice(DirectPayments.create, named) == "payments.search(order_reference='ORD-1')"
-    assert advice(DirectPayments.create, create()) == "transactions.list()"
+    amount = named.order_details.amount
+    assert advice(DirectPayments.create, named) == (
+        f"look for a payment of {amount} in payments.search(order_reference='ORD-1') and transactions.list()"
+        " before it."
+    )
+    assert advice(DirectPayments.create, create()) == (
+        f"look for a payment of {amount} in transactions.list() before it."
+    )
     assert advice(DirectPayments.continue_3ds, ContinueThreeDSecure(cres="c", transaction_id="t-1")) == (
-        "transactions.retrieve('t-1')"
+        "look for a status other than '3d' in transactions.retrieve('t-1') before it."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -135,6 +136,31 @@ def test_the_help_of_a_group_s_class_shows_the_same_sentences() -> None:
     assert "create = <payment_links.create: POST /v1/payment-links>" in told
     assert "Create a payment link.\n" in told
     assert "`request` is the request class" not in told
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
+def test_the_class_tells_of_each_call_what_a_client_tells(api: Any) -> None:
+    for group in every_group(api):
+        for name, declared in vars(group).items():
+            if not isinstance(declared, Declared):
+                continue
+            request = declared._parameters  # pyright: ignore[reportPrivateUsage]
+            line, _, told = str(declared.__doc__).partition("\n\n")
+            assert line.startswith(f"client.{group.group}.{name}(")
+            assert list(inspect.signature(request).parameters) == re.findall(r"(?:\(|, )([a-z]\w*)", line)
+            assert told == inspect.getdoc(request)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("Payments.refund", ["amount: In **major** units", "UnprocessableError: ", "amount=None"]),
+        ("Transactions.list", ["size: Items per page", "`amount` in", "**major** units"]),
+    ],
+)
+def test_the_help_of_a_call_of_a_class_has_parameters_and_units(call: str, told: list[str]) -> None:
+    text = printed(f"import plexypay_async; help(plexypay_async.{call})")
+    assert [each for each in told if each not in text] == []
 
 
 # ----------------------------------------------------------------------------------------------- answers

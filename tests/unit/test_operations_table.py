@@ -68,14 +68,31 @@ def test_each_operation_has_a_row(declaration: Declaration[...]) -> None:
     [
         ("wallet.authorize", "same_key, by `idempotency_key`"),
         ("settlement_orders.create", "same_key, by `request_id`"),
-        ("payments.refund", "money; ask `transactions.retrieve`"),
-        ("payouts.create", "money; ask `payouts.list`"),
-        ("customers.create", "create; ask `customers.list`"),
+        ("payments.refund", "money"),
+        ("customers.create", "create"),
         ("payouts.save_card", "create"),
     ],
 )
 def test_what_a_row_says_of_repeats(name: str, replay: str) -> None:
     assert row_of(name)[3] == replay
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)
+def test_where_the_work_of_an_operation_shows_stands_below_its_table(api: API) -> None:
+    text = " ".join(operations_table(api).split())
+    for declaration in every_declaration(api):
+        assert (f"- `{declaration.name}`: " in text) is (declaration.settled_by is not None)
+        line = text.partition(f"- `{declaration.name}`: ")[2].partition(" - `")[0]
+        for look in () if declaration.settled_by is None else declaration.settled_by.looks:
+            assert f"`{look.call}`{look.condition}" in line
+
+
+def test_what_is_said_of_a_refund() -> None:
+    assert (
+        "- `payments.refund`: the status `refunded` in `transactions.retrieve` where no `amount` was given; a"
+        " refund of its amount in `payments.search` where `order_reference` was given,"
+        " `transactions.history` and `transactions.list`."
+    ) in " ".join(operations_table().split())
 
 
 def test_every_word_of_the_table_is_explained() -> None:

@@ -29,7 +29,8 @@ from plexypay_async._privacy.secret import Secret
 from plexypay_async._wire.codec import OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.index import every_declaration
-from plexypay_async.api.operation import Operation, SettledBy
+from plexypay_async.api.operation import Operation
+from plexypay_async.api.settling import Look, SettledBy
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.direct_payments import DirectPayments
 from plexypay_async.pay.payments import Payments, RefundPayment, RefundResult
@@ -299,18 +300,20 @@ async def test_a_500_with_a_message_alone_is_unknown_and_carries_the_message(
 # -------------------------------------------------------------------------------- what settles the question
 
 
+AGAIN = "doing it again"
+
+
 def advised(text: str) -> str | None:
-    """Return the call that an error tells its reader to make."""
-    found = re.search(r"Money may have moved: ask (.*) before doing it again\.$", text)
+    """Return where an error tells its reader to look."""
+    found = re.search(rf"Money may have moved: look (.*) before {AGAIN}\.( That it shows .*)?$", text)
     return None if found is None else found.group(1)
 
 
 def parsed(advice: str) -> list[tuple[str, list[Any], dict[str, Any]]]:
     """Return the name and the arguments of each call that an advice names."""
-    body = ast.parse(advice, mode="eval").body
-    calls = body.values if isinstance(body, ast.BoolOp) else [body]
     found: list[tuple[str, list[Any], dict[str, Any]]] = []
-    for call in calls:
+    for written in re.findall(r"\w+\.\w+\(.*?\)", advice):
+        call = ast.parse(written, mode="eval").body
         assert isinstance(call, ast.Call)
         positional = [ast.literal_eval(argument) for argument in call.args]
         keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
@@ -327,67 +330,118 @@ def test_whatever_moves_money_names_the_call_that_settles_the_question(
 
 @each_advising
 @pytest.mark.parametrize("facade", [AsyncPlexyPay, PlexyPay], ids=lambda facade: facade.__name__)
-@pytest.mark.parametrize("also", [(), ("order_reference",)], ids=["", "with a reference"])
-def test_the_call_that_is_advised_exists_and_takes_these_arguments(
+@pytest.mark.parametrize("also", [(), ("order_reference",), ("amount",)], ids=["", "reference", "amount"])
+def test_the_calls_that_are_advised_exist_and_take_these_arguments(
     operation: Operation[..., Any], facade: Any, also: tuple[str, ...]
 ) -> None:
     assert operation.settled_by is not None
     request: Any = operation.request
-    advice = operation.settled_by.advice(request(**arguments(request, also)))
+    asked = request(**arguments(request, also))
     client = facade("key", base_url="http://127.0.0.1:1")
 
-    for name, positional, keywords in parsed(advice):
-        assert name in {declaration.name for declaration in every_declaration(PAY)}
+    calls = parsed(operation.settled_by.advice(asked, AGAIN))
+    assert calls
+    for name, positional, keywords in calls:
         inspect.signature(named(client, name)).bind(*positional, **keywords)
         found = next(declaration for declaration in every_declaration(PAY) if declaration.name == name)
         assert found.replay is Replay.SAFE
         made = found.request(*positional, **keywords)
-        assert set(positional) | set(keywords.values()) <= set(attrs.asdict(made).values())
+        told = set(positional) | set(keywords.values())
+        assert told <= set(attrs.asdict(made).values())
+        # About the same payment.
+        assert told <= {getattr(asked, look.by) for look in operation.settled_by.looks if look.by is not None}
 
 
-@each_advising
-def test_the_advice_is_about_the_same_payment(operation: Operation[..., Any]) -> None:
-    assert operation.settled_by is not None
-    given = arguments(operation.request, also={"order_reference"})
+@each_money
+def test_retrieve_is_named_where_it_shows_the_work_alone(operation: Operation[..., Any]) -> None:
     request: Any = operation.request
-    by = operation.settled_by.by
-    expected = [] if by is None else [getattr(request(**given), by)]
-    for _, positional, keywords in parsed(operation.settled_by.advice(request(**given))):
-        assert [*positional, *keywords.values()] == expected
+    assert operation.settled_by is not None
+    part = operation.settled_by.advice(request(**arguments(request, ["amount"])), AGAIN)
+
+    if operation.name == "payments.refund":
+        assert "transactions.retrieve" not in part
+    if operation.name == "payments.capture":
+        assert part.index("transactions.history") < part.index("transactions.retrieve")
 
 
 def test_what_an_advice_looks_like() -> None:
-    request = RefundPayment("it's", order_reference=None)
+    def advice(*looks: Look, request: RefundPayment, named: str | None = None) -> str:
+        return SettledBy(*looks).advice(request, AGAIN, named)
 
-    assert SettledBy("transactions.history", by="id").advice(request) == 'transactions.history("it\'s")'
-    assert SettledBy("a.b", by="id", besides="c.d").advice(request) == 'a.b("it\'s") or c.d("it\'s")'
-    assert SettledBy("transactions.list").advice(request) == "transactions.list()"
-    assert SettledBy("a.b", by="order_reference").advice(request) == "a.b()"
-    assert SettledBy("a.b", by="order_reference", otherwise="c.d").advice(request) == "c.d()"
-    assert (
-        SettledBy("a.b", by="order_reference", otherwise="c.d").advice(
-            RefundPayment("t", order_reference="R-1")
-        )
-        == "a.b(order_reference='R-1')"
+    quoted, whole = RefundPayment("it's"), RefundPayment("t")
+    part = RefundPayment("t", amount=Decimal("1E+3"), order_reference="R-1")
+    history = Look("a.history", "a refund", by="id", amount="amount")
+    search = Look("a.search", "a refund", by="order_reference", amount="amount")
+    state = Look("a.retrieve", "a state", by="id", unless="amount")
+    capture = Look("a.retrieve", "a capture", by="id", needs="amount")
+    listing = Look("a.list", "one")
+
+    assert advice(history, request=quoted) == 'look for a refund in a.history("it\'s") before doing it again.'
+    assert advice(state, search, history, listing, request=part) == (
+        "look for a refund of 1000 in a.search(order_reference='R-1') and a.history('t'), and for one in"
+        " a.list() before doing it again."
+    )
+    assert advice(state, search, capture, request=whole) == (
+        "look for a state in a.retrieve('t') before doing it again."
+    )
+    assert advice(capture, request=part).startswith("look for a capture in a.retrieve('t') before")
+    assert advice(listing, request=whole, named="x") == "look for 'x' in a.list() before doing it again."
+    assert SettledBy(history, named="a.get").advice(whole, AGAIN, "x") == (
+        "look for a refund in a.get('x') and a.history('t') before doing it again."
+    )
+    assert SettledBy(history, named="a.get", doubt="So it is.").advice(whole, AGAIN, "t") == (
+        "look for a refund in a.history('t') before doing it again. So it is."
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"),
+    ("name", "given", "advice"),
     [
-        ("payments.cancel", "transactions.retrieve('t-1')"),
-        ("payments.capture", "transactions.retrieve('t-1')"),
-        ("payments.refund", "transactions.retrieve('t-1') or transactions.history('t-1')"),
+        ("payments.cancel", {}, "for the status 'cancelled' in transactions.retrieve('t-1')"),
+        ("payments.capture", {}, "for the status 'charged' in transactions.retrieve('t-1')"),
+        (
+            "payments.capture",
+            {"amount": 500},
+            "for a capture of 500 in transactions.history('t-1'), and for the status 'charged' in"
+            " transactions.retrieve('t-1')",
+        ),
+        (
+            "payments.refund",
+            {},
+            "for the status 'refunded' in transactions.retrieve('t-1'), and for a refund in"
+            " transactions.history('t-1') and transactions.list()",
+        ),
+        (
+            "payments.refund",
+            {"amount": Decimal("0.50"), "order_reference": "R-1"},
+            "for a refund of 0.50 in payments.search(order_reference='R-1'), transactions.history('t-1') and"
+            " transactions.list()",
+        ),
     ],
+    ids=lambda given: ",".join(given) if isinstance(given, dict) else None,
 )
 @pytest.mark.asyncio
-async def test_the_advice_of_payments(mocked_http: MockedHTTP, name: str, advice: str) -> None:
+async def test_the_advice_of_payments(
+    mocked_http: MockedHTTP, name: str, given: dict[str, Any], advice: str
+) -> None:
     mocked_http.post(f"{BASE}/v1/payments/t-1/{name.partition('.')[2]}", status=502, repeat=True)
 
     async with a_client() as plexy:
         with pytest.raises(OutcomeUnknownError) as caught:
-            await named(plexy, name)("t-1")
+            await named(plexy, name)("t-1", **given)
     assert advised(str(caught.value)) == advice
+
+
+@each_money
+def test_the_docstring_says_that_the_outcome_of_any_other_failure_is_to_be_looked_at(
+    operation: Operation[..., Any],
+) -> None:
+    raises = (inspect.getdoc(operation.request) or "").partition("Raises:")[2]
+    assert "OutcomeUnknownError: " in raises
+    assert "PlexyPayError: Any other failure; its `outcome` says whether money may have moved." in raises
+    assert operation.settled_by is not None
+    for call in operation.settled_by.calls:
+        assert f"`{call}`" in raises
 
 
 # ----------------------------------------------------------------------------------------- what is sent

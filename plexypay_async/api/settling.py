@@ -1,0 +1,124 @@
+"""Where the work of an operation shows, for whoever does not know whether it was done.
+
+Declarations only, as in `plexypay_async.api.operation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+__all__ = ["Look", "SettledBy"]
+
+_ID = ("id", "external_id", "wallet_transaction_id")
+"""Fields of a path, which a call takes by their place."""
+
+
+@attrs.frozen
+class Look:
+    """One call that shows an operation's work, and what shows it there.
+
+    Args:
+        call: Its full name, such as ``transactions.history``.
+        sought: What to look for in its answer, such as ``a refund``.
+        by: The request's field that is its argument; it cannot be asked where the request has none. Nothing
+            for a call without an argument.
+        amount: The request's field with the amount of what is sought.
+        needs: The request's field without which this is no place to look.
+        unless: The request's field with which this is no place to look.
+    """
+
+    call: str
+    sought: str
+    by: str | None = attrs.field(default=None, kw_only=True)
+    amount: str | None = attrs.field(default=None, kw_only=True)
+    needs: str | None = attrs.field(default=None, kw_only=True)
+    unless: str | None = attrs.field(default=None, kw_only=True)
+
+    def is_for(self, request: Any) -> bool:
+        """Tell whether the work of one request shows here."""
+        given = [_field(request, name) is not None for name in (self.by, self.needs) if name is not None]
+        return all(given) and (self.unless is None or _field(request, self.unless) is None)
+
+    def sought_of(self, request: Any) -> str:
+        """Return what to look for, for one request."""
+        amount = None if self.amount is None else _field(request, self.amount)
+        return self.sought if amount is None else f"{self.sought} of {format(Decimal(amount), 'f')}"
+
+    def written(self, request: Any) -> str:
+        """Return the call as it is written in Python, for one request."""
+        return f"{self.call}()" if self.by is None else _call(self.call, self.by, _field(request, self.by))
+
+    @property
+    def condition(self) -> str:
+        """When this is a place to look, in words; empty where it always is."""
+        needed = self.needs or (None if self.by in _ID else self.by)
+        if needed is not None:
+            return f" where `{needed}` was given"
+        return "" if self.unless is None else f" where no `{self.unless}` was given"
+
+
+class SettledBy:
+    """The calls that tell whether an operation whose outcome is unknown has done its work.
+
+    Args:
+        looks: They, the surest first.
+        named: The call whose argument is the id of what was made, where an answer names that.
+        doubt: What is not known of them, as a sentence.
+    """
+
+    def __init__(self, *looks: Look, named: str | None = None, doubt: str | None = None) -> None:
+        self.looks: Sequence[Look] = looks
+        self.named = named
+        self.doubt = doubt
+
+    @property
+    def calls(self) -> Sequence[str]:
+        """The full names of all of them, the surest first."""
+        return list(dict.fromkeys(look.call for look in self.looks))
+
+    def advice(self, request: Any, before: str, named: str | None = None) -> str:
+        """Return what to look for and in which calls, as these are written for one request.
+
+        Args:
+            request: The request.
+            before: What must not be done before, such as ``doing it again``.
+            named: The id of what was made, where an answer has named it.
+        """
+        groups = groupby(self._places(request, named), key=lambda place: place[0])
+        parts = [f"for {sought} in {_joined([call for _, call in places])}" for sought, places in groups]
+        told = f"look {', and '.join(parts)} before {before}."
+        return told if self.doubt is None else f"{told} {self.doubt}"
+
+    def _places(self, request: Any, named: str | None) -> Iterator[tuple[str, str]]:
+        """Yield what to look for, each time with a call."""
+        found = [look for look in self.looks if look.is_for(request)]
+        if self.named is not None and named not in (None, *(_value(request, look.by) for look in found)):
+            yield found[0].sought_of(request), f"{self.named}({named!r})"
+        for look in found:
+            is_named = named is not None and self.named is None and look.by is None
+            yield repr(named) if is_named else look.sought_of(request), look.written(request)
+
+
+def _call(name: str, by: str, value: Any) -> str:
+    return f"{name}({value!r})" if by in _ID else f"{name}({by}={value!r})"
+
+
+def _field(request: Any, name: str) -> Any:
+    """Return a field of a request, or of a part of it; None where the request has no such part."""
+    part, _, inner = name.partition(".")
+    found = getattr(request, part)
+    return found if not inner or found is None else attrgetter(inner)(found)
+
+
+def _value(request: Any, name: str | None) -> Any:
+    return None if name is None else _field(request, name)
+
+
+def _joined(calls: Sequence[str]) -> str:
+    return calls[0] if len(calls) == 1 else f"{', '.join(calls[:-1])} and {calls[-1]}"

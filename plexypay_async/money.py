@@ -17,13 +17,15 @@ from .api.fields import check_currency, check_holdable, check_minor_units, in_ca
 from .errors import ConfigurationError
 from .json_form import JSONForm
 
-__all__ = ["Money"]
+__all__ = ["Money", "number_of"]
 
 _SPACES = " \u00a0\u2009\u202f"
 _APOSTROPHES = "'\u2019"
 _MINUS = ("-", "\u2212", "\u2013", "(")
 """What an amount below zero begins with; bookkeepers put it in brackets."""
 _LONGEST = 60
+_MOST_DECIMALS = 3
+"""Those of the currencies that have most, such as KWD."""
 _EXACT = Context(prec=500, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 """More digits than an amount may have, so that none is rounded away, whatever the caller's own context."""
 _FORM = "write digits with a point before the decimals, such as 22000.50"
@@ -93,6 +95,15 @@ class Money(JSONForm):
             ConfigurationError: The currency is not one of ISO 4217 with minor units.
         """
         return Decimal(self.amount).scaleb(-_exponent(self.currency))
+
+
+def number_of(written: str) -> Decimal:
+    """Return the number that an amount in **major** units is written as, where its currency is not known.
+
+    Raises:
+        ConfigurationError: It can be read in two ways (``1,000``), or in none.
+    """
+    return _read(written, "", _MOST_DECIMALS)
 
 
 def _exponent(currency: str) -> int:

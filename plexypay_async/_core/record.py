@@ -317,6 +317,8 @@ class CallRecord:
         error.order_reference = self.order_reference
         if isinstance(error, APIError) and not self.is_row:
             self._name_call(error)
+        if isinstance(error, APIError) and (note := self.declaration.notes.get(error.api_code or 0)):
+            error.add_note(note)
         error.idempotency_key = self.idempotency_key
         declaration = self.declaration
         if (

@@ -63,6 +63,25 @@ class OpenEnum(enum.StrEnum):
         unknown._value_ = value
         return unknown
 
+    @classmethod
+    def knows(cls, value: str) -> bool:
+        """Tell whether a value is one of the known, in whatever spelling."""
+        meant = cls(value)
+        return any(meant is member for member in cls)
+
+    @classmethod
+    def is_news(cls, value: str) -> bool:
+        """Tell whether a value is unknown and nobody was told so yet; from now on somebody was."""
+        if cls.knows(value) or (cls, value) in _TOLD or len(_TOLD) >= _MOST_TOLD:
+            return False
+        _TOLD.add((cls, value))
+        return True
+
+
+_TOLD: set[tuple[type[OpenEnum], str]] = set()
+_MOST_TOLD = 100
+"""Unknown values of which anybody is told in one process."""
+
 
 @attrs.frozen
 class Part:

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
@@ -306,6 +307,8 @@ class Declaration(Declared[P]):
     """Whether it is done when the resource is not there, so that a repeat may find nothing."""
     key: str | None = None
     settled_by: SettledBy | None = None
+    notes: Mapping[int, str] = MappingProxyType({})
+    """What can be done about an error of the API, by the code that its class stands for."""
     fallback: str | None = None
     """The operation that finds the same by the same parameters, asked where an assumed path answers 404."""
     identity: str | None
@@ -395,7 +398,8 @@ class Operation(Declaration[P], Generic[P, R]):
     says ``success: false`` is a refusal, unless the model's property `pending` says that it is not finished.
     `created` says how well it is known that a success may be answered with 201; any 2xx is one to a client.
     A request that is `bodiless` has no body by what is published. One that `reads` changes nothing, though it
-    is a POST: its answer needs no proof that work was done.
+    is a POST: its answer needs no proof that work was done. `notes` says what can be done about an error of
+    the API, by the code that the error's class stands for.
     """
 
     def __init__(
@@ -417,6 +421,7 @@ class Operation(Declaration[P], Generic[P, R]):
         created: Evidence | None = None,
         bodiless: bool = False,
         reads: bool = False,
+        notes: Mapping[int, str] | None = None,
     ) -> None:
         if replay is None:
             if method == "POST" and not reads:
@@ -436,6 +441,8 @@ class Operation(Declaration[P], Generic[P, R]):
         self.created = created
         self.bodiless = bodiless
         self.reads = self.reads or reads
+        if notes is not None:
+            self.notes = notes
 
     def _returned(self, call: Callable[..., Any]) -> str:
         return self.answer.model.__name__ + (" | None" if self.answer.known_by is not None else "")

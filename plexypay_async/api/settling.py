@@ -13,10 +13,29 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Look", "SettledBy"]
+__all__ = ["Look", "Question", "SettledBy"]
 
 _ID = ("id", "external_id", "wallet_transaction_id")
 """Fields of a path, which a call takes by their place."""
+
+
+@attrs.frozen
+class Question:
+    """A call that may show the work of one request, and what to look for in its answer."""
+
+    sought: str
+    call: str
+    """Its full name."""
+    by: str | None
+    """The name of its argument; None for a call without one."""
+    value: Any
+
+    @property
+    def written(self) -> str:
+        """The call as it is written in Python."""
+        if self.by is None:
+            return f"{self.call}()"
+        return f"{self.call}({self.value!r})" if self.by in _ID else f"{self.call}({self.by}={self.value!r})"
 
 
 @attrs.frozen
@@ -49,10 +68,6 @@ class Look:
         """Return what to look for, for one request."""
         amount = None if self.amount is None else _field(request, self.amount)
         return self.sought if amount is None else f"{self.sought} of {format(Decimal(amount), 'f')}"
-
-    def written(self, request: Any) -> str:
-        """Return the call as it is written in Python, for one request."""
-        return f"{self.call}()" if self.by is None else _call(self.call, self.by, _field(request, self.by))
 
     @property
     def condition(self) -> str:
@@ -90,23 +105,22 @@ class SettledBy:
             before: What must not be done before, such as ``doing it again``.
             named: The id of what was made, where an answer has named it.
         """
-        groups = groupby(self._places(request, named), key=lambda place: place[0])
-        parts = [f"for {sought} in {_joined([call for _, call in places])}" for sought, places in groups]
+        parts = [
+            f"for {sought} in {_joined([question.written for question in questions])}"
+            for sought, questions in groupby(self.questions(request, named), key=attrgetter("sought"))
+        ]
         told = f"look {', and '.join(parts)} before {before}."
         return told if self.doubt is None else f"{told} {self.doubt}"
 
-    def _places(self, request: Any, named: str | None) -> Iterator[tuple[str, str]]:
-        """Yield what to look for, each time with a call."""
+    def questions(self, request: Any, named: str | None = None) -> Iterator[Question]:
+        """Yield the calls for one request, the surest first; `named` is as for `advice`."""
         found = [look for look in self.looks if look.is_for(request)]
         if self.named is not None and named not in (None, *(_value(request, look.by) for look in found)):
-            yield found[0].sought_of(request), f"{self.named}({named!r})"
+            yield Question(found[0].sought_of(request), self.named, _ID[0], named)
         for look in found:
             is_named = named is not None and self.named is None and look.by is None
-            yield repr(named) if is_named else look.sought_of(request), look.written(request)
-
-
-def _call(name: str, by: str, value: Any) -> str:
-    return f"{name}({value!r})" if by in _ID else f"{name}({by}={value!r})"
+            sought = repr(named) if is_named else look.sought_of(request)
+            yield Question(sought, look.call, look.by, _value(request, look.by))
 
 
 def _field(request: Any, name: str) -> Any:

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from .._privacy.hiding import shown
 from ..errors import ConfigurationError
-from ..money import Money
+from ..money import Money, number_of
 
-__all__ = ["advice", "minor_units"]
+__all__ = ["advice", "major_units", "minor_units"]
 
 _SIGNS = dict(
     zip(
@@ -44,6 +44,19 @@ def minor_units(written: str | Decimal | int, currency: str) -> int:
     if isinstance(written, str):
         written = _without_currency(written.strip(), currency)
     return Money.major(written, currency).amount
+
+
+def major_units(written: str) -> Decimal:
+    """Return the number that an amount in **major** units is written as, whatever its currency is.
+
+    Args:
+        written: As `Money.major` takes it: ``22 000,50`` too.
+
+    Raises:
+        ConfigurationError: It can be read in two ways (``1.000``), or in none. The message begins with
+            ``amount: ``.
+    """
+    return number_of(written)
 
 
 def _without_currency(written: str, currency: str) -> str:

@@ -12,7 +12,7 @@ from .exits import UnusableInputError
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["Connection", "add_connection", "given_beside_sandbox"]
+__all__ = ["Connection", "add_connection", "given_beside_sandbox", "given_options"]
 
 _OPTIONS = ("base_url", "proxy", "ca_file", "client_cert", "client_key", "allow_http")
 
@@ -121,6 +121,18 @@ class Connection(NamedTuple):
                     " together, and the key must have no password"
                 ) from None
         return context
+
+
+def given_options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options of the connection as they were given, but for a proxy, which may have a password."""
+    found: list[str] = []
+    for name in _OPTIONS:
+        value, option = getattr(arguments, name), f"--{name.replace('_', '-')}"
+        if value is True:
+            found.append(option)
+        elif isinstance(value, str) and name != "proxy":
+            found += [option, value]
+    return found
 
 
 def given_beside_sandbox(arguments: argparse.Namespace) -> str | None:

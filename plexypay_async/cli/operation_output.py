@@ -52,7 +52,10 @@ class Output:
             written = copy.deepcopy(dict(raw)) if raw else cast("WireForm", answer).to_dict(wire=True)
         else:
             written = answer.to_dict()
-            self._is_unknown = not written and bool(getattr(answer, "raw", None))
+            raw = getattr(answer, "raw", None)
+            if not written and raw and not self._has_secrets(answer):
+                self._is_unknown = True
+                return copy.deepcopy(dict(raw))
         for secret in secrets_in(answer, written, wire=by_wire) if self._has_secrets(answer) else ():
             if not self.shows_secrets:
                 secret.within.pop(secret.name, None)
@@ -71,7 +74,7 @@ class Output:
     def told(self) -> str | None:
         """Return what was left out, in a sentence; None where nothing was."""
         if self._is_unknown:
-            return "nothing of this answer is known by name: --raw prints it as it came"
+            return "nothing of this answer is known by name: it is printed as it came, as --raw does"
         if not self.left_out:
             return None
         return f"not shown, as it may be secret: {', '.join(self.left_out)} (--show-secrets shows it)"

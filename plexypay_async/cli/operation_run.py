@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,16 +17,26 @@ from .._privacy.printable import printable_json
 from .._privacy.secret import Secret
 from ..api.operation import Declared, Ensured, Listing, Operation
 from ..api.replay import Replay
+from ..api.settling import Question
 from ..errors import ConfigurationError, Outcome, PlexyPayError
 from ..pagination import DEFAULT_PAGE_SIZE, AsyncPages
 from .account import without_secret
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of
+from .operation_advice import Advice
 from .operation_output import Output
 from .operation_values import Parameter, told_by_options, told_request
 from .signals import run_until_signal
-from .terminal import ask, drop_output, drop_output_that_fails, has_somebody_to_ask, show, tell
+from .terminal import (
+    ask,
+    drop_output,
+    drop_output_that_fails,
+    has_somebody_to_ask,
+    show,
+    tell,
+    tell_command,
+)
 
-__all__ = ["OperationRun", "changes_something", "replay_of"]
+__all__ = ["OperationRun", "changes_something", "is_refused_again", "replay_of"]
 
 _HALT_TIMEOUT = 2.0
 """Seconds for a request that is cut to tell whether it was sent."""
@@ -44,6 +54,12 @@ def replay_of(declared: Declared[...]) -> Replay:
     """Return what may be repeated of an operation."""
     operation = _operation_of(declared)
     return Replay.SAFE if operation is None else operation.replay
+
+
+def is_refused_again(declared: Declared[...]) -> bool:
+    """Tell whether an operation that was done is refused when it is asked for once more."""
+    operation = _operation_of(declared)
+    return operation is not None and operation.confirmation is not None
 
 
 def _operation_of(declared: Declared[...]) -> Operation[..., Any] | None:
@@ -67,6 +83,8 @@ class OperationRun:
         client_parameters: What the client is made with, such as an agent's id.
         options: Options of the call, such as its time-out.
         output: What turns an answer into what is printed.
+        advice: What says in commands what errors say in Python.
+        wholes: What each amount is that was not given, where that is all there is.
         limit: How many items of a listing are printed at the most.
         resume: Where a listing begins, if not at its first page.
         agreed: Whether it was agreed before that it is sent.
@@ -82,6 +100,8 @@ class OperationRun:
     client_parameters: Mapping[str, str]
     options: Mapping[str, Any]
     output: Output
+    advice: Advice
+    wholes: Mapping[str, str]
     limit: int | None = None
     resume: str | None = None
     agreed: bool = False
@@ -130,12 +150,18 @@ class OperationRun:
         told = shortened(printable_json(masked(asked)), _LONGEST_QUESTION)
         host = urlsplit(self.address).netloc
         try:
-            agreed = ask(f"Send to {host}: {self.command} {told}? [y/N]").lower() in ("y", "yes")
+            answer = ask(f"Send to {host}: {self.command} {told}{self._wholes}? [y/N]")
+            agreed = answer.lower() in ("y", "yes")
         except OSError:
             # The terminal is gone.
             agreed = False
         if not agreed:
             raise UnusableInputError("not confirmed: nothing was sent")
+
+    @property
+    def _wholes(self) -> str:
+        told = [f"{self._options[name]}: {whole}" for name, whole in self.wholes.items()]
+        return f" ({'; '.join(told)})" if told else ""
 
     @property
     def _key(self) -> tuple[str, str] | None:
@@ -253,16 +279,31 @@ class OperationRun:
         return changes and failure.outcome not in (Outcome.NOT_SENT, Outcome.REJECTED)
 
     def _tell_failure(self, failure: PlexyPayError) -> None:
-        lines = [str(failure), *getattr(failure, "__notes__", ())]
-        for line in lines:
+        notes = map(self.advice.noted, getattr(failure, "__notes__", ()))
+        for line in (self.advice.said(str(failure), self._questions(failure)), *notes):
             tell(f"plexypay: {without_secret(line, self._secret)}")
         self._code = Exit.INCOMPLETE
         if self._is_open(failure):
             self._code = Exit.UNKNOWN
-            tell(f"plexypay: {self._what_to_do(failure)}")
+            self._tell_what_to_do(failure)
         elif failure.cursor is not None and self._printed:
             more = f"the same command with --resume {failure.cursor} goes on"
             tell(f"plexypay: {self._printed:,} printed; {more}")
+
+    def _questions(self, failure: PlexyPayError | None) -> Sequence[Question]:
+        return self.advice.questions(_operation_of(self.declared), self.request, failure)
+
+    def _tell_what_to_do(self, failure: PlexyPayError | None, begin: str = "") -> None:
+        """Tell what to do now, and the commands that show what became of it."""
+        tell(f"plexypay: {begin}{self._what_to_do(failure)}")
+        done = failure is not None and failure.outcome is Outcome.DONE
+        # A sandbox of this process has ended with it.
+        if self.address is None or done or self._key is not None or replay_of(self.declared).unknown:
+            return
+        if questions := self._questions(failure):
+            tell("plexypay: look for it with")
+        for question in questions:
+            tell_command(without_secret(self.advice.command(question), self._secret))
 
     def _what_to_do(self, failure: PlexyPayError | None) -> str:
         done = failure is not None and failure.outcome is Outcome.DONE
@@ -271,7 +312,8 @@ class OperationRun:
         if key is not None:
             return f"{told}: run the same command again with {' '.join(key)}, which does it once in all"
         if replay.unknown:
-            return f"{told}: the same command is safe to run again"
+            refused = "; it is refused if it was done" if is_refused_again(self.declared) else ""
+            return f"{told}: the same command is safe to run again{refused}"
         if replay.moves_money:
             return f"{told}: do not run it again before you know; money could move twice"
         return f"{told}: do not run it again before you know; it could be made twice"
@@ -290,7 +332,7 @@ class OperationRun:
         elif self._client is None or (self._failure is not None and not self._is_open(self._failure)):
             tell(f"plexypay: stopped by {name}: nothing was done")
         else:
-            tell(f"plexypay: stopped by {name}: {self._what_to_do(self._failure)}")
+            self._tell_what_to_do(self._failure, f"stopped by {name}: ")
         return exit_code_of(received)
 
     def _printed_so_far(self) -> str:
@@ -298,4 +340,4 @@ class OperationRun:
 
     def _tell_left(self) -> None:
         if changes_something(self.declared):
-            tell(f"plexypay: {self._what_to_do(self._failure)}")
+            self._tell_what_to_do(self._failure)

@@ -19,6 +19,8 @@ from typing import Any, NoReturn, TypeVar, cast
 import attrs
 
 from .._privacy.hiding import shown
+from ..api.fields import OpenEnum
+from ..bulk.amounts import major_units
 from ..errors import ConfigurationError
 from ..json_form import JSONResult, read_value, wire_name
 from .exits import UnusableInputError
@@ -83,6 +85,14 @@ class Parameter:
     def destination(self) -> str:
         """Its name among what was parsed, where the command's own options have theirs."""
         return f"field.{self.name}"
+
+    def knows(self, value: str) -> bool:
+        """Tell whether a value is one of the known, of which the log is to say nothing from now on."""
+        kinds = [each for each in _kinds_of(self.kind) if isinstance(each, type)]
+        found = [kind for kind in kinds if issubclass(kind, OpenEnum)]
+        for kind in found:
+            kind.is_news(value)
+        return not found or any(kind.knows(value) for kind in found)
 
     @property
     def is_structured(self) -> bool:
@@ -198,9 +208,7 @@ class Values:
                     _refuse(parameter, "a whole number, such as 2200000", text)
                 return int(text)
             case Form.AMOUNT:
-                if _DECIMAL.fullmatch(text) is None:
-                    _refuse(parameter, "digits, and a point before decimals, such as 22000.50", text)
-                return Decimal(text)
+                return _amount(parameter, text)
             case Form.NUMBER:
                 if _DECIMAL.fullmatch(text) is None:
                     _refuse(parameter, "a number, such as 30 or 0.5", text)
@@ -270,6 +278,15 @@ class Values:
 
 class _NotUsableError(ValueError):
     """JSON that could be read in more than one way, or not at all."""
+
+
+def _amount(parameter: Parameter, text: str) -> Decimal:
+    """Return an amount of major units, which is read as in files: ``22 000,50`` too."""
+    try:
+        return major_units(text)
+    except ConfigurationError as error:
+        refused = str(error).removeprefix("amount: ")
+    raise UnusableInputError(f"{parameter.option}: {refused}; nothing was sent")
 
 
 def _refuse(parameter: Parameter, expected: str, text: str) -> NoReturn:

@@ -23,7 +23,7 @@ _UNIT = re.compile(r"\bunits?\b")
 _OF_PYTHON = re.compile(r";? ?[Oo]verride (?:it|the path) with paths=\{[^}]*\}")
 """What a caller of the library can do about it."""
 _LEFT_OUT = re.compile(
-    r"; not shown in the repr(?=\.)| No repr, log or error shows it\."
+    r", a Decimal or an int(?=;)|; not shown in the repr(?=\.)| No repr, log or error shows it\."
     r"|; Money\.major makes it of major units(?=\.)"
 )
 """What is said of objects in Python."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -17,10 +18,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .arguments import digits, number_argument
-from .connection import Connection, add_connection, given_beside_sandbox
+from .connection import Connection, add_connection, given_beside_sandbox, given_options
 from .exits import UnusableInputError
 from .parser import Parser
-from .terminal import require_output
+from .terminal import require_output, tell
 
 if TYPE_CHECKING:
     from .._privacy.secret import Secret
@@ -49,6 +50,7 @@ NAMES = ("pay", "gate", "checkout")
 """The names of `apis.APIS`, which is not imported before one of them is used."""
 
 _TOGETHER = "\0"
+_UNLESS_GIVEN = re.compile(r"; ([^;.]+) unless given\.")
 
 _VALUES = """\
 values:
@@ -289,7 +291,7 @@ def _details(declared: Declared[...], words: Words, values: str) -> str:
 
 
 def _repeats(declared: Declared[...]) -> str:
-    from .operation_run import replay_of
+    from .operation_run import is_refused_again, replay_of
 
     replay = replay_of(declared)
     if replay.moves_money:
@@ -298,6 +300,8 @@ def _repeats(declared: Declared[...]) -> str:
         return "The same command with the same key does it once, however often it is run."
     if replay.looks_up:
         return "With an order reference it is made once; without one, run twice it may make two."
+    if is_refused_again(declared):
+        return "Safe to run again: the second time it is refused, with exit code 1, and changes nothing."
     if replay.unknown:
         return "Safe to run again: twice has the effect of once."
     return "Run twice it may make two: look first whether it is there."
@@ -320,6 +324,8 @@ def _run(
     Raises:
         UnusableInputError: Nothing was sent; the message says what to change.
     """
+    from .._privacy.hiding import shown
+    from .operation_advice import Advice
     from .operation_output import Output
     from .operation_run import OperationRun
     from .operation_values import Values
@@ -330,6 +336,11 @@ def _run(
     connection = Connection.of(arguments)
     require_output("the answer")
     given = {each.name: getattr(arguments, each.destination) for each in parameters}
+    for each in parameters:
+        if (value := given[each.name]) and each.known and not each.knows(value):
+            known = ", ".join(each.known)
+            told = f"{each.option}: {shown(value, 60)} is none of the known: {known}; it is sent as it is"
+            tell(f"plexypay: {told}")
     request = Values(parameters).request(_request_of(declared), given)
     timeout = getattr(arguments, "timeout", None)
     address, open_client = _way_to(api, arguments, connection)
@@ -344,11 +355,39 @@ def _run(
         client_parameters=_client_parameters(api, arguments),
         options={} if timeout is None else {"timeout": timeout},
         output=Output(wire=arguments.raw, show_secrets=arguments.show_secrets),
+        advice=Advice(api, _same_server(api, arguments)),
+        wholes=_wholes(declared, parameters, request),
         limit=getattr(arguments, "limit", None),
         resume=getattr(arguments, "resume", None),
         agreed=getattr(arguments, "yes", False),
     )
     return run.execute()
+
+
+def _same_server(api: API, arguments: argparse.Namespace) -> Sequence[str]:
+    """Return the options with which another command reaches the same server as the same merchant."""
+    found = given_options(arguments)
+    for each in api.parameters:
+        if (value := getattr(arguments, f"client.{each.name}")) is not None:
+            found += [_option(each.name), value]
+    return found
+
+
+def _wholes(declared: Declared[...], parameters: Sequence[Parameter], request: Any) -> Mapping[str, str]:
+    """Return what each amount is that was not given, by what the declaration says of it."""
+    from .operation_values import Form
+    from .operation_words import words_of
+
+    missing = [
+        each.name
+        for each in parameters
+        if each.form is Form.AMOUNT and getattr(request, each.name) is None and not each.is_needed
+    ]
+    if not missing:
+        return {}
+    words = words_of(_request_of(declared), {}, {})
+    found = {name: _UNLESS_GIVEN.search(words.of(name)) for name in missing}
+    return {name: told[1] for name, told in found.items() if told is not None}
 
 
 def _way_to(

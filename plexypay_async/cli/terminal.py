@@ -30,6 +30,7 @@ __all__ = [
     "require_output",
     "show",
     "tell",
+    "tell_command",
     "wrapped",
     "write_output",
     "write_to_any_reader",
@@ -83,6 +84,12 @@ def tell(text: str) -> None:
     """Write a line to standard error; a reader that went away, or a full disk, stops nothing."""
     with contextlib.suppress(OSError):
         print(wrapped(printable(text)), file=sys.stderr, flush=True)
+
+
+def tell_command(text: str) -> None:
+    """Write a command to standard error, in one line however long it is, so that it can be copied."""
+    with contextlib.suppress(OSError):
+        print(f"  {printable(text)}", file=sys.stderr, flush=True)
 
 
 def wrapped(text: str) -> str:

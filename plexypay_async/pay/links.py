@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 from .._privacy.hiding import shown
+from .._privacy.printable import log
 from ..api.constructors import quickly_made
 from ..api.fields import (
     Model,
@@ -278,7 +279,7 @@ class ListPaymentLinks(Request):
     """List payment links, in the server's order, which is not published.
 
     Args:
-        status: Only links in this state.
+        status: Only links in this state. One that is not known is sent as it is, and told of once in the log.
         created_from: Only links created from this aware datetime on, sent in UTC. The parameter's name on
             the wire (``from``) is assumed, and whether the moment itself counts is not published.
         created_to: Only links created up to this aware datetime, sent in UTC. The parameter's name on the
@@ -288,7 +289,8 @@ class ListPaymentLinks(Request):
         extra: Further query parameters, under their wire names.
 
     Returns:
-        Pages that fetch themselves while they are read; its items are `PaymentLinkSummary`.
+        Pages that fetch themselves while they are read; its items are `PaymentLinkSummary`, with
+        `amount` in **minor** units of `currency`.
 
     Raises:
         ConfigurationError: A value is of the wrong kind; nothing was sent.
@@ -306,6 +308,12 @@ class ListPaymentLinks(Request):
     def __attrs_post_init__(self) -> None:
         if self.status is not None:
             check_text("status", self.status)
+            if PaymentLinkStatus.is_news(self.status):
+                log.warning(
+                    "payment_links.list: status %r is none of the known: %s; it is sent as it is",
+                    str(self.status),
+                    ", ".join(PaymentLinkStatus),
+                )
         if self.created_from is not None:
             check_time("created_from", self.created_from)
         if self.created_to is not None:
@@ -407,7 +415,8 @@ class CancelPaymentLink(PathRequest):
 
     Raises:
         NotFoundError: There is no such link.
-        UnprocessableError: The link cannot be cancelled, for example because it is paid.
+        UnprocessableError: The link cannot be cancelled, for example because it is paid, or was cancelled by
+            an earlier call. Nothing has changed.
         UnreadableResponseError: The answer has a success status and does not say that the link is cancelled;
             its outcome is REJECTED where the link is paid or expired, as retrieving it has shown.
 

@@ -233,6 +233,12 @@ def _told_of(result: BulkResult, name: str) -> str | None:
     return error.link_id if name == "id" else error.link_url
 
 
+_NO_LINK = (
+    "The id is that of a link (pl_...): payment_links.retrieve_by_order_reference finds a link by its"
+    " order's reference."
+)
+
+
 class PaymentLinks(Resource[F], api=PAY):
     """Create, list, find, move and cancel payment links."""
 
@@ -246,6 +252,7 @@ class PaymentLinks(Resource[F], api=PAY):
         PaymentLink,
         evidence=Evidence.PUBLISHED,
         echoes={"external_id": "id"},
+        notes={4: _NO_LINK},
     )
     retrieve_by_order_reference: Final = Operation(
         "GET",
@@ -282,6 +289,7 @@ class PaymentLinks(Resource[F], api=PAY):
         PaymentLink,
         evidence=Evidence.PUBLISHED,
         echoes={"external_id": "id"},
+        notes={4: _NO_LINK},
     )
     cancel: Final = Operation(
         "DELETE",
@@ -298,6 +306,11 @@ class PaymentLinks(Resource[F], api=PAY):
             short=("url",),
         ),
         echoes={"external_id": "id"},
+        notes={
+            4: _NO_LINK,
+            5: "A link that is cancelled, paid or expired cannot be cancelled. Nothing has changed:"
+            " payment_links.retrieve shows its state.",
+        },
     )
     statistics: Final = Operation(
         "GET",

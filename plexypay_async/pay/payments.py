@@ -24,7 +24,7 @@ from ..api.settling import Look, SettledBy
 from ..errors import ConfigurationError
 from .description import PAY
 from .direct_payments import ThreeDSecure
-from .transactions import Transaction
+from .transactions import NO_TRANSACTION, Transaction
 
 __all__ = [
     "CancelPayment",
@@ -323,6 +323,11 @@ class Payments(Resource[F], api=PAY):
         replay=Replay.MONEY,
         echoes={"id": "id"},
         settled_by=SettledBy(Look("transactions.retrieve", "the status 'cancelled'", by="id")),
+        notes={
+            4: NO_TRANSACTION,
+            5: "Only an authorized payment can be cancelled; one that is charged is given back by"
+            " payments.refund.",
+        },
     )
     capture: Final = Operation(
         "POST",
@@ -336,6 +341,10 @@ class Payments(Resource[F], api=PAY):
             Look("transactions.history", "a capture", by="id", amount="amount", needs="amount"),
             Look("transactions.retrieve", "the status 'charged'", by="id"),
         ),
+        notes={
+            4: NO_TRANSACTION,
+            5: "Only an authorized payment can be captured, no more than it holds.",
+        },
     )
     refund: Final = Operation(
         "POST",
@@ -352,4 +361,10 @@ class Payments(Resource[F], api=PAY):
             Look("transactions.list", "a refund", amount="amount"),
             named="transactions.retrieve",
         ),
+        notes={
+            4: NO_TRANSACTION,
+            5: "Only a charged payment can be refunded, no more than is left of it. One that is authorized"
+            " has taken no money yet: payments.cancel releases it; or wait until it is charged, or charge it"
+            " by payments.capture.",
+        },
     )

@@ -85,6 +85,12 @@ class TransactionStatus(OpenEnum):
         return self in _FINAL
 
 
+NO_TRANSACTION = (
+    "The id is that of a transaction: transactions.retrieve_by_order_reference finds it by an order's"
+    " reference, transactions.retrieve_by_payment_link by a link's id."
+)
+"""What can be done where there is no transaction with an id."""
+
 _FINAL = frozenset(
     {
         TransactionStatus.REJECTED,
@@ -422,6 +428,7 @@ class Transactions(Resource[F], api=PAY):
         Transaction,
         evidence=Evidence.OBSERVED,
         echoes={"id": ("id", "payment_id")},
+        notes={4: NO_TRANSACTION},
     )
     retrieve_by_payment_link: Final = Operation(
         "GET",
@@ -447,5 +454,6 @@ class Transactions(Resource[F], api=PAY):
         TransactionHistory,
         evidence=Evidence.ASSUMED,
         echoes={"id": "transaction_id"},
+        notes={4: NO_TRANSACTION},
     )
     wait: Final = Wait(WaitForTransaction, Transaction)

@@ -96,6 +96,9 @@ def test_what_a_request_takes_is_read_from_its_fields() -> None:
         ("amount", "9007199254740993", 9007199254740993),
         ("price", "0.10", Decimal("0.10")),
         ("price", "5", Decimal(5)),
+        ("price", "1,5", Decimal("1.5")),
+        ("price", "22 000,50", Decimal("22000.50")),
+        ("price", "1,022,000.50", Decimal("1022000.50")),
         ("colour", "mauve", "mauve"),
         ("at", "2030-01-31T18:00:00+05:00", datetime(2030, 1, 31, 13, tzinfo=UTC)),
         ("is_gift", "true", True),
@@ -119,9 +122,11 @@ def test_a_text_is_read_as_its_fields_type(name: str, text: str, value: Any) -> 
         ("amount", "1.0", "--amount: expected a whole number"),
         ("amount", "-1", "--amount: must be positive, got -1"),
         ("amount", "9" * 31, "--amount: expected a whole number"),
-        ("price", "1e3", "--price: expected digits, and a point before decimals"),
-        ("price", "1,5", "--price: expected digits"),
-        ("price", "NaN", "--price: expected digits"),
+        ("price", "1e3", "--price: '1e3' is not an amount: write digits with a point before the decimals"),
+        ("price", "1.000", "--price: '1.000' can be 1000 or 1.000: write 1000, or 1.0"),
+        ("price", "22,500", "--price: '22,500' can be 22500 or 22.500: write 22500, or 22.5"),
+        ("price", "-5", "--price: '-5' is not an amount"),
+        ("price", "NaN", "--price: 'NaN' is not an amount"),
         ("is_gift", "True", "--is-gift: expected true or false"),
         ("pause", "inf", "--pause: expected a number"),
         ("person", '{"weight": 1}', "--person.first_name: is missing"),
@@ -267,13 +272,26 @@ class Unknown(Model):
     """An answer of which no field is known."""
 
 
-def test_where_nothing_is_known_by_name_it_is_told_how_to_see_it() -> None:
+@attrs.frozen(kw_only=True)
+class UnknownSecret(Model):
+    """An answer of which no field is known, and that may have a secret."""
+
+    private: ClassVar[bool] = True
+
+
+def test_where_nothing_is_known_by_name_it_is_printed_as_it_came() -> None:
     output = Output(wire=False, show_secrets=False)
     assert output.document(Unknown(raw={})) == {}
     assert output.told() is None
-    assert output.document(Unknown(raw={"stock": 3})) == {}
-    assert output.told() == "nothing of this answer is known by name: --raw prints it as it came"
+    assert output.document(Unknown(raw={"stock": 3})) == {"stock": 3}
+    assert output.told() == (
+        "nothing of this answer is known by name: it is printed as it came, as --raw does"
+    )
     assert Output(wire=True, show_secrets=False).document(Unknown(raw={"stock": 3})) == {"stock": 3}
+
+
+def test_of_what_may_be_secret_nothing_is_printed_that_is_not_known() -> None:
+    assert Output(wire=False, show_secrets=False).document(UnknownSecret(raw={"pan": "SECRET"})) == {}
 
 
 def test_of_card_data_nothing_is_shown_that_is_not_known() -> None:

@@ -329,6 +329,8 @@ def test_what_the_api_refuses_is_told_in_a_line(served: ServedSandbox, run: Ran)
     assert run("pay", "payment-links", "retrieve", "pl_none") == 1
     assert run.err == (
         f"{SANDBOX}plexypay: payment_links.retrieve 'pl_none': HTTP 404, code 4: payment link not found\n"
+        "plexypay: The id is that of a link (pl_...): plexypay pay payment-links retrieve-by-order-reference"
+        " finds a link by its order's reference.\n"
     )
     assert run.out == ""
 
@@ -345,11 +347,16 @@ def test_money_that_may_have_moved_has_a_code_of_its_own(served: ServedSandbox, 
     served.misbehave("operation=payments.cancel,cut=after,times=1")
     assert run("pay", "payments", "cancel", transaction, "--yes") == 3
     lines = run.err.splitlines()
-    assert "Money may have moved: ask transactions.retrieve" in lines[-2]
-    assert lines[-1] == (
-        "plexypay: it is not known whether it was done: do not run it again before you know; money could move"
-        " twice"
+    assert lines[-4].endswith(
+        "Money may have moved: look for the status 'cancelled' in `transactions retrieve` before doing it"
+        " again."
     )
+    assert lines[-3:] == [
+        "plexypay: it is not known whether it was done: do not run it again before you know; money could move"
+        " twice",
+        "plexypay: look for it with",
+        f"  plexypay pay transactions retrieve {transaction}  # the status 'cancelled'",
+    ]
     assert served.count("payments.cancel") == 1
 
 

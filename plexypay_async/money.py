@@ -24,8 +24,8 @@ _APOSTROPHES = "'\u2019"
 _MINUS = ("-", "\u2212", "\u2013", "(")
 """What an amount below zero begins with; bookkeepers put it in brackets."""
 _LONGEST = 60
-_MOST_DECIMALS = 3
-"""Those of the currencies that have most, such as KWD."""
+_MOST_DECIMALS = 4
+"""Those of the currency that has most, CLF."""
 _EXACT = Context(prec=500, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 """More digits than an amount may have, so that none is rounded away, whatever the caller's own context."""
 _FORM = "write digits with a point before the decimals, such as 22000.50"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import attrs
 
 from ..api.description import API
-from ..api.index import groups_of, operation_of
+from ..api.index import operation_of
 from ..api.operation import Operation
 from ..api.settling import Question
 from ..errors import PlexyPayError
 from .operation_values import parameters_of
-from .operation_words import command_name
 
 __all__ = ["Advice"]
 
@@ -29,10 +28,12 @@ class Advice:
 
     Args:
         api: The API.
+        commands: Returns the command of each operation, by its full name; asked when there is something to say.
         options: Options that every command needs to reach the same server, such as its address.
     """
 
     api: API
+    commands: Callable[[], Mapping[str, str]]
     options: Sequence[str] = ()
 
     def questions(
@@ -73,13 +74,7 @@ class Advice:
     @cached_property
     def _commands(self) -> Mapping[str, str]:
         """The command of each operation, by its full name."""
-        from .operations import operations_of
-
-        return {
-            declared.name: f"plexypay {self.api.name} {command_name(group)} {command}"
-            for group in groups_of(self.api)
-            for command, declared in operations_of(self.api, group).items()
-        }
+        return self.commands()
 
 
 def _option(option: str, value: str) -> Sequence[str]:

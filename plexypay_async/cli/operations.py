@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .operation_values import Parameter
     from .operation_words import Words
 
-__all__ = ["NAMES", "add_apis", "operations_of"]
+__all__ = ["NAMES", "add_apis", "commands_of", "operations_of"]
 
 _OUTPUT = """\
 output:
@@ -124,7 +124,7 @@ def operations_of(api: API, attribute: str) -> Mapping[str, Declared[...]]:
     }
 
 
-def _commands_of(api: API) -> Mapping[str, str]:
+def commands_of(api: API) -> Mapping[str, str]:
     """Return the command of each operation, by its full name."""
     from ..api.index import groups_of
     from .operation_words import command_name
@@ -168,7 +168,7 @@ def _fill_operation(api: API, attribute: str, declared: Declared[...], parser: P
 
     parameters = parameters_of(_request_of(declared))
     options = {each.name: each.option for each in parameters}
-    words = words_of(_request_of(declared), options, _commands_of(api))
+    words = words_of(_request_of(declared), options, commands_of(api))
     is_listing, changes = isinstance(declared, Listing), changes_something(declared)
     parser.usage = _usage(parser.prog, parameters)
     parser.description = words.summary
@@ -355,7 +355,7 @@ def _run(
         client_parameters=_client_parameters(api, arguments),
         options={} if timeout is None else {"timeout": timeout},
         output=Output(wire=arguments.raw, show_secrets=arguments.show_secrets),
-        advice=Advice(api, _same_server(api, arguments)),
+        advice=Advice(api, partial(commands_of, api), _same_server(api, arguments)),
         wholes=_wholes(declared, parameters, request),
         limit=getattr(arguments, "limit", None),
         resume=getattr(arguments, "resume", None),

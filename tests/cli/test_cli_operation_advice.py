@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
+from plexypay_async.api.description import API
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Operation
 from plexypay_async.apis import APIS
 from plexypay_async.cli.operation_advice import Advice
+from plexypay_async.cli.operations import commands_of
 from plexypay_async.errors import OutcomeUnknownError, UnreadableResponseError
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.payments import Payments, RefundPayment
 from plexypay_async.pay.recurring import ChargeRecurringPayment, RecurringPayments
 from tests.cli.pseudo_terminal import Terminal, on_posix
 from tests.cli.ran import Ran
+from tests.docs.blocks import run_by
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -29,6 +33,10 @@ NOTED = [
     for declaration in every_declaration(api)
     if declaration.notes
 ]
+
+
+def advice_of(api: API) -> Advice:
+    return Advice(api, partial(commands_of, api))
 
 
 def charged(served: ServedSandbox, run: Ran, *options: str) -> str:
@@ -69,6 +77,16 @@ def test_each_command_that_a_lost_refund_names_runs_and_shows_it(served: ServedS
         assert "500.5" in run.out
 
 
+def test_what_a_lost_refund_prints_is_as_the_guide_shows_it(served: ServedSandbox, run: Ran) -> None:
+    (block,) = run_by(__file__)
+    transaction = charged(served, run)
+    served.misbehave("operation=payments.refund,cut=after,times=1")
+    refund = ("pay", "payments", "refund", transaction, "--amount", "500")
+    assert run(*refund, "--order-reference", "INV-1-back", "--yes") == 3
+    shown = run.err[run.err.index("plexypay: it is not known") :]
+    assert shown.replace(transaction, "6f9619ff-8b86-d011-b42d-00c04fc964ff").rstrip() == block.rstrip()
+
+
 def test_an_address_that_was_given_is_given_again(served: ServedSandbox, run: Ran) -> None:
     transaction = charged(served, run)
     served.misbehave("operation=payments.refund,cut=after,times=1")
@@ -81,7 +99,7 @@ def test_an_address_that_was_given_is_given_again(served: ServedSandbox, run: Ra
 
 
 def test_a_command_is_safe_for_a_shell() -> None:
-    advice = Advice(PAY)
+    advice = advice_of(PAY)
     request = RefundPayment("t; rm -rf /", amount=1, order_reference="-R '1'")
     search, history, _ = map(advice.command, advice.questions(Payments.refund, request, None))
     assert shlex.split(search, comments=True) == [
@@ -91,7 +109,7 @@ def test_a_command_is_safe_for_a_shell() -> None:
 
 
 def test_the_id_that_an_answer_names_is_asked_for() -> None:
-    advice = Advice(PAY)
+    advice = advice_of(PAY)
     request = ChargeRecurringPayment(amount=1, currency="KZT", card_token_id="c", initial_transaction_id="i")
     failure, cause = OutcomeUnknownError("x"), UnreadableResponseError("y")
     cause.named, failure.__cause__ = "tx_9", cause
@@ -134,7 +152,7 @@ def test_a_link_that_is_cancelled_twice_is_told_of_as_its_help_says(served: Serv
 
 @pytest.mark.parametrize(("api", "declaration"), NOTED)
 def test_every_note_names_commands_that_there_are(api: Any, declaration: Operation[..., Any]) -> None:
-    advice = Advice(api)
+    advice = advice_of(api)
     for note in declaration.notes.values():
         told = advice.noted(note)
         assert "_" not in told.replace("pl_", "")

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from plexypay_async import ConfigurationError, CreatePaymentLink, Money
+from plexypay_async.money import number_of
 
 EXPONENTS = {"KZT": 2, "RUB": 2, "UZS": 2, "JPY": 0, "KWD": 3, "CLF": 4}
 
@@ -168,3 +169,19 @@ def test_whatever_is_read_has_the_digits_that_were_written(written: str) -> None
         return
     kept = [each for each in written if each.isdigit()]
     assert str(read.amount).strip("0") == "".join(kept).strip("0")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("22 000,50", "22000.50"), ("0.005", "0.005"), ("1,022,000.5", "1022000.5"), ("15", "15")],
+)
+def test_an_amount_of_an_unknown_currency_is_read_alike(written: str, number: str) -> None:
+    assert str(number_of(written)) == number
+
+
+def test_an_amount_of_an_unknown_currency_is_refused_where_it_can_be_read_in_two_ways() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        number_of("1.000")
+    assert str(caught.value) == "amount: '1.000' can be 1000 or 1.000: write 1000, or 1.0"
+    with pytest.raises(ConfigurationError, match="is not an amount"):
+        number_of("5 KZT")

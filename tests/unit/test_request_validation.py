@@ -23,6 +23,9 @@ from plexypay_async import (
     UpdatePaymentLinkExpiration,
 )
 
+from plexypay_async.pay.links import PaymentLinkStatus
+from plexypay_async.pay.transactions import TransactionStatus
+
 Build = Callable[..., Any]
 
 
@@ -234,3 +237,26 @@ def test_requests_compare_and_copy() -> None:
 def test_a_known_recurring_type_and_any_other() -> None:
     assert Recurring().type is RecurringType.COF_INITIAL
     assert Recurring(type="ucof").type == "ucof"
+
+
+def test_a_state_that_is_not_known_is_told_of_once_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        assert ListPaymentLinks(status="actve").status == "actve"
+        ListPaymentLinks(status="ACTIVE")
+        ListPaymentLinks(status=PaymentLinkStatus.PAID)
+        ListPaymentLinks()
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("plexypay", "WARNING")
+    assert record.getMessage() == (
+        "payment_links.list: status 'actve' is none of the known: active, paid, expired, cancelled; it is sent"
+        " as it is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "known"),
+    [("charged", True), ("TRANSACTION_STATUS_AUTHED", True), ("THREE_D_SECURE", False), ("chargd", False)],
+)
+def test_which_values_of_an_enumeration_are_known(value: str, known: bool) -> None:
+    assert TransactionStatus.knows(value) is known
+    assert TransactionStatus.knows(TransactionStatus(value)) is known

@@ -28,7 +28,7 @@ class Advice:
 
     Args:
         api: The API.
-        commands: Returns the command of each operation, by its full name; asked when there is something to say.
+        commands: Returns the command of each operation, by its full name.
         options: Options that every command needs to reach the same server, such as its address.
     """
 

@@ -418,7 +418,7 @@ def test_what_an_advice_looks_like() -> None:
             " transactions.list()",
         ),
     ],
-    ids=lambda given: ",".join(given) if isinstance(given, dict) else None,
+    ids=["cancel", "capture", "capture a part", "refund", "refund a part"],
 )
 @pytest.mark.asyncio
 async def test_the_advice_of_payments(

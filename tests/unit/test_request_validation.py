@@ -22,7 +22,6 @@ from plexypay_async import (
     RetrievePaymentLink,
     UpdatePaymentLinkExpiration,
 )
-
 from plexypay_async.pay.links import PaymentLinkStatus
 from plexypay_async.pay.transactions import TransactionStatus
 
@@ -248,8 +247,8 @@ def test_a_state_that_is_not_known_is_told_of_once_in_the_log(caplog: pytest.Log
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("plexypay", "WARNING")
     assert record.getMessage() == (
-        "payment_links.list: status 'actve' is none of the known: active, paid, expired, cancelled; it is sent"
-        " as it is"
+        "payment_links.list: status 'actve' is none of the known: active, paid, expired, cancelled; it is"
+        " sent as it is"
     )
 
 

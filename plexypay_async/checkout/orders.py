@@ -192,6 +192,7 @@ class CreateOrder(Request):
         ConfigurationError: A value is of the wrong kind, or there is no merchant account; nothing was sent.
         IdempotencyError: The key is in use, or was used with other values; the order may exist.
         OutcomeUnknownError: The order may exist; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call is in the vendor's example server; that it takes a key is assumed.
     """
@@ -248,6 +249,7 @@ class CancelOrder(Request):
         ConfigurationError: A value is of the wrong kind, or there is no merchant account; nothing was sent.
         IdempotencyError: The key is in use, or was used with other values.
         OutcomeUnknownError: It may be cancelled; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call is in the vendor's example server; its answer, and that it takes a key, are assumed.
     """

@@ -213,6 +213,7 @@ class CreatePayment(Request):
         RefusedError: The server answered with an error of the card, HTTP 402.
         IdempotencyError: The key is in use, or was used with other values; the first request may have paid.
         OutcomeUnknownError: It may be paid; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call and the key are published, the fields are in the vendor's own programs; which of them
     are required is not published.
@@ -323,6 +324,7 @@ class SubmitPaymentDetails(Request):
         RefusedError: The server answered with an error of the card, HTTP 402.
         IdempotencyError: The key is in use, or was used with other values; the first request may have paid.
         OutcomeUnknownError: It may be paid; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call is published, its body is in the vendor's own programs; ``threeDSResult`` among the
     `details` is assumed.

@@ -83,6 +83,7 @@ class CreateSession(Request):
         InvalidRequestError: The server refused the data.
         IdempotencyError: The key is in use, or was used with other values.
         OutcomeUnknownError: The session may exist; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call, `amount`, `merchant_account`, `reference` and `return_url` are published; the other
     fields are in the vendor's own programs and in the published answer. That the call takes a key is assumed.

@@ -170,6 +170,7 @@ class CreateOrder(Request):
         InvalidRequestError: The server refused the data, or the balance does not suffice (the status is
             published, that a balance is answered so is assumed).
         OutcomeUnknownError: It may be ordered; the same call with the error's `idempotency_key` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: published; which fields are required is not: `product_id` is assumed to be, and the rest is left
     to the server.

@@ -80,6 +80,7 @@ class CreateSettlementOrder(Request):
         UnprocessableError: The server refused the data.
         OutcomeUnknownError: The order may exist; the same call with the error's `idempotency_key` as its
             `request_id` is safe.
+        PlexyPayError: Any other failure; its `outcome` says whether it may have been done.
 
     Evidence: the call and that ``requestId`` makes it repeatable are published; that it is a field of the
     body is assumed, and the other fields are those of the webhook.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,9 +11,32 @@ from typing import Any
 
 import pytest
 
-from plexypay_async import APIError, AsyncPlexyPay, Outcome, OutcomeUnknownError, PlexyPayError
+from plexypay_async import (
+    APIError,
+    AsyncPlexyPay,
+    AuthenticationError,
+    NotFoundError,
+    Outcome,
+    OutcomeUnknownError,
+    PlexyPayError,
+    UnprocessableError,
+)
+from plexypay_sync import PlexyPay
 
-from .scripted import BY_REFERENCE, LINKS, NOT_FOUND, ONCE, Answer, Step, code, link, page, scripted
+from .scripted import (
+    BY_REFERENCE,
+    KEY,
+    LINKS,
+    NOT_FOUND,
+    ONCE,
+    Answer,
+    Step,
+    code,
+    link,
+    page,
+    scripted,
+    serving,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -122,3 +147,45 @@ async def test_a_safe_write_that_is_repeated_at_last_succeeds(name: str) -> None
     ):
         assert (await SAFE[name](plexy)).id == success["id"]
         assert script.count() == 4
+
+
+async def _on_async(url: str) -> APIError:
+    async with AsyncPlexyPay(KEY, base_url=url) as plexy:
+        with pytest.raises(APIError) as caught:
+            await plexy.payments.refund("INV-1")
+    return caught.value
+
+
+async def _on_sync(url: str) -> APIError:
+    def refused() -> APIError:
+        with PlexyPay(KEY, base_url=url) as plexy, pytest.raises(APIError) as caught:
+            plexy.payments.refund("INV-1")
+        return caught.value
+
+    return await asyncio.to_thread(refused)
+
+
+@pytest.mark.parametrize(
+    ("status", "number", "kind", "told"),
+    [
+        (404, 4, NotFoundError, "transactions.retrieve_by_order_reference finds it by an order's reference"),
+        (422, 5, UnprocessableError, "payments.cancel releases it"),
+        (401, 3, AuthenticationError, None),
+    ],
+)
+@pytest.mark.parametrize("refused", [_on_async, _on_sync])
+async def test_a_refusal_says_what_can_be_done(
+    refused: Callable[[str], Awaitable[APIError]],
+    status: int,
+    number: int,
+    kind: type[APIError],
+    told: str | None,
+) -> None:
+    async with serving({"*": Answer(status, {"code": number, "message": "no"})}) as server:
+        error = await refused(server.url)
+
+    assert (type(error), error.outcome) == (kind, Outcome.REJECTED)
+    for each in (error, pickle.loads(pickle.dumps(error))):
+        notes = getattr(each, "__notes__", [])
+        assert len(notes) == (told is not None)
+        assert told is None or told in notes[0]

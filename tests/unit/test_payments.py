@@ -31,6 +31,7 @@ from plexypay_async._wire.messages import WireResponse
 from plexypay_async.api.index import every_declaration
 from plexypay_async.api.operation import Operation
 from plexypay_async.api.settling import Look, SettledBy
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.direct_payments import DirectPayments
 from plexypay_async.pay.payments import Payments, RefundPayment, RefundResult
@@ -442,6 +443,16 @@ def test_the_docstring_says_that_the_outcome_of_any_other_failure_is_to_be_looke
     assert operation.settled_by is not None
     for call in operation.settled_by.calls:
         assert f"`{call}`" in raises
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [each for api in APIS for each in every_declaration(api) if each.replay is Replay.SAME_KEY],
+    ids=lambda operation: f"{operation.api.name} {operation.name}",
+)
+def test_so_does_that_of_what_is_done_once_by_its_key(operation: Operation[..., Any]) -> None:
+    raises = (inspect.getdoc(operation.request) or "").partition("Raises:")[2]
+    assert "PlexyPayError: Any other failure; its `outcome` says whether " in raises
 
 
 # ----------------------------------------------------------------------------------------- what is sent

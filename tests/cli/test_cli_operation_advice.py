@@ -33,6 +33,7 @@ NOTED = [
     for declaration in every_declaration(api)
     if declaration.notes
 ]
+(SHOWN,) = run_by(__file__)
 
 
 def advice_of(api: API) -> Advice:
@@ -78,13 +79,12 @@ def test_each_command_that_a_lost_refund_names_runs_and_shows_it(served: ServedS
 
 
 def test_what_a_lost_refund_prints_is_as_the_guide_shows_it(served: ServedSandbox, run: Ran) -> None:
-    (block,) = run_by(__file__)
     transaction = charged(served, run)
     served.misbehave("operation=payments.refund,cut=after,times=1")
     refund = ("pay", "payments", "refund", transaction, "--amount", "500")
     assert run(*refund, "--order-reference", "INV-1-back", "--yes") == 3
     shown = run.err[run.err.index("plexypay: it is not known") :]
-    assert shown.replace(transaction, "6f9619ff-8b86-d011-b42d-00c04fc964ff").rstrip() == block.rstrip()
+    assert shown.replace(transaction, "6f9619ff-8b86-d011-b42d-00c04fc964ff").rstrip() == SHOWN.rstrip()
 
 
 def test_an_address_that_was_given_is_given_again(served: ServedSandbox, run: Ran) -> None:

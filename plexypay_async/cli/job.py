@@ -28,6 +28,7 @@ from ..errors import (
 from ..pay.client import AsyncPlexyPay
 from ..pay.payment_links import BulkResult, CreatePaymentLink, JobProgress
 from .account import without_secret
+from .amounts import in_major_units
 from .background import iterate_in_thread
 from .exits import UnusableInputError
 from .report import Problems, Tally
@@ -385,6 +386,13 @@ class BulkCreateJob:
                 self._record_repeat(repeat, row.line)
         if self._results is None:
             return
+        if isinstance(row, Row):
+            request = row.request
+            columns |= {
+                "amount_major": in_major_units(request.amount, request.currency),
+                "currency": request.currency,
+                "description": request.description,
+            }
         result = RowResult(line=row.line, order_reference=row.order_reference, outcome=outcome, **columns)
         try:
             self._results.write(result)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from ..errors import ConfigurationError
-from ..money import Money
+from .amounts import number_told
 from .report import tell_table
 from .rows import BadRow, Row
 
@@ -76,7 +75,7 @@ class FileSummary:
     def sums(self) -> list[str]:
         """The sum of each currency, such as ``KZT 22,000.50``."""
         return [
-            f"{currency} {_shown(amounts.total, currency)}"
+            f"{currency} {number_told(amounts.total, currency)}"
             for currency, amounts in sorted(self._amounts.items())
         ]
 
@@ -104,20 +103,10 @@ class FileSummary:
         amounts = self._amounts[currency]
         return [
             (f"{currency}: links", f"{amounts.count:,}"),
-            ("  sum", _shown(amounts.total, currency)),
-            ("  smallest", _shown(amounts.smallest, currency)),
-            ("  largest", _shown(amounts.largest, currency)),
+            ("  sum", number_told(amounts.total, currency)),
+            ("  smallest", number_told(amounts.smallest, currency)),
+            ("  largest", number_told(amounts.largest, currency)),
         ]
-
-
-def _shown(amount: int, currency: str) -> str:
-    try:
-        # A sum may be larger than any amount, so that it is none of `Money`.
-        decimals = -int(Money(1, currency).in_major_units.as_tuple().exponent)
-    except ConfigurationError:
-        return f"{amount:,} minor units"
-    whole, part = divmod(amount, 10**decimals)
-    return f"{whole:,}" + (f".{part:0{decimals}}" if decimals else "")
 
 
 def _moment(at: datetime | None) -> str:

@@ -15,7 +15,10 @@ from plexypay_async.cli.report import Problems
 from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult
 from plexypay_async.cli.terminal import printable
 
-COLUMNS = ["line", "order_reference", "outcome", "link_id", "url", "error", "error_code", "error_message"]
+COLUMNS = [
+    *("line", "order_reference", "outcome", "link_id", "url", "error", "error_code", "error_message"),
+    *("amount_major", "currency", "description"),
+]
 
 CREATED = RowResult(
     line=2, order_reference="ЗАКАЗ-1", outcome=RowOutcome.CREATED, link_id="pl_1", url="https://x.example.com"
@@ -37,8 +40,20 @@ def test_csv(tmp_path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         header, created, failed = csv.reader(file)
     assert header == COLUMNS
-    assert created == ["2", "ЗАКАЗ-1", "created", "pl_1", "https://x.example.com", "", "", ""]
-    assert failed == ["3", "", "failed", "", "", "UnprocessableError", "5", 'two\nlines, and a "quote"']
+    assert created == ["2", "ЗАКАЗ-1", "created", "pl_1", "https://x.example.com", *[""] * 6]
+    assert failed == [
+        "3",
+        "",
+        "failed",
+        "",
+        "",
+        "UnprocessableError",
+        "5",
+        'two\nlines, and a "quote"',
+        "",
+        "",
+        "",
+    ]
 
 
 def test_json_lines(tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ def test_they_have_the_format_of_the_input(name: str, tmp_path: Path, served: Se
     assert (row["order_reference"], row["outcome"]) == ("A", "created")
 
 
-HEADER = "line,order_reference,outcome,link_id,url,error,error_code,error_message\r\n"
+HEADER = (
+    "line,order_reference,outcome,link_id,url,error,error_code,error_message,amount_major,currency,description"
+    "\r\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def written(path: Path, dialect: Dialect, texts: list[str]) -> str:
                     link_id=text,
                     url=URL,
                     error_message=text,
+                    description=text,
                 )
             )
     return path.read_bytes().decode()
@@ -112,8 +113,8 @@ def test_its_own_reader_finds_every_text(dialect: Dialect, tmp_path: Path) -> No
     text = text.removeprefix(f"sep={dialect.delimiter}\r\n")
     found = list(cells(text.replace("\r\n", "\n"), dialect.delimiter, lenient=False))
     for number, exact in enumerate(EXACT, 1):
-        row = found[8 * number : 8 * number + 8]
-        assert row == [str(number + 1), exact, "failed", exact, URL, "", "", exact]
+        row = found[11 * number : 11 * number + 11]
+        assert row == [str(number + 1), exact, "failed", exact, URL, "", "", exact, "", "", exact]
 
 
 # --------------------------------------------------------------------------------------- read back as input

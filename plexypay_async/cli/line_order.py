@@ -10,10 +10,12 @@ from typing import BinaryIO
 from .._files.private_files import open_private
 from .._files.sqlite_file import TemporaryFolderError, temporary_database
 
-__all__ = ["LineOrder"]
+__all__ = ["READ_AT_ONCE", "LineOrder"]
 
 _SCHEMA = "CREATE TABLE places (line INTEGER, place INTEGER, length INTEGER)"
 _NOTED_AT_ONCE = 1000
+READ_AT_ONCE = 1 << 15
+"""Bytes. Rows end near each other that stand near each other in the input: one reading serves many."""
 
 
 class LineOrder:

@@ -20,7 +20,7 @@ from .._files.sqlite_file import TemporaryFolderError
 from .._privacy.printable import printable_json
 from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
-from .line_order import LineOrder
+from .line_order import READ_AT_ONCE, LineOrder
 from .terminal import STANDARD_OUTPUT, require_output
 
 __all__ = ["LineRecord", "Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
@@ -426,7 +426,7 @@ class ResultsFile(Results):
                 # Of a run that was killed in this very step: the results of that one are elsewhere.
                 if _has_results(self._ordered, self.path) is not None:
                     os.unlink(self._ordered)
-            with open(open_private(self._partial, os.O_RDONLY), "rb") as source:
+            with open(open_private(self._partial, os.O_RDONLY), "rb", buffering=READ_AT_ONCE) as source:
                 made = self._order.copy(source, self._ordered)
             try:
                 os.replace(self._ordered, self._partial)

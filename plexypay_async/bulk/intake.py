@@ -440,8 +440,10 @@ class JournalIntake:
         entries, repeated = await self._write(rows)
         for (item, reference, digest), entry, earlier in zip(claimed, entries, repeated, strict=True):
             if entry.state in (State.CLAIMED, State.DONE) and entry.digest != digest:
-                why = differs_from_journal(reference, entry.row)
-                items += [_refused(each, why) for each in (item, *self._closed(reference).repeats)]
+                why = differs_from_journal(reference, entry.row, entry.link)
+                items += [
+                    _refused(each, why, entry.link) for each in (item, *self._closed(reference).repeats)
+                ]
                 continue
             item.repeats = earlier
             self._prepare(item, entry)
@@ -593,6 +595,6 @@ class _Open:
 _index = attrgetter("index")
 
 
-def _refused(item: Item, why: str) -> Item:
-    item.result = refused(item.index, item.request, why)
+def _refused(item: Item, why: str, link_id: str | None = None) -> Item:
+    item.result = refused(item.index, item.request, why, link_id=link_id)
     return item

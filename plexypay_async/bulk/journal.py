@@ -319,7 +319,10 @@ class Journal:
             self.take_key(api_key, base_url=base_url)
             return True
         if known != base_url:
-            raise self._error(f"it belongs to {known}, not to {base_url}")
+            raise self._error(
+                f"it belongs to {known}, not to {base_url}: give the first one (--base-url, base_url or"
+                " PLEXYPAY_BASE_URL); a sandbox is there again with the same --port and --database"
+            )
         salt, check = self._bytes_about("salt"), self._bytes_about("check")
         if not check:
             # The earlier format.

@@ -46,9 +46,11 @@ def holder_in(error: PlexyPayError) -> str | None:
     return error.link_id if isinstance(error, OrderReferenceConflictError) else None
 
 
-def refused(index: int, request: CreatePaymentLink, why: str) -> BulkResult:
-    """Return the result of a row that cannot be sent."""
-    return BulkResult(index=index, request=request, error=ConfigurationError(f"row {index}: {why}"))
+def refused(index: int, request: CreatePaymentLink, why: str, *, link_id: str | None = None) -> BulkResult:
+    """Return the result of a row that cannot be sent; `link_id` is that of a link that is in its way."""
+    error = ConfigurationError(f"row {index}: {why}")
+    error.link_id = link_id
+    return BulkResult(index=index, request=request, error=error)
 
 
 def repeating(index: int, request: CreatePaymentLink, first: int) -> BulkResult:
@@ -84,12 +86,24 @@ def differs(reference: str, row: int) -> str:
     return f"the order reference {reference!r} came with other content in row {row}; nothing was sent for it"
 
 
-def differs_from_journal(reference: str, row: int) -> str:
-    """Tell that the journal has the reference, and other content."""
+def differs_from_journal(reference: str, row: int, link_id: str | None) -> str:
+    """Tell that the journal has the reference, and other content; a second link may be paid beside the first.
+
+    Args:
+        reference: The row's.
+        row: The number of the journal's row, in the job that has claimed it.
+        link_id: The link that was made of that; None where it is not known whether there is one.
+    """
+    has = "it may have a link" if link_id is None else f"its link is {link_id}"
+    first = (
+        "put it back first and run the job again, which looks for that link, before you"
+        if link_id is None
+        else "cancel that link first, since it may still be paid, and then"
+    )
     return (
         f"the journal has the order reference {reference!r} with other content, from row {row} (counted"
-        " from 0) of an earlier run: nothing was sent for it; put the row back as it was, or give it a"
-        " reference of its own"
+        f" from 0) of an earlier run, and {has}: nothing was sent for it; put the row back as it was, or"
+        f" {first} give it a reference of its own"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from .._files.sqlite_file import TemporaryFolderError
 from .._privacy.secret import Secret
 from ..bulk.journal import Journal
 from ..errors import ConfigurationError
@@ -161,17 +163,18 @@ class BulkRun:
             return exit_code_of(received or signal.SIGINT)
         if received is not None:
             job.end(_stopped_by(received))
+        left = self._left(job, rows, row_count)
         where = self._where(job)
         self._problems.tell_hidden(
             ": give --results FILE to have them all" if where is None else f": see {where}"
         )
-        untold = self._tell_sums()
+        untold = self._tell_sums(left)
         if job.unsaved is not None:
             tell(f"plexypay: {job.unsaved}")
             if job.partial_results is None and job.ended_by is None:
                 tell(f"plexypay: {self._how_to_find_links()}")
         self._tell_results(job)
-        self._tell_what_to_do(job)
+        self._tell_what_to_do(job, left)
         if (change := self.source.change()) is not None:
             tell(
                 f"plexypay: {change}: what came later was not read; run the whole file again, with a journal"
@@ -186,18 +189,32 @@ class BulkRun:
         is_lost = job.unsaved is not None or (untold and self._destination is None)
         return Exit.INCOMPLETE if incomplete or is_lost else Exit.OK
 
-    def _tell_sums(self) -> bool:
+    def _left(self, job: BulkCreateJob, rows: Iterator[Row | BadRow], row_count: int | None) -> int | None:
+        """Return how many rows were not attempted; None where that is not known."""
+        if job.ended_by is None or job.is_read_whole:
+            return 0
+        if job.is_read_whole is False:
+            return None
+        if row_count is not None:
+            return max(row_count - self._tally.done, 0)
+        if self.source.repeatable:
+            # Only whether there is one: to count them all may take long.
+            with contextlib.suppress(OSError, TemporaryFolderError):
+                return 0 if next(rows, None) is None else None
+        return None
+
+    def _tell_sums(self, left: int | None) -> bool:
         """Write the closing table; tell whether that failed."""
         try:
             tell_sums(
                 self._tally,
                 with_journal=self.journal_path is not None,
+                not_attempted=left,
                 to_error=self._destination is not None and self._destination.path is None,
             )
         except OSError as error:
             drop_output_that_fails()
-            created = _counted(self._tally.created, "link was", "links were")
-            tell(f"plexypay: cannot write to standard output: {error.strerror}; {created} created")
+            tell(f"plexypay: cannot write to standard output: {error.strerror}; {self._tally.told_links()}")
             return True
         return False
 
@@ -211,16 +228,28 @@ class BulkRun:
         """Return where the results are, if they are anywhere."""
         if self._destination is None or not self._tally.done:
             return None
-        return self._destination.name if job.unsaved is None else job.partial_results
+        if job.unsaved is not None:
+            return job.partial_results
+        return self._destination.name if self._results is None else self._results.path
 
     def _tell_results(self, job: BulkCreateJob) -> None:
-        """Tell where results are that nobody has named a place for."""
+        """Tell where results are that nobody has named a place for, or that are not where they were to be."""
         destination, results = self._destination, self._results
-        if destination is None or results is None or not destination.beside or not self._tally.done:
+        if destination is None or results is None or not self._tally.done:
             return
+        if results.unordered is not None:
+            tell(
+                "plexypay: the results stand in the order in which rows ended, since they could not be put in"
+                f" that of the input: {results.unordered}"
+            )
         if results.moved is not None:
             tell(f"plexypay: earlier results of the name {results.path} are in {results.moved} now")
-        if job.unsaved is None:
+        if results.kept is not None:
+            tell(
+                f"plexypay: no row of this run has a link, so earlier results stay in {results.kept},"
+                f" and this run's are in {results.path}"
+            )
+        elif destination.beside and job.unsaved is None:
             tell(f"plexypay: results: {results.path}")
 
     def _run(self, rows: Iterator[Row | BadRow], scale: Scale) -> signal.Signals | None:
@@ -419,7 +448,7 @@ class BulkRun:
         except ConfigurationError as error:
             return str(error)
 
-    def _tell_what_to_do(self, job: BulkCreateJob) -> None:
+    def _tell_what_to_do(self, job: BulkCreateJob, left: int | None) -> None:
         tally = self._tally
         unknown = tally.outcomes[RowOutcome.UNKNOWN]
         where = self._where(job) or ""
@@ -435,10 +464,10 @@ class BulkRun:
                 " of their own; give --allow-repeats if the repeats are meant"
             )
         if job.ended_by is not None:
-            tell(
-                f"plexypay: {job.ended_by}; {_counted(tally.created, 'link was', 'links were')}"
-                f" created, and the rows after line {max(job.last_line, 1):,} were not attempted"
-            )
+            rows = "the rows" if left is None else _counted(left, "row", "rows")
+            were = "was" if left == 1 else "were"
+            after = f", and {rows} after line {max(job.last_line, 1):,} {were} not attempted"
+            tell(f"plexypay: {job.ended_by}; {tally.told_links()}{'' if left == 0 else after}")
             if job.not_sent.count:
                 see = f": see {where}" if where else f": {job.not_sent.named()}"
                 held_back = _counted(job.not_sent.count, "row before that was", "rows before that were")

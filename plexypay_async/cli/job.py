@@ -33,6 +33,7 @@ from .background import iterate_in_thread
 from .exits import UnusableInputError
 from .report import Problems, Tally
 from .results import Results, RowOutcome, RowResult, as_json
+from .row_errors import told_to_people
 from .rows import BadRow, Row
 from .stopped import Reasons, RowList, attempts_before, is_cut, told_of_cut, was_refused
 from .torn_rows import CUT_OFF
@@ -94,6 +95,8 @@ class BulkCreateJob:
     """Where the last row begins that was taken; the rows after it were not attempted."""
     unsaved: str | None = attrs.field(init=False, default=None)
     """Why the results could not get their name, and where they are, if that is so."""
+    is_read_whole: bool | None = attrs.field(init=False, default=None)
+    """Whether the input was read to its end; None where the job has stopped asking for rows."""
     handed: int = attrs.field(init=False, default=0)
     """How many rows were given to be sent; with none, no request was sent for any."""
     _client: AsyncPlexyPay | None = attrs.field(init=False, default=None)
@@ -259,6 +262,8 @@ class BulkCreateJob:
                         else:
                             # Rows that repeat its order reference are not sent where there is no journal.
                             yield EncodedLink(row.request, row.encoded, self.journal is None)
+            # A pipe's rows end with the job, too.
+            self.is_read_whole = True if self.ended_by is None else None
         except OSError as error:
             self._break_off(f"cannot read the input any further: {error.strerror or error}")
         except TemporaryFolderError as error:
@@ -272,6 +277,7 @@ class BulkCreateJob:
         """
         if not self.handed:
             raise UnusableInputError(f"{reason}; nothing was sent")
+        self.is_read_whole = False
         self.end(f"stopped: {reason}")
 
     def _note_repeat(self, row: Row | BadRow) -> None:
@@ -316,6 +322,7 @@ class BulkCreateJob:
     def _record_error(self, row: Row, result: BulkResult, error: PlexyPayError) -> None:
         # The row is known by its line, which stands before the message.
         message = without_secret(str(error), self.secret).removeprefix(f"row {result.index}: ")
+        message = told_to_people(message, error, row.request)
         shown = message if row.order_reference is None else f"order {row.order_reference}: {message}"
         if self._halting is not None and result.link_id is None and is_cut(error):
             self._record_cut(row, error)

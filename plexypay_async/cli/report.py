@@ -34,6 +34,17 @@ class Tally:
         return self.outcomes[RowOutcome.CREATED] + self.outcomes[RowOutcome.RECOVERED]
 
     @property
+    def links(self) -> int:
+        """Links that are known: made, found, or from the journal."""
+        return self.created + self.outcomes[RowOutcome.JOURNAL]
+
+    def told_links(self) -> str:
+        """Say how many links this run made, and how many it found."""
+        made, found = self.outcomes[RowOutcome.CREATED], self.outcomes[RowOutcome.RECOVERED]
+        told = f"{made:,} {'link was' if made == 1 else 'links were'} made"
+        return f"{told} and {found:,} found again" if found else told
+
+    @property
     def not_created(self) -> int:
         """Rows that have come to their end and for which no link is known."""
         return sum(
@@ -73,21 +84,33 @@ class Problems:
             tell(f"and {self._hidden:,} more{where}")
 
 
-def tell_sums(tally: Tally, *, with_journal: bool, to_error: bool = False) -> None:
-    """Write the closing table of a bulk job to standard output, or to standard error."""
+def tell_sums(
+    tally: Tally, *, with_journal: bool, not_attempted: int | None = None, to_error: bool = False
+) -> None:
+    """Write the closing table of a bulk job to standard output, or to standard error.
+
+    Args:
+        tally: The job's sums.
+        with_journal: Whether it had a journal.
+        not_attempted: How many rows were not read, where that is known.
+        to_error: Whether it goes to standard error.
+    """
     outcomes = tally.outcomes
-    of_journal = (("from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),)
+    of_journal = (("  from the journal", f"{outcomes[RowOutcome.JOURNAL]:,}"),)
     repeated = outcomes[RowOutcome.REPEATED]
     of_repeats = (("repeated rows", f"{repeated:,}"),)
     rate = tally.created / tally.seconds if tally.seconds > 0 else 0.0
     tell_table(
-        ("created", f"{tally.created:,}"),
-        ("  of them recovered", f"{outcomes[RowOutcome.RECOVERED]:,}"),
+        ("links", f"{tally.links:,}"),
+        ("  made now", f"{outcomes[RowOutcome.CREATED]:,}"),
+        ("  found again", f"{outcomes[RowOutcome.RECOVERED]:,}"),
         *(of_journal if with_journal else ()),
         *(of_repeats if with_journal or repeated else ()),
-        ("failed", f"{tally.not_created:,}"),
-        ("  of them bad rows", f"{outcomes[RowOutcome.INVALID]:,}"),
-        ("  of them unknown", f"{outcomes[RowOutcome.UNKNOWN]:,}"),
+        ("no link known", f"{tally.not_created:,}"),
+        ("  failed", f"{outcomes[RowOutcome.FAILED]:,}"),
+        ("  bad rows", f"{outcomes[RowOutcome.INVALID]:,}"),
+        ("  unknown", f"{outcomes[RowOutcome.UNKNOWN]:,}"),
+        *((("not attempted", f"{not_attempted:,}"),) if not_attempted else ()),
         ("retries", f"{tally.retries:,}"),
         ("links per second", f"{rate:,.1f}"),
         ("seconds", f"{tally.seconds:,.1f}"),

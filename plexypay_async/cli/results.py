@@ -8,6 +8,7 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Container
@@ -104,6 +105,12 @@ _OF_CSV = [
 ]
 _OF_JSON_LINES = [f'{{"{_COLUMNS[0]}": '.encode()]
 """What results begin with."""
+_OF_LINK = re.compile(
+    rb"""(?:\{"line":\ \d+,\ .*"outcome":\ "|\d+([,;\t|])(?:"(?:[^"]|"")*"|[^,;\t|"]*)\1)"""
+    rb"(?:" + "|".join(_WITH_LINK).encode() + rb")\b",
+    re.VERBOSE,
+)
+"""What a line of results begins with that tells of a link."""
 
 
 def check_results_path(
@@ -472,12 +479,21 @@ class ResultsFile(Results):
         self._check_place()
         if _stamp(self.path) != self._before:
             raise FileExistsError(errno.EEXIST, "another program has written it meanwhile", self.path)
-        if not self._has_links and self._keeps_earlier and self._before and _has_results(self.path):
+        if self._before and not self._has_links and self._are_earlier_kept():
             self.kept, self.path = self.path, _free_name(self.path)
         elif self._set_aside:
             self.moved = _free_name(self.path)
             os.replace(self.path, self.moved)
         os.replace(self._partial, self.path)
+
+    def _are_earlier_kept(self) -> bool:
+        """Tell whether earlier results stay where these have no link: others' always, its own with links."""
+        if not (self._keeps_earlier and _has_results(self.path)):
+            return False
+        if self._set_aside:
+            return True
+        with open(open_private(self.path, os.O_RDONLY), "rb") as file:
+            return any(map(_OF_LINK.match, file))
 
     def discard(self) -> None:
         """Leave no trace of it: nothing has happened."""

@@ -88,8 +88,8 @@ def test_all_created(orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     results = tmp_path / "results.csv"
     assert main(["bulk-create", str(orders), "--sandbox", "--results", str(results)]) == 0
     found = sums(capsys.readouterr().out)
-    assert found["created"] == "3"
-    assert found["failed"] == found["of them bad rows"] == found["of them unknown"] == "0"
+    assert found["made now"] == "3"
+    assert found["failed"] == found["bad rows"] == found["unknown"] == "0"
     assert float(found["links per second"]) > 0
     rows = table(results)
     assert [(row["line"], row["order_reference"], row["outcome"]) for row in rows] == [
@@ -105,7 +105,7 @@ def test_all_created(orders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_the_example_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bulk-create", str(EXAMPLE), "--sandbox", "--strict"]) == 0
     found = sums(capsys.readouterr().out)
-    assert found["created"] == "1000"
+    assert found["made now"] == "1000"
     assert float(found["seconds"]) < 30
 
 
@@ -128,8 +128,8 @@ def test_bad_rows_are_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.
     assert main(["bulk-create", str(path), "--sandbox", "--results", str(results)]) == 1
     captured = capsys.readouterr()
     assert f"{path}:4: column amount: '22 000.00' is not a whole number of minor units" in captured.err
-    assert sums(captured.out)["created"] == "2"
-    assert sums(captured.out)["of them bad rows"] == "1"
+    assert sums(captured.out)["made now"] == "2"
+    assert sums(captured.out)["bad rows"] == "1"
     rows = {row["line"]: row for row in map(json.loads, results.read_text().splitlines())}
     assert {line: row["outcome"] for line, row in rows.items()} == {2: "created", 4: "invalid", 5: "created"}
     assert rows[4]["order_reference"] == "C"
@@ -166,7 +166,7 @@ def test_a_lost_answer_without_a_reference_is_unknown(
     arguments = ["bulk-create", str(path), "--sandbox", "--no-references", "--fault", "cut=after,times=1"]
     assert main([*arguments, "--results", str(results)]) == 1
     captured = capsys.readouterr()
-    assert sums(captured.out)["of them unknown"] == "1"
+    assert sums(captured.out)["unknown"] == "1"
     assert "it is not known whether there is a link" in captured.err
     (row,) = table(results)
     assert (row["outcome"], row["error"]) == ("unknown", "OutcomeUnknownError")
@@ -180,7 +180,7 @@ def test_a_lost_answer_with_a_reference_is_recovered(
     fault = "cut=after,times=1,operation=payment_links.create"
     assert main([*arguments, "--fault", fault]) == 0
     found = sums(capsys.readouterr().out)
-    assert (found["created"], found["of them recovered"]) == ("3", "1")
+    assert (found["links"], found["found again"]) == ("3", "1")
     assert [row["outcome"] for row in table(results)] == ["recovered", "created", "created"]
 
 
@@ -193,7 +193,7 @@ def test_timeout_is_per_link(orders: Path, tmp_path: Path, capsys: pytest.Captur
     results = tmp_path / "results.csv"
     arguments = ["bulk-create", str(orders), "--sandbox", "--timeout", "3", "--results", str(results)]
     assert main([*arguments, "--fault", "hang=true"]) == 1
-    assert sums(capsys.readouterr().out)["of them unknown"] == "3"
+    assert sums(capsys.readouterr().out)["unknown"] == "3"
     assert {row["error"] for row in table(results)} == {"OutcomeUnknownError"}
 
 
@@ -215,7 +215,7 @@ def test_rows_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
         done = run_command("bulk-create", "-", "--sandbox", "--no-references", *extra, stdin=text)
         assert done.returncode == code
         assert "stdin:3: column amount:" in done.stderr
-        assert sums(done.stdout).get("created") == created
+        assert sums(done.stdout).get("made now") == created
 
 
 @pytest.mark.parametrize("more", [[], ["--strict"]])
@@ -311,7 +311,7 @@ def test_a_server_elsewhere(orders: Path, server: str, tmp_path: Path, by_variab
         done = run_command(*arguments, "--base-url", server, PLEXYPAY_API_KEY=KEY)
     told = SANDBOX_TOLD if by_variable else SANDBOX_TOLD.replace(" (PLEXYPAY_BASE_URL is its address)", "")
     assert (done.returncode, done.stderr) == (0, told)
-    assert sums(done.stdout)["created"] == "2"
+    assert sums(done.stdout)["made now"] == "2"
     assert all(row["url"].startswith(server) for row in table(results))
 
 
@@ -343,7 +343,7 @@ def test_a_refusal_among_other_answers_is_the_row_s_own(
     captured = capsys.readouterr()
     assert captured.err.count("HTTP 403") == 2
     assert "stopped" not in captured.err
-    assert (sums(captured.out)["created"], sums(captured.out)["failed"]) == ("3", "2")
+    assert (sums(captured.out)["made now"], sums(captured.out)["failed"]) == ("3", "2")
 
 
 def test_a_refused_key_does_not_wait_for_more_of_a_pipe(server: str) -> None:
@@ -384,7 +384,7 @@ def test_results_that_cannot_be_written_are_told_and_end_the_job(tmp_path: Path)
     written = [line for line in results.read_text().split("\n")[:-1] if line]
     told = [line for line in process.stderr.splitlines() if line.startswith("{")]
     lines = {json.loads(line)["line"] for line in (*written, *told)}
-    assert len(lines) == int(sums(process.stdout)["created"]) < 500
+    assert len(lines) == int(sums(process.stdout)["made now"]) < 500
 
 
 def test_without_the_extra_it_says_what_to_install(
@@ -536,4 +536,4 @@ def test_a_file_that_changes_while_it_is_read_is_told(
     captured = capsys.readouterr()
     assert told in captured.err
     assert "what came later was not read; run the whole file again" in captured.err
-    assert "created" in captured.out
+    assert "links  " in captured.out

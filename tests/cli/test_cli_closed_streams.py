@@ -64,7 +64,7 @@ def test_sums_that_have_no_place_are_told_on_standard_error(
 ) -> None:
     ended = shell(folder, f"plexypay bulk-create orders.csv {closed}")
     assert ended.returncode == 0
-    assert sums(ended.stderr)["created"] == "2"
+    assert sums(ended.stderr)["made now"] == "2"
     assert outcomes(folder / "orders.results.csv") == ["created"] * 2
 
 
@@ -74,7 +74,7 @@ def test_sums_that_cannot_be_written_are_no_failure_where_the_results_are_in_a_f
 ) -> None:
     ended = shell(folder, "plexypay bulk-create orders.csv >/dev/full", buffered=buffered)
     assert ended.returncode == 0
-    assert f"{FULL}; 2 links were created" in ended.stderr
+    assert f"{FULL}; 2 links were made" in ended.stderr
     assert outcomes(folder / "orders.results.csv") == ["created"] * 2
     assert shell(folder, "plexypay bulk-create orders.csv --sandbox >/dev/full").returncode == 1
 

@@ -67,7 +67,7 @@ def test_what_a_file_holds_is_shown_and_sent_when_that_is_agreed(
     for name, value in (("rows", "2"), ("  sum", "22,001.50"), ("  largest", "22,000.50"), ("sent to", host)):
         assert re.search(rf"{name} +│ +{re.escape(value)} │", before), name
     assert shown.count("[y/N]") == 1
-    assert re.search(r"│ created +│ +2 │", shown)
+    assert re.search(r"│ links +│ +2 │", shown)
 
 
 @on_posix

@@ -102,11 +102,11 @@ def test_a_signal_ends_it_soon(tmp_path: Path, received: signal.Signals, fault: 
     assert 3 <= created < count
     assert {"created", outcome} <= set(found) <= {"created", outcome, "unknown"}
     assert 4 <= found.count(outcome) <= 8
-    assert f"{created:,} links were created" in error
+    assert f"{created:,} links were made" in error
     assert ("it is not known whether there is a link" in error) == ("unknown" in found)
     assert ("4 rows were refused for the time being, and not sent again" in error) == (outcome == "failed")
     assert "a run of the same file again looks up each order reference" in error
-    assert f"created{created:>20,}".split() == output.splitlines()[0].split()
+    assert f"links {created:,}".split() == output.splitlines()[0].split()
     assert "Traceback" not in error
 
 
@@ -128,7 +128,7 @@ def test_what_is_nearly_done_is_finished_and_recorded(tmp_path: Path) -> None:
     found = outcomes(results)
     assert set(found) == {"created"}
     last = max(int(row["line"]) for row in csv.DictReader(results.read_text().splitlines()))
-    assert f"{len(found):,} links were created, and the rows after line {last:,} were not attempted" in error
+    assert f"{len(found):,} links were made, and {10_001 - last:,} rows after line {last:,} were not" in error
     assert "not known" not in error
 
 
@@ -152,7 +152,7 @@ def test_a_signal_ends_a_wait_for_input(tmp_path: Path) -> None:
         assert process.stderr is not None
         error = process.stderr.read()
     assert outcomes(results) == ["created"]
-    assert "1 link was created" in error
+    assert "1 link was made" in error
     assert "Traceback" not in error
     assert "Fatal" not in error
 
@@ -196,7 +196,7 @@ def test_with_a_journal_what_is_under_way_is_finished(
     )
     assert taken is not None
     assert 1 <= int(taken[1]) <= 64
-    assert f"{created} links were created, and the rows after line {created + 1} were not attempted" in error
+    assert f"{created} links were made, and {count - created} rows after line {created + 1} were not" in error
     assert "run the same command again: it goes on where it stopped" in error
     assert "second link" not in error
     served.behave()

@@ -101,7 +101,7 @@ def test_a_second_run_sends_nothing_and_reports_every_row(
     assert sums(capsys.readouterr().out)["from the journal"] == "0"
     assert main(job.arguments()) == 0
     found = sums(capsys.readouterr().out)
-    assert (found["created"], found["from the journal"]) == ("0", "20")
+    assert (found["made now"], found["from the journal"]) == ("0", "20")
     second = table(job.results)
     assert {row["outcome"] for row in second} == {"journal"}
     assert [row | {"outcome": "created"} for row in second] == first
@@ -191,7 +191,7 @@ def test_a_repeated_reference(
         return
     assert outcomes(job.results) == ["created", "created", "repeated", "repeated", "invalid"]
     assert len({row["link_id"] for row in table(job.results) if row["order_reference"] == "A"}) == 1
-    assert (sums(captured.out)["created"], sums(captured.out)["repeated rows"]) == ("2", "2")
+    assert (sums(captured.out)["made now"], sums(captured.out)["repeated rows"]) == ("2", "2")
     assert served.references() == ["A", "B"]
     assert served.count() == 2
     assert main(job.arguments()) == 1
@@ -203,13 +203,20 @@ def test_other_content_than_in_an_earlier_run_is_refused(
 ) -> None:
     job.write("1,KZT,A", "2,KZT,B")
     assert main(job.arguments()) == 0
+    link_id = table(job.results)[1]["link_id"]
     job.write("1,KZT,A", "3,KZT,B")
     assert main(job.arguments()) == 1
-    assert (
-        f"{job.orders}:3: order B: the journal has the order reference 'B' with other content, from row 1 "
-        in (capsys.readouterr().err)
+    told = (
+        "the journal has the order reference 'B' with other content, from an earlier run, and its link is"
+        f" {link_id}: nothing was sent for it; put the row back as it was, or cancel that link first"
+        f" (plexypay pay payment-links cancel {link_id}), since it may still be paid, and then give it a"
+        " reference of its own"
     )
+    assert f"{job.orders}:3: order B: {told}\n" in capsys.readouterr().err
     assert outcomes(job.results) == ["journal", "failed"]
+    # Beside the new amount it would be taken for a link of that.
+    refused = table(job.results)[1]
+    assert (refused["error_message"], refused["link_id"], refused["amount_major"]) == (told, "", "0.03")
     assert served.count() == 2
 
 
@@ -245,7 +252,11 @@ def test_a_journal_that_is_not_usable_leaves_the_results_alone(
     assert "another process is using it" in error
     monkeypatch.setenv("PLEXYPAY_BASE_URL", "http://127.0.0.1:1")
     assert main(job.arguments()) == 2
-    assert f"it belongs to {served.base_url}, not to http://127.0.0.1:1" in capsys.readouterr().err
+    assert (
+        f"it belongs to {served.base_url}, not to http://127.0.0.1:1: give the first one (--base-url,"
+        " base_url or PLEXYPAY_BASE_URL); a sandbox is there again with the same --port and --database\n"
+        in capsys.readouterr().err
+    )
     monkeypatch.setenv("PLEXYPAY_BASE_URL", served.base_url)
     monkeypatch.setenv("PLEXYPAY_API_KEY", "pr_another")
     assert main(job.arguments()) == 2
@@ -288,7 +299,7 @@ def test_killed_and_run_again_every_link_is_there_once(job: Job, served: ServedS
     assert [row["order_reference"] for row in rows] == references
     assert {row["outcome"] for row in rows} <= {"created", "recovered", "journal"}
     found = sums(output)
-    assert int(found["created"]) + int(found["from the journal"]) == 600
+    assert int(found["links"]) == 600
     assert int(found["from the journal"]) > 0
 
 
@@ -300,7 +311,7 @@ def test_what_stays_unknown_is_looked_up_by_the_next_run(
     served.misbehave(f"cut=after,times=1,{CREATE}", f"{broken},{LOOK_UP}")
     assert main(job.arguments("--concurrency", "1", "--timeout", "4")) == 1
     captured = capsys.readouterr()
-    assert sums(captured.out)["of them unknown"] == "1"
+    assert sums(captured.out)["unknown"] == "1"
     assert "run the same command again, it looks for their order references first" in captured.err
     (unknown,) = (row for row in table(job.results) if row["outcome"] == "unknown")
     assert unknown["order_reference"] == "R-00000"
@@ -389,8 +400,8 @@ def test_a_pipe_with_a_journal(job: Job, served: ServedSandbox) -> None:
             bad == "stdin:3: column order_reference: is empty: a job with a journal needs one on every row\n"
         )
         assert repeat == "stdin:5: order C: is the same row as in line 4\n"
-        assert sums("".join(table[:10]))["created"] == created
-        assert "".join(table[10:]) == (
+        assert sums("".join(table[:12]))["made now"] == created
+        assert "".join(table[12:]) == (
             (SANDBOX_TOLD if created != "0" else "")
             + "plexypay: 1 row repeats an earlier row, its order reference and its data: no second link was"
             " made. Look whether orders have lost references of their own; give --allow-repeats if the"

@@ -236,7 +236,7 @@ def test_of_standard_input_results_go_to_standard_output(served: ServedSandbox, 
     assert header == "\ufeff" + HEADER.replace(",", ";").strip()
     assert row.startswith("2;Заказ;created;pl_")
     error = done.stderr.decode()
-    assert sums(error)["created"] == "1"
+    assert sums(error)["made now"] == "1"
     assert "plexypay: results" not in error
     assert os.listdir(tmp_path) == []
 

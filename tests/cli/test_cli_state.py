@@ -187,7 +187,7 @@ def test_a_journal_removed_under_a_job_is_told_and_the_next_run_recovers(
 
     again = command(*job.arguments("--overwrite"))
     assert again.returncode == 0, again.stderr
-    assert sums(again.stdout)["of them recovered"] == str(len(known))
+    assert sums(again.stdout)["found again"] == str(len(known))
     assert served.references() == references
     rows = table(job.results)
     assert all(row["url"] for row in rows)
@@ -380,7 +380,7 @@ def test_what_breaks_after_requests_is_told_with_what_became_of_the_rows(
     assert main(job.arguments()) == 1
     captured = capsys.readouterr()
     assert "stopped: No space left on device" in captured.err
-    assert sums(captured.out)["created"] == "5"
+    assert sums(captured.out)["made now"] == "5"
     assert outcomes(job.results) == ["created"] * 5
 
 
@@ -402,7 +402,7 @@ def test_output_to_a_full_disk(job: Job, served: ServedSandbox) -> None:
     ended = run("stdout", *job.arguments())
     # The links are in the results.
     assert ended.returncode == 0
-    assert "cannot write to standard output: No space left on device; 3 links were created" in ended.stderr
+    assert "cannot write to standard output: No space left on device; 3 links were made" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert outcomes(job.results) == ["created"] * 3
     # What went well is no failure since nobody could be told.

@@ -40,7 +40,7 @@ def test_a_terminal_shows_a_bar_and_a_table(tmp_path: Path) -> None:
     assert re.search(r"[\d,]+/s", shown)
     assert re.search(r"\d\d:\d\d", shown)
     assert f"{path}:1002: column amount: 'x' is not a whole number" in " ".join(shown.split())
-    assert re.search(r"│ created +│ +1,000 │", shown)
+    assert re.search(r"│ links +│ +1,000 │", shown)
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is not shown again"
 
 

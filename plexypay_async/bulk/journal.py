@@ -526,6 +526,14 @@ class Journal:
             is_kept = found is None and link is not None and state == State.DONE
             yield reference, State(state), {"id": link} if is_kept else found
 
+    def is_done(self, reference: str, digest: bytes) -> bool:
+        """Tell whether the link of a row with this reference and content is known."""
+        found = self._open.execute(
+            "SELECT 1 FROM links WHERE reference = ? AND digest = ? AND state = ?",
+            (reference, digest, State.DONE),
+        )
+        return found.fetchone() is not None
+
     def is_empty(self) -> bool:
         """Tell whether no row was ever claimed in it."""
         return self._open.execute("SELECT 1 FROM links LIMIT 1").fetchone() is None

@@ -19,6 +19,7 @@ from ..bulk.journal import Journal
 from ..errors import ConfigurationError
 from ..pay.client import AsyncPlexyPay
 from .account import without_secret
+from .confirmation import done_rows
 from .connection import Connection
 from .destination import ON_STANDARD_OUTPUT, Destination
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
@@ -140,7 +141,8 @@ class BulkRun:
         row_count: int | None = None
         with reading(self.source.name):
             if strict or confirm is not None:
-                summary = self._check() if strict else self._look()
+                with contextlib.nullcontext() if confirm is None else done_rows(self.journal_path) as is_done:
+                    summary = self._check(is_done) if strict else self._look(is_done)
                 row_count = summary.rows
                 if confirm is not None:
                     confirm(summary)
@@ -338,15 +340,15 @@ class BulkRun:
         unmeant = summary.repeated and not self.allow_repeats
         return Exit.INCOMPLETE if wrong or unmeant or change is not None else Exit.OK
 
-    def _look(self) -> FileSummary:
+    def _look(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
         """Read all rows, tell the first bad ones, and return the summary."""
-        summary = FileSummary(self.major)
+        summary = FileSummary(self.major, is_done=is_done)
         self._read_all(summary, keep_repeats=True, problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
         return summary
 
-    def _check(self) -> FileSummary:
+    def _check(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
         """Tell all bad rows, and return the summary if none is bad."""
-        summary = FileSummary(self.major)
+        summary = FileSummary(self.major, is_done=is_done)
         if wrong := self._read_all(summary, keep_repeats=self.allow_repeats, strict=True):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"

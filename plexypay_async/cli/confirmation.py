@@ -5,21 +5,26 @@ It is asked of people alone: in a pipe or from cron nobody would answer.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+from collections.abc import Callable, Generator
 from typing import Self
 from urllib.parse import urlsplit
 
 import attrs
 
-from ..errors import ConfigurationError
+from ..bulk.journal import Journal, digest_of
+from ..errors import ConfigurationError, PlexyPayError
 from ..pay.description import PAY
 from ..settings import chosen_base_url
 from .exits import UnusableInputError
+from .rows import Row
 from .source import Source
 from .summary import FileSummary
 from .terminal import ask, has_somebody_to_ask, tell
 
-__all__ = ["Confirmation"]
+__all__ = ["Confirmation", "done_rows"]
 
 _MOST_SUMS = 3
 """Currencies whose sums are in the question; the summary above it has all."""
@@ -78,24 +83,55 @@ class Confirmation:
     def _agreed(self, summary: FileSummary) -> bool:
         try:
             summary.tell(("sent to", self.host), to_error=True)
-            goes_on = self._goes_on()
+            goes_on = _has_begun(self.journal_path)
             if goes_on:
-                tell(f"plexypay: the job of {self.journal_path} goes on: what it has done is not made again")
+                done = "what it has done is not made again"
+                if summary.is_done is not None:
+                    done = f"{summary.done:,} of {summary.links:,} are done by the journal"
+                    done += ": nothing is left to make" if summary.done == summary.links else ""
+                tell(f"plexypay: the job of {self.journal_path} goes on: {done}")
             return ask(f"{_question(summary, goes_on=goes_on)} [y/N]").lower() in ("y", "yes")
         except OSError:
             # The terminal is gone.
             return False
 
-    def _goes_on(self) -> bool:
-        return (
-            self.journal_path is not None
-            and os.path.exists(self.journal_path)
-            and os.path.getsize(self.journal_path) > 0
-        )
+
+@contextlib.contextmanager
+def done_rows(journal_path: str | None) -> Generator[Callable[[Row], bool] | None]:
+    """Yield what tells whether a journal has a row's link; None without a journal that can be read.
+
+    What is wrong with it is told as the job begins.
+    """
+    if journal_path is None or not _has_begun(journal_path):
+        yield None
+        return
+    with Journal(journal_path) as journal:
+        try:
+            journal.open(make=False)
+        except (PlexyPayError, sqlite3.Error):
+            yield None
+            return
+
+        def is_done(row: Row) -> bool:
+            if row.order_reference is None or row.encoded is None:
+                return False
+            with contextlib.suppress(sqlite3.Error):
+                return journal.is_done(row.order_reference, digest_of(row.encoded.body))
+            return False
+
+        yield is_done
+
+
+def _has_begun(journal_path: str | None) -> bool:
+    return journal_path is not None and os.path.exists(journal_path) and os.path.getsize(journal_path) > 0
 
 
 def _question(summary: FileSummary, *, goes_on: bool) -> str:
-    links = f"{summary.links:,} payment {'link' if summary.links == 1 else 'links'}"
+    left = summary.links - summary.done
+    if not left:
+        return "Write their links into the results again?"
+    other = "other " if summary.done else ""
+    links = f"{left:,} {other}payment {'link' if left == 1 else 'links'}"
     sums = summary.sums
     if len(sums) > _MOST_SUMS:
         told = f"sums in {len(sums)} currencies"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import attrs
@@ -44,10 +45,15 @@ class FileSummary:
     repeated: int = 0
     """Rows that are equal to an earlier one with their order reference."""
     without_reference: int = 0
+    is_done: Callable[[Row], bool] | None = None
+    """Tells whether the journal has a row's link; None where there is no journal to go on with."""
+    done: int = 0
+    """Links that the journal has already."""
     earliest: datetime | None = None
     latest: datetime | None = None
     """The first and the last time at which one of the links expires."""
     _amounts: dict[str, _Amounts] = attrs.field(factory=dict[str, _Amounts])
+    _left: dict[str, _Amounts] = attrs.field(factory=dict[str, _Amounts])
 
     def add(self, row: Row | BadRow) -> None:
         """Count a row."""
@@ -61,6 +67,10 @@ class FileSummary:
         request = row.request
         self.without_reference += request.order_reference is None
         self._amounts.setdefault(request.currency, _Amounts()).add(request.amount)
+        if self.is_done is not None and self.is_done(row):
+            self.done += 1
+        else:
+            self._left.setdefault(request.currency, _Amounts()).add(request.amount)
         expiry = request.expires_at
         if expiry is not None:
             self.earliest = expiry if self.earliest is None else min(self.earliest, expiry)
@@ -73,10 +83,10 @@ class FileSummary:
 
     @property
     def sums(self) -> list[str]:
-        """The sum of each currency, such as ``KZT 22,000.50``."""
+        """The sum of each currency, such as ``KZT 22,000.50``, of the links that are not done."""
         return [
             f"{currency} {number_told(amounts.total, currency)}"
-            for currency, amounts in sorted(self._amounts.items())
+            for currency, amounts in sorted(self._left.items())
         ]
 
     def tell(self, *more: tuple[str, str], to_error: bool = False) -> None:

@@ -180,13 +180,50 @@ def test_a_job_that_goes_on_says_so_and_asks_once(orders: Path, served: ServedSa
     first.press(b"y\n")
     first.read()
     assert first.close() == 0
-    again = asked(orders, "--journal", journal, question=QUESTION.replace("Create", "Go on with"))
-    again.press(b"y\n")
-    shown = again.read()
-    assert again.close() == 0
-    assert f"the job of {journal} goes on" in on_one_line(shown)
-    assert shown.count("[y/N]") == 1
-    assert served.count() == 2
+    for content, told, question, code in (
+        (
+            ORDERS,
+            "2 of 2 are done by the journal: nothing is left to make",
+            r"Write their links into the results again\? \[y/N\] ",
+            0,
+        ),
+        (
+            ORDERS + "ORD-3,500,KZT\n",
+            "2 of 3 are done by the journal",
+            r"Go on with 1 other payment link for KZT 5\.00\? \[y/N\] ",
+            0,
+        ),
+        # It is refused later, and nothing says that it is done.
+        (
+            ORDERS.replace("100", "101") + "ORD-3,500,KZT\n",
+            "2 of 3 are done by the journal",
+            r"Go on with 1 other payment link for KZT 1\.01\? \[y/N\] ",
+            1,
+        ),
+    ):
+        orders.write_text(content)
+        again = asked(orders, "--journal", journal, question=question)
+        again.press(b"y\n")
+        shown = again.read()
+        assert again.close() == code
+        assert f"the job of {journal} goes on: {told} " in on_one_line(shown)
+        assert shown.count("[y/N]") == 1
+    assert served.count() == 3
+
+
+@on_posix
+def test_a_journal_that_cannot_be_read_is_no_journal_in_which_nothing_is_done(
+    orders: Path, served: ServedSandbox
+) -> None:
+    journal = orders.with_suffix(".journal")
+    journal.write_text("no journal")
+    terminal = asked(orders, "--journal", str(journal), question=QUESTION.replace("Create", "Go on with"))
+    terminal.press(b"y\n")
+    shown = on_one_line(terminal.read())
+    assert terminal.close() == 2
+    assert "goes on: what it has done is not made again" in shown
+    assert "this file is no journal; it was left as it is" in shown
+    assert served.count() == 0
 
 
 @on_posix

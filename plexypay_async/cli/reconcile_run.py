@@ -25,14 +25,16 @@ from ..pay.client import AsyncPlexyPay
 from ..pay.description import PAY
 from ..settings import chosen_base_url
 from .account import without_secret
+from .amounts import number_told
 from .connection import Connection
 from .exits import Exit, UnusableInputError, exit_code_of
-from .reconciliation import Finding, FindingKind, Reconciliation
+from .reconciliation import Finding, FindingKind, LinkSum, Reconciliation
 from .references import check_references
 from .report import tell_table
 from .rows import BadRow, Row, open_rows
 from .signals import run_until_signal
 from .source import Source, reading
+from .states_file import StatesFile
 from .terminal import drop_output, show, tell
 from .torn_rows import CUT_OFF
 
@@ -41,6 +43,7 @@ __all__ = ["ReconcileRun"]
 _NEEDED = "a job with a journal needs one on every row"
 _NAMES = {
     FindingKind.NO_LINK: "rows without a link",
+    FindingKind.NOT_PAYABLE: "rows that nobody can pay",
     FindingKind.NO_ROW: "links without a row",
     FindingKind.TWO_LINKS: "references with two links",
     FindingKind.DIFFERS: "differences",
@@ -63,6 +66,7 @@ class ReconcileRun:
         as_json: Whether findings are written as JSON Lines.
         allow_repeats: Whether rows that repeat others are meant, and so no finding.
         major: Whether the column ``amount`` has **major** units.
+        states_path: The new file that the state of each row's link is written to, if one is wanted.
     """
 
     source: Source
@@ -73,6 +77,7 @@ class ReconcileRun:
     as_json: bool
     allow_repeats: bool = False
     major: bool = False
+    states_path: str | None = None
     _is_sandbox: bool | None = attrs.field(init=False, default=None)
     _is_whole: bool = attrs.field(init=False, default=True)
     """Whether nothing shows that rows of the input may be missing, or the last may be a part of one."""
@@ -83,11 +88,20 @@ class ReconcileRun:
         Raises:
             UnusableInputError: The input, the journal or the account cannot be used.
         """
-        with Reconciliation.open(
-            everything=self.everything, allow_repeats=self.allow_repeats
-        ) as reconciliation:
+        with (
+            Reconciliation.open(
+                everything=self.everything, allow_repeats=self.allow_repeats
+            ) as reconciliation,
+            contextlib.ExitStack() as stack,
+        ):
             with reading(self.source.name):
-                rows = open_rows(self.source.lines(), self.source.name, major=self.major)
+                lines = self.source.lines()
+                rows = open_rows(lines, self.source.name, major=self.major)
+                states = None
+                if self.states_path is not None:
+                    states = StatesFile(self.states_path, dialect=lines.dialect)
+                    # Once it has its name there is nothing to discard.
+                    stack.callback(states.discard)
                 reconciliation.add_rows(self._looked_at(check_references(rows, required=_NEEDED)))
             if (change := self.source.change()) is not None:
                 tell(f"plexypay: {change}: what came later was not compared")
@@ -96,7 +110,10 @@ class ReconcileRun:
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
                 return exit_code_of(received)
-            return self._report(reconciliation)
+            code = self._report(reconciliation)
+            if states is not None and not self._has_written(states, reconciliation):
+                code = Exit.INCOMPLETE
+            return code
 
     def _looked_at(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
         """Yield the rows, and tell of a last one that may be cut."""
@@ -160,6 +177,18 @@ class ReconcileRun:
             f" its link {kept}"
         )
 
+    def _has_written(self, states: StatesFile, reconciliation: Reconciliation) -> bool:
+        """Write the states of the rows; tell whether they are in their file."""
+        try:
+            for state in reconciliation.states():
+                states.write(state)
+            states.close()
+        except OSError as error:
+            tell(f"plexypay: cannot write {states.path}: {error.strerror}")
+            return False
+        tell(f"plexypay: states: {states.path}")
+        return True
+
     def _report(self, reconciliation: Reconciliation) -> int:
         counts = Counter[FindingKind]()
         if self._is_sandbox:
@@ -176,6 +205,7 @@ class ReconcileRun:
                     "sandbox": self._is_sandbox,
                     "whole": self._is_whole,
                     **sums,
+                    "states": [attrs.asdict(each) for each in reconciliation.link_sums()],
                     "findings": findings,
                 }
                 show(printable_json(summary))
@@ -185,7 +215,8 @@ class ReconcileRun:
                     ("  of them repeated", f"{sums['repeated_rows']:,}"),
                     ("rows of the journal", f"{sums['journal_rows']:,}"),
                     ("links of the account", f"{sums['links']:,}"),
-                    ("  of neither", f"{sums['other_links']:,}"),
+                    ("  of other orders", f"{sums['other_links']:,}"),
+                    *(line for each in reconciliation.link_sums() for line in _lines_of(each)),
                     *((name, f"{counts[kind]:,}") for kind, name in _NAMES.items()),
                 )
             sys.stdout.flush()
@@ -197,3 +228,10 @@ class ReconcileRun:
         place = self.source.name if finding.line is None else f"{self.source.name}:{finding.line}"
         reference = "" if finding.order_reference is None else f" order {finding.order_reference}:"
         return f"{place}: {finding.kind}:{reference} {finding.detail}"
+
+
+def _lines_of(link_sum: LinkSum) -> list[tuple[str, str]]:
+    return [
+        (f"links of rows: {link_sum.currency}, {link_sum.status}", f"{link_sum.links:,}"),
+        ("  sum", number_told(link_sum.amount, link_sum.currency)),
+    ]

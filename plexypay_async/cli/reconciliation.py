@@ -22,10 +22,20 @@ from .._privacy.hiding import id_in, text_in
 from .._wire.converter import integer
 from ..bulk.journal import State
 from ..bulk.spreadsheets import meant_reference
-from ..pay.payment_links import PaymentLinkSummary
+from ..pay.payment_links import PaymentLinks, PaymentLinkStatus, PaymentLinkSummary
+from .amounts import amount_told, in_major_units
 from .rows import BadRow, Row
+from .states_file import RowState
 
-__all__ = ["Finding", "FindingKind", "FoundLink", "Reconciliation"]
+__all__ = ["Finding", "FindingKind", "FoundLink", "LinkSum", "Reconciliation"]
+
+_AGAIN = "run bulk-create again with this journal"
+_LOOK_UP = PaymentLinks.create.look_up
+_DEAD = () if _LOOK_UP is None else _LOOK_UP.dead
+"""The states of links that nobody can pay."""
+_STATUSES = [status.value for status in PaymentLinkStatus]
+_PREFERRED = {PaymentLinkStatus.PAID.value: 0, PaymentLinkStatus.ACTIVE.value: 1}
+"""Which of several links tells what became of an order."""
 
 SCHEMA = """
 CREATE TABLE rows (
@@ -54,6 +64,7 @@ class FindingKind(enum.StrEnum):
     """What is wrong."""
 
     NO_LINK = "no-link"
+    NOT_PAYABLE = "not-payable"
     NO_ROW = "no-row"
     OTHER_LINK = "other-link"
     TWO_LINKS = "two-links"
@@ -74,9 +85,23 @@ class FoundLink:
     currency: str
 
 
+@attrs.frozen
+class LinkSum:
+    """How many links of the rows have a status, and their sum in **minor** units."""
+
+    currency: str
+    status: str
+    links: int
+    amount: int
+
+
 @attrs.frozen(kw_only=True)
 class Finding:
-    """One thing to report. `amounts` has the amounts that differ, by where each was found."""
+    """One thing to report.
+
+    `detail` is for people, with amounts in **major** units. `amounts` has the amounts that differ, in
+    **minor** units, by where each was found.
+    """
 
     kind: FindingKind
     line: int | None = None
@@ -155,6 +180,7 @@ class Reconciliation:
         execute_all(self._database, AFTER_FILLING)
         yield from self._invalid()
         yield from self._rows_without_link()
+        yield from self._not_payable()
         yield from self._two_links()
         yield from self._differing()
         yield from self._claimed()
@@ -181,6 +207,40 @@ class Reconciliation:
             for name, what in counted.items()
         }
 
+    def link_sums(self) -> list[LinkSum]:
+        """Return what the links of the file's rows come to, by currency and status; call it at last."""
+        found = self._database.execute(
+            "SELECT currency, status, amount FROM links WHERE reference IN (SELECT reference FROM rows)"
+        )
+        sums: dict[tuple[str, str], tuple[int, int]] = {}
+        for currency, status, amount in found:
+            links, total = sums.get((currency, status), (0, 0))
+            sums[currency, status] = links + 1, total + int(amount)
+        ordered = sorted(sums, key=lambda each: (each[0], _rank(each[1]), each[1]))
+        return [LinkSum(*each, *sums[each]) for each in ordered]
+
+    def states(self) -> Iterator[RowState]:
+        """Yield what is listed of each row of the file, in the order of its lines; call it at last."""
+        found = self._database.execute(
+            "SELECT line, reference, amount, currency, NULL FROM rows"
+            " UNION ALL SELECT repeated.line, repeated.reference, amount, currency, first"
+            " FROM repeated LEFT JOIN rows USING (reference)"
+            " UNION ALL SELECT line, reference, NULL, NULL, NULL FROM invalid ORDER BY line"
+        )
+        for line, reference, amount, currency, first in found:
+            state = RowState(line=line, order_reference=reference, currency=currency, repeats=first)
+            if amount is not None:
+                links = self._links_of(reference)
+                link = min(links, key=lambda each: _PREFERRED.get(each.status, 2), default=None)
+                state = attrs.evolve(
+                    state,
+                    amount_major=in_major_units(int(amount), currency),
+                    status=None if link is None else link.status,
+                    link_id=None if link is None else link.id,
+                    links=len(links),
+                )
+            yield state
+
     def _invalid(self) -> Iterator[Finding]:
         for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):
             yield Finding(kind=FindingKind.INVALID, line=line, order_reference=reference, detail=reason)
@@ -202,10 +262,28 @@ class Reconciliation:
                 case State.DONE:
                     detail = f"no link, although the journal has {kept}: the account's list does not show it"
                 case State.CLAIMED:
-                    detail = "no link is listed; the row may have been sent and is not settled"
+                    detail = f"no link is listed; the row may have been sent and is not settled: {_AGAIN}"
                 case _:
                     detail = "no link: creating it failed"
             yield Finding(kind=FindingKind.NO_LINK, line=line, order_reference=reference, detail=detail)
+
+    def _not_payable(self) -> Iterator[Finding]:
+        found = self._database.execute(
+            "SELECT line, reference FROM rows WHERE reference IN (SELECT reference FROM links) ORDER BY line"
+        )
+        for line, reference in found:
+            links = self._links_of(reference)
+            if any(link.status not in _DEAD for link in links):
+                continue
+            told = "; ".join(f"{link.id}, {link.status}" for link in links)
+            yield Finding(
+                kind=FindingKind.NOT_PAYABLE,
+                line=line,
+                order_reference=reference,
+                detail=f"{told}: nobody can pay {'it' if len(links) == 1 else 'them'}; for a new link, give"
+                " the row an order reference of its own",
+                links=links,
+            )
 
     def _two_links(self) -> Iterator[Finding]:
         found = self._database.execute(
@@ -240,9 +318,11 @@ class Reconciliation:
                 Finding, kind=FindingKind.DIFFERS, line=line, order_reference=reference, links=links
             )
             if len(seen.union(amounts.values())) > 1:
+                told = {place: _told(value) for place, value in amounts.items()}
                 if seen:
                     amounts["account"] = ", ".join(sorted(seen))
-                detail = ", ".join(f"{place} {value}" for place, value in amounts.items())
+                    told["account"] = ", ".join(map(_told, sorted(seen)))
+                detail = ", ".join(f"{place} {value}" for place, value in told.items())
                 yield difference(detail=detail, amounts=amounts)
             if kept is not None and links and kept not in {link.id for link in links}:
                 of_account = ", ".join(link.id for link in links)
@@ -260,7 +340,8 @@ class Reconciliation:
                 kind=FindingKind.CLAIMED,
                 line=line,
                 order_reference=reference,
-                detail=f"not settled in the journal; {'a link is' if links else 'no link is'} listed",
+                detail=f"not settled in the journal; {'a link is' if links else 'no link is'} listed:"
+                f" {_AGAIN}",
                 links=links,
             )
 
@@ -293,7 +374,7 @@ class Reconciliation:
             yield Finding(
                 kind=FindingKind.NO_ROW if ours else FindingKind.OTHER_LINK,
                 order_reference=reference,
-                detail=f"{whose}: {identifier}, {status}, {amount} {currency}",
+                detail=f"{whose}: {identifier}, {status}, {amount_told(int(amount), currency)}",
                 links=(FoundLink(identifier, status, int(amount), currency),),
             )
 
@@ -304,6 +385,16 @@ class Reconciliation:
             (reference,),
         )
         return tuple(FoundLink(row[0], row[1], int(row[2]), row[3]) for row in found)
+
+
+def _rank(status: str) -> int:
+    return _STATUSES.index(status) if status in _STATUSES else len(_STATUSES)
+
+
+def _told(value: str) -> str:
+    """Return an amount of minor units and its currency as people read them."""
+    amount, currency = value.split(" ", 1)
+    return amount_told(int(amount), currency)
 
 
 def _kept_in(link: Any) -> dict[str, str | None]:

@@ -128,12 +128,14 @@ def tell_table(*rows: tuple[str, str], to_error: bool = False) -> None:
         if (sys.stderr if to_error else sys.stdout).isatty():
             from rich.console import Console
             from rich.table import Table
+            from rich.text import Text
 
             table = Table(show_header=False)
             table.add_column(no_wrap=True)
             table.add_column(justify="right", no_wrap=True)
             for row in rows:
-                table.add_row(*row)
+                # The API's words may be among them.
+                table.add_row(*(Text(printable(text)) for text in row))
             Console(stderr=to_error).print(table)
         else:
             names = max(len(name) for name, _ in rows)

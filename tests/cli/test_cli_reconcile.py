@@ -76,7 +76,9 @@ def test_nothing_to_report(
     found = sums(captured.out)
     assert (found["rows"], found["rows of the journal"], found["links of the account"]) == (250, 250, 250)
     assert found["of them repeated"] == 0
-    assert set(list(found.values())[4:]) == {0}
+    assert found["links of rows: KZT, active"] == 250
+    assert found["of other orders"] == 0
+    assert set(list(found.values())[6:]) == {0}
     assert files.reconcile("--json") == 0
     (line,) = capsys.readouterr().out.splitlines()
     summary = json.loads(line)
@@ -113,19 +115,20 @@ async def test_everything_that_can_be_reported(
     )
     assert (done.returncode, done.stderr) == (1, SANDBOX_ACCOUNT_TOLD)
     lines = [line.removeprefix(str(files.orders)) for line in done.stdout.splitlines()]
-    assert lines[:8] == [
+    assert lines[7].split() == ["rows", "7"]
+    assert lines[:7] == [
         ":7: invalid: order BAD: column amount: 0 is not an amount: write a number of minor units greater"
         " than 0",
         ":8: invalid: column order_reference: is empty: a job with a journal needs one on every row",
         ":4: no-link: order LOST: no link: creating it failed",
         ":6: no-link: order NEW: no link, and the journal does not know the row: it was not attempted",
-        ":3: differs: order B: row 2 KZT, journal 7 KZT, account 7 KZT",
-        ":5: claimed: order CLAIMED: not settled in the journal; a link is listed",
-        f": no-row: order D: the journal has it, the file does not: {made['D']['id']}, active, 4 KZT",
-        "rows                       7",
+        ":3: differs: order B: row 0.02 KZT, journal 0.07 KZT, account 0.07 KZT",
+        ":5: claimed: order CLAIMED: not settled in the journal; a link is listed: run bulk-create again with"
+        " this journal",
+        f": no-row: order D: the journal has it, the file does not: {made['D']['id']}, active, 0.04 KZT",
     ]
     found = sums(done.stdout)
-    assert (found["links of the account"], found["of neither"]) == (5, 1)
+    assert (found["links of the account"], found["of other orders"]) == (5, 1)
     done = subprocess.run(
         [*command, "--journal", str(files.journal), "--json", "--all"],
         capture_output=True,
@@ -145,6 +148,7 @@ async def test_everything_that_can_be_reported(
     ]
     assert summary["findings"] == {
         "no-link": 2,
+        "not-payable": 0,
         "no-row": 1,
         "other-link": 1,
         "two-links": 0,
@@ -261,7 +265,10 @@ def test_links_of_one_order_in_other_spellings() -> None:
     )
     assert [(found.kind, found.line, found.order_reference, found.detail) for found in findings] == [
         ("two-links", 2, "A", "3 links, 3 of them active: a customer may pay twice"),
-        ("claimed", None, "'A", "not settled in the journal; no link is listed"),
+        (
+            *("claimed", None, "'A"),
+            "not settled in the journal; no link is listed: run bulk-create again with this journal",
+        ),
     ]
 
 

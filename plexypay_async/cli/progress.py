@@ -121,9 +121,9 @@ class PlainProgress(Progress):
     def refresh(self) -> None:
         """Write one line of sums."""
         tally = self._scale.tally
-        parts = [f"created {tally.created:,}"]
-        if from_journal := tally.outcomes[RowOutcome.JOURNAL]:
-            parts.append(f"from the journal {from_journal:,}")
+        from_journal = tally.outcomes[RowOutcome.JOURNAL]
+        of_journal = f" ({from_journal:,} from the journal)" if from_journal else ""
+        parts = [f"links {tally.links:,}{of_journal}"]
         if tally.not_created:
             parts.append(f"failed {tally.not_created:,}")
         parts.append(f"{self.rate():,.0f}/s")

@@ -292,7 +292,7 @@ def test_killed_and_run_again_every_link_is_there_once(job: Job, served: ServedS
     process = job.start("--concurrency", "40")
     output, error = process.communicate(timeout=120)
     # It may say how far it is, no more.
-    assert all(line.startswith(("created ", SANDBOX_TOLD[:30])) for line in error.splitlines())
+    assert all(line.startswith(("links ", SANDBOX_TOLD[:30])) for line in error.splitlines())
     assert process.returncode == 0
     assert served.references() == references
     rows = table(job.results)

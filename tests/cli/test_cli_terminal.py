@@ -102,7 +102,7 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     assert len(lines) >= 3
     for line in lines:
         limit = r", \d+ at once( \([^()]+\))?"
-        assert re.fullmatch(rf"created [\d,]+, [\d,]+/s({limit})?, \d+ % of the file", line)
+        assert re.fullmatch(rf"links [\d,]+, [\d,]+/s({limit})?, \d+ % of the file", line)
 
 
 def test_plain_lines_tell_each_reason_of_the_limit_once(capsys: pytest.CaptureFixture[str]) -> None:

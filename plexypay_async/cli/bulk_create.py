@@ -61,7 +61,20 @@ results:
   orders.csv, orders.results.jsonl for orders.jsonl. Of standard input and pipes, and with --results -, it
   goes to standard output, and all else to standard error. Nothing is written with --sandbox alone, whose
   links end with it. CSV has the input's separator and byte-order mark; a text that a spreadsheet would
-  calculate has apostrophes in it. Earlier results beside the input are renamed to orders.results.1.csv.
+  calculate has apostrophes in it. Earlier results beside the input are renamed to orders.results.1.csv;
+  where no row of a run has a link they stay, and that run's have this name.
+  A file has the rows in the order of the input once the run has ended; until then, and on standard output,
+  they are in the order in which they ended. The columns amount_major, currency and description are the row's.
+
+  outcome     what became of the row
+  created     there is a new link
+  recovered   its link was there, and was found again by the order reference
+  journal     an earlier run with this journal has made its link; whether it can still be paid, reconcile says
+  repeated    it repeats an earlier row, and has the link of that
+  failed      there is no link; error_message says why
+  unknown     there may be a link: run the same file again
+  invalid     the row was bad, and nothing was sent for it
+
   Running the same file again finds the links again: a row that is refused because its order reference exists
   is looked up. With the same amount and currency it is "recovered", with its url; with others it failed.
 
@@ -70,7 +83,7 @@ journal:
   stopped, and creates each order reference once. Rows that are done come from the journal without a
   request, rows that may have been sent are looked for first, failed ones are tried again. Every row then
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
-  other content is refused. A journal belongs to one account and one address of the API. Results belong to
+  other content is refused: cancel the link of before first, since it may still be paid. A journal belongs to one account and one address of the API. Results belong to
   the journal that wrote them: it knows them by their digest, so another journal replaces none of them, and
   those that were changed since are left too, unless --overwrite is given.
 

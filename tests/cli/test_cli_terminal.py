@@ -98,7 +98,7 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
 ) -> None:
     monkeypatch.setattr(PlainProgress, "interval", 0.02)
     assert main(["bulk-create", str(EXAMPLE), "--sandbox", "--fault", "latency=0.01"]) == 0
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("created")]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("links")]
     assert len(lines) >= 3
     for line in lines:
         limit = r", \d+ at once( \([^()]+\))?"

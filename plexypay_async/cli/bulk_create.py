@@ -83,9 +83,10 @@ journal:
   stopped, and creates each order reference once. Rows that are done come from the journal without a
   request, rows that may have been sent are looked for first, failed ones are tried again. Every row then
   needs an order_reference. An equal row with the same reference is reported with the same link; one with
-  other content is refused: cancel the link of before first, since it may still be paid. A journal belongs to one account and one address of the API. Results belong to
-  the journal that wrote them: it knows them by their digest, so another journal replaces none of them, and
-  those that were changed since are left too, unless --overwrite is given.
+  other content is refused: cancel the link of before first, since it may still be paid. A journal belongs to
+  one account and one address of the API. Results belong to the journal that wrote them: it knows them by
+  their digest, so another journal replaces none of them, and those that were changed since are left too,
+  unless --overwrite is given.
 
 A job ends early if no row could become a link: the key is refused, the server's certificate cannot be
 verified, or the address is not the API's. Rows that were read and not sent are "failed" in the results, and

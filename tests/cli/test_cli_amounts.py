@@ -74,7 +74,7 @@ def test_a_job_that_goes_on_in_other_units_sends_nothing(
     assert told.count("with other content") == told.count("nothing was sent for it") == 2
     assert amounts_of(served) == {"ORD-1": 22000, "ORD-2": 500}
     assert main(["reconcile", str(path), *journal, *MAJOR]) == 1
-    assert "differs: order ORD-1: row 2200000 KZT, journal 22000 KZT, account 22000 KZT" in (
+    assert "differs: order ORD-1: row 22,000.00 KZT, journal 220.00 KZT, account 220.00 KZT" in (
         capsys.readouterr().out
     )
 

@@ -85,7 +85,7 @@ def test_a_file_becomes_links(ran: Ran, shown: list[str], in_folder: Path) -> No
     # What it says next is what is shown next.
     assert ran.err.endswith(f": {shown[2]}\n")
     assert ran(*shlex.split(shown[2])[1:]) == Exit.OK
-    assert ran.out.splitlines()[0].split() == ["created", "3"]
+    assert ran.out.splitlines()[0].split() == ["links", "3"]
     assert [file.name for file in in_folder.iterdir()] == ["invoices.csv"]
 
 

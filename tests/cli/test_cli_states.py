@@ -56,7 +56,9 @@ def results_of(files: Files) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=";"))
 
 
-def compared(rows: str, *links: PaymentLinkSummary) -> tuple[list[Finding], list[tuple[object, ...]]]:
+def compared(
+    rows: str, *links: PaymentLinkSummary
+) -> tuple[list[Finding], list[tuple[int, str | None, str | None, int]]]:
     """Return the findings, and of each row its line, status, link's id and number of links."""
     data = ("amount,currency,order_reference\n" + rows).encode()
     with Reconciliation.open() as reconciliation:

@@ -7,7 +7,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
@@ -104,6 +107,34 @@ def test_what_cannot_be_put_in_order_stays_whole(
     assert lines_of(tmp_path / "links.csv") == shuffled(2500)
     left = ["links.csv", *["links.csv.ordered.part"] * (where == "a file in the way")]
     assert sorted(os.listdir(tmp_path)) == left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("where", ["os.fsync", "os.replace"])
+def test_a_kill_as_it_is_put_in_order_loses_nothing(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "links.csv"
+    program = f"""
+import os, signal
+from plexypay_async.cli.results import ResultsFile, RowOutcome, RowResult
+
+results = ResultsFile({str(path)!r})
+for line in (4, 2, 3):
+    results.write(RowResult(line=line, outcome=RowOutcome.CREATED))
+whole, {where} = {where}, lambda *given: (
+    os.kill(os.getpid(), signal.SIGKILL) if os.path.exists(results._ordered) else whole(*given)
+)
+results.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert lines_of(path.with_name("links.csv.part").rename(tmp_path / "left.csv")) == [4, 2, 3]
+    assert not path.exists()
+    # With what was left moved away, as the next run asks for, that one is put in order.
+    with closing(ResultsFile(str(path))) as results:
+        for line in (3, 2):
+            results.write(result(line))
+    assert lines_of(path) == [2, 3]
+    assert sorted(os.listdir(tmp_path)) == ["left.csv", "links.csv"]
 
 
 def test_what_a_run_has_left_that_was_killed_as_it_ordered_is_replaced(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from .json_form import JSONForm
 
 __all__ = ["Money", "number_of"]
 
+_REPLACED = {"RUR": "RUB", "BYR": "BYN", "BYB": "BYN", "AZM": "AZN", "TMM": "TMT", "TRL": "TRY", "UAK": "UAH"}
+"""The codes of currencies that were redenominated; bookkeeping programs still write some of them."""
 _SPACES = " \u00a0\u2009\u202f"
 _APOSTROPHES = "'\u2019"
 _MINUS = ("-", "\u2212", "\u2013", "(")
@@ -116,11 +118,11 @@ def _exponent(currency: str) -> int:
     try:
         exponent = Currency(currency).exponent
     except ValueError:
-        exponent = None
+        new = _REPLACED.get(currency)
+        told = f"write {new}" if new else "correct it, or give the amount in minor units"
+        raise ConfigurationError(f"currency: {currency} is no currency of today: {told}") from None
     if exponent is None:
-        raise ConfigurationError(
-            f"currency: {currency} has no minor units in ISO 4217: give the amount in minor units"
-        )
+        raise ConfigurationError(f"currency: {currency} has no minor units: give the amount in minor units")
     return exponent
 
 

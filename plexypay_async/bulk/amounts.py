@@ -95,7 +95,8 @@ def advice(written: object, currency: object, option: str) -> str | None:
         option: How amounts are read as major units.
 
     Returns:
-        The advice, with the figure where it can be only one; None where it is no amount of major units.
+        The advice, first of all to have the whole column read as major units, and with the figure where it
+        can be only one; None where it is no amount of major units.
     """
     if not isinstance(written, (str, Decimal)) or not isinstance(currency, str):
         return None
@@ -105,7 +106,11 @@ def advice(written: object, currency: object, option: str) -> str | None:
         major = Money(amount, currency).in_major_units
     except ConfigurationError:
         return None
+    told = (
+        f"name the column amount_major, or give {option}: all its amounts are then read as major units. If"
+        " all are minor units,"
+    )
     if major == major.to_integral_value():
         # 2200000.00 may be minor units in a column that a spreadsheet shows with decimals.
-        return f"write digits only for minor units, or give {option} if these are major ones"
-    return f"write {amount}, or give {option}"
+        return f"{told} write digits only"
+    return f"{told} write {amount} here"

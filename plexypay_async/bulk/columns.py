@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, TypeGuard
@@ -23,16 +21,20 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .._times import read_time, real_time
+from .._times import real_time
 from ..api.fields import own_field, wire_name
 from ..api.identities import folded_identity, identity_of
 from ..errors import ConfigurationError
 from ..pay.payment_links import CreatePaymentLink
 from .amounts import advice, minor_units
+from .bad_rows import BadRowError, Faults, shown
+from .expiries import moment
 from .spreadsheets import is_nothing, names_a_sum, spoiled, without_marks
 
 __all__ = [
     "COLUMNS",
+    "KNOWN_COLUMNS",
+    "NOT_UTF_8",
     "REQUIRED",
     "SAME_COLUMN",
     "BadRowError",
@@ -45,37 +47,10 @@ __all__ = [
 ]
 
 _LARGEST_AMOUNT = 2**63 - 1
+_MINOR_EXAMPLE = " (22 000 KZT is 2200000), or name the column amount_major if its amounts are major units"
+_EMPTY = "is empty: every row needs one"
+NOT_UTF_8 = "is not UTF-8 text: save the file as UTF-8 (in a spreadsheet: CSV UTF-8)"
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_HAS_TIME_OF_DAY = re.compile(r"\d[T t]\d")
-
-
-class BadRowError(Exception):
-    """A row, or one of its cells, that cannot be sent.
-
-    Args:
-        reason: What is wrong, and what to write instead.
-        column: The column that is to blame, if one is.
-    """
-
-    def __init__(self, reason: str, column: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.column = column
-        self.order_reference: str | None = None
-        """The row's own, where it has one."""
-
-    def __str__(self) -> str:
-        return self.reason if self.column is None else f"column {self.column}: {self.reason}"
-
-
-def shown(value: object, limit: int = 40) -> str:
-    """Return a value as a message may show it: on one line, with nothing unprintable, not too long."""
-    try:
-        written = str(value) if isinstance(value, Decimal) else repr(value)
-    except ValueError:
-        # An integer of more digits than Python writes.
-        return f"this {type(value).__name__}"
-    return written if len(written) <= limit else written[: limit - 3] + "..."
 
 
 # ------------------------------------------------------------------------------------------------- cells
@@ -89,8 +64,7 @@ def text(value: object) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            readable = value.encode(errors="replace").decode()
-            raise BadRowError(f"{shown(readable)} is not UTF-8 text: save the file as UTF-8") from None
+            raise BadRowError(NOT_UTF_8, not_utf_8=True) from None
     return value
 
 
@@ -134,7 +108,7 @@ def _whole(value: Any, of: str = "", example: str = "") -> int:
 
 def _amount(value: object) -> int:
     """Read an amount: a whole positive number of **minor** units (22 000 KZT is ``2200000``)."""
-    number = _whole(value, " of minor units", " (22 000 KZT is 2200000)")
+    number = _whole(value, " of minor units", _MINOR_EXAMPLE)
     if number <= 0:
         raise BadRowError(f"{shown(number)} is not an amount: write a number of minor units greater than 0")
     if number > _LARGEST_AMOUNT:
@@ -172,29 +146,6 @@ def _currency(value: object) -> str:
         return value.upper()
     letters = "three letters" if not isinstance(value, str) or value.isascii() else "three Latin letters"
     raise BadRowError(f"{shown(value)} is not a currency: write {letters}, such as KZT")
-
-
-def _moment(value: object) -> datetime:
-    """Read a point in time: a datetime, or ISO 8601 with a time of day and an offset from UTC."""
-    example = "write a date, a time and an offset, such as 2099-12-31T23:59:59Z or ...+05:00"
-    if isinstance(value, datetime):
-        parsed = value
-    elif not isinstance(value, str):
-        raise BadRowError(f"{shown(value)} is not a time: {example}")
-    else:
-        try:
-            parsed = read_time(value)
-        except ValueError:
-            raise BadRowError(f"{shown(value)} is not an ISO 8601 time: {example}") from None
-        if _HAS_TIME_OF_DAY.search(value) is None:
-            raise BadRowError(f"{shown(value)} has no time of day: {example}")
-    if parsed.utcoffset() is None:
-        raise BadRowError(f"{shown(value)} has no offset from UTC: {example}")
-    try:
-        parsed.astimezone(UTC)
-    except OverflowError:
-        raise BadRowError(f"{shown(value)} is outside the years 1 to 9999 in UTC: {example}") from None
-    return parsed
 
 
 def _return_address(value: object) -> str:
@@ -270,7 +221,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("success_url", "failure_url", "cancel_url", "callback_url"), _return_address),
 }
 """How a cell is read whose type does not say all."""
-_BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, real_time(): _moment}
+_BY_TYPE: dict[type, Callable[[Any], Any]] = {str: text, bool: _flag, int: _whole, real_time(): moment}
 
 
 @attrs.frozen
@@ -344,7 +295,7 @@ def _hint(name: str) -> str:
     if seen in COLUMNS and seen != name.strip().lower():
         return f"it has a character that nobody sees: type {seen} anew"
     near = _OF_OTHERS.get(seen) or next(iter(get_close_matches(seen, COLUMNS, n=1, cutoff=0.5)), None)
-    return f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
+    return f"did you mean {near}?" if near else KNOWN_COLUMNS
 
 
 def _column_of(name: str) -> Column | None:
@@ -398,8 +349,14 @@ _OF_OTHERS = {
             "orderid",
             "order id",
             "order_id",
+            "order no",
+            "order number",
             "invoice",
+            "invoice no",
+            "invoice number",
             "номер",
+            "номер счета",
+            "номер счёта",
             "номер заказа",
             "заказ",
             "счет",
@@ -408,7 +365,10 @@ _OF_OTHERS = {
         "order_reference",
     ),
     # People write their amounts in major units.
-    **dict.fromkeys(("price", "sum", "total", "сумма", "сумма заказа", "итого", "цена"), "amount_major"),
+    **dict.fromkeys(
+        ("price", "sum", "total", "сумма", "сумма заказа", "сумма к оплате", "итого", "цена"),
+        "amount_major",
+    ),
     **dict.fromkeys(("валюта",), "currency"),
     **dict.fromkeys(
         ("lineitem name", "product", "название", "наименование", "описание", "товар"), "description"
@@ -418,6 +378,12 @@ _OF_OTHERS = {
 
 COLUMNS = tuple(name for name in _COLUMNS if name not in _WITH_KEYS)
 """The names of the columns whose cells can be text, as messages and the documentation have them."""
+_OF_INVOICES = ("order_reference", "amount_major", "currency", "description")
+KNOWN_COLUMNS = (
+    f"a file of invoices needs {', '.join(_OF_INVOICES)}; further columns:"
+    f" {', '.join(name for name in COLUMNS if name not in _OF_INVOICES)}"
+)
+"""What is told of the columns where it is not plain which of them is meant."""
 REQUIRED = tuple(field.name for field in _FIELDS if field.default is attrs.NOTHING)
 SAME_COLUMN = {
     f"{field.metadata['inside']}.{wire_name(field)}": field.name
@@ -425,6 +391,8 @@ SAME_COLUMN = {
     if field.metadata.get("inside")
 } | {_AMOUNT_MAJOR.name: "amount"}
 """The columns that say what another says, such as ``metadata.successUrl``, with that one."""
+_IN_PLACE = {"amount": 1, "currency": "KZT"}
+"""What stands for the required fields of a row that is refused, while the others are looked at."""
 
 
 # -------------------------------------------------------------------------------------------------- rows
@@ -442,21 +410,27 @@ def request_of(
         option: How the caller's own users ask for that, for the message.
 
     Raises:
-        BadRowError: It stands for none; it says why, and which order reference the row has.
+        BadRowError: It stands for none; it says all that is wrong, and which order reference the row has.
     """
     values: dict[str, Any] = {}
-    try:
-        for name, cell in row.items():
+    faults = Faults()
+    for name, cell in row.items():
+        try:
             column = column_of(name)
             _take(values, _AMOUNT_AS_MAJOR if major and column.field == "amount" else column, cell)
-        request = _request(values)
-    except BadRowError as error:
+        except BadRowError as error:
+            if error.column == "amount" and not major:
+                _advise(error, row, option)
+            faults.add(error)
+    request = _request(values, faults)
+    if request is None:
         reference = _order_reference_in(row)
-        refusal = _sum_in(row, reference) or error
+        refusal = _sum_in(row, reference)
+        if refusal is None:
+            refusal = faults.as_one()
+            refusal.lacks_reference = reference is None and not faults.may_be_of(("order_reference",))
         refusal.order_reference = reference
-        if refusal is error and error.column == "amount" and not major:
-            _advise(error, row, option)
-        raise refusal from None
+        raise refusal
     reference = request.order_reference
     if (reference is None or names_a_sum(reference)) and (found := _sum_in(row, reference)) is not None:
         found.order_reference = reference
@@ -469,7 +443,10 @@ def _advise(error: BadRowError, row: Mapping[Any, Any], option: str) -> None:
     written = _cell_in(row, "amount")
     told = advice(written, _cell_in(row, "currency"), option)
     if told is not None:
-        error.reason = f"{shown(written)} is not a whole number of minor units: {told}"
+        # Spaces that do not break are shown as the spaces that people see.
+        seen = shown(" ".join(written.split()) if isinstance(written, str) else written)
+        error.reason = f"{seen} is not a whole number of minor units: {told}"
+        error.seems_major = seen
 
 
 def _take(values: dict[str, Any], column: Column, cell: Any) -> None:
@@ -514,21 +491,16 @@ def _sum_in(row: Mapping[Any, Any], reference: str | None) -> BadRowError | None
     return None
 
 
-def _request(values: dict[str, Any]) -> CreatePaymentLink:
-    major: _Major | None = values.pop(_AMOUNT_MAJOR.name, None)
-    if major is not None:
-        if "amount" in values:
-            raise BadRowError("amount is given too: keep one", _AMOUNT_MAJOR.name)
-        if "currency" not in values:
-            raise BadRowError("is empty: every row needs one", "currency")
-        try:
-            values["amount"] = minor_units(major.written, values["currency"])
-        except ConfigurationError as error:
-            field, _, told = str(error).partition(": ")
-            raise BadRowError(told, major.column if field == "amount" else field) from None
+def _request(values: dict[str, Any], faults: Faults) -> CreatePaymentLink | None:
+    """Return the request of what was read, or None after adding what is wrong with it to the row's faults."""
+    _settle_amount(values, faults)
     for column in REQUIRED:
-        if column not in values:
-            raise BadRowError("is empty: every row needs one", column)
+        if column in values:
+            continue
+        if not faults.may_be_of((column, *(same for same, field in SAME_COLUMN.items() if field == column))):
+            faults.add(BadRowError(_EMPTY, column))
+        # So that what else is wrong is told too.
+        values[column] = _IN_PLACE[column]
     try:
         for field in _WITH_KEYS:
             found, kind = values.get(field), _CLASSES.get(field)
@@ -536,9 +508,29 @@ def _request(values: dict[str, Any]) -> CreatePaymentLink:
                 values[field] = found or None
             elif found is not None and kind is not None and not isinstance(found, kind):
                 values[field] = kind(**found)
-        return CreatePaymentLink(**values)
+        request = CreatePaymentLink(**values)
     except ConfigurationError as error:
-        raise BadRowError(str(error)) from None
+        faults.add(BadRowError(str(error)))
+        return None
+    return None if faults else request
+
+
+def _settle_amount(values: dict[str, Any], faults: Faults) -> None:
+    """Put the minor units of an amount that is given in major ones under `amount`."""
+    major: _Major | None = values.pop(_AMOUNT_MAJOR.name, None)
+    if major is None:
+        return
+    if "amount" in values:
+        faults.add(BadRowError("amount is given too: keep one", _AMOUNT_MAJOR.name))
+        return
+    values["amount"] = _IN_PLACE["amount"]
+    # Without its currency, nobody knows what it is worth.
+    if "currency" in values:
+        try:
+            values["amount"] = minor_units(major.written, values["currency"])
+        except ConfigurationError as error:
+            field, _, told = str(error).partition(": ")
+            faults.add(BadRowError(told, major.column if field == "amount" else field))
 
 
 def reference_in(row: Mapping[Any, Any]) -> str | None:

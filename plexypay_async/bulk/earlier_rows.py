@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from .._files.sqlite_file import TemporaryFolderError, temporary_database
 from ..errors import ConfigurationError
-from .journal import Entry, State
+from .journal_format import Entry, State
 
 __all__ = ["EarlierRows", "OrderReferences"]
 

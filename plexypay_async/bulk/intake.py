@@ -26,7 +26,8 @@ from ..api.identities import StoredIdentity
 from ..errors import ConfigurationError, PlexyPayError, UnreadableResponseError
 from ..pay.payment_links import BulkResult, CreatePaymentLink, PaymentLinks
 from .earlier_rows import EarlierRows, OrderReferences
-from .journal import Entry, Journal, State, digest_of
+from .journal import Journal
+from .journal_format import Entry, State, digest_of
 from .spreadsheets import meant_reference
 from .taken import kept_link
 from .unsent import (

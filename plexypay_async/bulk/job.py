@@ -46,7 +46,8 @@ from ..pay.payment_links import (
 from .crew import Crew
 from .frames import without_job_frames
 from .intake import Intake, Item, JournalIntake, RequestSource
-from .journal import Journal, State
+from .journal import Journal
+from .journal_format import State
 from .lasting import LastingFailures
 from .reporting import ProgressReports
 from .result_queue import ResultQueue

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
-import hashlib
 import hmac
 import os
 import secrets
@@ -25,82 +23,35 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import attrs
-
 from .._files.private_files import checked_path, open_private
 from .._files.sqlite_file import SQLiteFile, atomically
 from .._privacy.secret import Secret
 from ..errors import ConfigurationError
+from .journal_format import (
+    APPLICATION_ID,
+    SCHEMA,
+    SCHEMA_VERSION,
+    SQLITE_MAGIC,
+    UNSEALED_VERSION,
+    UPGRADE,
+    Entry,
+    State,
+)
 from .sealing import Kept, Seal, decoded, link_in
 
-__all__ = ["Entry", "Journal", "State"]
+__all__ = ["Journal"]
 
 T = TypeVar("T")
 
-APPLICATION_ID = 0x506C5842
-SCHEMA_VERSION = 2
-UNSEALED_VERSION = 1
-"""The earlier format, which has no seals: a job looks its rows up once, and seals them."""
-DIGEST_VERSION = 1
-SQLITE_MAGIC = b"SQLite format 3\0"
-
-SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE links (
-    id INTEGER PRIMARY KEY,
-    reference TEXT NOT NULL UNIQUE,
-    row INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    state INTEGER NOT NULL,
-    answer BLOB,
-    error TEXT,
-    link TEXT,
-    hash BLOB,
-    seal BLOB,
-    done_at INTEGER
-)
-"""
-UPGRADE = """
-ALTER TABLE links ADD COLUMN link TEXT;
-ALTER TABLE links ADD COLUMN hash BLOB;
-ALTER TABLE links ADD COLUMN seal BLOB;
-ALTER TABLE links ADD COLUMN done_at INTEGER
-"""
 DAY = 86400
 LONGEST_REASON = 1000
 MOST_RESULTS = 100
 """How many results files a journal remembers."""
 
 
-class State(enum.IntEnum):
-    """What the journal knows of an order reference."""
-
-    CLAIMED = 1
-    """Its request may have been sent: look it up before sending it."""
-    DONE = 2
-    """Its link exists. Its answer is kept, unless it was purged or could not be."""
-    FAILED = 3
-    """Nothing was created: it may be sent."""
-
-
 _opening = threading.Lock()
 _open_files: dict[tuple[int, int] | None, Journal] = {}
 """The journals that this process has open, by device and inode."""
-
-
-@attrs.frozen
-class Entry:
-    """What the journal knew of a row before it was claimed; `state` is None for a new one."""
-
-    state: State | None
-    row: int
-    digest: bytes
-    answer: bytes | None = None
-    """The answer to a row that is done; None unless the journal's seal proves it."""
-    link: str | None = None
-    """The id of the link of a row that is done; of a failed one, that of the link that has its reference."""
-    sealed: bool = False
-    """Whether the seal proves that this link is the row's."""
 
 
 class Journal:
@@ -538,6 +489,11 @@ class Journal:
         """Tell whether no row was ever claimed in it."""
         return self._open.execute("SELECT 1 FROM links LIMIT 1").fetchone() is None
 
+    def references_of_digits(self) -> Iterator[tuple[str, State]]:
+        """Yield the references of ASCII digits alone, one at a time, and what is known of each."""
+        known = self._open.execute("SELECT reference, state FROM links WHERE reference NOT GLOB '*[^0-9]*'")
+        return ((reference, State(state)) for reference, state in known)
+
     def older_spellings(self, meant: Callable[[str], str]) -> dict[str, str]:
         """Return the references under which an earlier version may have made a link, by what they mean.
 
@@ -597,8 +553,3 @@ def _size(path: Path) -> int:
 def _shown(reason: str) -> str:
     """Return a reason as the journal keeps it: not too long, and in characters that SQLite takes."""
     return reason[:LONGEST_REASON].encode("utf-8", "backslashreplace").decode()
-
-
-def digest_of(body: bytes | None) -> bytes:
-    """Return the digest of a row's body, encoded with its keys in order: equal rows have equal digests."""
-    return hashlib.sha256(b"%d:" % DIGEST_VERSION + (body or b"{}")).digest()

@@ -38,7 +38,8 @@ amounts:
   before the decimals, thousands parted by spaces or apostrophes, and the row's currency beside the number,
   as its code or as a sign that no other currency has (22 000,50 KZT, 22 000,50 ₸). Nothing is rounded: more
   decimals than the currency has, and what can be read in two ways (1,000), make a bad row. reconcile needs
-  the same option.
+  the same option. How amounts are read is told with an example of the file, and of a column amount in which
+  some look like major units and others are whole numbers, one line of each is named.
 
 order references:
   Without an order reference on every row, running the file again makes every link a second time: a file
@@ -49,6 +50,8 @@ order references:
   written in two ways are brought into Unicode's form NFC.
   A row that repeats an earlier one, reference and data, gets no link of its own: such rows are counted, and
   the exit code is 1, unless --allow-repeats says that they are meant.
+  A spreadsheet drops zeros at the front: two references of digits that differ in those alone are warned of.
+  With a journal that knows one spelling, a row with another, which the file has not before, is a bad row.
 
 before the first request:
   At a terminal, what --check tells of the file is shown, and the job begins once you have answered its
@@ -105,8 +108,8 @@ exit codes:
 
 exit codes of --check:
   0    every row could be sent
-  1    some could not, or repeat others (unless --allow-repeats is given), the last line has no line feed, so
-       that its last cell may be cut, or the file changed meanwhile
+  1    some could not, or repeat others (unless --allow-repeats is given), the last line does not end, so that
+       its last cell may be cut, or the file changed meanwhile; what is only warned of does not count
   2    the input or the arguments cannot be used, or there is no row
 
 examples:
@@ -163,7 +166,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--check",
         action="store_true",
         help="send nothing: read every row, and tell bad and repeated rows, sums, smallest and largest"
-        " amounts, and expiries; needs no account",
+        " amounts, and expiries; needs no account. With --results FILE all bad and repeated rows are written"
+        " there",
     )
     parser.add_argument(
         "--example",

@@ -19,9 +19,11 @@ from ..bulk.journal import Journal
 from ..errors import ConfigurationError
 from ..pay.client import AsyncPlexyPay
 from .account import without_secret
+from .check_results import CheckResults
 from .confirmation import done_rows
 from .connection import Connection
 from .destination import ON_STANDARD_OUTPUT, Destination
+from .doubts import Doubts
 from .exits import Exit, UnusableInputError, exit_code_of, system_error
 from .first_failures import FirstFailures
 from .job import BulkCreateJob
@@ -57,6 +59,10 @@ _NO_ROW = "write the orders below the header"
 _REPEATS = (
     "repeats line {}, its order reference and its data: remove it, give it a reference of its own, or give"
     " --allow-repeats if the repeat is meant"
+)
+_PAST = (
+    "expires_at is in the past by this machine's clock: look whether it is meant; the server refuses a link"
+    " that has expired by its own"
 )
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
@@ -119,6 +125,7 @@ class BulkRun:
     _problems: Problems = attrs.field(
         init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
     )
+    _doubts: Doubts = attrs.field(init=False, factory=Doubts)
     _tally: Tally = attrs.field(init=False, factory=Tally)
     _job: BulkCreateJob | None = attrs.field(init=False, default=None)
     _repeated_lines: set[int] = attrs.field(init=False, factory=set[int])
@@ -147,9 +154,10 @@ class BulkRun:
                 if confirm is not None:
                     confirm(summary)
             elif self.allow_repeats and self.journal_path is None:
-                row_count = sum(1 for _ in self._noted(self._open()[1]))
+                row_count = self._count(self._noted(self._open()[1]))
             elif self.source.size is not None and self.source.size <= _LARGEST_COUNTED_FILE:
-                row_count = sum(1 for _ in open_rows(self.source.lines(), self.source.name, major=self.major))
+                rows = open_rows(self.source.lines(), self.source.name, major=self.major)
+                row_count = self._count(self._doubts.noted(rows))
             lines, rows = self._open(keep_repeats=self.allow_repeats or self.journal_path is not None)
         scale = Scale(self._tally, lines, self.source.size, row_count)
         self._destination = Destination.of(
@@ -312,9 +320,19 @@ class BulkRun:
             major=self.major,
         )
         required = _NEEDED_BY_JOURNAL if with_journal else f"{_TWICE}; give it one, or {_NO_REFERENCES}"
-        return lines, check_references(
+        checked = check_references(
             rows, required=None if self.no_references else required, keep_repeats=keep_repeats
         )
+        return lines, self._doubts.noted(checked)
+
+    def _count(self, rows: Iterator[Row | BadRow]) -> int:
+        """Return how many rows there are, and tell what is doubtful before anything is sent."""
+        count = 0
+        for row in rows:
+            count += 1
+            for told in row.warnings:
+                tell(f"plexypay: warning: line {row.line}: {told}")
+        return count
 
     def _noted(self, rows: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
         """Yield the rows, and note which ones later rows repeat, where no journal has their links."""
@@ -331,10 +349,13 @@ class BulkRun:
         """
         summary = FileSummary(self.major)
         with reading(self.source.name):
-            wrong = self._read_all(summary, keep_repeats=True)
+            lines, rows = self._open()
+            results = CheckResults.of(self.results_path, self.source, lines.dialect, overwrite=self.overwrite)
+            with results:
+                wrong = self._read_all(summary, rows, results=results)
         if not summary.rows:
             raise UnusableInputError(f"there is no row in {self.source.name}: {_NO_ROW}")
-        summary.tell()
+        summary.tell(to_error=results.on_standard_output)
         if (change := self.source.change()) is not None:
             tell(f"plexypay: {change}: what came later was not read")
         unmeant = summary.repeated and not self.allow_repeats
@@ -343,13 +364,14 @@ class BulkRun:
     def _look(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
         """Read all rows, tell the first bad ones, and return the summary."""
         summary = FileSummary(self.major, is_done=is_done)
-        self._read_all(summary, keep_repeats=True, problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
+        self._read_all(summary, self._open()[1], problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
         return summary
 
     def _check(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
         """Tell all bad rows, and return the summary if none is bad."""
         summary = FileSummary(self.major, is_done=is_done)
-        if wrong := self._read_all(summary, keep_repeats=self.allow_repeats, strict=True):
+        rows = self._open(keep_repeats=self.allow_repeats)[1]
+        if wrong := self._read_all(summary, rows, strict=True):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
                 " created"
@@ -359,16 +381,16 @@ class BulkRun:
     def _read_all(
         self,
         summary: FileSummary,
+        rows: Iterator[Row | BadRow],
         *,
-        keep_repeats: bool,
         problems: Problems | None = None,
+        results: CheckResults | None = None,
         strict: bool = False,
     ) -> int:
         """Read all rows, and tell what is wrong with them; return of how many rows something is.
 
         A last line that may be cut counts if it is `strict`, or what a cut may have left matters.
         """
-        _, rows = self._open(keep_repeats=keep_repeats)
         if sys.stderr.isatty():
             tell("checking all rows ...")
         wrong = 0
@@ -377,13 +399,22 @@ class BulkRun:
             summary.add(row)
             if isinstance(row, BadRow):
                 wrong += 1
-                problems.add(row.line, row.explanation)
+                problems.add_bad(row)
+                if results is not None:
+                    results.add(row, row.explanation)
             elif row.ends_open:
                 wrong += strict or row.may_be_part
                 problems.add(row.line, CUT_OFF if strict else f"warning: {CUT_OFF}")
             elif row.repeats is not None and not self.allow_repeats:
-                problems.add(row.line, _REPEATS.format(row.repeats))
-        problems.tell_hidden("")
+                told = _REPEATS.format(row.repeats)
+                problems.add(row.line, told)
+                if results is not None:
+                    results.add(row, told)
+            if row.line == summary.first_past:
+                problems.add(row.line, f"warning: {_PAST}")
+            for told in row.warnings:
+                problems.add(row.line, f"warning: {told}")
+        problems.tell_hidden("" if results is None else results.advice)
         return wrong
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ..bulk.journal import Journal, digest_of
+from ..bulk.journal import Journal
+from ..bulk.journal_format import digest_of
 from ..errors import ConfigurationError, PlexyPayError
 from ..pay.description import PAY
 from ..settings import chosen_base_url

@@ -31,6 +31,7 @@ from .account import without_secret
 from .amounts import in_major_units
 from .background import iterate_in_thread
 from .exits import UnusableInputError
+from .leading_zeros import KnownNumbers
 from .report import Problems, Tally
 from .results import Results, RowOutcome, RowResult, as_json
 from .row_errors import told_to_people
@@ -240,14 +241,17 @@ class BulkCreateJob:
         self._begun = True
         rows = iterate_in_thread(self.rows, until=self._stopping) if self.in_thread else self._rows_here()
         try:
-            async with aclosing(rows):
-                async for row in rows:
+            async with aclosing(rows), self._known_numbers() as known:
+                async for each in rows:
                     if self.ended_by is not None:
                         return
+                    row = known.checked(each)
                     self.last_line = row.line
                     self._note_repeat(row)
+                    for told in row.warnings:
+                        self.write(f"plexypay: warning: line {row.line}: {told}")
                     if isinstance(row, BadRow):
-                        self.problems.add(row.line, row.explanation, self.write)
+                        self.problems.add_bad(row, self.write)
                         self._record(row, RowOutcome.INVALID, error_message=row.explanation)
                     elif row.repeats is not None and self.journal is None:
                         self._record_repeat(row, row.repeats)
@@ -268,6 +272,13 @@ class BulkCreateJob:
             self._break_off(f"cannot read the input any further: {error.strerror or error}")
         except TemporaryFolderError as error:
             self._break_off(str(error))
+
+    @contextlib.asynccontextmanager
+    async def _known_numbers(self) -> AsyncGenerator[KnownNumbers]:
+        with KnownNumbers() as known:
+            if self.journal is not None:
+                await self.journal.call(known.note, self.journal)
+            yield known
 
     def _break_off(self, reason: str) -> None:
         """End the job because of its input; where nothing was sent yet, it has not begun.

@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import sqlite3
 
-    from ..bulk.journal import Journal, State
+    from ..bulk.journal import Journal
+    from ..bulk.journal_format import State
     from ..errors import ConfigurationError
     from .report import tell_table
     from .terminal import STANDARD_OUTPUT, drop_output_that_fails, tell

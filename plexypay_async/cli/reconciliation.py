@@ -20,7 +20,7 @@ import attrs
 from .._files.sqlite_file import execute_all, temporary_database
 from .._privacy.hiding import id_in, text_in
 from .._wire.converter import integer
-from ..bulk.journal import State
+from ..bulk.journal_format import State
 from ..bulk.spreadsheets import meant_reference
 from ..pay.payment_links import PaymentLinks, PaymentLinkStatus, PaymentLinkSummary
 from .amounts import amount_told, in_major_units

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from .results import RowOutcome
+from .rows import BadRow
 from .terminal import drop_output, output_is_closed, printable, show, tell, write_output
 
 __all__ = ["Problems", "Tally", "tell_sums", "tell_table"]
@@ -69,6 +70,7 @@ class Problems:
         self._source = printable(source)
         self._left = limit
         self._hidden = 0
+        self._told_encoding = False
 
     def add(self, line: int, text: str, write: Callable[[str], None] = tell) -> None:
         """Write one problem, or count it."""
@@ -77,6 +79,17 @@ class Problems:
             write(f"{self._source}:{line}: {printable(text)}")
         else:
             self._hidden += 1
+
+    def add_bad(self, row: BadRow, write: Callable[[str], None] = tell) -> None:
+        """Write what is wrong with a bad row, or count it.
+
+        Of rows that are not UTF-8, one is written: the encoding of the file is to blame for all of them.
+        """
+        if row.not_utf_8 and self._told_encoding:
+            self._hidden += 1
+            return
+        self._told_encoding = self._told_encoding or row.not_utf_8
+        self.add(row.line, row.explanation, write)
 
     def tell_hidden(self, where: str) -> None:
         """Say how many were not written, and where they are."""

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import attrs
 
 from .._wire.messages import WireRequest
-from ..bulk.columns import REQUIRED, SAME_COLUMN, BadRowError, column_of, request_of, shown, text
+from ..bulk.bad_rows import BadRowError, shown
+from ..bulk.columns import KNOWN_COLUMNS, REQUIRED, SAME_COLUMN, column_of, request_of, text
 from ..pay.payment_links import CreatePaymentLink
 from .dialect import DELIMITERS, Dialect
 from .exits import UnusableInputError
@@ -26,6 +27,8 @@ from .torn_rows import may_be_part, row_within
 
 __all__ = ["BadRow", "Row", "open_rows"]
 
+_MOST_TOLD = 10
+"""Names in a header that are told of; the header of another program's report may have hundreds."""
 _JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 _TOO_LONG = "the line is longer than 1 MiB"
 _REFERENCE = "order_reference"
@@ -41,6 +44,18 @@ T = TypeVar("T")
 _Reader = Callable[[Mapping[str, Any]], CreatePaymentLink]
 
 
+class WrittenAmount(NamedTuple):
+    """An amount as it stands in a file."""
+
+    cell: str | int | Decimal
+    column: str
+    """``amount`` or ``amount_major``."""
+
+    def __str__(self) -> str:
+        # Without the quotes of a text: what was read as an amount has digits, marks and a currency alone.
+        return " ".join(str(self.cell).split())
+
+
 @attrs.frozen
 class Row:
     """A row that can be sent, and the physical line, from 1, at which it starts."""
@@ -50,11 +65,17 @@ class Row:
     encoded: WireRequest | None = None
     """The request as it goes out, where it was needed to compare rows."""
     ends_open: bool = False
-    """Whether it is the last of a CSV file whose last line has no line feed: it may have been cut there."""
+    """Whether it is the last of a CSV file whose last line does not end: it may have been cut there."""
     may_be_part: bool = False
     """Whether a cut there may have left a part of a cell that names the order, its amount or its time."""
     repeats: int | None = None
     """The line of an earlier row with the same order reference and the same data, if there is one."""
+    amount: WrittenAmount | None = None
+    """The row's amount as it stands in the file."""
+    same_but_zeros: int | None = None
+    """The line of an earlier row whose order reference differs in zeros at its beginning alone, if any."""
+    warnings: tuple[str, ...] = ()
+    """What is doubtful about it, or shows in it for the first time; it is sent all the same."""
 
     @property
     def order_reference(self) -> str | None:
@@ -72,6 +93,16 @@ class BadRow:
     order_reference: str | None = None
     repeats: int | None = None
     """The line of an earlier row with the same order reference and data, where that is what is wrong."""
+    same_but_zeros: int | None = None
+    """The line of an earlier row whose order reference differs in zeros at its beginning alone, if any."""
+    lacks_reference: bool = False
+    """Whether it could be read, and has no order reference."""
+    seems_major: str | None = None
+    """Its amount, where that is to be minor units and looks like major ones, as a message may show it."""
+    not_utf_8: bool = False
+    """Whether nothing else is wrong than its encoding, which is the whole file's."""
+    warnings: tuple[str, ...] = ()
+    """What shows in it for the first time about other rows of the file."""
 
     @property
     def explanation(self) -> str:
@@ -126,9 +157,32 @@ def open_rows(
 
 def _row(line: int, data: T, cells_of: Callable[[T], Mapping[str, Any]], read: _Reader) -> Row | BadRow:
     try:
-        return Row(line, read(cells_of(data)))
+        cells = cells_of(data)
+        return Row(line, read(cells), amount=_written_amount(cells))
     except BadRowError as error:
-        return BadRow(line, error.column, error.reason, error.order_reference)
+        return _bad_row(line, error)
+
+
+def _bad_row(line: int, error: BadRowError) -> BadRow:
+    """Return the bad row of this line, with all that its error says."""
+    return BadRow(
+        line,
+        error.column,
+        error.reason,
+        error.order_reference,
+        lacks_reference=error.lacks_reference,
+        seems_major=error.seems_major,
+        not_utf_8=error.not_utf_8,
+    )
+
+
+def _written_amount(cells: Mapping[str, Any]) -> WrittenAmount | None:
+    # A key of JSON may have another letter case; such a row is no example of how amounts are written.
+    for column in ("amount", "amount_major"):
+        written = cells.get(column)
+        if written not in (None, ""):
+            return WrittenAmount(written, column)
+    return None
 
 
 # -------------------------------------------------------------------------------------------------------- CSV
@@ -280,7 +334,10 @@ def _quoting_reason(error: Exception) -> str:
     if "unexpected end" in message:
         return "a double quote is opened and not closed: close it, and write a quote inside a cell twice"
     if "new-line" in message:
-        return "a carriage return stands in an unquoted cell: end lines with a line feed"
+        return (
+            "a line break of old Macs (a carriage return) stands in a cell: write the cell on one line, or in"
+            " double quotes"
+        )
     return f"the quotes are not balanced ({message}): write a quote inside a cell twice"
 
 
@@ -291,8 +348,8 @@ def _refuse_other_formats(header: bytes, number: int) -> None:
         hint = "for JSON, write one object per line (JSON Lines), not one array"
     elif b"\r" in beginning:
         hint = (
-            "end lines with a line feed, not with a carriage return alone, as old Macs do: save the file"
-            " as CSV UTF-8"
+            "its lines end with a carriage return alone, as old Macs do: save the file as CSV UTF-8, with the"
+            " line breaks of Windows or Linux"
         )
     else:
         return
@@ -335,6 +392,8 @@ def _delimiter(header: bytes) -> str:
 def _header_columns(header: list[str], number: int) -> list[str]:
     columns: list[str] = []
     fields: dict[str, str] = {}
+    told: list[str] = []
+    unknown: list[str] = []
     while header and not header[-1].strip():
         # Columns that were emptied in a spreadsheet stay in its file; their cells must be empty too.
         header = header[:-1]
@@ -349,7 +408,14 @@ def _header_columns(header: list[str], number: int) -> list[str]:
             text(cell)
         except BadRowError as error:
             raise UnusableInputError(f"line {number}: column {position}: {error}") from None
-        column = _header_column(cell, number)
+        try:
+            column = _header_column(cell)
+        except BadRowError as error:
+            if error.reason == KNOWN_COLUMNS:
+                unknown.append(shown(cell.strip()))
+            else:
+                told.append(error.reason)
+            continue
         # Two columns can stand for the same field.
         field = SAME_COLUMN.get(column, column)
         if column in columns:
@@ -360,6 +426,8 @@ def _header_columns(header: list[str], number: int) -> list[str]:
             )
         columns.append(column)
         fields[field] = column
+    if told or unknown:
+        raise UnusableInputError(f"line {number}: {_unknown_columns(told, unknown)}")
     missing = [column for column in REQUIRED if column not in fields]
     if missing:
         raise UnusableInputError(
@@ -369,22 +437,38 @@ def _header_columns(header: list[str], number: int) -> list[str]:
     return columns
 
 
-def _header_column(cell: str, number: int) -> str:
+def _header_column(cell: str) -> str:
+    """Return the column that a header's cell names.
+
+    Raises:
+        BadRowError: It names none; the reason is `KNOWN_COLUMNS` where it is not plain which one is meant.
+    """
     name = cell.strip()
     try:
         return column_of(name, of_text=True).name
     except BadRowError as error:
-        reason = error.reason
-        other = next((told for mark, told in {"\t": "tabs", "|": "|"}.items() if mark in cell), None)
-        if other is not None:
-            reason = (
-                f"unknown column {shown(name)}: separate the columns with commas or semicolons, not {other}"
-            )
-        elif "the columns are" in reason:
-            reason = (
-                f"{reason}; the first line must name the columns: rename them, and remove lines above them"
-            )
-        raise UnusableInputError(f"line {number}: {reason}") from None
+        told = error.reason
+    other = next((told for mark, told in {"\t": "tabs", "|": "|"}.items() if mark in cell), None)
+    if other is not None:
+        told = f"unknown column {shown(name)}: separate the columns with commas or semicolons, not {other}"
+    raise BadRowError(KNOWN_COLUMNS if told.endswith(KNOWN_COLUMNS) else told)
+
+
+def _unknown_columns(told: list[str], unknown: list[str]) -> str:
+    """Return what is wrong with the names in a header.
+
+    Args:
+        told: What is said of single ones.
+        unknown: Those of which nothing else can be said.
+    """
+    told = told[:_MOST_TOLD]
+    if unknown:
+        more = f" and {len(unknown) - _MOST_TOLD} more" if len(unknown) > _MOST_TOLD else ""
+        told.append(
+            f"unknown column {', '.join(unknown[:_MOST_TOLD])}{more}: {KNOWN_COLUMNS}; the first line must"
+            " name the columns: rename them, and remove lines above them"
+        )
+    return "; ".join(told)
 
 
 # ------------------------------------------------------------------------------------------------- JSON Lines
@@ -412,7 +496,8 @@ def _json_object(data: bytes | None) -> dict[str, Any]:
     try:
         line = data.decode()
     except UnicodeDecodeError as error:
-        raise BadRowError(f"byte {error.start + 1} is not UTF-8 text: save the file as UTF-8") from None
+        told = f"byte {error.start + 1} is not UTF-8 text: save the file as UTF-8"
+        raise BadRowError(told, not_utf_8=True) from None
     try:
         found = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
         if "\\u" in line:

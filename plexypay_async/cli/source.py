@@ -57,7 +57,7 @@ class Lines(Iterator[Line]):
         self.ended = False
         """Whether the stream's end was seen."""
         self.ends_open = False
-        """Whether the line that came last has no line feed at its end: the file may have been cut there."""
+        """Whether the line that came last does not end: the file may have been cut there."""
         self.dialect = Dialect()
         """How the rows are written, once the header was read."""
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 import attrs
 
-from .amounts import number_told
+from .amounts import amount_told, number_told
 from .report import tell_table
-from .rows import BadRow, Row
+from .rows import BadRow, Row, WrittenAmount
 
 __all__ = ["FileSummary"]
+
+_UNITS = {False: "minor", True: "major"}
 
 
 @attrs.define
@@ -35,7 +37,7 @@ class FileSummary:
     """The running summary of a file's rows, in constant memory.
 
     Args:
-        major: Whether the column ``amount`` is read as **major** units, which is told then.
+        major: Whether the column ``amount`` is read as **major** units.
     """
 
     major: bool = False
@@ -52,6 +54,12 @@ class FileSummary:
     earliest: datetime | None = None
     latest: datetime | None = None
     """The first and the last time at which one of the links expires."""
+    past: int = 0
+    """How many links expire in the past, by this machine's clock."""
+    first_past: int | None = None
+    """The line of the first of them."""
+    _examples: dict[bool, tuple[str, str]] = attrs.field(factory=dict[bool, tuple[str, str]])
+    """How the first amounts in minor units (False) and in major ones (True) are read."""
     _amounts: dict[str, _Amounts] = attrs.field(factory=dict[str, _Amounts])
     _left: dict[str, _Amounts] = attrs.field(factory=dict[str, _Amounts])
 
@@ -67,14 +75,43 @@ class FileSummary:
         request = row.request
         self.without_reference += request.order_reference is None
         self._amounts.setdefault(request.currency, _Amounts()).add(request.amount)
+        if row.amount is not None:
+            self._note_units(row, row.amount)
         if self.is_done is not None and self.is_done(row):
             self.done += 1
         else:
             self._left.setdefault(request.currency, _Amounts()).add(request.amount)
         expiry = request.expires_at
         if expiry is not None:
+            if expiry <= datetime.now(UTC):
+                self.past += 1
+                self.first_past = self.first_past or row.line
             self.earliest = expiry if self.earliest is None else min(self.earliest, expiry)
             self.latest = expiry if self.latest is None else max(self.latest, expiry)
+
+    def _note_units(self, row: Row, written: WrittenAmount) -> None:
+        in_major = self.major or written.column == "amount_major"
+        if in_major not in self._examples:
+            worth = amount_told(row.request.amount, row.request.currency)
+            self._examples[in_major] = f"  {written} in line {row.line:,} is", worth
+
+    @property
+    def _units(self) -> list[tuple[str, str]]:
+        """How amounts are read, with an example of the file itself."""
+        told: list[tuple[str, str]] = []
+        for in_major in sorted(self._examples) or [self.major]:
+            told.append(("  and as" if told else "amounts are read as", f"{_UNITS[in_major]} units"))
+            told += [self._examples[in_major]] if in_major in self._examples else []
+        return told
+
+    @property
+    def _expiries(self) -> list[tuple[str, str]]:
+        past = ("  past by this machine's clock", f"{self.past:,}, the first in line {self.first_past}")
+        return [
+            ("first expiry", _moment(self.earliest)),
+            *([past] if self.past else []),
+            ("last expiry", _moment(self.latest)),
+        ]
 
     @property
     def links(self) -> int:
@@ -97,14 +134,13 @@ class FileSummary:
             to_error: Whether it goes to standard error.
         """
         tell_table(
-            *((("amounts are read as", "major units"),) if self.major else ()),
+            *self._units,
             ("rows", f"{self.rows:,}"),
             ("  bad rows", f"{self.bad:,}"),
             ("  repeated rows", f"{self.repeated:,}"),
             ("  without an order reference", f"{self.without_reference:,}"),
             *(line for currency in sorted(self._amounts) for line in self._lines_of(currency)),
-            ("first expiry", _moment(self.earliest)),
-            ("last expiry", _moment(self.latest)),
+            *self._expiries,
             *more,
             to_error=to_error,
         )

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 __all__ = ["CUT_OFF", "may_be_part", "row_within"]
 
 CUT_OFF = (
-    "the last line has no line feed at its end: if the file was cut there, this row is not whole; look"
-    " whether its last cell is, and end the file with a line feed"
+    "the last line does not end: if the file was cut off there, this row is not whole; look whether its last"
+    " cell is, and press Enter behind it"
 )
 
 _LONGEST_AMOUNT = 40
 
 
 def may_be_part(columns: Sequence[str], cells: Sequence[str], line: bytes | None) -> bool:
-    """Tell whether a file that ends without a line feed may have been cut within a cell that matters.
+    """Tell whether a file whose last line does not end may have been cut within a cell that matters.
 
     A double quote that closes the cell shows its end, and so does a currency's third letter. A description
     is for people, who see it.

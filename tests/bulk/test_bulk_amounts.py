@@ -136,17 +136,23 @@ def test_other_numbers_of_json_stay_what_they_are() -> None:
 # -------------------------------------------------------------------------- decimals where minor units belong
 
 
+NAME_IT = (
+    "name the column amount_major, or give --amounts major: all its amounts are then read as major units. If"
+    " all are minor units,"
+)
+OR_NAME_IT = "or name the column amount_major if its amounts are major units"
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ("22000.50", "write 2200050, or give --amounts major"),
-        ("22 000,50 ₸", "write 2200050, or give --amounts major"),
+        *[(each, f"{NAME_IT} write 2200050 here") for each in ("22000.50", "22 000,50 ₸")],
         # Of minor units that are shown with decimals, the figure would be a hundred times too large.
+        *[(each, f"{NAME_IT} write digits only") for each in ("2200000.00", "22 000", "22000 KZT")],
         *[
-            (each, "write digits only for minor units, or give --amounts major if these are major ones")
-            for each in ("2200000.00", "22 000", "22000 KZT")
+            (each, f"write digits only (22 000 KZT is 2200000), {OR_NAME_IT}")
+            for each in ("1,000", "22000.505", "1.2E+05")
         ],
-        *[(each, "write digits only (22 000 KZT is 2200000)") for each in ("1,000", "22000.505", "1.2E+05")],
     ],
 )
 def test_decimals_of_minor_units_are_told_with_what_to_do(written: str, told: str) -> None:
@@ -156,9 +162,7 @@ def test_decimals_of_minor_units_are_told_with_what_to_do(written: str, told: st
 
 
 def test_decimals_of_json_are_told_as_they_are_written() -> None:
-    told = (
-        "column amount: 22000.50 is not a whole number of minor units: write 2200050, or give --amounts major"
-    )
+    told = f"column amount: 22000.50 is not a whole number of minor units: {NAME_IT} write 2200050 here"
     assert from_json('{"amount": 22000.50, "currency": "KZT"}') == told
     # The figure needs a currency.
     assert "write digits only (" in str(from_json('{"amount": 22000.50}'))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import ConfigurationError, Journal, OrderReferenceConflictError
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.errors import Outcome
 from plexypay_sync import PlexyPay
 

@@ -13,7 +13,7 @@ import pytest
 
 from plexypay_async import BulkResult, CreatePaymentLink, Journal, Outcome, OutcomeUnknownError
 from plexypay_async._core.call import Call
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_sync import PlexyPay
 
 from .ledger_server import ledger

@@ -24,7 +24,7 @@ from plexypay_async import (
     PlexyPayError,
 )
 from plexypay_async.bulk import PartitionSettings, create_partition
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay
 

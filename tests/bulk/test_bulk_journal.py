@@ -20,7 +20,7 @@ from plexypay_async import (
     Journal,
     OutcomeUnknownError,
 )
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import Ledger, ledger

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import ConfigurationError, Journal
-from plexypay_async.bulk.journal import APPLICATION_ID, State
+from plexypay_async.bulk.journal_format import APPLICATION_ID, State
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger

@@ -10,7 +10,7 @@ import pytest
 from plexypay_async._wire.codec import ListingCodec, OperationCodec
 from plexypay_async._wire.messages import WireResponse
 from plexypay_async.bulk.intake import EncodedLink
-from plexypay_async.bulk.journal import digest_of
+from plexypay_async.bulk.journal_format import digest_of
 from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_async.pay.transactions import Transactions
 from tests.json_calls import JSONCalls

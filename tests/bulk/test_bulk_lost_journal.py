@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plexypay_async import ConfigurationError, CreatePaymentLink, Journal, OrderReferenceConflictError
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.errors import UnprocessableError
 
 from .ledger_server import Ledger, ledger

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import web
 
 from plexypay_async import BulkResult, CreatePaymentLink, Outcome, UnreadableResponseError
-from plexypay_async.bulk.journal import Journal, State
+from plexypay_async.bulk.journal import Journal
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.cli.command import main
 from plexypay_sync import BulkResult as SyncBulkResult
 from plexypay_sync import PlexyPay

@@ -18,7 +18,7 @@ from plexypay_async import (
     OutcomeUnknownError,
 )
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.bulk.journal import State, digest_of
+from plexypay_async.bulk.journal_format import State, digest_of
 
 from .ledger_server import Ledger, ledger
 from .rows import Source, a_client, row, rows, run

@@ -14,7 +14,7 @@ from aiohttp import web
 from plexypay_async import AsyncPlexyPay, BulkResult, CreatePaymentLink
 from plexypay_async.api.identities import StoredIdentity
 from plexypay_async.bulk import earlier_rows
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.sandbox import Sandbox
 
 from .ledger_server import ledger

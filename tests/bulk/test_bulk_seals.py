@@ -14,7 +14,7 @@ import pytest
 
 from plexypay_async import ConfigurationError, Journal, OutcomeUnknownError
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.cli import main
 
 from .ledger_server import Ledger, ledger

@@ -18,7 +18,8 @@ from plexypay_async import (
     OutcomeUnknownError,
     UnreadableResponseError,
 )
-from plexypay_async.bulk.journal import Journal, State
+from plexypay_async.bulk.journal import Journal
+from plexypay_async.bulk.journal_format import State
 from plexypay_sync import PlexyPay
 from tests.faults.scripted import BY_REFERENCE, KEY, LINKS, NOT_FOUND, SHORT, Answer, Cut, Script, Seen, link
 from tests.faults.scripted import serving as serving_script

@@ -55,10 +55,13 @@ def test_the_units_are_those_of_the_whole_job(
     capsys.readouterr()
     # 1500 JPY are the same in both.
     assert main(["bulk-create", orders, *journal]) == 1
-    assert capsys.readouterr().err.count("write 2200050, or give --amounts major") == 2
+    assert capsys.readouterr().err.count("name the column amount_major, or give --amounts major: all") == 2
     assert served.count() == 3
     assert main(["reconcile", orders, *journal]) == 1
-    assert capsys.readouterr().out.count("or give --amounts major") == 2
+    assert (
+        capsys.readouterr().out.count("or give --amounts major: all its amounts are then read as major units")
+        == 2
+    )
 
 
 def test_a_job_that_goes_on_in_other_units_sends_nothing(
@@ -94,7 +97,8 @@ def test_a_bad_row_names_the_column_as_it_is_named(
 def test_what_was_understood_is_told(orders: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bulk-create", orders, "--check", *MAJOR]) == 0
     told = re.sub(r" +", " ", capsys.readouterr().out)
-    assert told.startswith("amounts are read as major units\nrows 3\n")
+    written = "22000.50 in line 1" if orders.endswith(".jsonl") else "22 000,50 in line 2"
+    assert told.startswith(f"amounts are read as major units\n {written} is 22,000.50 KZT\nrows 3\n")
     assert "sum 44,001.00\n smallest 22,000.50\n largest 22,000.50" in told
     assert "JPY: links 1\n sum 1,500\n" in told
 

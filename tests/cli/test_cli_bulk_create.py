@@ -488,10 +488,10 @@ def test_a_file_that_may_have_been_cut_is_warned_of_and_refused_if_strict(
     path.write_text("order_reference,currency,amount\ngr-1,KZT,2200000\ngr-2,KZT,22")
     assert main(["bulk-create", str(path), "--sandbox"]) == 1
     told = capsys.readouterr().err
-    assert "warning: line 3: the last line has no line feed at its end: if the file was cut there" in told
+    assert "warning: line 3: the last line does not end: if the file was cut off there" in told
     assert main(["bulk-create", str(path), "--sandbox", "--strict"]) == 2
     told = capsys.readouterr().err
-    assert f"{path}:3: the last line has no line feed at its end" in told
+    assert f"{path}:3: the last line does not end: " in told
     assert "1 of 2 rows cannot be sent, so none was (--strict)" in told
 
 

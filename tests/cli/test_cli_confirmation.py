@@ -298,11 +298,30 @@ def test_what_cannot_be_sent_anyway_is_not_asked(
 
 
 @on_posix
+def test_what_is_doubtful_is_told_before_the_question(orders: Path, served: ServedSandbox) -> None:
+    orders.write_text(
+        "order_reference,amount,currency,expires_at\n0123,5,KZT,2020-01-01T00:00:00Z\n123,5,KZT,\n"
+        'A-1,"22 000,50",KZT,\n'
+    )
+    terminal = asked(orders, question=r"Create 2 payment links for KZT 0\.10\? \[y/N\] ")
+    shown = on_one_line(terminal.shown)
+    assert "is in the past by this machine's clock" in shown
+    assert "differs from that in line 2 in zeros at the front alone" in shown
+    assert "looks like major units, and 5 in line 2 is read as minor units (0.05 KZT)" in shown
+    assert re.search(r"amounts are read as +│ +minor units │", terminal.shown)
+    terminal.press(b"n\n")
+    terminal.read()
+    assert terminal.close() == 2
+    assert served.count() == 0
+
+
+@on_posix
 def test_amounts_are_asked_as_they_were_understood(orders: Path, served: ServedSandbox) -> None:
     orders.write_text("order_reference;amount;currency\nORD-1;22 000,50 ₸;KZT\nORD-2;1;KZT\nORD-3;1500;JPY\n")
     question = r"Create 3 payment links for JPY 1,500 and KZT 22,001\.50\? \[y/N\] "
     terminal = asked(orders, "--amounts", "major", question=question)
     assert re.search(r"amounts are read as +│ +major units │", terminal.shown)
+    assert re.search(r"  22 000,50 ₸ in line 2 is +│ +22,000\.50 KZT │", terminal.shown)
     terminal.press(b"n\n")
     terminal.read()
     assert terminal.close() == 2

@@ -94,8 +94,12 @@ def test_the_command(
     assert served.count() == len(expected.links) + len(expected.failed)
     rows = results_of(results)
     for line, part in expected.bad.items():
-        assert part in told_of(path, error, line)
+        assert line in expected.untold or part in told_of(path, error, line)
         assert rows[line]["outcome"] == "invalid"
+        assert part in rows[line]["error_message"]
+    for line, part in expected.warned.items():
+        assert f"plexypay: warning: line {line}: {part}" in error
+    assert error.count("looks like major units") == len(expected.warned)
     for line, part in expected.failed.items():
         assert part in told_of(path, error, line)
         assert rows[line]["outcome"] == "failed"
@@ -110,7 +114,7 @@ def test_the_command(
         count < 2
         or f"plexypay: {count} rows repeat an earlier row, its order reference and its data" in error
     )
-    assert (f"warning: line {expected.ends_open}: the last line has no line feed" in error) == (
+    assert (f"warning: line {expected.ends_open}: the last line does not end: " in error) == (
         expected.ends_open is not None
     )
     created = [row["order_reference"] for row in rows.values() if row["outcome"] == "created"]
@@ -125,7 +129,7 @@ def test_strict(name: str, served: ServedSandbox, tmp_path: Path, capsys: pytest
     error = capsys.readouterr().err
     assert links_of(served) == ({} if refused else expected.links)
     assert not refused or served.count() == 0
-    for line in (*expected.bad, *expected.repeats):
+    for line in {*expected.bad, *expected.repeats}.difference(expected.untold):
         assert told_of(path, error, line)
 
 
@@ -138,7 +142,12 @@ def test_a_look_at_it(
     assert served.count() == 0
     told = capsys.readouterr()
     for line, part in expected.bad.items():
-        assert part in told_of(path, told.err, line)
+        assert line in expected.untold or part in told_of(path, told.err, line)
+    for line, part in expected.warned.items():
+        assert f"{path}:{line}: warning: {part}" in told.err
+    assert told.err.count("looks like major units") == len(expected.warned)
+    past = f"{path}:{expected.past}: warning: expires_at is in the past by this machine's clock: look whether"
+    assert (past in told.err) == ("past by this machine's clock" in told.out) == (expected.past is not None)
     for line, first in expected.repeats.items():
         assert f"repeats line {first}" in told_of(path, told.err, line)
     figures = dict(line.rsplit("  ", 1) for line in told.out.splitlines() if "  " in line)

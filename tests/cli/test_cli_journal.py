@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plexypay_async.bulk.journal import Journal, State
+from plexypay_async.bulk.journal import Journal
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.cli import main
 from tests.cli.conftest import SANDBOX_TOLD
 from tests.json_calls import JSONCalls

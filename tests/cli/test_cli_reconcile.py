@@ -15,7 +15,8 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay, UnreadableResponseError
 from plexypay_async._privacy.secret import Secret
-from plexypay_async.bulk.journal import Journal, State
+from plexypay_async.bulk.journal import Journal
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.cli import main
 from plexypay_async.cli.reconciliation import Finding, Reconciliation
 from plexypay_async.cli.references import check_references
@@ -198,7 +199,7 @@ def test_a_file_that_may_be_cut_is_told(
     capsys.readouterr()
     assert files.reconcile("--json") == 1
     captured = capsys.readouterr()
-    assert "warning: line 3: the last line has no line feed at its end" in captured.err
+    assert "warning: line 3: the last line does not end: " in captured.err
     summary = json.loads(captured.out)
     assert (summary["whole"], set(summary["findings"].values())) == (False, {0})
     # Of what is for people alone the warning is enough.

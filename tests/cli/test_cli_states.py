@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.cli import main
 from plexypay_async.cli.reconciliation import Finding, Reconciliation
 from plexypay_async.cli.references import check_references

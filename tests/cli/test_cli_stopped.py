@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import Journal
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from tests.cli.conftest import KEY
 from tests.refusing_port import refusing_port
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import AsyncPlexyPay, BulkResult, CreatePaymentLink, Journal, Outcome, RetryPolicy
-from plexypay_async.bulk.journal import State
+from plexypay_async.bulk.journal_format import State
 from plexypay_async.bulk.partition import create_partition
 
 from .scripted import (

@@ -39,9 +39,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *(
             "bulk.amounts",
+            "bulk.bad_rows",
             "bulk.columns",
             "bulk.crew",
             "bulk.earlier_rows",
+            "bulk.expiries",
             "bulk.frames",
             "bulk.intake",
             "bulk.job",

@@ -122,7 +122,8 @@ def test_cells_read_as_text_become_what_their_column_says(
         (
             {"amount": 2_200_000.0},
             "column amount: 2200000.0 is not a whole number of minor units: write digits only (22 000 KZT is"
-            " 2200000); in a data frame, a column with an empty cell holds floats unless its dtype is Int64",
+            " 2200000), or name the column amount_major if its amounts are major units; in"
+            " a data frame, a column with an empty cell holds floats unless its dtype is Int64",
         ),
         ({"amount": Scalar("f", 1.5)}, "column amount: 1.5 is not a whole number of minor units"),
         ({"amount": Scalar("b", True)}, "column amount: True is not a whole number of minor units"),
@@ -136,8 +137,11 @@ def test_cells_read_as_text_become_what_their_column_says(
             "column order_reference: is empty: every row of a partition needs one",
         ),
         ({"order_reference": Scalar("i", 1001)}, "column order_reference: 1001 is not text"),
-        ({"expires_at": "tomorrow"}, "column expires_at: 'tomorrow' is not an ISO 8601 time: write a date"),
-        ({"expires_at": "2099-12-31T00:00:00"}, "has no offset from UTC: write a date, a time and an offset"),
+        (
+            {"expires_at": "tomorrow"},
+            "column expires_at: 'tomorrow' is not a time in full: write 2099-12-31T23:59:59+05:00",
+        ),
+        ({"expires_at": "2099-12-31T00:00:00"}, "has no offset from UTC: write 2099-12-31T00:00:00+05:00"),
         ({"expires_at": datetime(2099, 12, 31)}, "has no offset from UTC"),
         (
             {"auto_clearing": "perhaps"},
@@ -145,7 +149,7 @@ def test_cells_read_as_text_become_what_their_column_says(
         ),
         ({"AMOUNT": 5}, "column amount: is given twice: keep one"),
         ({"ammount": None}, "unknown column 'ammount': did you mean amount?"),
-        ({0: "cell"}, "unknown column 0: the columns are amount, currency"),
+        ({0: "cell"}, "unknown column 0: a file of invoices needs order_reference, amount_major"),
         ({"metadata.a": "x", "metadata": {"a": "y"}}, "column metadata.a: is given twice: keep one"),
     ],
 )

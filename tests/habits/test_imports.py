@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pagination",
         "plexypay_sync.pagination",
         "bulk.journal",
+        "bulk.journal_format",
         "bulk.sealing",
     ),
     ("api", "money", "retry_policy"),

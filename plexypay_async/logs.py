@@ -157,6 +157,7 @@ def log_trouble(
     seconds: float,
     *,
     is_expected: bool,
+    how: str,
 ) -> None:
     """Log a call that was repeated or has failed, at WARNING; at DEBUG where that is no trouble.
 
@@ -168,20 +169,20 @@ def log_trouble(
         attempts: How often the operation was sent.
         seconds: How long it took.
         is_expected: Whether the library itself can do with such an end.
+        how: How a call ended that raises nothing.
     """
     level = logging.DEBUG if is_expected else logging.WARNING
     if not CALLS.isEnabledFor(level):
         return
     error = None if isinstance(end, Outcome) else end
     outcome = end if isinstance(end, Outcome) else end.outcome
-    told = "succeeded" if end is Outcome.DONE else "cancelled"
     # What a filter of the application's raises breaks no call.
     with contextlib.suppress(Exception):
         _write(
             level,
             "%s: %s (%d %s, %.3f s, outcome: %s)",
             _named(operation, order_reference, resource_id),
-            told if error is None else _told(error),
+            how if error is None else _told(error),
             attempts,
             "attempt" if attempts == 1 else "attempts",
             seconds,

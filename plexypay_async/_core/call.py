@@ -178,7 +178,8 @@ class Call(Generic[R]):
         else:
             self._watch.done()
             if self.recovered or self.record.sent > 1:
-                self.record.log_trouble(None, self._watch.seconds)
+                waited = self._patience is not None
+                self.record.log_done(self._watch.seconds, found=self.recovered, waited=waited)
             return result
         finally:
             if admission.under_way:
@@ -494,7 +495,7 @@ class Call(Generic[R]):
     async def _on_look_up(self, decision: Decision) -> R | _Again:
         """Look for what may have been made, and send it again where it is not there."""
         error, record = decision.error, self.record
-        found = await self._find(error)
+        found = await self._find(error, at_once=decision.at_once and not self._admission.is_outage())
         if found is not None:
             return self._recovered(found)
         if isinstance(error, APIError) and not decision.may_have_done:
@@ -552,11 +553,11 @@ class Call(Generic[R]):
         self._admission.succeeded()
         return found
 
-    async def _find(self, error: PlexyPayError) -> R | None:
+    async def _find(self, error: PlexyPayError, *, at_once: bool = False) -> R | None:
         """Look for what the call may have made; None where it is not there."""
         try:
             found: R | None
-            found, asked_at = await self.execution.recovery.find(self, error)
+            found, asked_at = await self.execution.recovery.find(self, error, at_once=at_once)
             if found is None:
                 self.record.found_nothing(asked_at)
             return found

@@ -67,6 +67,8 @@ class Decision:
     next: Next
     may_have_done: bool = False
     """Whether the attempt may have done the work."""
+    at_once: bool = False
+    """Whether it is done without a pause: nothing has failed, and the server asks for none."""
 
 
 NEVER_AT_WORK = frozenset((400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431))
@@ -130,7 +132,7 @@ def _decide_on_refusal(error: APIError, call: CallRecord) -> Decision:
     # A refusal may be of what an earlier sending has made.
     if call.doubt >= Doubt.REACHED:
         if replay.looks_up and may_be_taken(error, call.declaration.api.errors):
-            return Decision(error, Next.LOOK_UP)
+            return Decision(error, Next.LOOK_UP, at_once=error.retry_after is None)
         if call.doubt is Doubt.OPEN and _is_gone(error, call):
             return Decision(error, Next.GONE)
         if 400 <= error.status < 500 and call.declaration.confirmation is not None:

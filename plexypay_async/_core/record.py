@@ -332,24 +332,31 @@ class CallRecord:
             )
         return error
 
-    def log_trouble(self, error: PlexyPayError | None, seconds: float) -> None:
-        """Log that the call was repeated, or that it has failed.
+    def log_done(self, seconds: float, *, found: bool, waited: bool) -> None:
+        """Log that the call was repeated, or that a look-up has found what it returns.
 
         Args:
-            error: What it raises; None where it has succeeded in the end.
+            seconds: How long it took.
+            found: Whether a look-up has found it.
+            waited: Whether the call had to wait, since something had failed.
+        """
+        how = "succeeded"
+        if found:
+            how = "found by a look-up" if self._is_own_doubt else "found an existing one"
+        # What was there before, and is found at once, is what was asked for.
+        is_expected = found and not (self._is_own_doubt or waited)
+        self._log(Outcome.DONE, seconds, is_expected=is_expected or self.is_row, how=how)
+
+    def log_trouble(self, error: PlexyPayError, seconds: float) -> None:
+        """Log that the call has failed.
+
+        Args:
+            error: What it raises.
             seconds: How long it took.
         """
-        # A job's rows are repeated as a matter of course, and what became of one is told by the job.
+        # What became of a job's row is told by the job.
         is_expected = self.is_row or (isinstance(error, NotFoundError) and self.expects_nothing)
-        log_trouble(
-            self.name,
-            self.order_reference,
-            self.resource_id,
-            Outcome.DONE if error is None else error,
-            self.sent,
-            seconds,
-            is_expected=is_expected,
-        )
+        self._log(error, seconds, is_expected=is_expected)
 
     def log_cut(self, seconds: float, *, sending: bool) -> None:
         """Log that the caller has cancelled the call where it may have changed something.
@@ -359,15 +366,13 @@ class CallRecord:
             sending: Whether that cut a request of which bytes may have left.
         """
         if (sending or self.doubt is Doubt.OPEN) and not self.reads:
-            log_trouble(
-                self.name,
-                self.order_reference,
-                self.resource_id,
-                Outcome.UNKNOWN,
-                self.sent,
-                seconds,
-                is_expected=self.is_row,
-            )
+            self._log(Outcome.UNKNOWN, seconds, is_expected=self.is_row)
+
+    def _log(
+        self, end: PlexyPayError | Outcome, seconds: float, *, is_expected: bool, how: str = "cancelled"
+    ) -> None:
+        about = (self.name, self.order_reference, self.resource_id)
+        log_trouble(*about, end, self.sent, seconds, is_expected=is_expected, how=how)
 
     @property
     def may_miss(self) -> bool:

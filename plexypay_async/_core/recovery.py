@@ -106,10 +106,15 @@ class Recovery:
             self._standing = Standing.UNPROVED
         return self._standing is Standing.DISPROVED
 
-    async def find(self, call: UnderWay, error: PlexyPayError) -> tuple[Any, float]:
+    async def find(self, call: UnderWay, error: PlexyPayError, *, at_once: bool = False) -> tuple[Any, float]:
         """Find what a call with a lost answer has created, and tell at what time it was looked for.
 
         None means that it was not there then; what is late may come yet.
+
+        Args:
+            call: The call.
+            error: What its last attempt has met.
+            at_once: Whether it is looked for without a pause before: the server says that it is there.
 
         Raises:
             OrderReferenceConflictError: The reference belongs to something else.
@@ -123,11 +128,16 @@ class Recovery:
             raise record.unknown(error)
         if self._is_disproved():
             raise self._disproved(call, error, look_up)
-        if record.sent:
+        if record.sent and not at_once:
             # What was sent may still be at work on the server.
             await call.pause(error)
         asked_at = call.now()
         found, by_the_api = await self._look(call, look_up, reference, error)
+        if found is None and at_once and call.max_attempts > 1:
+            # What refuses a reference may know of it a moment before what finds it does.
+            await call.pause(error)
+            asked_at = call.now()
+            found, by_the_api = await self._look(call, look_up, reference, error)
         if not by_the_api:
             # Of the server's knowledge that says nothing; a repeat may follow, which the reference protects.
             asked_at = -math.inf

@@ -1,7 +1,8 @@
 """Listings: pages that fetch themselves while they are read, several at once, and can be resumed.
 
 A listing holds the pages of its window and no more. Pages are numbered from 1 by the server; while links are
-being made or cancelled its pages shift, and an item at their seam may come twice or not at all.
+being made or cancelled its pages shift, and the server shows an item at their seam twice, or not at all. The
+iteration over items leaves repeats out; what was not shown, nobody can tell.
 """
 
 from __future__ import annotations
@@ -32,7 +33,15 @@ from .answered import Answered
 from .errors import ConfigurationError, Outcome, PlexyPayError, UnreadableResponseError
 from .json_form import JSONResult
 
-__all__ = ["DEFAULT_PAGE_SIZE", "DEFAULT_WINDOW", "AsyncPages", "Page", "PageBody", "PageSource"]
+__all__ = [
+    "DEFAULT_PAGE_SIZE",
+    "DEFAULT_WINDOW",
+    "AsyncPages",
+    "Page",
+    "PageBody",
+    "PageSource",
+    "RepeatFilter",
+]
 
 T = TypeVar("T")
 
@@ -41,6 +50,7 @@ DEFAULT_WINDOW = 8
 _CURSOR = re.compile(r"p([1-9][0-9]{0,17})-s([1-9][0-9]{0,8})-([0-9a-f]{12})(?:-([0-9a-f]{16}))?")
 REPEATS_BEFORE_ERROR = 2
 EMPTY_BEFORE_ERROR = 100
+PAGES_REMEMBERED = 8
 _AGAIN = "the same items again and again, the last time as page {}"
 
 
@@ -165,6 +175,10 @@ class AsyncPages(Generic[T]):
 
     Each iteration starts anew. An error while reading carries `cursor`, with which `resume` goes on at the
     first page that was not delivered.
+
+    Where new items push older ones on to a page that is read later, the items leave out those that one of the
+    eight pages before had, by their ids; `pages` are as the server shows them. Items that others pull back to
+    a page that was read already are missed, and nothing tells of it.
     """
 
     def __init__(
@@ -182,9 +196,10 @@ class AsyncPages(Generic[T]):
         return self._items()
 
     async def _items(self) -> AsyncGenerator[T]:
+        repeats = RepeatFilter()
         async with aclosing(self.pages()) as pages:
             async for page in pages:
-                for item in page.items:
+                for item in repeats.new(page.items):
                     yield item
 
     async def first_page(self) -> Page[T]:
@@ -487,6 +502,35 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class RepeatFilter:
+    """Leaves out the items of a page that one of the pages before it had: new ones have pushed them on.
+
+    They are told by their id and the time when they were made. Where one page has the same id twice, ids do
+    not tell items apart, and nothing more is left out.
+    """
+
+    def __init__(self) -> None:
+        self._shown: deque[frozenset[Any]] = deque(maxlen=PAGES_REMEMBERED)
+        self._tells_apart = True
+
+    def new(self, items: Sequence[T]) -> Sequence[T]:
+        """Return the items of the next page that none of those before it had."""
+        if not self._tells_apart:
+            return items
+        names = [(getattr(item, "id", None), getattr(item, "created_at", None)) for item in items]
+        named = [name for name in names if type(name[0]) is str and name[0]]
+        of_page = frozenset(named)
+        if len({id for id, _ in named}) < len(named):
+            self._tells_apart = False
+            self._shown.clear()
+            return items
+        again = {name for before in self._shown for name in before & of_page}
+        self._shown.append(of_page)
+        if not again:
+            return items
+        return [item for item, name in zip(items, names, strict=True) if name not in again]
 
 
 class _RepeatDetector:

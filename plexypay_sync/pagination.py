@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from plexypay_async.errors import ConfigurationError
-from plexypay_async.pagination import AsyncPages, Page
+from plexypay_async.pagination import AsyncPages, Page, RepeatFilter
 
 __all__ = ["Page", "Pages"]
 
@@ -35,6 +35,10 @@ class Pages(Generic[T]):
 
     Each iteration starts anew. An error while reading carries `cursor`, with which `resume` goes on at the
     first page that was not delivered. The next pages are fetched while the items of one are used.
+
+    Where new items push older ones on to a page that is read later, the items leave out those that one of the
+    eight pages before had, by their ids; `pages` are as the server shows them. Items that others pull back to
+    a page that was read already are missed, and nothing tells of it.
     """
 
     def __init__(self, portal: Bridge, pages: AsyncPages[T]) -> None:
@@ -45,8 +49,9 @@ class Pages(Generic[T]):
         return repr(self._pages).replace("AsyncPages", type(self).__name__)
 
     def __iter__(self) -> Iterator[T]:
+        repeats = RepeatFilter()
         for page in self.pages():
-            yield from page.items
+            yield from repeats.new(page.items)
 
     def first_page(self) -> Page[T]:
         """Fetch one page: the first, or the one that `resume` starts at.

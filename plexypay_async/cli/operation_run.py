@@ -19,7 +19,7 @@ from ..api.operation import Declared, Ensured, Listing, Operation
 from ..api.replay import Replay
 from ..api.settling import Question
 from ..errors import ConfigurationError, Outcome, PlexyPayError
-from ..pagination import DEFAULT_PAGE_SIZE, AsyncPages
+from ..pagination import DEFAULT_PAGE_SIZE, AsyncPages, RepeatFilter
 from .account import without_secret
 from .exits import Exit, LostOutputError, UnusableInputError, exit_code_of
 from .operation_advice import Advice
@@ -229,11 +229,12 @@ class OperationRun:
         if self.limit is not None and self.limit <= DEFAULT_PAGE_SIZE:
             # No page is asked for that nobody will see.
             pages = pages.prefetch(1)
+        repeats = RepeatFilter()
         try:
             async with aclosing(cast("AsyncGenerator[Any]", pages.pages())) as opened:
                 async for page in opened:
                     self._tell_sandbox()
-                    for item in page.items:
+                    for item in repeats.new(page.items):
                         if self.limit is not None and self._printed >= self.limit:
                             break
                         show(self._line(item))

@@ -147,7 +147,7 @@ async def test_a_full_page_may_be_pushed_on_by_as_many_new_items(window: int) ->
         async with AsyncPlexyPay("key", base_url=url) as plexy:
             read = [item.id async for item in plexy.payment_links.list(size=10).prefetch(window)]
 
-    assert read == ids(0, 10) + ids(0, 25)
+    assert read == ids(0, 25)
 
 
 @windows
@@ -373,7 +373,7 @@ async def test_short_pages_that_are_pushed_on_lose_nothing(window: int, size: in
             page = await listing.first_page()
             assert page.next_cursor is not None
             rest = [item.id async for item in listing.resume(page.next_cursor)]
-    assert read == ids(0, 10) + ids(10 - pushed, 25)
+    assert read == ids(0, 25)
     assert rest == ids(10 - pushed, 25)
 
 

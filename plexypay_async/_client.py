@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ._core.execution import Execution
 from ._core.retry_budget import RetryBudget
@@ -11,7 +11,7 @@ from ._foreign import prepared
 from ._http.transport import HTTPTransport
 from ._privacy.hiding import without_own_frames
 from .api.facades import F
-from .api.operation import Caller, Declared
+from .api.operation import Caller
 from .errors import PlexyPayError
 from .groups import Groups
 from .logs import log_as_environment_says
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from ._http import ClientSession
 
 __all__ = ["Client", "with_forms"]
+
+
+class Dressing(Protocol):
+    """What is bound to a client as a call, such as a declaration."""
+
+    def dress(self, call: Callable[..., Any], owner: str) -> None:
+        """Give a call the name, the parameters and the docstring that it is to have."""
+        ...
 
 
 class Client(Groups[F]):
@@ -117,7 +125,7 @@ class Client(Groups[F]):
 
 def with_forms(
     call: Callable[..., Any],
-    declared: Declared[...],
+    declared: Dressing,
     execution: Execution,
     bind: Callable[[Execution], Callable[..., Any]],
     with_response: Callable[..., Any] | None = None,

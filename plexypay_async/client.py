@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ._client import Client, with_forms
+from ._core.call import Call
 from ._core.call_of import call_of
 from ._core.execution import Execution
 from ._core.listing import pages_of
@@ -15,7 +16,7 @@ from ._core.raw_request import raw_call
 from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused, told_of
-from ._privacy.hiding import without_own_frames
+from ._raw_calls import AsyncRequest
 from .answered import Answered
 from .api.facades import Async
 from .api.fields import Request
@@ -33,7 +34,8 @@ class AsyncClient(Client[Async]):
     def _caller_of(self, execution: Execution) -> AsyncCaller:
         return AsyncCaller(execution, type(self).__name__)
 
-    async def request(
+    @AsyncRequest
+    def request(
         self,
         method: str,
         path: str,
@@ -42,21 +44,26 @@ class AsyncClient(Client[Async]):
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         replay: Replay | None = None,
-    ) -> Any:
+        decimals: bool = False,
+    ) -> Call[Any]:
         """Call what the library does not know yet.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
             path: The path, percent-encoded, such as ``/path/of/it``.
             params: The query; None values are left out, times are sent in UTC.
-            json: The body.
+            json: The body. A `Decimal` in it is written as a number with just its digits.
             headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
                 the key is.
             replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
                 `Replay.SAFE`.
+            decimals: Whether each number of the answer that has a point or an exponent comes as a `Decimal`,
+                as by ``parse_float=Decimal`` of `json.loads`; for amounts of major units.
 
         Returns:
-            The decoded JSON, or None for an empty body.
+            The decoded JSON, or None for an empty body. Unless `decimals`, a number with a point is a `float`
+            where that is written with the same value, else a `Decimal`: none loses digits. By
+            `request.with_response(...)` an `Answered`, which has it as `value`, as of any call.
 
         Raises:
             ConfigurationError: An argument is unusable; nothing was sent.
@@ -65,12 +72,8 @@ class AsyncClient(Client[Async]):
                 unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """
-        try:
-            call = prepared(raw_call, self._execution, method, path, params, json, headers, replay)
-            return await call.run()
-        except BaseException as error:
-            without_own_frames(error)
-            raise
+        execution = self._execution
+        return raw_call(execution, method, path, params, json, headers, replay, decimals=decimals)
 
     async def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""

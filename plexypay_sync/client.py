@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from plexypay_async._client import Client, with_forms
+from plexypay_async._core.call import Call
 from plexypay_async._core.call_of import call_of
 from plexypay_async._core.execution import Execution
 from plexypay_async._core.listing import pages_of
 from plexypay_async._core.raw_request import raw_call
 from plexypay_async._core.record import MADE_BEFORE
 from plexypay_async._foreign import prepared, refused, told_of
-from plexypay_async._privacy.hiding import without_own_frames
 from plexypay_async.answered import Answered
 from plexypay_async.api.facades import Sync
 from plexypay_async.api.operation import Bulk, Ensured, Listing, Operation, Wait
@@ -24,6 +24,7 @@ from plexypay_async.errors import PlexyPayError
 
 from .pagination import Pages
 from .portal import Portal, portal, refuse_green_threads
+from .raw_calls import SyncRequest
 
 __all__ = ["SyncClient"]
 
@@ -47,6 +48,7 @@ class SyncClient(Client[Sync]):
     def _caller_of(self, execution: Execution) -> SyncCaller:
         return SyncCaller(portal, execution, type(self).__name__)
 
+    @SyncRequest
     def request(
         self,
         method: str,
@@ -56,21 +58,26 @@ class SyncClient(Client[Sync]):
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         replay: Replay | None = None,
-    ) -> Any:
+        decimals: bool = False,
+    ) -> Call[Any]:
         """Call what the library does not know yet.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
             path: The path, percent-encoded, such as ``/path/of/it``.
             params: The query; None values are left out, times are sent in UTC.
-            json: The body.
+            json: The body. A `Decimal` in it is written as a number with just its digits.
             headers: Further headers, in ASCII. Those that say how a message is sent are the client's own, as
                 the key is.
             replay: What may be repeated after a failure: `Replay.MONEY` for a POST unless given, else
                 `Replay.SAFE`.
+            decimals: Whether each number of the answer that has a point or an exponent comes as a `Decimal`,
+                as by ``parse_float=Decimal`` of `json.loads`; for amounts of major units.
 
         Returns:
-            The decoded JSON, or None for an empty body.
+            The decoded JSON, or None for an empty body. Unless `decimals`, a number with a point is a `float`
+            where that is written with the same value, else a `Decimal`: none loses digits. By
+            `request.with_response(...)` an `Answered`, which has it as `value`, as of any call.
 
         Raises:
             ConfigurationError: An argument is unusable; nothing was sent.
@@ -79,12 +86,8 @@ class SyncClient(Client[Sync]):
                 unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """
-        try:
-            call = prepared(raw_call, self._execution, method, path, params, json, headers, replay)
-            return portal.run(call.run)
-        except BaseException as error:
-            without_own_frames(error)
-            raise
+        execution = self._execution
+        return raw_call(execution, method, path, params, json, headers, replay, decimals=decimals)
 
     def close(self) -> None:
         """Close the client's connections; calls made after this raise `ConfigurationError`."""

@@ -9,7 +9,15 @@ from urllib.parse import quote
 
 from .._privacy.hiding import masked_card_numbers, shortened, shown
 from .._wire.api_errors import is_error_object, no_answer
-from .._wire.messages import WireRequest, WireResponse, decode_json, encode_json, read_small
+from .._wire.messages import (
+    WireRequest,
+    WireResponse,
+    decode_json,
+    encode_json,
+    read_decimals,
+    read_small,
+    unreadable,
+)
 from .._wire.targets import query_of
 from ..api.description import ErrorForm
 from ..api.fields import check_json
@@ -31,9 +39,10 @@ _OUT_OF_A_PATH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 class _JSONDecoder:
     """Reads whatever JSON a raw request is answered with."""
 
-    def __init__(self, name: str, form: ErrorForm) -> None:
+    def __init__(self, name: str, form: ErrorForm, *, decimals: bool) -> None:
         self.name = name
         self._form = form
+        self._decimals = decimals
 
     def decode(self, response: WireResponse) -> Any:
         outcome = Outcome.DONE if self.name.startswith("GET ") else Outcome.UNKNOWN
@@ -41,6 +50,11 @@ class _JSONDecoder:
         document = cast("dict[str, Any]", value) if type(value) is dict else {}
         if is_error_object(document, self._form):
             raise no_answer(response, self.name, document, self._form, shown=True, outcome=outcome)
+        if self._decimals and value is not None:
+            try:
+                return read_decimals(response.body)
+            except ValueError:
+                raise unreadable(response, f"{self.name}: nested too deep", outcome=outcome) from None
         return cast("Any", value)
 
     def proves(self, request: Any, answer: WireResponse) -> bool:
@@ -59,6 +73,8 @@ def raw_call(
     json: Any,
     headers: Mapping[str, str] | None,
     replay: Replay | None,
+    *,
+    decimals: bool = False,
 ) -> Call[Any]:
     """Return the call that a client's `request` performs.
 
@@ -67,6 +83,8 @@ def raw_call(
     """
     verb = str(method).upper()
     wire_request = raw_request(verb, path, params, json, headers, execution.settings.api.key_header)
+    if type(decimals) is not bool:
+        raise ConfigurationError(f"decimals: expected True or False, got {shown(decimals)}")
     if replay is None:
         replay = Replay.MONEY if verb == "POST" else Replay.SAFE
     if not isinstance(replay, Replay):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -74,7 +92,7 @@ def raw_call(
     declaration = Declaration[...](verb, "", dict, Evidence.PUBLISHED, replay)
     declaration.name = shortened(masked_card_numbers(f"{verb} {path}"), 300)
     declaration.api = api = execution.settings.api
-    decoder = _JSONDecoder(declaration.name, api.errors)
+    decoder = _JSONDecoder(declaration.name, api.errors, decimals=decimals)
     return call_class(execution)(execution, decoder, wire_request, declaration)
 
 
@@ -103,8 +121,8 @@ def raw_request(
         target = f"{target}{'&' if '?' in target else '?'}{query}"
     body = None
     if json is not None:
-        check_json("json", json)
-        body = encode_json(json)
+        check_json("json", json, decimals=True)
+        body = encode_json(json, decimals=True)
     return WireRequest(method, target, body, checked_headers(headers, key_header=key_header))
 
 

@@ -331,20 +331,49 @@ def as_written(text: str) -> float | Decimal:
         return value
 
 
-def encode_json(value: Any, *, ordered: bool = False) -> bytes:
-    """Write a value as JSON; `ordered` sorts the keys of each object.
+def read_decimals(body: bytes) -> Any:
+    """Read JSON with a `Decimal` for each number that has a point or an exponent.
+
+    Raises:
+        ValueError: It is not JSON for Python's reader, or is nested too deep for it.
+    """
+    text = body.decode("utf-8-sig")
+    try:
+        return json.loads(text, parse_float=_decimal_as_written, parse_int=_integer_as_written)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _decimal_as_written(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        # An exponent beyond that of a `Decimal`.
+        return float(text)
+
+
+def _number_as_written(value: Any) -> orjson.Fragment:
+    """Write a `Decimal` as a number with just its digits; a JSON writer that meets it calls this."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(Decimal.__str__(value))
+    raise TypeError(f"Type is not JSON serializable: {type(value).__name__}")
+
+
+def encode_json(value: Any, *, ordered: bool = False, decimals: bool = False) -> bytes:
+    """Write a value as JSON; `ordered` sorts the keys of each object, `decimals` takes a `Decimal` as well.
 
     Raises:
         ConfigurationError: JSON cannot carry it, for example a number of more than 64 bits.
     """
+    option = orjson.OPT_SORT_KEYS if ordered else 0
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if ordered else 0)
+        return orjson.dumps(value, _number_as_written if decimals else None, option)
     except TypeError as error:
         told = str(error)
     if isinstance(value, dict):
         for name, inner in cast("dict[str, Any]", value).items():
             # It names the place.
-            check_json(name, inner)
+            check_json(name, inner, decimals=decimals)
     raise ConfigurationError(f"the request cannot be written as JSON: {told}")
 
 

@@ -395,15 +395,18 @@ def check_json_object(name: str, value: Any) -> None:
     """Refuse a mapping that JSON cannot carry as it is."""
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{name}: expected a mapping, got {type(value).__name__}")
-    _check_json(name, value, 0, others=False)  # pyright: ignore[reportUnknownArgumentType]
+    _check_json(name, value, 0, others=False, decimals=False)  # pyright: ignore[reportUnknownArgumentType]
 
 
-def check_json(name: str, value: Any) -> None:
-    """Refuse what JSON cannot carry as it is; times, UUIDs, enumerations and dataclasses may be in it."""
-    _check_json(name, value, 0, others=True)
+def check_json(name: str, value: Any, *, decimals: bool = False) -> None:
+    """Refuse what JSON cannot carry as it is; times, UUIDs, enumerations and dataclasses may be in it.
+
+    So may a `Decimal` where `decimals` are written as numbers.
+    """
+    _check_json(name, value, 0, others=True, decimals=decimals)
 
 
-def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
+def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bool) -> None:
     if depth > 100:
         raise ConfigurationError(f"{name:.200}: nested more than 100 deep")
     if value is None or isinstance(value, bool):
@@ -419,21 +422,26 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ConfigurationError(f"{name}: {value} cannot be written as JSON")
+    elif decimals and isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ConfigurationError(f"{name}: {value} cannot be written as JSON")
     elif isinstance(value, Mapping):
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(key, str):
                 raise ConfigurationError(f"{name}: keys must be strings, got {type(key).__name__}")  # pyright: ignore[reportUnknownArgumentType]
             if not key.isascii() and _SURROGATE.search(key) is not None:
                 raise ConfigurationError(f"{name}: a key is not valid Unicode text")
-            _check_json(f"{name}[{key!r:.60}]", inner, depth + 1, others=others)
+            _check_json(f"{name}[{key!r:.60}]", inner, depth + 1, others=others, decimals=decimals)
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            _check_json(f"{name}[{index}]", inner, depth + 1, others=others)
+            _check_json(f"{name}[{index}]", inner, depth + 1, others=others, decimals=decimals)
     elif others and dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            _check_json(f"{name}.{field.name}", getattr(value, field.name), depth + 1, others=True)
+            inner = getattr(value, field.name)
+            _check_json(f"{name}.{field.name}", inner, depth + 1, others=True, decimals=decimals)
     elif not (others and isinstance(value, (date, time, uuid.UUID))):
-        raise ConfigurationError(f"{name}: a {type(value).__name__} cannot be written as JSON")
+        told = "; give a number, or text such as str(value)" if isinstance(value, Decimal) else ""
+        raise ConfigurationError(f"{name}: a {type(value).__name__} cannot be written as JSON{told}")
 
 
 def _shown(value: Any) -> str:

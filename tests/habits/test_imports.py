@@ -57,7 +57,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("_client", "bulk", "client", "options", "pay.client", "gate.client", "checkout.client"),
-        *("plexypay_sync.bulk", "telemetry"),
+        *("_raw_calls", "plexypay_sync.bulk", "plexypay_sync.raw_calls", "telemetry"),
     ),
     ("_lazy", "_names", "", "plexypay_sync.client", "plexypay_sync"),
     ("sandbox",),

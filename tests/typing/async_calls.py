@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 from plexypay_async import (
     Address,
+    Answered,
     AsyncPages,
     AsyncPlexyPay,
     AuthorizeWalletPayment,
@@ -278,6 +279,9 @@ async def clients() -> None:
     AsyncPlexyPay(lambda: "key", paths={"payment_links.statistics": "/v1/stats"}, trust_env=True)
     assert_type(plexy.with_options(api_key="key", timeout=5), AsyncPlexyPay)
     assert_type(await plexy.request("GET", "/v1/x", params={"a": 1}, replay=Replay.SAFE), Any)
+    assert_type(await plexy.request("GET", "/v1/x", decimals=True), Any)
+    assert_type(await plexy.request.with_response("GET", "/v1/x"), Answered[Any])
+    assert_type(await plexy.request.with_options(timeout=5)("GET", "/v1/x"), Any)
     assert_type(await plexy.close(), None)
 
 

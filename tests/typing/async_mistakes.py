@@ -102,6 +102,9 @@ async def other_groups(plexy: AsyncPlexyPay) -> None:
     print((await plexy.split_requests.delete("s")).id)  # E
     print((await plexy.customers.retrieve("c")).name)  # E
     plexy.payouts.create()  # E
+    await plexy.request("GET")  # E
+    await plexy.request("GET", "/v1/x", decimals=1)  # E
+    await plexy.request.with_response("GET")  # E
 
 
 def webhooks(receiver: WebhookReceiver, headers: Mapping[str, str], body: bytes) -> None:

@@ -11,6 +11,7 @@ from plexypay_async.api.facades import Sync
 from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_sync import (
     Address,
+    Answered,
     AuthorizeWalletPayment,
     Beneficiary,
     BeneficiarySettlement,
@@ -268,6 +269,9 @@ def clients() -> None:
     PlexyPay(lambda: "key", paths={"payment_links.statistics": "/v1/stats"}, trust_env=True)
     assert_type(plexy.with_options(api_key="key", timeout=5), PlexyPay)
     assert_type(plexy.request("GET", "/v1/x", params={"a": 1}, replay=Replay.SAFE), Any)
+    assert_type(plexy.request("GET", "/v1/x", decimals=True), Any)
+    assert_type(plexy.request.with_response("GET", "/v1/x"), Answered[Any])
+    assert_type(plexy.request.with_options(timeout=5)("GET", "/v1/x"), Any)
     assert_type(plexy.close(), None)
 
 

@@ -72,3 +72,6 @@ def other_groups(plexy: PlexyPay) -> None:
     plexy.customers.transactions(size=5)  # E
     print(plexy.split_requests.delete("s").id)  # E
     print(plexy.customers.retrieve("c").name)  # E
+    plexy.request("GET")  # E
+    plexy.request("GET", "/v1/x", decimals=1)  # E
+    plexy.request.with_response("GET")  # E

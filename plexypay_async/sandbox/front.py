@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
@@ -38,6 +39,7 @@ __all__ = ["MAX_BODY", "Front", "door", "respond"]
 MAX_BODY = 1 << 20
 """Bytes of a request's body, decompressed."""
 
+_REQUEST_ID = "X-Request-Id"
 _JSON = "application/json"
 # Seconds between looks: aiohttp does not tell a handler that its client has gone.
 _LOOK_EVERY = 0.05
@@ -132,9 +134,9 @@ class Front:
         def work() -> web.Response:
             try:
                 self._authenticate(request, api.key_header)
-                return answer(body)
+                return _named(answer(body))
             except Refusal as refusal:
-                return respond(written_for(api.name, refusal), headers)
+                return _named(respond(written_for(api.name, refusal), headers))
 
         self.traffic.record(ArrivedRequest(request.method, request.raw_path, operation, request.headers))
         body = await request.read()
@@ -170,8 +172,10 @@ class Front:
         headers = {**headers, "X-Sandbox-Fault": str(fault.id)}
         if fault.body in (ForeignBody.HTML, ForeignBody.EMPTY):
             return _page(error.status, headers, is_empty=fault.body is ForeignBody.EMPTY)
-        # What is in between speaks no API's words.
-        return respond(error if fault.body is not None else written_for(api.name, error), headers)
+        if fault.body is not None:
+            # What is in between speaks no API's words, and gives no id.
+            return respond(error, headers)
+        return _named(respond(written_for(api.name, error), headers))
 
     async def _hang(self, request: web.Request) -> None:
         while request.transport is not None:
@@ -195,6 +199,12 @@ class Front:
         raise Refusal(3, message, status=401)
 
 
+def _named(response: web.Response) -> web.Response:
+    """Give the answer to a request to an API an id of the request, a new one."""
+    response.headers[_REQUEST_ID] = f"req_{secrets.token_hex(12)}"
+    return response
+
+
 def _of_path(path: str) -> API:
     """Return the API that a path without an operation would be of."""
     roots = {api: {one.path.split("/")[1] for one in every_declaration(api)} for api in APIS}
@@ -213,7 +223,8 @@ def _refuse_at_door(request: web.Request, status: HTTPStatus, message: str) -> w
     if request.path == "/" or request.path.startswith("/checkout/"):
         return message_page("Not from here", message, status=status)
     source = "sandbox" if request.path.startswith("/_sandbox") else "keys"
-    return respond(ApiResponse(status, error_body(3, message, source=source)))
+    response = respond(ApiResponse(status, error_body(3, message, source=source)))
+    return response if source == "sandbox" else _named(response)
 
 
 def _refuse_path(request: web.Request, refused: web.HTTPException, api: str = "") -> web.Response:
@@ -240,7 +251,9 @@ def _declined(answer: web.Response, status: int, fault: str, api: API) -> web.Re
     if answer.status != HTTPStatus.OK or not isinstance(document, dict):
         return answer
     told = declined(api.name, status, cast("dict[str, Any]", document))
-    return answer if told is None else respond(ApiResponse(status, told), {"X-Sandbox-Fault": fault})
+    if told is None:
+        return answer
+    return _named(respond(ApiResponse(status, told), {"X-Sandbox-Fault": fault}))
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -183,6 +183,8 @@ async def _serve(sandbox: Sandbox, given: argparse.Namespace) -> None:
     from .terminal import STANDARD_OUTPUT, drop_output_that_fails, log_on_one_line, output_is_closed, tell
 
     log_on_one_line("aiohttp.server")
+    # A webhook that is not sent leaves an order unpaid; its program sees nothing of it.
+    log_on_one_line("plexypay.sandbox")
     # What is printed may end up in the logs of a container; there, a key that was given is known already.
     is_exposed = not is_loopback(given.host)
     async with sandbox:

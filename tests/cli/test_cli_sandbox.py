@@ -208,6 +208,26 @@ def test_hosts_are_allowed_by_name() -> None:
         served.stop()
 
 
+def test_refused_addresses_are_told_of_once_each(without_slow_steps: Callable[[str], str]) -> None:
+    with serving() as served:
+        for address in (
+            "http://127.0.0.1:6379/orders/1",
+            "http://127.0.0.1:6379/orders/2",
+            "http://shop:1/\x1b[2J",
+        ):
+            metadata = {"callbackUrl": address}
+            body = {"amount": 100, "currency": "KZT", "metadata": metadata}
+            _, link = served.ask("POST", "/v1/payment-links", body)
+            served.ask("POST", f"/_sandbox/payment-links/{link['id']}/pay")
+        told = without_slow_steps(served.stop()).splitlines()
+    assert told[0] == (
+        "plexypay: no webhook goes to http://127.0.0.1:6379: port 6379 of this machine is not open to"
+        " webhooks; allow it with webhook_ports=[6379] or --webhook-port 6379"
+    )
+    assert len(told) == 2
+    assert "\x1b" not in told[1]
+
+
 def test_ports_are_allowed_by_number() -> None:
     with serving("--webhook-port", "7001", "--webhook-url", "http://localhost:7002/") as served:
         for port in (7001, 7002, 8791, 6379):

@@ -78,7 +78,9 @@ class _Resolver(DaemonResolver):
         if not self._settings.names(host) and any(is_loopback_address(one["host"]) for one in found):
             refusal = self._settings.refusal_of_port(port)
             if refusal is not None:
-                raise PermissionError(errno.EACCES, f"{host} is this machine: {refusal}")
+                refusal = f"{host} is this machine: {refusal}"
+                self._settings.tell_refusal(f"http://{host}:{port}", refusal)
+                raise PermissionError(errno.EACCES, refusal)
         return found
 
 
@@ -152,6 +154,7 @@ class Dispatcher:
         if refusal is None:
             self.store.create(self._struck(draft))
         else:
+            self.settings.tell_refusal(draft.url, refusal)
             self.store.create(attrs.evolve(draft, state=DeliveryState.REFUSED, reason=refusal))
         self._woken.set()
 
@@ -266,6 +269,7 @@ class Dispatcher:
     async def _send(self, due: DueDelivery) -> tuple[int | None, str | None]:
         refusal = self.settings.refusal(due.url)
         if refusal is not None:
+            self.settings.tell_refusal(due.url, refusal)
             return None, refusal
         try:
             async with self._session.post(

@@ -11,6 +11,7 @@ acknowledges a delivery are published. The pauses and the time that a receiver h
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Iterable
 from functools import partial
@@ -18,6 +19,8 @@ from functools import partial
 import attrs
 import yarl
 
+from ..._privacy.hiding import shortened
+from ..._privacy.printable import OneLine
 from ..._privacy.secret import Secret
 from ...errors import ConfigurationError
 from ..site import checked_each, checked_host, is_loopback, numeric_address
@@ -37,6 +40,14 @@ PAUSES = (5.0, 30.0, 120.0, 600.0, 3600.0)
 DEVELOPMENT_PORTS = (3000, 5000, 8000, 8080, 8791)
 """The ports of this machine to which webhooks go without being named: those at which web frameworks serve
 by default, and that of ``plexypay listen``."""
+
+LOG = logging.getLogger("plexypay.sandbox")
+"""The sandbox's logger; what is logged by it is one line for each record, and none where nobody wants any."""
+LOG.addFilter(OneLine())
+LOG.addHandler(logging.NullHandler())
+
+MOST_TOLD, LONGEST_TOLD = 50, 300
+"""Refused addresses that are told of, and the characters of why."""
 
 _SCHEMES = ("http", "https")
 _ANY = "*"
@@ -96,6 +107,8 @@ class WebhookSettings:
     """Whether nothing is sent: what is due waits until a test hands it over."""
     own_port: int | None = None
     """That of the sandbox, once it listens."""
+    _told: set[str] = attrs.field(factory=set, init=False)
+    """The refused addresses that were told of."""
 
     def refusal(self, url: str) -> str | None:
         """Return why nothing is delivered to an address, or None where it may be."""
@@ -108,6 +121,29 @@ class WebhookSettings:
         if _ANY in self.hosts or self.names(host):
             return None
         return f"{host} is not this machine; allow it with webhook_hosts=[{host!r}] or --webhook-host {host}"
+
+    def tell_refusal(self, url: str, refusal: str) -> None:
+        """Log that nothing goes to an address, once for each host and port, and no further ones after many.
+
+        Args:
+            url: The address, as a request has given it.
+            refusal: Why, and what to allow.
+        """
+        is_address = _problem(url) is None
+        # Not its path, in which each order may differ.
+        where = str(yarl.URL(url).origin()) if is_address else ""
+        if where in self._told or len(self._told) > MOST_TOLD:
+            return
+        self._told.add(where)
+        if len(self._told) > MOST_TOLD:
+            LOG.warning("no webhook goes to further addresses either; GET /_sandbox/deliveries says which")
+        elif is_address:
+            LOG.warning(
+                "no webhook goes to %s: %s", shortened(where, LONGEST_TOLD), shortened(refusal, LONGEST_TOLD)
+            )
+        else:
+            # Not shown: it may hold a password.
+            LOG.warning("no webhook goes to what is no http or https address, or holds a user or password")
 
     def names(self, host: str) -> bool:
         """Whether a host was named as one to which webhooks go."""

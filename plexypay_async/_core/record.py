@@ -269,11 +269,15 @@ class CallRecord:
             outcome, told = Outcome.NOT_SENT, "Nothing was sent."
         last = self.failures[-1] if self.failures else None
         why = "" if last is None else f" ({str(last).removeprefix(f'{self.name}: ')})"
-        if last is None and outage is not None:
-            last, why = outage, f", for the server fails all that it is sent (the latest: {outage})"
+        if outage is not None:
+            last = outage if last is None else last
+            shown = str(last).removeprefix(f"{self.name}: ")
+            why = f", for the server fails all that it is sent (the latest: {shown})"
         error = DeadlineExceededError(
             f"{self.name}: no success within {timeout:g} s{why}. {told}", outcome=outcome
         )
+        if outage is not None and not self.is_row and self.settings.retry.outage == "wait":
+            error.add_note('It waited for the end of the outage; RetryPolicy(outage="fail") fails at once.')
         error.__cause__ = last
         return error
 

@@ -218,6 +218,9 @@ async def test_the_deadline_of_a_call_that_was_refused_leaves_it_undone() -> Non
         assert isinstance(error, DeadlineExceededError)
         assert error.outcome is Outcome.REJECTED
         assert str(error).endswith("The server did not do it.")
+        assert "no success within 2 s, for the server fails all that it is sent (the latest: " in str(error)
+        assert "code 1" in str(error)
+        assert any('RetryPolicy(outage="fail")' in note for note in error.__notes__)
         assert 1 <= script.count(POST) <= 6
 
 

@@ -107,7 +107,7 @@ class WebhookSettings:
     """Whether nothing is sent: what is due waits until a test hands it over."""
     own_port: int | None = None
     """That of the sandbox, once it listens."""
-    _told: set[str] = attrs.field(factory=set, init=False)
+    _told: set[str] = attrs.field(factory=set[str], init=False)
     """The refused addresses that were told of."""
 
     def refusal(self, url: str) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ._core.execution import Execution
 from ._core.retry_budget import RetryBudget
-from ._foreign import prepared
+from ._foreign import prepared, retold, spelling_told
 from ._http.transport import HTTPTransport
-from ._privacy.hiding import without_own_frames
+from ._privacy.hiding import hiding_arguments, without_own_frames
 from .api.facades import F
 from .api.operation import Caller
 from .errors import PlexyPayError
@@ -20,7 +22,36 @@ from .settings import APIKey, RetryPolicy, Settings, concealed
 if TYPE_CHECKING:
     from ._http import ClientSession
 
-__all__ = ["Client", "with_forms"]
+__all__ = ["Client", "taking_options", "with_forms"]
+
+T = TypeVar("T")
+
+def _of_the_constructor(client: object) -> Mapping[str, str]:
+    made = type(client).__name__
+    return {name: f"only {made}({name}=...) takes it" for name in _options_of(type(client)).parameters}
+
+
+def _options_of(kind: type[Any]) -> inspect.Signature:
+    """Return what a client is made with, the options that all clients take by their names too."""
+    from .options import ClientOptions
+
+    given = list(inspect.signature(kind).parameters.values())
+    own = [each for each in given if each.kind is not each.VAR_KEYWORD]
+    if len(own) < len(given):
+        names = ClientOptions.__annotations__
+        own += [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in names]
+    return inspect.Signature(own)
+
+
+def taking_options(kind: type[T]) -> type[T]:
+    """Let a client's constructor say what a misspelt option may be, and no traceback hold its arguments."""
+
+    def told(error: BaseException) -> None:
+        without_own_frames(error)
+        if type(error) is TypeError:
+            retold(error, kind.__name__, _options_of(kind))
+
+    return hiding_arguments(kind, told)
 
 
 class Dressing(Protocol):
@@ -65,6 +96,7 @@ class Client(Groups[F]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._execution.settings.base_url}>"
 
+    @spelling_told(_of_the_constructor)
     def with_options(
         self,
         *,
@@ -123,6 +155,9 @@ class Client(Groups[F]):
         return bucket.latest_failure if bucket.failures_on_end else None
 
 
+_DERIVED = re.compile(r"^with_forms\.<locals>\.derived\(\)")
+
+
 def with_forms(
     call: Callable[..., Any],
     declared: Dressing,
@@ -140,26 +175,30 @@ def with_forms(
         with_response: What it is by `with_response`, if it has that.
     """
 
-    def with_options(
+    def derived(
         *,
         timeout: float | None = None,
         read_timeout: float | None = None,
         retry: RetryPolicy | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Callable[..., Any]:
+        return bind(
+            prepared(execution.of_one_call, headers, timeout=timeout, read_timeout=read_timeout, retry=retry)
+        )
+
+    def with_options(*args: Any, **options: Any) -> Callable[..., Any]:
         try:
-            other = bind(
-                prepared(
-                    execution.of_one_call, headers, timeout=timeout, read_timeout=read_timeout, retry=retry
-                )
-            )
+            other = derived(*args, **options)
         except BaseException as error:
             without_own_frames(error)
+            if type(error) is TypeError:
+                retold(error, f"{declared.name}.with_options", inspect.signature(derived), written=_DERIVED)
             raise
         declared.dress(other, call.__qualname__.partition(".")[0])
         return other
 
     forms: Any = call
+    with_options.__wrapped__ = derived  # type: ignore[attr-defined]
     forms.with_options = with_options
     if with_response is not None:
         forms.with_response = with_response

@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
+import inspect
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from ._privacy.hiding import origins, shown, without_own_frames, without_userinfo
 from .errors import ConfigurationError, PlexyPayError
 
-__all__ = ["bare", "is_of_the_caller", "prepared", "refused", "shows_password", "told_of"]
+__all__ = [
+    "bare",
+    "is_of_the_caller",
+    "prepared",
+    "refused",
+    "retold",
+    "retold_of",
+    "shows_password",
+    "spelling_told",
+    "told_of",
+]
 
 
 class Named(Protocol):
@@ -28,17 +40,21 @@ class Named(Protocol):
     """The call's full name, such as ``payment_links.create``."""
 
     @property
-    def parameters(self) -> Sequence[str]:
-        """The names of its parameters."""
+    def signature(self) -> inspect.Signature:
+        """Its parameters."""
         ...
 
 
+M = TypeVar("M", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _RAISED = "raised in "
 _CONSTRUCTOR = re.compile(r"^[\w.]*__init__\(\)")
 _MISSPELT = re.compile(r"unexpected keyword argument '(\w+)'")
+_TOO_MANY = re.compile(r" takes .*positional argument.* given$")
+_OF_A_CALL = ("timeout", "read_timeout", "retry", "headers")
+"""What each call takes by its `with_options`."""
 
 _OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio")
 
@@ -82,15 +98,114 @@ def told_of(error: BaseException, declared: Named) -> BaseException:
     Python names the class that takes the arguments, which nobody has called.
     """
     without_own_frames(error)
-    if type(error) is TypeError and error.args and isinstance(error.args[0], str):
-        text = _CONSTRUCTOR.sub(f"{declared.name}()", error.args[0])
-        misspelt = _MISSPELT.search(text)
-        if misspelt is not None and text != error.args[0]:
-            close = difflib.get_close_matches(misspelt[1], declared.parameters, 1)
-            # Python itself suggests one from 3.13 on.
-            text = text.partition(". Did you mean")[0] + (f"; did you mean {close[0]!r}?" if close else "")
-        error.args = (text,)
+    if type(error) is TypeError:
+        attribute = declared.name.rpartition(".")[2]
+        elsewhere = {name: f"give it by {attribute}.with_options({name}=...)" for name in _OF_A_CALL}
+        if getattr(declared, "look_up", None) is not None:
+            elsewhere["idempotency_key"] = "its order_reference is what makes it safe to repeat"
+        retold(error, declared.name, declared.signature, elsewhere)
     return error
+
+
+def retold(
+    error: TypeError,
+    name: str,
+    signature: inspect.Signature,
+    elsewhere: Mapping[str, str] | None = None,
+    *,
+    written: re.Pattern[str] = _CONSTRUCTOR,
+) -> None:
+    """Let what Python says of arguments that do not fit say what would; any other error stays as it is.
+
+    Args:
+        error: Python's error.
+        name: What was called, such as ``payment_links.create``.
+        signature: Its parameters.
+        elsewhere: Where to give what it does not take, by name.
+        written: What Python calls it.
+    """
+    told = error.args[0] if error.args else None
+    if not isinstance(told, str) or written.match(told) is None:
+        return
+    text = written.sub(f"{name}()", told)
+    misspelt = _MISSPELT.search(text)
+    if misspelt is not None:
+        # Python itself suggests one from 3.13 on.
+        text = text.partition(". Did you mean")[0]
+        text += _instead(misspelt[1], list(signature.parameters), elsewhere or {})
+    elif _TOO_MANY.search(text) is not None:
+        text = _by_position(name, signature)
+    error.args = (text,)
+
+
+def _instead(given: str, names: list[str], elsewhere: Mapping[str, str]) -> str:
+    """Say what may have been meant by a name that is no parameter."""
+    close = difflib.get_close_matches(given, [*names, *elsewhere], 1)
+    if not close:
+        return ""
+    meant = "" if close[0] == given else f" did you mean {close[0]!r}?"
+    return f";{meant}" if close[0] in names else f";{meant} {elsewhere[close[0]]}"
+
+
+def _by_position(name: str, signature: inspect.Signature) -> str:
+    """Say which arguments a call takes by their position, and show how it is written."""
+    parameters = list(signature.parameters.values())
+    placed = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    named = [each for each in parameters if each.kind is each.KEYWORD_ONLY and each.name != "extra"]
+    shown_ones = [each for each in named if each.default is each.empty] or named[:1]
+    written = ", ".join((*placed, *(f"{each.name}=..." for each in shown_ones)))
+    example = f"{name.rpartition('.')[2]}({written})"
+    if named and not placed:
+        return f"{name}() takes its arguments by keyword: {example}"
+    count = f"{len(placed) or 'no'} argument{'s' if len(placed) > 1 else ''}"
+    others = ", and the others by keyword" if named else ""
+    return f"{name}() takes {count} by position{others}: {example}"
+
+
+def retold_of(
+    error: BaseException, owner: object, method: Callable[..., Any], elsewhere: Mapping[str, str]
+) -> None:
+    """Let what a method has raised of its arguments say what would fit, without frames that hold them."""
+    without_own_frames(error)
+    if type(error) is TypeError:
+        parameters = list(inspect.signature(method).parameters.values())[1:]
+        name, written = f"{type(owner).__name__}.{method.__name__}", _begins_with(method)
+        retold(error, name, inspect.Signature(parameters), elsewhere, written=written)
+
+
+def spelling_told(elsewhere: Callable[[Any], Mapping[str, str]]) -> Callable[[M], M]:
+    """Let a method of a client say what may have been meant by arguments that do not fit.
+
+    No frame of the library's is left in what it raises: they would hold the arguments.
+
+    Args:
+        elsewhere: Returns, for the client, where to give what the method does not take, by name.
+    """
+
+    def telling(method: M) -> M:
+        @functools.wraps(method)
+        def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(self, *args, **kwargs)
+            except BaseException as error:
+                retold_of(error, self, method, elsewhere(self))
+                raise
+
+        @functools.wraps(method)
+        async def awaited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await method(self, *args, **kwargs)
+            except BaseException as error:
+                retold_of(error, self, method, elsewhere(self))
+                raise
+
+        return cast("M", awaited if inspect.iscoroutinefunction(method) else call)
+
+    return telling
+
+
+def _begins_with(method: Callable[..., Any]) -> re.Pattern[str]:
+    return re.compile(rf"^{re.escape(method.__qualname__)}\(\)")
 
 
 def refused(raised: Exception) -> Exception:

@@ -9,8 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, cast, overload
 from ._client import Client, with_forms
 from ._core.call import Call
 from ._core.execution import Execution
-from ._foreign import prepared
-from ._privacy.hiding import without_own_frames
+from ._foreign import prepared, retold_of
 from .answered import Answered
 from .api.calls import AsyncCall
 from .api.facades import Async
@@ -18,6 +17,11 @@ from .api.facades import Async
 __all__ = ["AsyncRequest", "RawRequest"]
 
 P = ParamSpec("P")
+
+_ELSEWHERE = {
+    name: f"give it by request.with_options({name}=...)" for name in ("timeout", "read_timeout", "retry")
+}
+"""Where the options of a call are given, which `request` does not take."""
 
 
 class RawRequest(Generic[P]):
@@ -45,6 +49,10 @@ class RawRequest(Generic[P]):
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=parameters, return_annotation="Any"
         )
+
+    def _tell(self, error: BaseException, client: object) -> None:
+        """Let an error of the arguments say what would fit, and hold none of them."""
+        retold_of(error, client, self._make, _ELSEWHERE)
 
     def _of_class(self) -> Callable[..., Any]:
         """Return the function that stands in the class."""
@@ -84,7 +92,7 @@ class AsyncRequest(RawRequest[P]):
             try:
                 return await prepared(make, client, *args, **kwargs).run()
             except BaseException as error:
-                without_own_frames(error)
+                self._tell(error, client)
                 raise
 
         async def with_response(*args: P.args, **kwargs: P.kwargs) -> Answered[Any]:
@@ -93,7 +101,7 @@ class AsyncRequest(RawRequest[P]):
                 under_way.keeps_answers = True
                 return under_way.answered(await under_way.run())
             except BaseException as error:
-                without_own_frames(error)
+                self._tell(error, client)
                 raise
 
         return self._forms(client, call, with_response)

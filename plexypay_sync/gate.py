@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Unpack
 
-from plexypay_async._privacy.hiding import hiding_arguments
+from plexypay_async._client import taking_options
 from plexypay_async.api.description import API
 from plexypay_async.api.facades import Sync
 from plexypay_async.gate import Groups
@@ -17,7 +17,7 @@ from .client import SyncClient
 __all__ = ["PlexyGate"]
 
 
-@hiding_arguments
+@taking_options
 class PlexyGate(SyncClient, Groups[Sync]):
     """A client of the Plexy Gate API for code without an event loop.
 

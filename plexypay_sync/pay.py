@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from plexypay_async._privacy.hiding import hiding_arguments
+from plexypay_async._client import taking_options
 from plexypay_async.api.description import API
 from plexypay_async.api.facades import Sync
 from plexypay_async.network import TLSSource
@@ -19,7 +19,7 @@ from .client import SyncClient
 __all__ = ["PlexyPay"]
 
 
-@hiding_arguments
+@taking_options
 class PlexyPay(SyncClient, Groups[Sync]):
     """A client of the Plexy Pay API for code without an event loop.
 

@@ -7,7 +7,6 @@ from typing import Any, Concatenate, ParamSpec, overload
 
 from plexypay_async._client import Client
 from plexypay_async._foreign import prepared
-from plexypay_async._privacy.hiding import without_own_frames
 from plexypay_async._raw_calls import RawRequest
 from plexypay_async.answered import Answered
 from plexypay_async.api.calls import SyncCall
@@ -36,7 +35,7 @@ class SyncRequest(RawRequest[P]):
             try:
                 return run(prepared(make, client, *args, **kwargs).run)
             except BaseException as error:
-                without_own_frames(error)
+                self._tell(error, client)
                 raise
 
         def with_response(*args: P.args, **kwargs: P.kwargs) -> Answered[Any]:
@@ -45,7 +44,7 @@ class SyncRequest(RawRequest[P]):
                 under_way.keeps_answers = True
                 return under_way.answered(run(under_way.run))
             except BaseException as error:
-                without_own_frames(error)
+                self._tell(error, client)
                 raise
 
         return self._forms(client, call, with_response)

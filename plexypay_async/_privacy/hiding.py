@@ -223,19 +223,22 @@ def _of_others(traceback: types.TracebackType | None) -> types.TracebackType | N
     return made
 
 
-def hiding_arguments(model: type[T]) -> type[T]:
-    """Let no traceback of a class' constructor hold its arguments; it keeps its signature."""
+def hiding_arguments(model: type[T], told: Callable[[BaseException], object] = without_own_frames) -> type[T]:
+    """Let no traceback of a class' constructor hold its arguments; it keeps its signature.
+
+    Args:
+        model: The class.
+        told: What takes the library's frames out of an error, and may word it anew.
+    """
     made_by_attrs: Callable[..., None] = model.__init__
 
     def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         try:
             made_by_attrs(self, *args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - raised again
-            failed = without_own_frames(error)
-        else:
-            return
-        del self, args, kwargs
-        raise failed
+        except BaseException as error:
+            told(error)
+            # Raised so, it does not get this frame either.
+            raise
 
     __init__.__wrapped__ = made_by_attrs  # type: ignore[attr-defined]
     __init__.__doc__, __init__.__qualname__ = made_by_attrs.__doc__, made_by_attrs.__qualname__

@@ -270,7 +270,12 @@ class Declared(Generic[P]):
     @property
     def parameters(self) -> Sequence[str]:
         """The names of the bound call's parameters."""
-        return list(inspect.signature(self._parameters).parameters)
+        return list(self.signature.parameters)
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The bound call's parameters."""
+        return inspect.signature(self._parameters)
 
     def _returned(self, call: Callable[..., Any]) -> str:
         """Return what the bound call's signature says that it returns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
-from .._privacy.hiding import hiding_arguments
+from .._client import taking_options
 from ..api.description import API
 from ..api.facades import Async
 from ..client import AsyncClient
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPlexyCheckout"]
 
 
-@hiding_arguments
+@taking_options
 class AsyncPlexyCheckout(AsyncClient, Groups[Async]):
     """A client of the Plexy Checkout API for asyncio.
 

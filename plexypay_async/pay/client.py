@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from .._privacy.hiding import hiding_arguments
+from .._client import taking_options
 from ..api.description import API
 from ..api.facades import Async
 from ..client import AsyncClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncPlexyPay"]
 
 
-@hiding_arguments
+@taking_options
 class AsyncPlexyPay(AsyncClient, Groups[Async]):
     """A client of the Plexy Pay API for asyncio.
 

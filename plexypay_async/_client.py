@@ -14,7 +14,7 @@ from ._http.transport import HTTPTransport
 from ._privacy.hiding import hiding_arguments, without_own_frames
 from .api.facades import F
 from .api.operation import Caller
-from .errors import PlexyPayError
+from .errors import CLIENT_CLOSED, ConfigurationError, PlexyPayError
 from .groups import Groups
 from .logs import log_as_environment_says
 from .settings import APIKey, RetryPolicy, Settings, concealed
@@ -92,6 +92,15 @@ class Client(Groups[F]):
     def _caller_of(self, execution: Execution) -> Caller:
         """Return what turns declarations into the functions of this kind of client."""
         raise NotImplementedError
+
+    def _refuse_if_closed(self) -> None:
+        """Refuse to begin a block of a client that takes no calls any more.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        if self._execution.transport.closed:
+            raise ConfigurationError(CLIENT_CLOSED)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._execution.settings.base_url}>"

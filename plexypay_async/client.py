@@ -86,6 +86,7 @@ class AsyncClient(Client[Async]):
                 await transport.close()
 
     async def __aenter__(self) -> Self:
+        self._refuse_if_closed()
         return self
 
     async def __aexit__(

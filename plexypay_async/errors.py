@@ -60,6 +60,10 @@ LONGEST_MESSAGE = 4000
 """Characters of an error's message: what it quotes of the caller's or the server's may be of any length."""
 
 
+CLIENT_CLOSED = "this client is closed: make a new one"
+"""The message of what a closed client is asked for."""
+
+
 def _restore(cls: type[PlexyPayError], args: tuple[Any, ...], state: dict[str, Any]) -> PlexyPayError:
     error = cls.__new__(cls, *args)
     error.args = args

@@ -100,6 +100,9 @@ def checked_proxy(given: Any, name: str = "proxy", port: int | None = None) -> P
         given = cast("Secret[str]", given).reveal()
     if not isinstance(given, str):
         raise ConfigurationError(f"{name}: expected a URL, got {type(given).__name__}")
+    if not given.strip():
+        # As of a variable that is not set. Nobody should believe that there is a proxy where there is none.
+        raise ConfigurationError(f"{name}: must not be empty; for no proxy, leave it out or give None")
     found = _read_proxy(given, port)
     del given
     if isinstance(found, str):
@@ -222,7 +225,9 @@ def context_of(given: Any) -> ssl.SSLContext | None:
         )
     path = os.fspath(cast("str | os.PathLike[str]", given))
     if not path:
-        raise ConfigurationError("ssl: the path of the CA bundle is empty")
+        raise ConfigurationError(
+            "ssl: the path of the CA bundle is empty; for the system's authorities, leave it out or give None"
+        )
     try:
         if os.path.isdir(path):
             context = ssl.create_default_context(capath=path)

@@ -56,10 +56,12 @@ def concealed(api_key: Any) -> KeySource | ConfigurationError | None:
     """
     if api_key is None or isinstance(api_key, ConfigurationError):
         return api_key
-    return cast("Callable[[], str]", api_key) if callable(api_key) else _concealed_key(api_key)
+    if callable(api_key):
+        return cast("Callable[[], str]", api_key)
+    return _concealed_key(api_key, "; without it, the environment is asked")
 
 
-def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
+def _concealed_key(api_key: Any, otherwise: str = "") -> Secret[str] | ConfigurationError:
     # No message here shows the key, and nothing is raised.
     key: Secret[str]
     if isinstance(api_key, Secret):
@@ -69,7 +71,7 @@ def _concealed_key(api_key: Any) -> Secret[str] | ConfigurationError:
     else:
         return ConfigurationError(f"api_key: expected a string, got {type(api_key).__name__}")
     if not key:
-        return ConfigurationError("api_key: must not be empty")
+        return ConfigurationError(f"api_key: must not be empty{otherwise}")
     if re.fullmatch(r"[ -~]+", key.reveal()) is None:
         return ConfigurationError("api_key: has a control character or a letter outside ASCII")
     if key.reveal() != key.reveal().strip():

@@ -98,6 +98,7 @@ class SyncClient(Client[Sync]):
             portal.run_if_started(transport.close)
 
     def __enter__(self) -> Self:
+        self._refuse_if_closed()
         return self
 
     def __exit__(

@@ -17,6 +17,7 @@ from .._wire.named_link import check_proof, flawed
 from ..answered import Answered
 from ..api.operation import Declaration, Operation
 from ..errors import (
+    CLIENT_CLOSED,
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -218,7 +219,7 @@ class Call(Generic[R]):
         expired = watch.done()
         if isinstance(error, asyncio.CancelledError):
             if closed:
-                failed = record.final(ConfigurationError("this client is closed"))
+                failed = record.final(ConfigurationError(CLIENT_CLOSED))
             elif expired:
                 outage = None if self._patience is None else self._patience.outage
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Listing, Operation
-from ..errors import ConfigurationError, PlexyPayError
+from ..errors import CLIENT_CLOSED, ConfigurationError, PlexyPayError
 from ..logs import CALLS, LOG
 from ..network import checked_default_headers, merged_headers
 from ..observer import Audience
@@ -99,7 +99,7 @@ def _gate(transport: Transport, budget: RetryBudget) -> OutageGate:
     """
     connections = transport.opened(running_loop())
     if connections is None:
-        raise ConfigurationError("this client is closed")
+        raise ConfigurationError(CLIENT_CLOSED)
     return connections.gate(budget)
 
 

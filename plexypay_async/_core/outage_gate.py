@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from ..errors import ConfigurationError
+from ..errors import CLIENT_CLOSED, ConfigurationError
 from .retry_budget import RetryBudget
 from .slots import Slots
 
@@ -65,7 +65,7 @@ class OutageGate:
             ConfigurationError: The client is closed.
         """
         if self._closed:
-            raise ConfigurationError("this client is closed")
+            raise ConfigurationError(CLIENT_CLOSED)
         ticket: asyncio.Future[int] = self.loop.create_future()
         self._waiting[ticket] = price
         self._budget.hold(self)
@@ -80,7 +80,7 @@ class OutageGate:
                 self._rest()
             raise
         if self._closed:
-            raise ConfigurationError("this client is closed")
+            raise ConfigurationError(CLIENT_CLOSED)
         return paid
 
     def answered(self, *, ends_outage: bool) -> None:

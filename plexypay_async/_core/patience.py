@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 from .._privacy.printable import log
-from ..errors import ConfigurationError, PlexyPayError
+from ..errors import CLIENT_CLOSED, ConfigurationError, PlexyPayError
 from .admission import SingleAdmission
 from .deadlines import Watch
 from .record import CallRecord, Doubt
@@ -72,7 +72,7 @@ class Patience:
         """
         admission, record = self._admission, self._record
         if self._transport.closed:
-            raise ConfigurationError("this client is closed")
+            raise ConfigurationError(CLIENT_CLOSED)
         admission.failed(error)
         retry_after: float | None = getattr(error, "retry_after", None)
         wait = self._pauses.next(retry_after)

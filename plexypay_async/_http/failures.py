@@ -96,7 +96,9 @@ def _failure(
     """Return the error of an attempt without an answer."""
     call = f"{request.method} {_shown_target(request)}"
     if is_closed and (not sending.begun or request.method == "GET"):
-        return ConfigurationError(f"{call}: this client, or the session given to it, is closed")
+        return ConfigurationError(
+            f"{call}: this client, or the session given to it, is closed: make a new one"
+        )
     connecting = isinstance(
         error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
     )

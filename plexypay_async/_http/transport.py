@@ -18,7 +18,7 @@ from .._core.slots import loop_of_task
 from .._privacy.secret import Secret
 from .._version import __version__
 from ..api.description import API
-from ..errors import ConfigurationError
+from ..errors import CLIENT_CLOSED, ConfigurationError
 from ..network import Proxy, checked_proxy, fields_in_headers, flaw_of_context
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
@@ -77,7 +77,7 @@ class HTTPTransport:
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> HTTPConnections:
         if self.closed:
-            raise ConfigurationError("this client is closed")
+            raise ConfigurationError(CLIENT_CLOSED)
         for other in [known for known in self._by_loop if known.is_closed()]:
             del self._by_loop[other]
         connections = self._new(loop)

@@ -12,7 +12,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, cast
 
@@ -286,6 +286,7 @@ def check_minor_units(name: str, value: Any) -> None:
     if type(value) is not int:
         raise ConfigurationError(
             f"{name}: expected an int of minor units (22 000 KZT is 2200000), got {_shown(value)}"
+            f"{_in_minor_units(value)}"
         )
     check_holdable(name, value)
     raise ConfigurationError(f"{name}: must be positive, got {value}")
@@ -302,6 +303,7 @@ def check_major_units(name: str, value: Any) -> None:
     if type(value) is not int and not isinstance(value, Decimal):
         raise ConfigurationError(
             f'{name}: expected a Decimal of major units (22 000 KZT is Decimal("22000")), got {_shown(value)}'
+            f"{of_money(value, 'in_major_units')}"
         )
     if type(value) is int:
         check_holdable(name, value)
@@ -322,7 +324,8 @@ def check_major_units(name: str, value: Any) -> None:
 def check_amount(name: str, value: Any) -> None:
     """Refuse anything but a positive `Decimal` or `int` that JSON carries without loss, in whatever unit."""
     if type(value) is not int and not isinstance(value, Decimal):
-        raise ConfigurationError(f"{name}: expected a Decimal or an int, got {_shown(value)}")
+        told = of_money(value, "in_major_units")
+        raise ConfigurationError(f"{name}: expected a Decimal or an int, got {_shown(value)}{told}")
     check_major_units(name, value)
 
 
@@ -330,8 +333,13 @@ def check_seconds(name: str, value: Any, *, zero: bool = False) -> float:
     """Refuse what is no positive number of seconds that a clock can count; `zero` allows for 0."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= LONGEST or (value == 0 and not zero):
+        given, apart = shown(value), ""
+        if name == "timeout" and isinstance(value, (tuple, list)):
+            apart = "; connect_timeout and read_timeout are options of their own"
+        elif isinstance(value, timedelta):
+            apart = "; give its .total_seconds()"
         raise ConfigurationError(
-            f"{name}: expected a positive number of seconds{' or 0' * zero}, got {shown(value)}"
+            f"{name}: expected a positive number of seconds{' or 0' * zero}, got {given}{apart}"
         )
     return float(value)
 
@@ -446,7 +454,32 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bo
 
 def _shown(value: Any) -> str:
     kind, text = type(value).__name__, shown(value, 60)
-    return kind if text == f"a {kind}" else f"{kind} {text}"
+    if text == f"a {kind}":
+        return kind
+    # Such as Decimal('22000.50').
+    return text if text.startswith(f"{kind}(") else f"{kind} {text}"
+
+
+_WRITTEN = re.compile(r"(?:Decimal\()?'?([0-9]{1,12}([.,][0-9]{1,2})?)'?\)?")
+"""An amount as `shown` writes it: fewer digits than a card's number has."""
+
+
+def _in_minor_units(value: Any) -> str:
+    """Say how to make minor units of what is no `int`."""
+    if not isinstance(value, (str, float, Decimal)):
+        return of_money(value, "amount")
+    written = _WRITTEN.fullmatch(shown(value, 60))
+    text = "22000.50" if written is None else written[1]
+    of_major = f'Money.major("{text}", "KZT").amount'
+    if written is None or written[2] is not None:
+        return f"; of major units, give {of_major}"
+    return f'; of minor units, give int("{text}"), and of major ones {of_major}'
+
+
+def of_money(value: Any, attribute: str) -> str:
+    """Say which attribute of a `Money` to give, where that was given in the place of a number."""
+    is_money = type(getattr(value, "amount", None)) is int and hasattr(value, "in_major_units")
+    return f"; give its .{attribute}" if is_money else ""
 
 
 # ---------------------------------------------------------------------------------------------- answers

@@ -18,6 +18,7 @@ from .._core.execution import Execution
 from .._core.pace import Sign
 from .._core.telling_call import call_class
 from ..errors import (
+    CLIENT_CLOSED,
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -94,7 +95,7 @@ class LastingFailures:
             self._held = self._closed or self._in_a_row >= FEW
             if self._execution.transport.closed:
                 # No look is needed, nor possible.
-                self._end(ConfigurationError("this client is closed"))
+                self._end(ConfigurationError(CLIENT_CLOSED))
 
     def close(self) -> None:
         """Let no row begin any more: the job ends. Those under way go on."""

@@ -31,6 +31,7 @@ from ..api.fields import (
     check_text,
     in_capitals,
     key_or_new,
+    of_money,
     wire,
 )
 from ..api.identities import settle_identity
@@ -104,7 +105,7 @@ def check_decimal_amount(name: str, value: object) -> None:
     elif not isinstance(value, Decimal):
         raise ConfigurationError(
             f'{name}: expected a Decimal of major units, such as Decimal("12.50"), got a '
-            f"{type(value).__name__}"
+            f"{type(value).__name__}{of_money(value, 'in_major_units')}"
         )
     elif not value.is_finite() or len(value.as_tuple().digits) > _MOST_DIGITS:
         raise ConfigurationError(f"{name}: {shortened(str(value), 60)} is no amount")

@@ -19,6 +19,7 @@ _LONG_TOKEN = 24
 _FEWEST_CHARACTERS = 4
 """How many different ones a token has."""
 _MAKE_ONE = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+_TOLD = "it is the token that webhooks are to carry: look whether PLEXYPAY_WEBHOOK_TOKEN is set"
 _WELL_KNOWN = re.compile(
     "(?:secret|token|password|passwd|passphrase|pass|change|me|it|now|test|testing|tester|example|sample|demo"
     "|default|dummy|fake|placeholder|key|api|auth|authorization|bearer|credential|webhook|whsec|hook|web"
@@ -30,9 +31,7 @@ _WELL_KNOWN = re.compile(
 )
 
 
-def checked_tokens(
-    tokens: Any, name: str = "tokens", told: str = "it is the token that webhooks are to carry"
-) -> tuple[Secret[bytes], ...] | str:
+def checked_tokens(tokens: Any, name: str = "tokens", told: str = _TOLD) -> tuple[Secret[bytes], ...] | str:
     """Return the tokens, or what is wrong with them, which shows none.
 
     Args:
@@ -48,7 +47,7 @@ def checked_tokens(
     for token in cast("Iterable[Any]", tokens):
         wrong = _wrong_token(token)
         if wrong is not None:
-            return f"{name}: {wrong}"
+            return f"{name}: {wrong}{'' if token else f'; {told}'}"
         checked[Secret(token.encode())] = None
         # The next one may raise.
         del token

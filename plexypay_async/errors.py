@@ -87,24 +87,27 @@ class PlexyPayError(Exception):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         help_shows_fields(cls)
+        if "default_outcome" in vars(cls):
+            cls.outcome = cls.default_outcome
 
+    # What an error is not told stands in its class alone: web frameworks write out what is its own.
     default_outcome: ClassVar[Outcome | None] = None
     """The `outcome` of its errors that are given none."""
 
-    outcome: Outcome | None
+    outcome: Outcome | None = None
     """What is known of the call's effect; None on a `WebhookError`, except where one says `DONE`."""
-    operation: str | None
+    operation: str | None = None
     """The operation's name, such as ``payment_links.create``."""
-    attempts: tuple[PlexyPayError, ...]
+    attempts: tuple[PlexyPayError, ...] = ()
     """The errors of the earlier attempts of the same call, oldest first."""
-    order_reference: str | None
+    order_reference: str | None = None
     """The order reference of the request, where it has one."""
-    idempotency_key: str | None
+    idempotency_key: str | None = None
     """The key that the request was sent with, where it has one: the same call with it is safe to repeat."""
     lasting: bool = False
     """Whether trying again cannot help: the server's certificate does not prove who it is, or what raised is
     no matter of the network but code of the caller's, such as a tracer's hook."""
-    cursor: str | None
+    cursor: str | None = None
     """On a listing that broke: where `resume` goes on, the first page not yet delivered."""
     link_id: str | None = None
     """The `id` of the payment link that this is about, where an answer shows one and the call cannot return
@@ -135,12 +138,14 @@ class PlexyPayError(Exception):
             half = LONGEST_MESSAGE // 2
             message = f"{message[:half]} ... {message[-half:]}"
         super().__init__(message)
-        self.outcome = self.default_outcome if outcome is None else outcome
-        self.operation = operation
-        self.attempts = tuple(attempts)
-        self.order_reference = order_reference
-        self.idempotency_key = None
-        self.cursor = None
+        if outcome is not None:
+            self.outcome = outcome
+        if operation is not None:
+            self.operation = operation
+        if attempts:
+            self.attempts = tuple(attempts)
+        if order_reference is not None:
+            self.order_reference = order_reference
 
     def __str__(self) -> str:
         # OSError, a base of DeadlineExceededError, has a __str__ of its own.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import attrs
 import pytest
 
-from plexypay_async import CreatePaymentLink, PaymentLink, PaymentLinkSummary, Transaction
+from plexypay_async import CreatePaymentLink, Money, PaymentLink, PaymentLinkSummary, Transaction
 from tests.needs import needs
 
 LINK = PaymentLink(
@@ -108,6 +108,38 @@ async def test_a_view_answers_with_the_fields_that_it_declares() -> None:
         assert (await client.get("/summary")).json().keys() == declared
         assert (await client.get("/summaries")).json()[0].keys() == declared
     assert declared < LINK.to_dict().keys()
+
+
+@needs("fastapi", "httpx")
+@pytest.mark.asyncio
+async def test_what_a_validator_raises_shows_nothing_but_its_message() -> None:
+    import httpx
+    from fastapi import Body, FastAPI
+    from pydantic import BaseModel, field_validator
+
+    class Cart(BaseModel):
+        total: str
+
+        @field_validator("total")
+        @classmethod
+        def payable(cls, total: str) -> str:
+            Money.major(total, "KZT")
+            return total
+
+    app = FastAPI()
+
+    def pay(cart: Any) -> None:
+        pytest.fail("it is not payable")
+
+    pay.__annotations__["cart"] = Annotated[Cart, Body()]
+    app.post("/pay")(pay)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        refused = await client.post("/pay", json={"total": "much"})
+    assert refused.status_code == 422
+    (problem,) = refused.json()["detail"]
+    assert problem["msg"].startswith("Value error, amount: 'much' is not an amount")
+    assert problem["ctx"] == {"error": {}}
 
 
 @needs("pydantic")

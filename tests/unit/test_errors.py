@@ -204,3 +204,24 @@ def test_a_subclass_of_the_callers_pickles_too() -> None:
 
 class OverdrawnError(plexypay_async.UnprocessableError):
     """An error class of a user of the library."""
+
+
+@every_class
+def test_an_error_has_no_more_of_its_own_than_it_was_told(cls: type[PlexyPayError]) -> None:
+    bare, full = cls("what happened"), an_error(cls)
+    common = {"outcome", "operation", "attempts", "order_reference", "idempotency_key", "cursor"}
+    assert vars(bare).keys().isdisjoint(common)
+    assert bare.outcome is cls.default_outcome
+    assert (bare.operation, bare.attempts, bare.order_reference) == (None, (), None)
+    assert (full.outcome, full.operation) == (Outcome.UNKNOWN, "payment_links.create")
+    assert pickle.loads(pickle.dumps(bare)).outcome is cls.default_outcome
+
+
+def test_a_subclass_of_the_callers_has_its_own_outcome() -> None:
+    class Overdue(ConfigurationError):
+        default_outcome = Outcome.REJECTED
+
+    assert Overdue("late").outcome is Outcome.REJECTED
+    assert Overdue("late", outcome=Outcome.DONE).outcome is Outcome.DONE
+    assert ConfigurationError("wrong").outcome is Outcome.NOT_SENT
+    assert vars(ConfigurationError("wrong")) == {}

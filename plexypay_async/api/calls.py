@@ -1,9 +1,10 @@
-"""The forms of a bound call: what a client's method can do besides being called."""
+"""The forms of a call: what a client's method can do besides being called, and what stands on the class."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Protocol, Self, TypeVar
 
 from ..answered import Answered
 
@@ -19,6 +20,8 @@ __all__ = [
     "AsyncListingCall",
     "AsyncWaitCall",
     "BoundCall",
+    "CallOnTheClass",
+    "SignatureOfCall",
     "SyncBulkCall",
     "SyncCall",
     "SyncListingCall",
@@ -170,3 +173,63 @@ class WaitOptions(Protocol):
     def missing(self) -> str:
         """Say what it means that it is not there."""
         ...
+
+
+# ------------------------------------------------------------------------------------------ on the class
+
+
+class _Declared(Protocol):
+    """What a class declares."""
+
+    name: str
+    """The call's full name, such as ``payment_links.create``."""
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The bound call's parameters."""
+        ...
+
+
+class CallOnTheClass:
+    """The `__call__` of what a class declares: it refuses, and has the signature that mocks go by."""
+
+    def __get__(self, declared: _Declared | None, owner: type) -> Callable[..., NoReturn]:
+        def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+            """Refuse to be called on the class: there is no client that could perform it.
+
+            Raises:
+                TypeError: Always.
+            """
+            name = "a call" if declared is None else declared.name
+            raise TypeError(f"{name}: call it on a client, such as client.{name}(...)")
+
+        if declared is not None:
+            parameters = list(declared.signature.parameters.values())
+            refuse.__signature__ = _CheckedByMocks(parameters)  # type: ignore[attr-defined]
+        return refuse
+
+
+class _CheckedByMocks(inspect.Signature):
+    """A signature by which `unittest.mock` checks a call, and does not take its first parameter for `self`.
+
+    What an autospecced client's calls were called with it would else compare without that one.
+    """
+
+    __slots__ = ()
+
+    def bind_partial(self, /, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
+        """Refuse what `functools.partial` would give.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("nothing is given in advance")
+
+
+class SignatureOfCall:
+    """The `__signature__` of what a class declares, and none of the declaring class."""
+
+    def __get__(self, declared: _Declared | None, owner: type) -> inspect.Signature:
+        if declared is None:
+            raise AttributeError("__signature__")
+        return declared.signature

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 import attrs
 
@@ -22,6 +22,8 @@ from .calls import (
     AsyncCall,
     AsyncListingCall,
     AsyncWaitCall,
+    CallOnTheClass,
+    SignatureOfCall,
     SyncBulkCall,
     SyncCall,
     SyncListingCall,
@@ -248,13 +250,8 @@ class Declared(Generic[P]):
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse to be called on the class: there is no client that could perform it.
-
-        Raises:
-            TypeError: Always.
-        """
-        raise TypeError(f"{self.name}: call it on a client, such as client.{self.name}(...)")
+    __call__ = CallOnTheClass()
+    __signature__ = SignatureOfCall()
 
     @property
     def sentence(self) -> str:

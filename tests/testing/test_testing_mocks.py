@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -93,3 +95,58 @@ async def test_aioresponses_answers_the_library(plexypay_aioresponses: Any) -> N
 
 def test_the_sandboxs_webhook_token_is_in_the_environment(plexypay_sandbox: Sandbox) -> None:
     assert os.environ["PLEXYPAY_WEBHOOK_TOKEN"] == plexypay_sandbox.webhook_token
+
+
+@pytest.mark.parametrize("kind", [PlexyPay, AsyncPlexyPay])
+def test_an_autospecced_client_checks_the_arguments_of_its_calls(kind: type[Any]) -> None:
+    plexy: Any = mock.create_autospec(kind, instance=True)
+    mistakes: tuple[Callable[[], Any], ...] = (
+        lambda: plexy.payment_links.create(1, 2, foo=3),
+        lambda: plexy.payment_links.create(amount=1),
+        lambda: plexy.payment_links.retrieve(),
+        lambda: plexy.payment_links.create_many(),
+        lambda: plexy.payment_links.list(colour="red"),
+        lambda: plexy.payment_links.create_or_retrieve(amount=1, currency="KZT"),
+        lambda: plexy.transactions.wait(colour="red"),
+    )
+    for wrong in mistakes:
+        with pytest.raises(TypeError):
+            wrong()
+    for call in (plexy.payment_links.retrieve, plexy.payment_links.create_many):
+        call("pl_1")
+        call.assert_called_once_with("pl_1")
+        with pytest.raises(AssertionError):
+            call.assert_called_once_with("pl_2")
+
+
+def performed(call: Callable[[], Any]) -> None:
+    """Make a call, and await what it returns where that is to be awaited."""
+
+    async def perform() -> None:
+        made = call()
+        if inspect.iscoroutine(made):
+            await made
+
+    asyncio.run(perform())
+
+
+@pytest.mark.parametrize("kind", [PlexyPay, AsyncPlexyPay])
+def test_an_autospecced_patch_checks_the_arguments_of_its_calls(kind: type[Any]) -> None:
+    plexy = kind("key")
+    for patched in (
+        mock.patch("plexypay_sync.PaymentLinks.create", autospec=True),
+        mock.patch.object(plexy.payment_links, "create", autospec=True),
+    ):
+        with patched:
+            with pytest.raises(TypeError):
+                performed(lambda: plexy.payment_links.create(1, 2, foo=3))
+            performed(lambda: plexy.payment_links.create(amount=1, currency="KZT"))
+            plexy.payment_links.create.assert_called_once_with(amount=1, currency="KZT")
+
+
+def test_a_declaration_has_the_signature_of_its_call() -> None:
+    with PlexyPay("key") as plexy:
+        bound = inspect.signature(plexy.payment_links.create)
+    assert inspect.signature(PaymentLinks.create).parameters == bound.parameters
+    # The class of declarations itself is as it is written.
+    assert "method" in inspect.signature(type(PaymentLinks.create)).parameters

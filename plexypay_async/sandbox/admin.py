@@ -224,7 +224,7 @@ async def _asked_payment(request: web.Request) -> LinkPayment:
 
 
 def _read_fault(body: bytes) -> Fault:
-    if body.startswith(b"{"):
+    if body.lstrip().startswith(b"{"):
         return Fault.from_json(read_document(body, source=_SOURCE))
     try:
         return Fault.parse(body.decode())

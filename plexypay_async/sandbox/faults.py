@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from .._privacy.hiding import shown
 from ..errors import error_codes
 from .exchange import ERRORS, ApiResponse, error_body, published_error
 
@@ -172,6 +173,11 @@ class Fault:
         Raises:
             ValueError: It is no fault; the message names the key and what is allowed.
         """
+        if text.strip()[:1] in tuple("\"'[{"):
+            raise ValueError(
+                "fault: expected plain text without quotes, such as code=1,rate=0.05, got"
+                f" {shown(text.strip(), 60)}; on the admin path a JSON object may be given too"
+            )
         values: dict[str, Any] = {}
         # An HTTP date has a comma of its own.
         for part in re.split(r",(?=\s*\w+\s*=)", text.strip()):

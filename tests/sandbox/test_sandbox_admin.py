@@ -60,6 +60,13 @@ async def test_a_bad_fault(ask: Any, sandbox: Sandbox, body: Any) -> None:
     assert len(sandbox.faults) == 0
 
 
+async def test_a_fault_in_quotes_is_told_to_be_plain_text(ask: Any, sandbox: Sandbox) -> None:
+    status, answer, _ = await ask("POST", "/_sandbox/faults", b'"code=1,rate=0.05"')
+    assert status == 400
+    assert answer["message"].startswith("fault: expected plain text without quotes, such as code=1,rate=0.05")
+    assert (await ask("POST", "/_sandbox/faults", b' {"code": 1}')).status == 201
+
+
 @pytest.mark.parametrize("identifier", ["7", "x"])
 async def test_a_fault_that_is_not_there(ask: Any, identifier: str) -> None:
     assert (await ask("DELETE", f"/_sandbox/faults/{identifier}")).status == 404

@@ -56,7 +56,7 @@ _TOO_MANY = re.compile(r" takes .*positional argument.* given$")
 _OF_A_CALL = ("timeout", "read_timeout", "retry", "headers")
 """What each call takes by its `with_options`."""
 
-_OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio")
+_OURS = ("plexypay_async", "plexypay_sync", "aiohttp", "asyncio", "uvloop")
 
 
 def bare(error: BaseException, handled: BaseException | None = None) -> BaseException:

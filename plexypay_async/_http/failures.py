@@ -12,7 +12,7 @@ import aiohttp
 
 from .._core.sending import Sending
 from .._foreign import bare, is_of_the_caller, shows_password
-from .._privacy.hiding import masked_card_numbers, shortened, without_userinfo
+from .._privacy.hiding import masked_card_numbers, origins, shortened, without_userinfo
 from .._privacy.secret import Secret
 from .._wire.messages import COUNTED_FROM, MOST_VALUES, WireRequest, WireResponse, values_in, with_evidence
 from ..errors import (
@@ -209,6 +209,11 @@ def _shown(error: BaseException, handled: BaseException | None) -> BaseException
     if isinstance(error, aiohttp.ClientResponseError):
         return None
     bare(error, handled)
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        # What it came from it tells itself, and has as its `os_error`.
+        below = [one for one in origins(error, handled) if one is not error]
+        if not any(is_of_the_caller(one) for one in below):
+            error.__cause__ = error.__context__ = None
     is_of_a_proxy = isinstance(error, aiohttp.InvalidURL) and "@" in str(error)
     if not is_of_a_proxy and not shows_password(error, handled):
         return error

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
 from ._composed_docs import help_shows_fields
+from ._privacy.hiding import masked_card_numbers, without_userinfo
 from .json_form import JSONResult
 
-__all__ = ["AnswerHeaders", "Answered", "request_id_in"]
+__all__ = ["AnswerHeaders", "Answered", "request_id_in", "request_id_told"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -33,6 +35,8 @@ _SHOWN = frozenset(
 )
 LONGEST_VALUE, MOST = 2000, 100
 """Characters of a value, and headers, that are kept."""
+_PLAIN_ID = re.compile("[!-~]{1,128}")
+"""What an id is where it stands in a text: whoever is in between may have written it."""
 
 
 class AnswerHeaders(Mapping[str, str]):
@@ -73,6 +77,14 @@ class AnswerHeaders(Mapping[str, str]):
 def request_id_in(headers: Mapping[str, str]) -> str | None:
     """Return the id that an answer gives its request, by the first of the usual names that it has."""
     return next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
+
+
+def request_id_told(request_id: str | None) -> str:
+    """Return how a message ends that names the id of a request; nothing where it is no short, plain word."""
+    if request_id is None or _PLAIN_ID.fullmatch(request_id) is None:
+        return ""
+    is_shown = without_userinfo(masked_card_numbers(request_id)) == request_id
+    return f", request id {request_id}" if is_shown else ""
 
 
 @help_shows_fields

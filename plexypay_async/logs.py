@@ -19,6 +19,7 @@ from typing import Any
 
 from ._privacy.hiding import masked_card_numbers, shortened
 from ._privacy.printable import OneLine, log, printable
+from .answered import request_id_told
 from .errors import APIError, Outcome, PlexyPayError, RefusedError
 from .observer import ObservedAttempt, ObservedCall, ObservedJob, ObservedPause, Observer
 
@@ -57,7 +58,7 @@ class LogObserver(Observer):
         about = "attempt" if attempt.purpose == "operation" else "look-up"
         _write(
             logging.DEBUG,
-            "%s: %s %d: %s %s: %s after %.3f s",
+            "%s: %s %d: %s %s: %s after %.3f s%s",
             _named(call.operation, call.order_reference, call.resource_id),
             about,
             attempt.number,
@@ -65,6 +66,7 @@ class LogObserver(Observer):
             attempt.url_template or "(a path of the caller's)",
             told,
             attempt.seconds or 0.0,
+            request_id_told(attempt.request_id),
             **_of_call(call),
             attempt=attempt.number,
             purpose=attempt.purpose,
@@ -229,11 +231,13 @@ def _told(error: PlexyPayError) -> str:
     told = type(error).__name__
     if isinstance(error, (APIError, RefusedError)):
         code = "" if error.code is None else f", code {error.code}"
-        return f"{told}: HTTP {error.status}{code}: {shortened(error.message, LONGEST)}"
+        message = shortened(error.message, LONGEST)
+        return f"{told}: HTTP {error.status}{code}: {message}{request_id_told(error.request_id)}"
     status, cause = getattr(error, "status", None), error.__cause__
     if status:
         told += f": HTTP {status}"
-    return told if cause is None else f"{told} after {type(cause).__name__}"
+    told += "" if cause is None else f" after {type(cause).__name__}"
+    return f"{told}{request_id_told(error.request_id)}"
 
 
 def _of_error(error: PlexyPayError | None) -> dict[str, Any]:

@@ -268,6 +268,10 @@ class Settings:
     )
     app_info: tuple[str, str | None] | None = attrs.field(default=None, converter=checked_app)
     observers: tuple[Observer, ...] = attrs.field(default=(), converter=checked_observers, repr=False)
+    key_variable: str | None = attrs.field(default=None, repr=False)
+    """The environment variable that the key came from, if it did."""
+    base_url_variable: str | None = attrs.field(default=None, repr=False)
+    """The same of the address."""
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "paths", check_paths(self.paths, self.api))
@@ -292,6 +296,13 @@ class Settings:
         if self.proxy is not None or self.is_plain or not self.trust_env:
             return self.proxy
         return proxy_of_environment(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def asked(self) -> str:
+        """Who is asked and with whose key, for a message about a key that is refused; not the key."""
+        host, where = shortened(urlsplit(self.base_url).netloc, 200), self.base_url_variable
+        told = f"asked {host}" + ("" if where is None else f", which {where} names")
+        return told if self.key_variable is None else f"{told}, with the key from {self.key_variable}"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         # Reached from a client's API groups, its bulk jobs and its iterators.
@@ -319,6 +330,7 @@ class Settings:
         """
         key = concealed(api_key)
         del api_key
+        key_variable = api.key_variable if key is None else None
         if key is None:
             key = concealed(os.environ.get(api.key_variable) or None)
             if key is None:
@@ -330,6 +342,10 @@ class Settings:
             api_key=key,
             base_url=chosen_base_url(base_url, api),
             parameters=chosen_parameters(parameters, api),
+            key_variable=key_variable,
+            base_url_variable=api.base_url_variable
+            if base_url is None and api.base_url_variable in os.environ
+            else None,
             **options,
         )
 
@@ -344,6 +360,7 @@ class Settings:
             key = given["api_key"] = concealed(given["api_key"])
             if isinstance(key, ConfigurationError):
                 raise key
+            given["key_variable"] = None
         return attrs.evolve(self, **given)
 
     def current_key(self) -> Secret[str]:

@@ -18,6 +18,7 @@ from .._wire.messages import WireRequest, WireResponse
 from ..api.operation import Declaration, Evidence
 from ..errors import (
     APIError,
+    AuthenticationError,
     ConfigurationError,
     DeadlineExceededError,
     IdempotencyError,
@@ -25,6 +26,7 @@ from ..errors import (
     OutageError,
     Outcome,
     OutcomeUnknownError,
+    PermissionDeniedError,
     PlexyPayError,
     RateLimitedError,
     UnreadableResponseError,
@@ -323,6 +325,10 @@ class CallRecord:
             self._name_call(error)
         if isinstance(error, APIError) and (note := self.declaration.notes.get(error.api_code or 0)):
             error.add_note(note)
+        if isinstance(error, (AuthenticationError, PermissionDeniedError)):
+            # It may be another's address, or another's key, that the environment has.
+            asked = f" ({self.settings.asked})"
+            error.args = (f"{str(error).removesuffix(asked)}{asked}",)
         error.idempotency_key = self.idempotency_key
         declaration = self.declaration
         if (

@@ -17,7 +17,7 @@ import orjson
 
 from .._privacy.hiding import MASK, masked, masked_card_numbers
 from .._privacy.secret import Secret
-from ..answered import Answered, AnswerHeaders, request_id_in
+from ..answered import Answered, AnswerHeaders, request_id_in, request_id_told
 from ..api.fields import check_json
 from ..errors import (
     ConfigurationError,
@@ -417,6 +417,9 @@ def with_evidence(error: E, response: WireResponse) -> E:
         error.headers = kept = response.kept_headers()
         # What the API says in its error is its own; a header may be of something in between.
         error.request_id = error.request_id or request_id_in(kept)
+    if (told := request_id_told(error.request_id)) and error.args:
+        # It is what the vendor's support asks for, and a log may have nothing but the text.
+        error.args = (f"{str(error).removesuffix('.')}{told}",)
     error.elapsed = response.elapsed
     return error
 

@@ -69,6 +69,7 @@ async def test_a_success_is_told_at_debug_alone(log: pytest.LogCaptureFixture) -
     assert attempt.getMessage().startswith(
         "payment_links.create 'ORD-1': attempt 1: POST /v1/payment-links: HTTP 201 after 0."
     )
+    assert attempt.getMessage().endswith(" s, request id req-1")
     fields = _fields(attempt)
     assert fields.pop("seconds") > 0
     assert fields.pop("waited") >= 0
@@ -113,7 +114,8 @@ async def test_a_call_that_failed_is_told_at_warning(log: pytest.LogCaptureFixtu
             await plexy.payment_links.retrieve("pl_1")
     (told,) = _records(log, logging.WARNING)
     assert told.getMessage().startswith(
-        "payment_links.retrieve 'pl_1': NotFoundError: HTTP 404, code 4: as scripted (1 attempt, 0."
+        "payment_links.retrieve 'pl_1': NotFoundError: HTTP 404, code 4: as scripted, request id req-1"
+        " (1 attempt, 0."
     )
     fields = _fields(told)
     assert (fields["status"], fields["code"], fields["request_id"]) == (404, 4, "req-1")

@@ -26,6 +26,7 @@ __all__ = ["Client", "taking_options", "with_forms"]
 
 T = TypeVar("T")
 
+
 def _of_the_constructor(client: object) -> Mapping[str, str]:
     made = type(client).__name__
     return {name: f"only {made}({name}=...) takes it" for name in _options_of(type(client)).parameters}
@@ -56,6 +57,11 @@ def taking_options(kind: type[T]) -> type[T]:
 
 class Dressing(Protocol):
     """What is bound to a client as a call, such as a declaration."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it, such as ``payment_links.create``."""
+        ...
 
     def dress(self, call: Callable[..., Any], owner: str) -> None:
         """Give a call the name, the parameters and the docstring that it is to have."""

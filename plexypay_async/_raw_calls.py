@@ -33,6 +33,7 @@ class RawRequest(Generic[P]):
 
     def __init__(self, make: Callable[Concatenate[Any, P], Call[Any]]) -> None:
         self._make = make
+        self.name: str = make.__name__
         # What the class shows is a function, for `help` and for mocks, which look for no `self` in it.
         self._unbound = self._of_class()
         self.dress(self._unbound, make.__qualname__.partition(".")[0])

@@ -35,9 +35,15 @@ class ConnectionMemory:
         """Seconds that its first answer says that the server keeps it while it is idle; None before that."""
         self.unclear_at: float | None = None
         """The loop's time at which an answer that names no request came on it: a proxy may send it again."""
-        self.answers: deque[tuple[str, bytes, Mapping[str, str] | None]] = deque(maxlen=LATEST)
-        """Path and query of the latest requests that were answered on it, with the answers' bodies and the
-        headers that were the requests' own: an idempotency key."""
+        self.answers: deque[tuple[str, bytes, Mapping[str, str], Mapping[str, str] | None]] = deque(
+            maxlen=LATEST
+        )
+        """Path and query of the latest requests that were answered on it, with the answers' bodies and
+        headers, and the headers that were the requests' own: an idempotency key."""
+
+    def has_had(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Tell whether the very same answer came before, its headers too: servers date and number them."""
+        return any(one == body and told == headers for _, one, told, _ in self.answers)
 
 
 class Sending:
@@ -95,7 +101,7 @@ class Sending:
         return next(
             (
                 target
-                for target, one, own in answers
+                for target, one, _, own in answers
                 if one and one is not body and one == body and not (own and own == headers)
             ),
             None,

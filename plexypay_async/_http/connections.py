@@ -215,7 +215,11 @@ class HTTPConnections:
                     # A middleware may have read it, and a tracer wants to be told.
                     content = stream.read_nowait() if self._is_plain else await response.read()
                     if (memory := sending.memory) is not None:
-                        memory.answers.append((request.target, content, request.headers))
+                        told = response.headers
+                        if response.status < _REDIRECTS and memory.has_had(content, told):
+                            # It may be that one, sent again: its own would be taken for that to the next one.
+                            sending.drop_connection()
+                        memory.answers.append((request.target, content, told, request.headers))
                         if memory.kept_for is None:
                             memory.kept_for = seconds_kept(response.headers.get("Keep-Alive", ""))
                 else:
@@ -320,6 +324,8 @@ def _address_of(proxy: Proxy) -> str:
 
 
 _NO_CONTENT_TYPE = ("Content-Type",)
+_REDIRECTS = 300
+"""Statuses from here on are no success; what names no request then is left to rest, or dropped."""
 
 
 async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> bytes:

@@ -236,6 +236,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._mistakes: list[Exception] = []
+        self._answers = 0
 
     async def listen(self) -> None:
         """Begin to take connections."""
@@ -281,16 +282,24 @@ class Server:
         finally:
             writer.close()
 
+    def _numbered(self, answer: Answer) -> bytes:
+        """Return an answer with a number of its own, as servers date theirs; sent again it has the same."""
+        self._answers += 1
+        return attrs.evolve(answer, headers={**answer.headers, "X-Number": str(self._answers)}).whole
+
     async def _play(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Take a step; tell whether the connection goes on."""
         match step:
             case Answer():
-                writer.write(step.whole)
+                writer.write(self._numbered(step))
                 await writer.drain()
                 return True
             case Again():
-                asyncio.get_running_loop().call_later(step.after, _write_if_open, writer, step.answer.whole)
-                return await self._play(step.answer, reader, writer)
+                content = self._numbered(step.answer)
+                writer.write(content)
+                asyncio.get_running_loop().call_later(step.after, _write_if_open, writer, content)
+                await writer.drain()
+                return True
             case Late():
                 await asyncio.sleep(step.seconds)
                 return await self._play(step.step, reader, writer)

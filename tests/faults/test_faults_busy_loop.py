@@ -72,7 +72,9 @@ class ThreadedServer:
                 self.requests.append(line.partition(b" HTTP")[0])
                 time.sleep(self.answer_after)
                 connection.sendall(
-                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(REFUNDED) + REFUNDED
+                    b"HTTP/1.1 200 OK\r\nX-Number: %d\r\nContent-Length: %d\r\n\r\n"
+                    % (len(self.requests), len(REFUNDED))
+                    + REFUNDED
                 )
                 if self.close_after is not None:
                     time.sleep(self.close_after)

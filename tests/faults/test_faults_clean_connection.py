@@ -198,7 +198,7 @@ def a_sending() -> Sending:
 
 def answered(sending: Sending, target: str, body: bytes) -> bytes:
     assert sending.memory is not None
-    sending.memory.answers.append((target, body, None))
+    sending.memory.answers.append((target, body, {}, None))
     return body
 
 

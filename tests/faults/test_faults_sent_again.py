@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +323,53 @@ async def test_what_a_read_did_not_find_is_told_of_nothing_else(facade: str) -> 
     assert done.success
     assert work.done == 1
     assert found.id == "pl_1"
+
+
+@facades
+async def test_a_read_that_got_the_answer_to_the_same_one_before_leaves_its_own_to_no_other_call(
+    facade: str,
+) -> None:
+    """It may be what the server says again. What comes on its connection after it is kept away."""
+    work = Work(0.0, Answer(200, {"success": True, "id": "good", "amount": 5}))
+    script = Script(
+        {
+            f"GET {LINKS}": [Again(page(link()), 0.02), Late(0.15, CODE_1), page(link())],
+            "POST /v1/payments/good/capture": work,
+        }
+    )
+
+    def read(plexy: Any) -> Any:
+        return plexy.payment_links.list().first_page()
+
+    first, second, captured = await ended(
+        facade, script, read, read, lambda plexy: plexy.payments.capture("good", amount=Decimal(5))
+    )
+    assert [item.id for item in first.items] == [item.id for item in second.items] == ["pl_1"]
+    assert captured.success
+    assert work.done == 1
+
+
+@facades
+async def test_a_bare_success_that_was_sent_again_leaves_the_answer_it_stands_for_to_no_other_call(
+    facade: str,
+) -> None:
+    settled = Work(0.0, Answer(200, {"success": True, "id": "other", "amount": 7}))
+    script = Script(
+        {
+            "DELETE */s-1": Again(Answer(204), 0.02),
+            "DELETE */s-2": Late(0.2, CODE_1),
+            "POST /v1/payments/other/capture": settled,
+        }
+    )
+    ends = await ended(
+        facade,
+        script,
+        lambda plexy: plexy.split_requests.delete("s-1"),
+        lambda plexy: plexy.split_requests.delete("s-2"),
+        lambda plexy: plexy.payments.capture("other", amount=Decimal(7)),
+    )
+    assert ends[2].success
+    assert settled.done == 1
 
 
 # ------------------------------------------------------------------------------------------------ look-ups

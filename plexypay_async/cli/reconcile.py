@@ -18,7 +18,8 @@ what is reported:
   no-link         a row without a link
   not-payable     a row whose only links are cancelled or expired, so that nobody can pay it, although
                   bulk-create still has them from the journal; a link that was paid is no finding
-  no-row          a link of this journal whose order reference is in no row of the file
+  no-row          a link of this journal whose order reference is in no row of the file; one that is cancelled
+                  or expired only with --all
   other-link      with --all: a link of another order, in neither the file nor the journal; else these are
                   only counted
   two-links       an order reference with more than one link; while two of them are active, a customer

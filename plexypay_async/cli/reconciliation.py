@@ -368,6 +368,9 @@ class Reconciliation:
             (self._everything,),
         )
         for identifier, reference, status, amount, currency, ours in found:
+            if ours and status in _DEAD and not self._everything:
+                # Its row had another order reference since, and nobody can pay it.
+                continue
             whose = (
                 "the journal has it, the file does not" if ours else "neither in the file nor in the journal"
             )

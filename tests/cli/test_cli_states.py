@@ -115,10 +115,27 @@ def test_one_link_that_can_be_paid_or_was_is_enough(statuses: list[str], is_told
         assert told[0].startswith("1, expired; 2, cancelled: nobody can pay them;")
 
 
-def test_links_of_no_row_are_none_of_these() -> None:
-    findings, states = compared("", link("1", "A", status="cancelled"), link("2", None, status="expired"))
-    assert [found.kind for found in findings] == ["no-row"]
+@pytest.mark.parametrize(
+    ("status", "told"), [("cancelled", []), ("expired", []), ("active", ["no-row"]), ("paid", ["no-row"])]
+)
+def test_a_link_of_no_row_is_told_while_somebody_may_pay_it_or_has(status: str, told: list[str]) -> None:
+    """An invoice that was corrected has a new order reference, and the old one's link was cancelled."""
+    findings, states = compared("", link("1", "A", status=status), link("2", None, status="expired"))
+    assert [found.kind for found in findings] == told
     assert states == []
+
+
+def test_links_of_no_row_that_nobody_can_pay_are_told_with_all(
+    files: Files, settled: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = files.orders.read_text().splitlines(keepends=True)
+    files.orders.write_text("".join(line for line in lines if "CANCELLED" not in line))
+    files.reconcile()
+    assert "CANCELLED" not in capsys.readouterr().out
+    files.reconcile("--all")
+    assert f"no-row: order CANCELLED: the journal has it, the file does not: {settled['CANCELLED']}" in (
+        capsys.readouterr().out
+    )
 
 
 # ---------------------------------------------------------------------------------------------- who has paid

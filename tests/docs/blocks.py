@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 REASONS: Final = {
     "ci": (2, "`.ci/run` runs it word for word"),
-    "installs": (4, "it installs packages"),
+    "installs": (5, "it installs packages"),
     "hours": (1, "it takes up to an hour; tests/benchmarks runs the same in small"),
     "elsewhere": (1, "it opens ports to other machines, and asks from one of them"),
     "browser": (1, "a browser runs it, in tests/browser; here its syntax is looked at"),

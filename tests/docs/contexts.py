@@ -53,7 +53,13 @@ class Place:
     stdin: str = ""
     """What commands read."""
     elsewhere: dict[str, str] = attrs.Factory(dict[str, str])
-    """Addresses that a block prints, which are the reader's own, and what stands for each of them here."""
+    """Addresses and ids that a block prints, which are the reader's own, and what stands for each here."""
+
+    def here(self, printed: str) -> str:
+        """Return a block with what stands here for the reader's own."""
+        for theirs, ours in self.elsewhere.items():
+            printed = printed.replace(theirs, ours)
+        return printed
 
     def environment(self) -> dict[str, str]:
         """Return the variables of a program, those of the developer's shell left out."""
@@ -273,6 +279,26 @@ async def _company(place: Place) -> AsyncIterator[Names]:
 
 
 @asynccontextmanager
+async def _account(place: Place) -> AsyncIterator[Names]:
+    """An account with the links of two invoices, one of them paid and charged."""
+    async with place.client() as plexy:
+        links = {
+            reference: await plexy.payment_links.create(
+                amount=2_200_050, currency="KZT", order_reference=reference
+            )
+            for reference in ("INV-1001", "INV-1002")
+        }
+    place.sandbox.pay(links["INV-1001"].id)
+    place.sandbox.clock.advance(hours=2)
+    (paid,) = place.sandbox.transactions()
+    place.elsewhere |= {"pl_5f0c2a91": links["INV-1002"].id, "8d6f0c1e-7a55": paid["id"]}
+    yield {}
+    statuses = {link["orderReference"]: link["status"] for link in place.sandbox.payment_links()}
+    assert statuses["INV-1002"] == "cancelled"
+    assert sorted(made["status"] for made in place.sandbox.transactions()) == ["charged", "refunded"]
+
+
+@asynccontextmanager
 async def _key(place: Place) -> AsyncIterator[Names]:
     """Somebody who types the key."""
     place.stdin = f"{place.sandbox.api_key}\n"
@@ -295,6 +321,7 @@ CONTEXTS: Final[dict[str, Callable[[Place], AbstractAsyncContextManager[Names]]]
     "challenged": _challenged,
     "receiver": _receiver,
     "delivery": _delivery,
+    "account": _account,
     "invoices": _invoices,
     "company": _company,
     "key": _key,

@@ -99,14 +99,12 @@ def ran(place: Place, *command: str) -> subprocess.CompletedProcess[str]:
 def run_script(block: Block, place: Place) -> None:
     """Run commands; each must end with 0."""
     write_files(block, place)
-    ran(place, "bash", "-euo", "pipefail", "-c", block.text)
+    ran(place, "bash", "-euo", "pipefail", "-c", place.here(block.text))
 
 
 async def run_fragment(block: Block, place: Place, names: dict[str, Any]) -> None:
     """Run Python code with names around it; its own are among them afterwards."""
-    code = block.text
-    for printed, here in place.elsewhere.items():
-        code = code.replace(printed, here)
+    code = place.here(block.text)
     # As if it stood in an `async def`; its tracebacks name the line of the page.
     compiled = compile(
         "\n" * (block.line - 1) + code,

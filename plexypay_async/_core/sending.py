@@ -43,7 +43,10 @@ class ConnectionMemory:
 
     def has_had(self, body: bytes, headers: Mapping[str, str]) -> bool:
         """Tell whether the very same answer came before, its headers too: servers date and number them."""
-        return any(one == body and told == headers for _, one, told, _ in self.answers)
+        for _, one, told, _ in self.answers:  # noqa: SIM110 - a third of the time of a generator
+            if one == body and told == headers:
+                return True
+        return False
 
 
 class Sending:

@@ -15,7 +15,16 @@ from typing import Any
 
 from plexypay_async.api.description import API
 from plexypay_async.api.index import every_group
-from plexypay_async.api.operation import Bulk, Declaration, Listing, Operation, Resource, Wait, declarations
+from plexypay_async.api.operation import (
+    Bulk,
+    Declaration,
+    Ensured,
+    Listing,
+    Operation,
+    Resource,
+    Wait,
+    declarations,
+)
 from plexypay_async.api.settling import Look
 from plexypay_async.apis import api_of
 from plexypay_async.pay.description import PAY
@@ -171,7 +180,7 @@ def _section(group: type[Resource[Any]]) -> Iterator[str]:
     if settled := list(_settled(group)):
         yield "Where the work of a call shows whose outcome is not known:\n"
         yield "\n".join(settled) + "\n"
-    built = [f"`{value.name}`" for value in vars(group).values() if isinstance(value, (Bulk, Wait))]
+    built = [f"`{value.name}`" for value in vars(group).values() if isinstance(value, (Bulk, Ensured, Wait))]
     if built:
         yield f"Built on these: {', '.join(built)}.\n"
 

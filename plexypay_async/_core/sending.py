@@ -58,6 +58,8 @@ class Sending:
     """How often the writing of its body began."""
     written_at: float | None = None
     """The loop's time at which its body was written."""
+    went_at: float | None = None
+    """The loop's time at which it went out, as its connection remembers it."""
     connection: Closable | None = None
     """What it went out on."""
     memory: ConnectionMemory | None = None
@@ -91,8 +93,14 @@ class Sending:
         return None if left is None else max(0.0, now - left)
 
     def distrust(self) -> None:
-        """Note that the answer names no request: it may come again, as that of another on the connection."""
+        """Note that the answer names no request: it may come again, as that of another on the connection.
+
+        Where the body came after the head, another request may have gone out on the connection by now: it is
+        closed then, and what that request has met is not known.
+        """
         if self.memory is not None:
+            if self.memory.used_at != self.went_at:
+                self.drop_connection()
             self.memory.unclear_at = self.watch.now()
 
     def told_before(self, body: bytes, headers: Mapping[str, str] | None = None) -> str | None:

@@ -89,7 +89,7 @@ class GuardedRequest(Request):
 
     def _note(self, sending: Sending, memory: ConnectionMemory) -> None:
         """Note that a request goes out whose body cannot: a GET, or one to which a middleware gave a body."""
-        memory.used_at = self.loop.time()
+        memory.used_at = sending.went_at = self.loop.time()
         if self.method != hdrs.METH_GET:
             if sending.writings and sending.once:
                 raise ConnectionError(SENT_ONCE)

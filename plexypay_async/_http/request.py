@@ -94,7 +94,7 @@ class Body(Payload):
         sending.written_at = now = sending.watch.heard()
         memory = sending.memory
         if memory is not None:
-            memory.used_at = now
+            memory.used_at = sending.went_at = now
 
 
 class Request(aiohttp.ClientRequest):

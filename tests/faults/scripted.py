@@ -108,6 +108,8 @@ class Again:
 
     answer: Answer
     after: float
+    is_apart: bool = False
+    """Whether head and body of the first one come apart, as they do of many servers."""
 
 
 @attrs.frozen
@@ -296,7 +298,13 @@ class Server:
                 return True
             case Again():
                 content = self._numbered(step.answer)
-                writer.write(content)
+                if step.is_apart:
+                    head, _, body = content.partition(b"\r\n\r\n")
+                    writer.write(head + b"\r\n\r\n")
+                    await asyncio.sleep(0.005)
+                    writer.write(body)
+                else:
+                    writer.write(content)
                 asyncio.get_running_loop().call_later(step.after, _write_if_open, writer, content)
                 await writer.drain()
                 return True

@@ -219,6 +219,22 @@ async def test_an_answer_without_a_body_is_like_no_other() -> None:
     assert sending.told_before(bytes(0)) is None
 
 
+@pytest.mark.parametrize("is_used_by_another", [False, True])
+async def test_a_connection_on_which_another_went_out_before_it_was_distrusted_is_closed(
+    is_used_by_another: bool,
+) -> None:
+    """The other one would take the answer that a proxy sends again for its own."""
+    sending, closed = a_sending(), list[bool]()
+    sending.connection = SimpleNamespace(close=lambda: closed.append(True))
+    assert sending.memory is not None
+    sending.memory.used_at = sending.went_at = 5.0
+    if is_used_by_another:
+        sending.memory.used_at = 6.0
+    sending.distrust()
+    assert closed == [True] * is_used_by_another
+    assert sending.memory.unclear_at == 7.0
+
+
 async def test_a_connection_is_distrusted_from_the_time_of_its_answer() -> None:
     sending = a_sending()
     sending.distrust()

@@ -326,14 +326,15 @@ async def test_what_a_read_did_not_find_is_told_of_nothing_else(facade: str) -> 
 
 
 @facades
+@pytest.mark.parametrize("is_apart", [False, True], ids=["together", "apart"])
 async def test_a_read_that_got_the_answer_to_the_same_one_before_leaves_its_own_to_no_other_call(
-    facade: str,
+    is_apart: bool, facade: str
 ) -> None:
     """It may be what the server says again. What comes on its connection after it is kept away."""
     work = Work(0.0, Answer(200, {"success": True, "id": "good", "amount": 5}))
     script = Script(
         {
-            f"GET {LINKS}": [Again(page(link()), 0.02), Late(0.15, CODE_1), page(link())],
+            f"GET {LINKS}": [Again(page(link()), 0.02, is_apart), Late(0.15, CODE_1), page(link())],
             "POST /v1/payments/good/capture": work,
         }
     )

@@ -107,14 +107,13 @@ def run(arguments: argparse.Namespace) -> int:
         UnusableInputError: The input, the journal or the account cannot be used.
     """
     from .reconcile_run import ReconcileRun
-    from .results import check_results_path
     from .source import Source
     from .states_file import StatesFile
 
     connection = Connection.of(arguments)
     require_output("what differs")
     if arguments.states is not None:
-        check_results_path(arguments.states, rewrite=False, what=StatesFile.what)
+        StatesFile.check(arguments.states)
     if not os.path.exists(arguments.journal):
         raise UnusableInputError(f"there is no journal {arguments.journal}")
     api_key = api_key_from_environment()

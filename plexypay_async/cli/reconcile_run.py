@@ -186,6 +186,8 @@ class ReconcileRun:
         except OSError as error:
             tell(f"plexypay: cannot write {states.path}: {error.strerror}")
             return False
+        if states.moved is not None:
+            tell(f"plexypay: the earlier ones are in {states.moved} now")
         tell(f"plexypay: states: {states.path}")
         return True
 
@@ -216,6 +218,7 @@ class ReconcileRun:
                     ("rows of the journal", f"{sums['journal_rows']:,}"),
                     ("links of the account", f"{sums['links']:,}"),
                     ("  of other orders", f"{sums['other_links']:,}"),
+                    ("  of no row, cancelled or expired", f"{sums['closed_links']:,}"),
                     *(line for each in reconciliation.link_sums() for line in _lines_of(each)),
                     *((name, f"{counts[kind]:,}") for kind, name in _NAMES.items()),
                 )

@@ -33,6 +33,7 @@ _AGAIN = "run bulk-create again with this journal"
 _LOOK_UP = PaymentLinks.create.look_up
 _DEAD = () if _LOOK_UP is None else _LOOK_UP.dead
 """The states of links that nobody can pay."""
+_CLOSED = sorted(str(status) for status in _DEAD)
 _STATUSES = [status.value for status in PaymentLinkStatus]
 _PREFERRED = {PaymentLinkStatus.PAID.value: 0, PaymentLinkStatus.ACTIVE.value: 1}
 """Which of several links tells what became of an order."""
@@ -190,7 +191,7 @@ class Reconciliation:
             yield from self._repeated()
 
     def sums(self) -> dict[str, int]:
-        """Return how much was compared, and how many links are in none of the others; call it at last.
+        """Return how much was compared, and how many links are of no row; call it at last.
 
         ``rows`` are all rows of the file, the repeated and invalid ones among them.
         """
@@ -201,6 +202,10 @@ class Reconciliation:
             "journal_rows": "journal",
             "links": "links",
             "other_links": "judged_links WHERE NOT ours",
+            # No text of a request: the names are the library's own.
+            "closed_links": f"judged_links WHERE ours AND status IN ({', '.join(map(repr, _CLOSED))})"  # noqa: S608
+            " AND (reference IS NULL OR reference NOT IN (SELECT reference FROM rows"
+            " UNION SELECT reference FROM invalid WHERE reference IS NOT NULL))",
         }
         return {
             name: self._database.execute(f"SELECT COUNT(*) FROM {what}").fetchone()[0]  # noqa: S608

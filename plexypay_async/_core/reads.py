@@ -57,6 +57,8 @@ async def read(
     wire_request: WireRequest,
     misfit: Callable[[A], str | None],
     unread: Callable[[UnreadableResponseError, WireResponse], A | None] | None = None,
+    *,
+    is_named: bool = False,
 ) -> A:
     """Read something within a call, asking until an answer comes that is one to this question.
 
@@ -66,6 +68,8 @@ async def read(
         wire_request: The GET.
         misfit: Tells what an answer names that was not asked for.
         unread: Returns what an answer that does not decode says even so; None where that is nothing.
+        is_named: Whether what is no misfit names the very thing that was asked for, so that the answer to
+            another request that says the same is as good.
 
     Raises:
         APIError: The answer was no success, and asking again would not change it.
@@ -78,7 +82,9 @@ async def read(
         sending.new = sending.look = misfits > 0
         result = await reader.send(wire_request, sending)
         if isinstance(result, WireResponse) and result.is_success and result.complete:
-            elsewhere = sending.told_elsewhere(wire_request.target, result.body)
+            elsewhere = (
+                None if is_named else sending.told_elsewhere(wire_request.target, result.headers, result.body)
+            )
             last = misfits >= MOST_MISFITS
             answer = _answered(decoder, result, misfit, unread, sending, elsewhere, last=last)
             if not isinstance(answer, PlexyPayError):

@@ -186,7 +186,7 @@ class CallRecord:
             # What a server says of a key again, it says in the same words.
             return None
         if self.reads:
-            elsewhere = sending.told_elsewhere(asked.target, answer.body)
+            elsewhere = sending.told_elsewhere(asked.target, answer.headers, answer.body)
             return None if elsewhere is None else f"it is the one to an earlier request, {elsewhere}"
         before = sending.told_before(answer.body, asked.headers if self.replay.same_key else None)
         is_elsewhere = before is not None and path_of(before) != path_of(asked.target)

@@ -167,6 +167,7 @@ class Recovery:
                 codec.encode(request),
                 lambda answer: look_up.find.misfit(request, answer) or _unnamed(answer, look_up.by),
                 _named_as(look_up.by, reference),
+                is_named=True,
             )
         except NotFoundError as missing:
             return None, is_of_the_api(missing)
@@ -251,6 +252,7 @@ class Recovery:
                 codec.encode(request),
                 lambda answer: retrieve.misfit(request, answer),
                 _named_as("id", id),
+                is_named=True,
             )
             if found.id != id or getattr(found, look_up.by) not in (None, reference):
                 raise UnreadableResponseError(f"{retrieve.name}: the answer shows another link", status=200)

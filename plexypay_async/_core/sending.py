@@ -118,10 +118,26 @@ class Sending:
             None,
         )
 
-    def told_elsewhere(self, target: str, body: bytes) -> str | None:
-        """Return another path, of which an earlier request on the connection got the very same answer."""
-        before = self.told_before(body)
-        return None if before is None or path_of(before) == path_of(target) else path_of(before)
+    def told_elsewhere(self, target: str, answer: Mapping[str, str] | None, body: bytes) -> str | None:
+        """Return another path, of which an earlier request on the connection got the very same answer.
+
+        With the same headers too: two paths may honestly say the same, such as that there is nothing.
+
+        Args:
+            target: What was asked for.
+            answer: The answer's headers.
+            body: Its body.
+        """
+        answers = () if self.memory is None else self.memory.answers
+        path = path_of(target)
+        return next(
+            (
+                path_of(before)
+                for before, one, told, _ in answers
+                if one and one is not body and one == body and path_of(before) != path and told == answer
+            ),
+            None,
+        )
 
     @property
     def repeated(self) -> bool:

@@ -192,6 +192,8 @@ class Script:
     def __init__(self, routes: Mapping[str, Any] | None = None) -> None:
         self.seen: list[Seen] = []
         self.connections = 0
+        self.is_numbered = True
+        """Whether each answer has a number of its own in its headers, as servers date theirs."""
         self._steps: dict[str, list[Step]] = {}
         for route, steps in (routes or {}).items():
             self.on(route, *(cast("list[Step]", steps) if type(steps) is list else [steps]))
@@ -286,6 +288,8 @@ class Server:
 
     def _numbered(self, answer: Answer) -> bytes:
         """Return an answer with a number of its own, as servers date theirs; sent again it has the same."""
+        if not self.script.is_numbered:
+            return answer.whole
         self._answers += 1
         return attrs.evolve(answer, headers={**answer.headers, "X-Number": str(self._answers)}).whole
 

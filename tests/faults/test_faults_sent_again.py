@@ -373,6 +373,50 @@ async def test_a_bare_success_that_was_sent_again_leaves_the_answer_it_stands_fo
     assert settled.done == 1
 
 
+@pytest.mark.parametrize("latest", ["ORD-1", "ORD-2"])
+async def test_a_look_up_that_says_what_the_creation_said_is_believed_at_once(latest: str) -> None:
+    """On the very connection that the creation was answered on: it names what was asked for."""
+    made = {reference: link(reference, id=f"pl_{reference}") for reference in ("ORD-1", "ORD-2")}
+    seen_before: set[str] = set()
+
+    def create(seen: Seen) -> Step:
+        reference = seen.json["orderReference"]
+        if reference in seen_before:
+            return code(5, 422)
+        seen_before.add(reference)
+        # Each over a connection of its own.
+        return Late(0.06 if reference == latest else 0.02, Answer(201, made[reference]))
+
+    routes: dict[str, Any] = {
+        f"GET {BY_REFERENCE}/{reference}": Answer(200, made[reference]) for reference in made
+    }
+    script = Script({f"POST {LINKS}": create, **routes})
+    script.is_numbered = False
+    async with serving(script) as server:
+        once = RetryPolicy(max_attempts=1)
+        async with AsyncPlexyPay(KEY, base_url=server.url, retry=once, max_connections=2) as plexy:
+
+            async def ensured(reference: str) -> str:
+                link = await plexy.payment_links.create_or_retrieve(
+                    amount=2_200_000, currency="KZT", order_reference=reference
+                )
+                return link.id
+
+            await asyncio.gather(ensured("ORD-1"), ensured("ORD-2"))
+            assert await ensured("ORD-1") == "pl_ORD-1"
+    assert script.count(f"GET {BY_REFERENCE}/ORD-1") == 1
+
+
+async def test_two_listings_that_are_empty_are_no_answers_sent_again() -> None:
+    script = Script({"GET *": page()})
+    async with serving(script) as server:
+        once = RetryPolicy(max_attempts=1)
+        async with AsyncPlexyPay(KEY, base_url=server.url, retry=once, max_connections=1) as plexy:
+            for group in (plexy.customers, plexy.payouts, plexy.beneficiaries):
+                assert (await group.list().first_page()).items == ()
+    assert script.connections == 1
+
+
 # ------------------------------------------------------------------------------------------------ look-ups
 
 CREATED_BEFORE = {

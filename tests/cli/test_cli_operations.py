@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -327,8 +328,9 @@ def test_a_key_is_needed_and_comes_from_the_environment(run: Ran, monkeypatch: p
 
 def test_what_the_api_refuses_is_told_in_a_line(served: ServedSandbox, run: Ran) -> None:
     assert run("pay", "payment-links", "retrieve", "pl_none") == 1
-    assert run.err == (
-        f"{SANDBOX}plexypay: payment_links.retrieve 'pl_none': HTTP 404, code 4: payment link not found\n"
+    assert re.sub("req_[0-9a-f]{24}", "ID", run.err) == (
+        f"{SANDBOX}plexypay: payment_links.retrieve 'pl_none': HTTP 404, code 4: payment link not found,"
+        " request id ID\n"
         "plexypay: The id is that of a link (pl_...): plexypay pay payment-links retrieve-by-order-reference"
         " finds a link by its order's reference.\n"
     )

@@ -122,7 +122,9 @@ def test_notebook_in_a_running_loop(start: Start, served: ServedSandbox) -> None
     told = program.output().decode().splitlines()
 
     again = start(*STRICT, "-c", KERNEL, str(EXAMPLES / "notebook.py"))
-    assert again.output().decode().splitlines() == told
+    repeated = again.output().decode().splitlines()
+    assert repeated[:-1] == told[:-1]
+    assert repeated[-1].partition(", request id ")[0] == told[-1].partition(", request id ")[0]
     assert again.log == ""
     (url,) = (link["url"] for link in served.links() if link["orderReference"] == "NB-0")
     assert told[0] == f"NB-0 active {url}"

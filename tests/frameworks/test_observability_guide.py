@@ -116,6 +116,7 @@ with Sandbox() as sandbox, PlexyPay(sandbox.api_key, base_url=sandbox.base_url) 
 
     def shape(text: str) -> list[str]:
         lines = [re.sub(r"^[\d-]+ [\d:,]+ ", "", line) for line in text.splitlines()]
+        lines = [re.sub(r"req_[0-9a-f]+", "ID", line) for line in lines]
         return [re.sub(r"\d+\.\d+", "T", line) for line in lines]
 
     assert shape(SHOWN_LOG) == [line for line in shape(said) if ": done after" not in line]

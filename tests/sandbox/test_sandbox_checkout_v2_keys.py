@@ -95,7 +95,7 @@ async def test_a_key_for_other_parameters_is_refused_as_published(
         error = refused.value
         assert (error.status, error.code) == (409, "idempotency_key_in_use")
         assert (error.outcome, error.idempotency_key) == (Outcome.UNKNOWN, "pay-ORD-1")
-        assert "Keys for different request parameters must be unique." in str(error)
+        assert "Keys for different request parameters must be unique" in str(error)
     assert len(sandbox.checkout_payments()) == 1
 
 

@@ -229,7 +229,7 @@ async def _delivery(place: Place) -> AsyncIterator[Names]:
     database = sqlite3.connect(":memory:")
     database.executescript(
         "CREATE TABLE webhooks (key TEXT PRIMARY KEY);"
-        "CREATE TABLE orders (reference TEXT, paid INTEGER); INSERT INTO orders VALUES ('ORD-1', 0);"
+        "CREATE TABLE orders (reference TEXT, state TEXT); INSERT INTO orders VALUES ('ORD-1', 'open');"
     )
     names: Names = {
         "token": TOKEN,
@@ -247,7 +247,7 @@ async def _delivery(place: Place) -> AsyncIterator[Names]:
     assert isinstance(event, TransactionEvent)
     # By the shop's own function, and by the receipt's, which is sent once.
     assert told == [event.transaction.order_reference] * 2
-    assert database.execute("SELECT paid FROM orders").fetchone() == (1,)
+    assert database.execute("SELECT state FROM orders").fetchone() == ("paid",)
     database.close()
 
 

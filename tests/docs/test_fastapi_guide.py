@@ -18,7 +18,7 @@ from tests.needs import need
 from .blocks import ROOT, run_by
 from .contexts import TOKEN
 
-(SHOP,) = run_by(__file__)
+SHOP, TYPED = run_by(__file__)
 ROWS = [
     [cell.strip() for cell in line.strip("|\n").split("|")]
     for line in (ROOT / "docs/errors.md").read_text(encoding="utf-8").splitlines()
@@ -148,3 +148,29 @@ def test_a_link_of_another_amount_is_a_conflict(shop: Any, sandbox: Sandbox) -> 
         plexy.payment_links.create(amount=1, currency="KZT", order_reference="SHOP1-1")
 
     assert shop.post("/orders/1/payment-link").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("22 000,50", None),
+        (22000.5, None),
+        ("1,000", "can be 1000 or 1.000"),
+        ("0", "must be positive"),
+        ("-5", "no sign"),
+        (True, "is not an amount"),
+    ],
+)
+def test_an_amount_is_read_where_it_is_typed(
+    shop: Any, sandbox: Sandbox, around: dict[str, Any], typed: object, said: str | None
+) -> None:
+    exec(compile(TYPED, "shop.py", "exec", dont_inherit=True), around)
+
+    answer = shop.post("/donations/1", json={"amount": typed})
+
+    made = [link["amount"] for link in sandbox.payment_links()]
+    if said is None:
+        assert (answer.status_code, made) == (200, [2_200_050])
+    else:
+        assert (answer.status_code, made) == (422, [])
+        assert said in answer.json()["detail"][0]["msg"]

@@ -222,7 +222,7 @@ def test_an_order_stays_paid_until_all_of_it_went_back() -> None:
         plexy.payments.capture(payment)
         new_events(sandbox)
         assert states() == {"ORD-1": "paid", "ORD-2": "undone"}
-        late = [event for event in events if event.is_paid][0]
+        late = next(event for event in events if event.is_paid)
 
         plexy.payments.refund(payment, amount=10)
         plexy.payments.refund(payment, amount=20, order_reference="ORD-1-refund-2")
@@ -243,6 +243,7 @@ def test_an_order_stays_paid_until_all_of_it_went_back() -> None:
         around["handle"](database, late)
         assert states() == {"ORD-1": "undone", "ORD-2": "undone"}
         assert plexy.transactions.retrieve(payment).status == "refunded"
+    database.close()
 
 
 def test_what_no_webhook_told_is_asked_for() -> None:

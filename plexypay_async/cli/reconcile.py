@@ -47,8 +47,9 @@ who has paid:
   cancelled, or another that the API has. --states FILE writes a line for each row of the file, in its order:
   line, order_reference, amount_major, currency, status, link_id, links (how many the order reference has;
   the status is that of one that is paid, else active) and repeats (the line of the row that this one repeats:
-  count its payment once). The amounts in it are the rows' own. A refund does not change a link's status: look
-  for it in the transactions. The addresses of links are not in a listing: they are in bulk-create's results.
+  count its payment once). The amounts in it are the rows' own; an invalid row has none. A refund does not
+  change a link's status: look for it in the transactions. The addresses of links are not in a listing: they
+  are in bulk-create's results.
 
 output:
   One line for each finding, then a table of sums. With --json one object per line: for each finding "kind",

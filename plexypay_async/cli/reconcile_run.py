@@ -110,7 +110,13 @@ class ReconcileRun:
             if received is not None:
                 tell("plexypay: stopped before anything was compared")
                 return exit_code_of(received)
-            code = self._report(reconciliation)
+            try:
+                code = self._report(reconciliation)
+            except OSError:
+                # The states have a place of their own.
+                if states is not None:
+                    self._has_written(states, reconciliation)
+                raise
             if states is not None and not self._has_written(states, reconciliation):
                 code = Exit.INCOMPLETE
             return code

@@ -233,18 +233,19 @@ class Reconciliation:
             " UNION ALL SELECT line, reference, NULL, NULL, NULL FROM invalid ORDER BY line"
         )
         for line, reference, amount, currency, first in found:
-            state = RowState(line=line, order_reference=reference, currency=currency, repeats=first)
-            if amount is not None:
-                links = self._links_of(reference)
-                link = min(links, key=lambda each: _PREFERRED.get(each.status, 2), default=None)
-                state = attrs.evolve(
-                    state,
-                    amount_major=in_major_units(int(amount), currency),
-                    status=None if link is None else link.status,
-                    link_id=None if link is None else link.id,
-                    links=len(links),
-                )
-            yield state
+            # An order may have been paid though its row has a fault by now.
+            links = () if reference is None else self._links_of(reference)
+            link = min(links, key=lambda each: _PREFERRED.get(each.status, 2), default=None)
+            yield RowState(
+                line=line,
+                order_reference=reference,
+                amount_major=None if amount is None else in_major_units(int(amount), currency),
+                currency=currency,
+                status=None if link is None else link.status,
+                link_id=None if link is None else link.id,
+                links=len(links),
+                repeats=first,
+            )
 
     def _invalid(self) -> Iterator[Finding]:
         for line, reference, reason in self._database.execute("SELECT * FROM invalid ORDER BY line"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -116,6 +117,17 @@ def test_it_is_said_that_standard_output_is_what_cannot_be_written(
     ended = shell(job_done, f"plexypay {line} >/dev/full", buffered=buffered)
     assert ended.returncode == 2
     assert ended.stderr.endswith(f"plexypay: {FULL}\n")
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("more", ["", " --json"])
+def test_states_are_written_though_the_report_cannot_be(job_done: Path, more: str, buffered: bool) -> None:
+    line = f"plexypay reconcile orders.csv --journal orders.journal --states states.jsonl{more}"
+    ended = shell(job_done, f"{line} >/dev/full", buffered=buffered)
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"plexypay: states: states.jsonl\nplexypay: {FULL}\n")
+    rows = map(json.loads, (job_done / "states.jsonl").read_text().splitlines())
+    assert [(row["order_reference"], row["status"]) for row in rows] == [("A", "active"), ("B", "active")]
 
 
 def test_nobody_who_reads_the_help_is_no_failure(folder: Path) -> None:

@@ -201,6 +201,20 @@ def test_of_several_links_the_state_is_that_of_the_one_that_tells() -> None:
     assert states == [(2, "paid", "3", 3), (3, "active", "5", 2), (4, None, None, 0)]
 
 
+def test_an_order_whose_row_has_a_fault_by_now_is_shown_as_paid(
+    files: Files, settled: dict[str, str]
+) -> None:
+    lines = files.orders.read_text().replace("2500;KZT;PAID-2", "x;KZT;PAID-2")
+    files.orders.write_text(lines + "9;KZT;ACTIVE;\n")
+    path = files.orders.with_name("states.csv")
+    assert files.reconcile("--states", str(path)) == 1
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file, delimiter=";"))
+    assert rows[3] == ["4", "PAID-2", "", "", "paid", settled["PAID-2"], "1", ""]
+    # The same reference with another amount.
+    assert rows[8] == ["9", "ACTIVE", "", "", "active", settled["ACTIVE"], "1", ""]
+
+
 def test_a_formula_in_a_reference_is_not_calculated(files: Files, served: ServedSandbox) -> None:
     files.write("1,KZT,'=1+1")
     assert files.create() == 0

@@ -20,7 +20,8 @@ __all__ = ["KnownNumbers", "as_number"]
 
 _SCHEMA = """
 CREATE TABLE known (number TEXT, reference TEXT, has_link INTEGER, PRIMARY KEY (number, reference))
- WITHOUT ROWID
+ WITHOUT ROWID;
+CREATE TABLE in_file (number TEXT PRIMARY KEY) WITHOUT ROWID
 """
 _OTHER = (
     "the journal knows {known!r}, which differs in zeros at the front alone: a spreadsheet may have dropped"
@@ -71,11 +72,11 @@ class KnownNumbers:
     def checked(self, row: Row | BadRow) -> Row | BadRow:
         """Return a row, or the bad row of one whose order may have a link under another spelling.
 
-        Where an earlier row of the file has the other spelling, whoever reads the file sees both: it is
-        warned of, and neither is refused.
+        Where an earlier row of the file, which can be sent, has a spelling that the journal knows, whoever
+        reads the file sees both: it is warned of, and neither is refused.
         """
         database, reference = self._database, row.order_reference
-        if database is None or isinstance(row, BadRow) or reference is None or row.same_but_zeros is not None:
+        if database is None or isinstance(row, BadRow) or reference is None:
             return row
         number = as_number(reference)
         if number is None:
@@ -84,6 +85,9 @@ class KnownNumbers:
             "SELECT reference, has_link FROM known WHERE number = ?", (number,)
         ).fetchall()
         others = [each for each, has_link in known if has_link]
-        if not others or any(each == reference for each, _ in known):
+        if any(each == reference for each, _ in known):
+            database.execute("INSERT OR IGNORE INTO in_file VALUES (?)", (number,))
+            return row
+        if not others or database.execute("SELECT 1 FROM in_file WHERE number = ?", (number,)).fetchone():
             return row
         return BadRow(row.line, "order_reference", _OTHER.format(known=others[0]), reference)

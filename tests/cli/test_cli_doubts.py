@@ -196,6 +196,33 @@ def test_a_row_that_the_journal_knows_itself_is_not_refused(
     assert served.references() == ["000123", "00123", "123"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "refused"),
+    [
+        # The row with the spelling that has the link is not sent.
+        ("000123,x,KZT\n123,5,KZT\n", {3}),
+        ("00123,x,KZT\n123,5,KZT\n", {3}),
+        # Nor is the one that is refused itself.
+        ("123,5,KZT\n00123,5,KZT\n", {2, 3}),
+        ("123,5,KZT\n123,5,KZT\n00123,5,KZT\n", {2, 3, 4}),
+    ],
+)
+def test_another_spelling_that_is_not_sent_is_no_reason_for_a_second_link(
+    rows: str,
+    refused: set[int],
+    tmp_path: Path,
+    served: ServedSandbox,
+    run: Ran,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("bulk-create", written(tmp_path, f"{HEADER}000123,5,KZT\n"), *JOURNAL) == 0
+    assert run("bulk-create", written(tmp_path, HEADER + rows), *JOURNAL) == 1
+    told = re.findall(r":(\d+): column order_reference: the journal knows '000123'", run.err)
+    assert {int(line) for line in told} == refused
+    assert served.references() == ["000123"]
+
+
 def test_a_spelling_under_which_nothing_was_made_is_no_reason(
     tmp_path: Path, served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:

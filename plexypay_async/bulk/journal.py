@@ -485,6 +485,12 @@ class Journal:
         )
         return found.fetchone() is not None
 
+    def knows(self, reference: str) -> bool:
+        """Tell whether a row with this reference was ever claimed in it."""
+        return (
+            self._open.execute("SELECT 1 FROM links WHERE reference = ?", (reference,)).fetchone() is not None
+        )
+
     def is_empty(self) -> bool:
         """Tell whether no row was ever claimed in it."""
         return self._open.execute("SELECT 1 FROM links LIMIT 1").fetchone() is None

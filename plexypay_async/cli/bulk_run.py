@@ -20,7 +20,7 @@ from ..errors import ConfigurationError
 from ..pay.client import AsyncPlexyPay
 from .account import without_secret
 from .check_results import CheckResults
-from .confirmation import done_rows
+from .confirmation import JournalRows, journal_rows
 from .connection import Connection
 from .destination import ON_STANDARD_OUTPUT, Destination
 from .doubts import Doubts
@@ -64,6 +64,7 @@ _PAST = (
     "expires_at is in the past by this machine's clock: look whether it is meant; the server refuses a link"
     " that has expired by its own"
 )
+_KNOWS_NONE = "knows none of these rows: is it the right one?"
 _NEEDED_BY_JOURNAL = "a job with a journal needs one on every row"
 
 _AGAIN = (
@@ -148,8 +149,8 @@ class BulkRun:
         row_count: int | None = None
         with reading(self.source.name):
             if strict or confirm is not None:
-                with contextlib.nullcontext() if confirm is None else done_rows(self.journal_path) as is_done:
-                    summary = self._check(is_done) if strict else self._look(is_done)
+                with journal_rows(self.journal_path) as known:
+                    summary = self._check(known) if strict else self._look(known)
                 row_count = summary.rows
                 if confirm is not None:
                     confirm(summary)
@@ -351,8 +352,8 @@ class BulkRun:
         with reading(self.source.name):
             lines, rows = self._open()
             results = CheckResults.of(self.results_path, self.source, lines.dialect, overwrite=self.overwrite)
-            with results:
-                wrong = self._read_all(summary, rows, results=results)
+            with results, journal_rows(self.journal_path) as known:
+                wrong = self._read_all(summary, rows, known, results=results)
         if not summary.rows:
             raise UnusableInputError(f"there is no row in {self.source.name}: {_NO_ROW}")
         summary.tell(to_error=results.on_standard_output)
@@ -361,17 +362,18 @@ class BulkRun:
         unmeant = summary.repeated and not self.allow_repeats
         return Exit.INCOMPLETE if wrong or unmeant or change is not None else Exit.OK
 
-    def _look(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
+    def _look(self, known: JournalRows | None) -> FileSummary:
         """Read all rows, tell the first bad ones, and return the summary."""
-        summary = FileSummary(self.major, is_done=is_done)
-        self._read_all(summary, self._open()[1], problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
+        summary = FileSummary(self.major, is_done=None if known is None else known.is_done)
+        problems = Problems(self.source.name, limit=_SHOWN_BEFORE)
+        self._read_all(summary, self._open()[1], known, problems=problems)
         return summary
 
-    def _check(self, is_done: Callable[[Row], bool] | None) -> FileSummary:
+    def _check(self, known: JournalRows | None) -> FileSummary:
         """Tell all bad rows, and return the summary if none is bad."""
-        summary = FileSummary(self.major, is_done=is_done)
+        summary = FileSummary(self.major, is_done=None if known is None else known.is_done)
         rows = self._open(keep_repeats=self.allow_repeats)[1]
-        if wrong := self._read_all(summary, rows, strict=True):
+        if wrong := self._read_all(summary, rows, known, strict=True):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
                 " created"
@@ -382,6 +384,7 @@ class BulkRun:
         self,
         summary: FileSummary,
         rows: Iterator[Row | BadRow],
+        known: JournalRows | None,
         *,
         problems: Problems | None = None,
         results: CheckResults | None = None,
@@ -395,7 +398,8 @@ class BulkRun:
             tell("checking all rows ...")
         wrong = 0
         problems = problems or self._problems
-        for row in self._noted(rows):
+        for each in self._noted(rows):
+            row = each if known is None else known.checked(each)
             summary.add(row)
             if isinstance(row, BadRow):
                 wrong += 1
@@ -415,6 +419,8 @@ class BulkRun:
             for told in row.warnings:
                 problems.add(row.line, f"warning: {told}")
         problems.tell_hidden("" if results is None else results.advice)
+        if known is not None and summary.rows and not known.is_known:
+            tell(f"plexypay: warning: the journal {self.journal_path} {_KNOWS_NONE}")
         return wrong
 
     async def _create(self, rows: Iterator[Row | BadRow], scale: Scale) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -20,12 +20,13 @@ from ..errors import ConfigurationError, PlexyPayError
 from ..pay.description import PAY
 from ..settings import chosen_base_url
 from .exits import UnusableInputError
-from .rows import Row
+from .leading_zeros import KnownNumbers
+from .rows import BadRow, Row
 from .source import Source
 from .summary import FileSummary
 from .terminal import ask, has_somebody_to_ask, tell
 
-__all__ = ["Confirmation", "done_rows"]
+__all__ = ["Confirmation", "JournalRows", "journal_rows"]
 
 _MOST_SUMS = 3
 """Currencies whose sums are in the question; the summary above it has all."""
@@ -97,30 +98,52 @@ class Confirmation:
             return False
 
 
+@attrs.define
+class JournalRows:
+    """What an open journal tells of a file's rows before any is sent."""
+
+    _journal: Journal
+    _numbers: KnownNumbers
+    is_known: bool = False
+    """Whether it knows one of those that were looked at, or nothing at all."""
+
+    def checked(self, row: Row | BadRow) -> Row | BadRow:
+        """Return a row as the job will take it: a bad one where its order has a link under other zeros."""
+        if not self.is_known and row.order_reference is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self.is_known = self._journal.knows(row.order_reference)
+        return self._numbers.checked(row)
+
+    def is_done(self, row: Row) -> bool:
+        """Tell whether it has a row's link."""
+        if row.order_reference is None or row.encoded is None:
+            return False
+        with contextlib.suppress(sqlite3.Error):
+            return self._journal.is_done(row.order_reference, digest_of(row.encoded.body))
+        return False
+
+
 @contextlib.contextmanager
-def done_rows(journal_path: str | None) -> Generator[Callable[[Row], bool] | None]:
-    """Yield what tells whether a journal has a row's link; None without a journal that can be read.
+def journal_rows(journal_path: str | None) -> Generator[JournalRows | None]:
+    """Yield what a journal tells of rows; None without a journal that can be read.
 
     What is wrong with it is told as the job begins.
+
+    Raises:
+        TemporaryFolderError: The temporary folder has no room.
     """
     if journal_path is None or not _has_begun(journal_path):
         yield None
         return
-    with Journal(journal_path) as journal:
+    with Journal(journal_path) as journal, KnownNumbers() as numbers:
         try:
             journal.open(make=False)
+            numbers.note(journal)
+            is_known = journal.is_empty()
         except (PlexyPayError, sqlite3.Error):
             yield None
             return
-
-        def is_done(row: Row) -> bool:
-            if row.order_reference is None or row.encoded is None:
-                return False
-            with contextlib.suppress(sqlite3.Error):
-                return journal.is_done(row.order_reference, digest_of(row.encoded.body))
-            return False
-
-        yield is_done
+        yield JournalRows(journal, numbers, is_known)
 
 
 def _has_begun(journal_path: str | None) -> bool:

@@ -212,6 +212,25 @@ def test_a_job_that_goes_on_says_so_and_asks_once(orders: Path, served: ServedSa
 
 
 @on_posix
+def test_rows_of_which_the_journal_knows_something_else_are_told_before_the_question(
+    orders: Path, served: ServedSandbox
+) -> None:
+    journal = str(orders.with_suffix(".journal"))
+    orders.write_text(HEADER + "007,500,KZT\n")
+    assert main(["bulk-create", str(orders), "--journal", journal, "--yes"]) == 0
+    orders.write_text(HEADER + "7,500,KZT\nORD-1,100,KZT\n")
+    question = r"Go on with 1 payment link for KZT 1\.00\? \[y/N\] "
+    terminal = asked(orders, "--journal", journal, question=question)
+    shown = on_one_line(terminal.shown)
+    assert "the journal knows '007', which differs in zeros at the front alone" in shown
+    assert f"the journal {journal} knows none of these rows: is it the right one?" in shown
+    terminal.press(b"n\n")
+    terminal.read()
+    assert terminal.close() == 2
+    assert served.references() == ["007"]
+
+
+@on_posix
 def test_a_journal_that_cannot_be_read_is_no_journal_in_which_nothing_is_done(
     orders: Path, served: ServedSandbox
 ) -> None:

@@ -223,6 +223,41 @@ def test_another_spelling_that_is_not_sent_is_no_reason_for_a_second_link(
     assert served.references() == ["000123"]
 
 
+@pytest.mark.parametrize(("more", "code"), [("--check", 1), ("--strict", 2)])
+def test_it_is_told_where_all_rows_are_read_before(
+    more: str, code: int, tmp_path: Path, served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("bulk-create", written(tmp_path, f"{HEADER}000123,5,KZT\n"), *JOURNAL) == 0
+    path = written(tmp_path, f"{HEADER}124,5,KZT\n123,5,KZT\n")
+    before = Path("a.journal").read_bytes()
+    assert run("bulk-create", path, *JOURNAL, more) == code
+    assert f"{path}:3: column order_reference: the journal knows '000123'" in run.err
+    assert served.references() == ["000123"]
+    assert Path("a.journal").read_bytes() == before
+    # Without the journal nobody knows.
+    assert run("bulk-create", path, "--check") == 0
+
+
+NO_ROW_KNOWN = "warning: the journal a.journal knows none of these rows: is it the right one?"
+
+
+@pytest.mark.parametrize("more", ["--check", "--strict"])
+def test_a_journal_that_knows_no_row_is_told_of(
+    more: str, tmp_path: Path, served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, f"{HEADER}A-1,5,KZT\n")
+    # There is none yet, and then one that knows the row, though it has another amount.
+    assert run("bulk-create", path, *JOURNAL, more) == 0
+    assert NO_ROW_KNOWN not in run.err
+    assert run("bulk-create", path, *JOURNAL) == 0
+    run("bulk-create", written(tmp_path, f"{HEADER}A-1,6,KZT\nA-2,6,KZT\n"), *JOURNAL, more)
+    assert NO_ROW_KNOWN not in run.err
+    assert run("bulk-create", written(tmp_path, f"{HEADER}B-1,5,KZT\n"), *JOURNAL, more) == 0
+    assert run.err.count(NO_ROW_KNOWN) == 1
+
+
 def test_a_spelling_under_which_nothing_was_made_is_no_reason(
     tmp_path: Path, served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,7 +185,7 @@ class BulkRun:
             if job.partial_results is None and job.ended_by is None:
                 tell(f"plexypay: {self._how_to_find_links()}")
         self._tell_results(job)
-        self._tell_what_to_do(job, left)
+        self._tell_what_to_do(job, left, received)
         if (change := self.source.change()) is not None:
             tell(
                 f"plexypay: {change}: what came later was not read; run the whole file again, with a journal"
@@ -348,11 +348,11 @@ class BulkRun:
         Raises:
             UnusableInputError: The input cannot be read, or has no row.
         """
-        summary = FileSummary(self.major)
         with reading(self.source.name):
             lines, rows = self._open()
+            summary = self._summary(lines, None)
             results = CheckResults.of(self.results_path, self.source, lines.dialect, overwrite=self.overwrite)
-            with results, journal_rows(self.journal_path) as known:
+            with results, journal_rows(self.journal_path, alone=True) as known:
                 wrong = self._read_all(summary, rows, known, results=results)
         if not summary.rows:
             raise UnusableInputError(f"there is no row in {self.source.name}: {_NO_ROW}")
@@ -362,17 +362,21 @@ class BulkRun:
         unmeant = summary.repeated and not self.allow_repeats
         return Exit.INCOMPLETE if wrong or unmeant or change is not None else Exit.OK
 
+    def _summary(self, lines: Lines, known: JournalRows | None) -> FileSummary:
+        major = self.major or lines.has_amount_major
+        return FileSummary(major, is_done=None if known is None else known.is_done)
+
     def _look(self, known: JournalRows | None) -> FileSummary:
         """Read all rows, tell the first bad ones, and return the summary."""
-        summary = FileSummary(self.major, is_done=None if known is None else known.is_done)
-        problems = Problems(self.source.name, limit=_SHOWN_BEFORE)
-        self._read_all(summary, self._open()[1], known, problems=problems)
+        lines, rows = self._open()
+        summary = self._summary(lines, known)
+        self._read_all(summary, rows, known, problems=Problems(self.source.name, limit=_SHOWN_BEFORE))
         return summary
 
     def _check(self, known: JournalRows | None) -> FileSummary:
         """Tell all bad rows, and return the summary if none is bad."""
-        summary = FileSummary(self.major, is_done=None if known is None else known.is_done)
-        rows = self._open(keep_repeats=self.allow_repeats)[1]
+        lines, rows = self._open(keep_repeats=self.allow_repeats)
+        summary = self._summary(lines, known)
         if wrong := self._read_all(summary, rows, known, strict=True):
             raise UnusableInputError(
                 f"{wrong:,} of {summary.rows:,} rows cannot be sent, so none was (--strict): no link was"
@@ -487,7 +491,13 @@ class BulkRun:
         except ConfigurationError as error:
             return str(error)
 
-    def _tell_what_to_do(self, job: BulkCreateJob, left: int | None) -> None:
+    def _has_all(self, job: BulkCreateJob, left: int | None, received: signal.Signals | None) -> bool:
+        """Tell whether a signal came when there was nothing left to do."""
+        by_signal = received is not None and job.ended_by == _stopped_by(received)
+        is_whole = left == 0 and not self._tally.not_created and self.source.change() is None
+        return by_signal and is_whole and job.unsaved is None
+
+    def _tell_what_to_do(self, job: BulkCreateJob, left: int | None, received: signal.Signals | None) -> None:
         tally = self._tally
         unknown = tally.outcomes[RowOutcome.UNKNOWN]
         where = self._where(job) or ""
@@ -522,6 +532,8 @@ class BulkRun:
                     f"plexypay: put the journal back, or run the same command again{named}: it finds"
                     " the links that exist by their order references"
                 )
+            elif self._has_all(job, left, received):
+                tell("plexypay: nothing is left to do: every row of the file has its link")
             elif self.journal_path is not None:
                 tell("plexypay: run the same command again: it goes on where it stopped")
             elif tally.created or unknown:

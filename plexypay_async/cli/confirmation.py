@@ -124,10 +124,12 @@ class JournalRows:
 
 
 @contextlib.contextmanager
-def journal_rows(journal_path: str | None) -> Generator[JournalRows | None]:
+def journal_rows(journal_path: str | None, *, alone: bool = False) -> Generator[JournalRows | None]:
     """Yield what a journal tells of rows; None without a journal that can be read.
 
-    What is wrong with it is told as the job begins.
+    Args:
+        journal_path: The journal, if there is one.
+        alone: Whether no job begins after that, which would tell what is wrong with the journal.
 
     Raises:
         TemporaryFolderError: The temporary folder has no room.
@@ -140,7 +142,10 @@ def journal_rows(journal_path: str | None) -> Generator[JournalRows | None]:
             journal.open(make=False)
             numbers.note(journal)
             is_known = journal.is_empty()
-        except (PlexyPayError, sqlite3.Error):
+        except (PlexyPayError, sqlite3.Error) as error:
+            if alone:
+                where = "" if isinstance(error, PlexyPayError) else f"journal {journal_path}: "
+                tell(f"plexypay: warning: {where}{error}; the rows were not compared with it")
             yield None
             return
         yield JournalRows(journal, numbers, is_known)

@@ -226,6 +226,7 @@ def _csv_rows(
             f"line {number}: the header cannot be read: {_quoting_reason(error)}"
         ) from None
     columns = _header_columns(header, number)
+    lines.has_amount_major = "amount_major" in columns
     if without_references is not None and _REFERENCE not in columns:
         raise UnusableInputError(f"line {number}: no column {_REFERENCE}: {without_references}")
     return _rows_below_header(lines, text, records, _Header(columns, len(header), delimiter), read)
@@ -466,7 +467,8 @@ def _unknown_columns(told: list[str], unknown: list[str]) -> str:
         more = f" and {len(unknown) - _MOST_TOLD} more" if len(unknown) > _MOST_TOLD else ""
         told.append(
             f"unknown column {', '.join(unknown[:_MOST_TOLD])}{more}: {KNOWN_COLUMNS}; the first line must"
-            " name the columns: rename them, and remove lines above them"
+            " name the columns: rename them, such as metadata.NAME to keep one of your own, and remove lines"
+            " above them"
         )
     return "; ".join(told)
 

@@ -60,6 +60,8 @@ class Lines(Iterator[Line]):
         """Whether the line that came last does not end: the file may have been cut there."""
         self.dialect = Dialect()
         """How the rows are written, once the header was read."""
+        self.has_amount_major = False
+        """Whether the header of a CSV file has the column ``amount_major``, once it was read."""
 
     def __next__(self) -> Line:
         if self._again:

@@ -37,7 +37,7 @@ class FileSummary:
     """The running summary of a file's rows, in constant memory.
 
     Args:
-        major: Whether the column ``amount`` is read as **major** units.
+        major: Whether the file's column of amounts is read as **major** units.
     """
 
     major: bool = False

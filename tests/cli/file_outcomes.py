@@ -24,7 +24,10 @@ OFFSET = "+05:00, that is date, time, and your time zone's offset from UTC (Kaza
 STRAY_QUOTE = "has a double quote that does not go around the cell: remove it, and a space before it"
 NOT_JSON = "is not JSON"
 INVOICES = "a file of invoices needs order_reference, amount_major, currency, description; further columns: "
-FIRST_LINE = "the first line must name the columns: rename them, and remove lines above them"
+FIRST_LINE = (
+    "the first line must name the columns: rename them, such as metadata.NAME to keep one of your own, and"
+    " remove lines above them"
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -258,6 +258,16 @@ def test_a_journal_that_knows_no_row_is_told_of(
     assert run.err.count(NO_ROW_KNOWN) == 1
 
 
+def test_a_check_tells_that_it_could_not_read_the_journal(
+    tmp_path: Path, run: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.journal").write_text("no journal")
+    assert run("bulk-create", written(tmp_path, f"{HEADER}A-1,5,KZT\n"), *JOURNAL, "--check") == 0
+    assert "plexypay: warning: journal a.journal: " in run.err
+    assert "; the rows were not compared with it\n" in run.err
+
+
 def test_a_spelling_under_which_nothing_was_made_is_no_reason(
     tmp_path: Path, served: ServedSandbox, run: Ran, monkeypatch: pytest.MonkeyPatch
 ) -> None:

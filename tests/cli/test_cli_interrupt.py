@@ -209,6 +209,23 @@ def test_with_a_journal_what_is_under_way_is_finished(
     assert served.count() == count
 
 
+def test_a_signal_that_comes_when_all_rows_are_taken_leaves_nothing_to_run_again(
+    tmp_path: Path, served: ServedSandbox
+) -> None:
+    served.misbehave("latency=1.2")
+    with start_with_journal(tmp_path, "--concurrency", "8", count=5, patience=30) as process:
+        while served.count() < 5:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert outcomes(tmp_path / "results.csv") == ["created"] * 5
+    assert "5 links were made\n" in error
+    assert "plexypay: nothing is left to do: every row of the file has its link\n" in error
+    assert "run the same command again" not in error
+
+
 def test_a_second_signal_does_not_wait(
     tmp_path: Path, served: ServedSandbox, without_slow_steps: Callable[[str], str]
 ) -> None:

@@ -69,6 +69,19 @@ def checked(tmp_path: Path, content: str, *more: str, monkeypatch: pytest.Monkey
     return code
 
 
+@pytest.mark.parametrize(("column", "units"), [("amount_major", "major"), ("amount", "minor")])
+def test_the_units_are_those_of_the_header_where_no_row_is_good(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    column: str,
+    units: str,
+) -> None:
+    content = f"order_reference,{column},currency\nORD-1,x,KZT\n"
+    assert checked(tmp_path, content, monkeypatch=monkeypatch) == 1
+    assert capsys.readouterr().out.split("\n")[0].split() == ["amounts", "are", "read", "as", units, "units"]
+
+
 GOOD = "order_reference,amount,currency\nORD-1,2200050,KZT\nORD-2,100,KZT\n"
 
 

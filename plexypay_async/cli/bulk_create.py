@@ -146,7 +146,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="let --results FILE replace those of another job, or ones that were changed since",
+        help="let --results FILE replace those of another job, or ones that were changed since; with --check"
+        " none that have links",
     )
     parser.add_argument(
         "--journal",

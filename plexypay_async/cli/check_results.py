@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import TracebackType
 from typing import Self
 
 from .destination import Destination
 from .dialect import Dialect
 from .exits import UnusableInputError
-from .results import Results, RowOutcome, RowResult
+from .results import Results, RowOutcome, RowResult, have_links
 from .rows import BadRow, Row
 from .source import Source
 from .terminal import tell
 
 __all__ = ["CheckResults"]
+
+_HAS_LINKS = (
+    "holds the links of a job, which --check does not replace, whatever --overwrite says: give another name"
+)
 
 
 class CheckResults:
@@ -21,10 +26,10 @@ class CheckResults:
 
     Args:
         destination: Where they go; None writes them nowhere.
-        overwrite: Whether results of the file's name may be replaced.
+        overwrite: Whether results of the file's name may be replaced; those with links never are.
 
     Raises:
-        UnusableInputError: They cannot be written there.
+        UnusableInputError: They cannot be written there, or results with links are there.
     """
 
     def __init__(self, destination: Destination | None, *, overwrite: bool) -> None:
@@ -33,7 +38,16 @@ class CheckResults:
         self._count = 0
         if destination is not None:
             destination.check()
+            if overwrite and destination.path is not None and self._has_links(destination.path):
+                raise UnusableInputError(f"{destination.path} {_HAS_LINKS}")
             self._results = destination.open(overwrite=overwrite)
+
+    @staticmethod
+    def _has_links(path: str) -> bool:
+        # What cannot be read is refused as it is opened.
+        with contextlib.suppress(OSError):
+            return have_links(path)
+        return False
 
     @classmethod
     def of(cls, path: str | None, source: Source, dialect: Dialect, *, overwrite: bool) -> Self:

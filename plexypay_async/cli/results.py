@@ -24,7 +24,15 @@ from .exits import UnusableInputError
 from .line_order import READ_AT_ONCE, LineOrder
 from .terminal import STANDARD_OUTPUT, require_output
 
-__all__ = ["LineRecord", "Results", "ResultsFile", "RowOutcome", "RowResult", "check_results_path"]
+__all__ = [
+    "LineRecord",
+    "Results",
+    "ResultsFile",
+    "RowOutcome",
+    "RowResult",
+    "check_results_path",
+    "have_links",
+]
 
 _ENDINGS = (".csv", ".jsonl")
 _ANOTHER_NAME = "give another name"
@@ -111,6 +119,11 @@ _OF_LINK = re.compile(
     re.VERBOSE,
 )
 """What a line of results begins with that tells of a link."""
+_OF_LINK_ID = re.compile(
+    rb"""\{"line":\ \d+,\ .*"link_id":\ "|\d+([,;\t|])(?:"(?:[^"]|"")*"|[^,;\t|"]*)\1\w+\1(?!\1)[^\r\n]""",
+    re.VERBOSE,
+)
+"""What a line of results begins with that has a link's id, which rows without a known link may have too."""
 
 
 def check_results_path(
@@ -146,6 +159,16 @@ def check_results_path(
             " or were changed since. They were left as they are. Give the job's own --journal, another"
             " name for --results, or --overwrite to replace them"
         )
+
+
+def have_links(path: str) -> bool:
+    """Tell whether the id of a link stands in existing results, whatever became of its row.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    with open(open_private(path, os.O_RDONLY), "rb") as file:
+        return any(map(_OF_LINK_ID.match, file))
 
 
 def _may_go(path: str, known: Container[str] | None, advice: str) -> bool:

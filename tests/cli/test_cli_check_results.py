@@ -7,13 +7,17 @@ import errno
 import json
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from plexypay_async.cli import main
-from plexypay_async.cli.results import Results
+from plexypay_async.cli.dialect import Dialect
+from plexypay_async.cli.results import Results, ResultsFile, RowOutcome, RowResult, have_links
 from tests.cli.ran import Ran
+
+if TYPE_CHECKING:
+    from .conftest import ServedSandbox
 
 HEADER = "order_reference,amount,currency,description\n"
 BAD = 30
@@ -90,6 +94,37 @@ def test_an_earlier_file_is_replaced_only_where_that_is_said(orders: Path, run: 
     assert [row["line"] for row in rows_of(Path("bad.csv"))] == ["2"]
     assert run("bulk-create", "orders.csv", "--check", "--results", "orders.csv", "--overwrite") == 2
     assert orders.read_text() == f"{HEADER}A-1,x,KZT,\n"
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.jsonl"])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_the_results_of_a_job_are_never_replaced(
+    name: str, separator: str, orders: Path, served: ServedSandbox, run: Ran
+) -> None:
+    orders.write_text(f"{HEADER}A-1,5,KZT,\n".replace(",", separator))
+    job = ("bulk-create", "orders.csv", "--results", name, "--overwrite")
+    assert run(*job) == 0
+    before = Path(name).read_bytes()
+    orders.write_text(f"{HEADER}A-2,x,KZT,\n".replace(",", separator))
+    assert run(*job, "--check") == 2
+    assert f"{name} holds the links of a job, which --check does not replace" in run.err
+    assert Path(name).read_bytes() == before
+    assert sorted(path.name for path in orders.parent.iterdir()) == ["orders.csv", name]
+
+
+@pytest.mark.parametrize("dialect", [Dialect(), Dialect(delimiter=";", named=True), Dialect(json_lines=True)])
+@pytest.mark.parametrize("reference", [None, "A;1", 'A,"created",1', '"link_id": "x"'])
+@pytest.mark.parametrize("outcome", list(RowOutcome))
+def test_a_link_in_results_is_found_whatever_became_of_its_row(
+    dialect: Dialect, reference: str | None, outcome: RowOutcome, tmp_path: Path
+) -> None:
+    path = str(tmp_path / ("results.jsonl" if dialect.json_lines else "results.csv"))
+    for link_id in (None, "pl_1"):
+        results = ResultsFile(path, dialect=dialect, rewrite=True)
+        results.write(RowResult(line=2, outcome=RowOutcome.INVALID, error_message="pl_0"))
+        results.write(RowResult(line=3, order_reference=reference, outcome=outcome, link_id=link_id))
+        results.close()
+        assert have_links(path) == (link_id is not None)
 
 
 @pytest.mark.parametrize("where", ["none/bad.csv", "bad.txt"])

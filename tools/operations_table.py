@@ -191,7 +191,7 @@ def _settled(group: type[Resource[Any]]) -> Iterator[str]:
         if not isinstance(declaration, Operation) or (by := declaration.settled_by) is None:
             continue
         places = [
-            f"{sought} in {_joined([f'`{look.call}`{look.condition}' for look in looks])}"
+            f"{sought} in {_joined([_place(look) for look in looks])}"
             for sought, looks in groupby(by.looks, key=_sought)
         ]
         doubt = "" if by.doubt is None else f". {by.doubt.removesuffix('.')}"
@@ -206,6 +206,11 @@ def _settled(group: type[Resource[Any]]) -> Iterator[str]:
 
 def _joined(calls: Sequence[str]) -> str:
     return calls[0] if len(calls) == 1 else f"{', '.join(calls[:-1])} and {calls[-1]}"
+
+
+def _place(look: Look) -> str:
+    bounds = "" if look.bounds is None else f" ({look.bounds})"
+    return f"`{look.call}`{look.condition}{bounds}"
 
 
 def _sought(look: Look) -> str:

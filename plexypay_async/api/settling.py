@@ -29,6 +29,8 @@ class Question:
     by: str | None
     """The name of its argument; None for a call without one."""
     value: Any
+    bounds: str | None = None
+    """What it does not show, in words."""
 
     @property
     def written(self) -> str:
@@ -36,6 +38,11 @@ class Question:
         if self.by is None:
             return f"{self.call}()"
         return f"{self.call}({self.value!r})" if self.by in _ID else f"{self.call}({self.by}={self.value!r})"
+
+    @property
+    def bounded(self) -> str:
+        """The call as it is written in Python, and what it does not show."""
+        return self.written if self.bounds is None else f"{self.written} ({self.bounds})"
 
 
 @attrs.frozen
@@ -50,6 +57,7 @@ class Look:
         amount: The request's field with the amount of what is sought.
         needs: The request's field without which this is no place to look.
         unless: The request's field with which this is no place to look.
+        bounds: What it does not show, in words.
     """
 
     call: str
@@ -58,6 +66,7 @@ class Look:
     amount: str | None = attrs.field(default=None, kw_only=True)
     needs: str | None = attrs.field(default=None, kw_only=True)
     unless: str | None = attrs.field(default=None, kw_only=True)
+    bounds: str | None = attrs.field(default=None, kw_only=True)
 
     def is_for(self, request: Any) -> bool:
         """Tell whether the work of one request shows here."""
@@ -106,7 +115,7 @@ class SettledBy:
             named: The id of what was made, where an answer has named it.
         """
         parts = [
-            f"for {sought} in {_joined([question.written for question in questions])}"
+            f"for {sought} in {_joined([question.bounded for question in questions])}"
             for sought, questions in groupby(self.questions(request, named), key=attrgetter("sought"))
         ]
         told = f"look {', and '.join(parts)} before {before}."
@@ -120,7 +129,7 @@ class SettledBy:
         for look in found:
             is_named = named is not None and self.named is None and look.by is None
             sought = repr(named) if is_named else look.sought_of(request)
-            yield Question(sought, look.call, look.by, _value(request, look.by))
+            yield Question(sought, look.call, look.by, _value(request, look.by), look.bounds)
 
 
 def _field(request: Any, name: str) -> Any:

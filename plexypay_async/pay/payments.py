@@ -50,9 +50,10 @@ class SearchPayments(Request):
 
     Returns:
         The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the one
-        with the `transaction_id`; or, of those that name the reference or none, the newest payment that is no
-        refund: the one with the latest `created_at`, the first in the server's order where the times do not
-        tell; or else the newest refund that names it. The whole answer is in `raw`, a list as ``data``.
+        with the `transaction_id`; or, of those that name the reference, the newest payment that is no refund: the
+        one with the latest `created_at`, the first in the server's order where the times do not tell; or else
+        the newest refund that names it; or, where none names it, the newest payment without a reference. The
+        whole answer is in `raw`, a list as ``data``.
 
     Raises:
         ConfigurationError: Neither is given, or a reference is unusable; nothing was sent.
@@ -157,9 +158,9 @@ class RefundPayment(Request):
         id: The transaction's id, not its link's and not an order's reference:
             `transactions.retrieve_by_order_reference` finds it.
         amount: In **major** units, a `Decimal` or an `int`; all that is left of the payment unless given.
-        order_reference: A new reference for this refund, not the order's: by it `payments.search` finds the
-            refund where its answer is lost. It is refused with a character that is not seen, or with white
-            space at an end.
+        order_reference: A new reference for this refund, not the order's nor another refund's: by it
+            `payments.search` finds the refund where its answer is lost. It is refused with a character that
+            is not seen, or with white space at an end.
         description: Why, in words.
         extra: Further fields of the body, under their wire names.
 
@@ -171,8 +172,9 @@ class RefundPayment(Request):
         NotFoundError: There is no transaction with this id.
         RefusedError: The server said ``success: false``.
         UnprocessableError: The payment is not charged, or less than `amount` is left of it.
-        OutcomeUnknownError: It may be refunded. Look for the refund itself: by its own `order_reference` in
-            `payments.search`, in `transactions.history`, whose path is assumed, and in `transactions.list`.
+        OutcomeUnknownError: It may be refunded. Look for the refund itself: in `transactions.history`, which
+            lists each refund, and whose path is assumed; in `payments.search`, which shows it only by an
+            `order_reference` of its own, and only one of several; and in `transactions.list`.
             `transactions.retrieve` of the payment shows the status ``refunded`` once all of it went back, and
             nothing of a part. A refusal too may come so: a payment that was refunded already was answered
             with HTTP 500 and a message alone, which the error carries.
@@ -246,11 +248,11 @@ def _searched(request: SearchPayments, found: Sequence[Payment]) -> Payment | No
     """
     if request.transaction_id is not None:
         return next((each for each in found if each.id == request.transaction_id), next(iter(found), None))
-    named = [each for each in found if each.order_reference in (None, request.order_reference)]
-    payments = [each for each in named or found if not _is_refund(each)]
+    named = [each for each in found if each.order_reference == request.order_reference]
+    nameless = [each for each in found if each.order_reference is None]
+    payments = [each for each in named or nameless or found if not _is_refund(each)]
     # A refund may have a reference of its own.
-    refunds = [each for each in named if each.order_reference == request.order_reference]
-    return max(payments or refunds, key=lambda payment: payment.created_at or _BEGINNING, default=None)
+    return max(payments or named, key=lambda payment: payment.created_at or _BEGINNING, default=None)
 
 
 def _is_refund(payment: Payment) -> bool:
@@ -302,6 +304,9 @@ class RefundResult(PaymentResult):
     """The transaction whose money went back."""
 
 
+_OF_REFUNDS = "only by a reference of the refund's own, and only one of several"
+
+
 class Payments(Resource[F], api=PAY):
     """Find, capture, cancel and refund payments."""
 
@@ -312,6 +317,10 @@ class Payments(Resource[F], api=PAY):
         one_of(Payment, chosen=_searched),
         evidence=Evidence.LEGACY,
         echoes={"transaction_id": "id", "decisive_reference": "order_reference"},
+        notes={
+            4: "A refund whose answer was lost may be at work still for a while: look again before you repeat it."
+            " transactions.history of the payment shows it too.",
+        },
     )
     cancel: Final = Operation(
         "POST",
@@ -355,10 +364,10 @@ class Payments(Resource[F], api=PAY):
         replay=Replay.MONEY,
         echoes={"id": "original_transaction_id", "amount": "amount"},
         settled_by=SettledBy(
-            Look("transactions.retrieve", "the status 'refunded'", by="id", unless="amount"),
-            Look("payments.search", "a refund", by="order_reference", amount="amount"),
             Look("transactions.history", "a refund", by="id", amount="amount"),
+            Look("payments.search", "a refund", by="order_reference", amount="amount", bounds=_OF_REFUNDS),
             Look("transactions.list", "a refund", amount="amount"),
+            Look("transactions.retrieve", "the status 'refunded'", by="id", unless="amount"),
             named="transactions.retrieve",
         ),
         notes={

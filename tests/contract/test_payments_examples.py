@@ -104,8 +104,10 @@ async def test_the_refund_of_what_is_refunded_is_unknown_says_why_and_is_sent_on
     message = published(name)["message"]
     assert str(error) == (
         f"payments.refund: the outcome is unknown (HTTP 500: {message}). "
-        "Money may have moved: look for a refund of 15.55 in payments.search(order_reference='R-1'),"
-        " transactions.history('01a09b42') and transactions.list() before doing it again."
+        "Money may have moved: look for a refund of 15.55 in transactions.history('01a09b42'),"
+        " payments.search(order_reference='R-1')"
+        " (only by a reference of the refund's own, and only one of several)"
+        " and transactions.list() before doing it again."
     )
     assert error.outcome is Outcome.UNKNOWN
     assert (error.operation, error.order_reference) == ("payments.refund", "R-1")

@@ -82,6 +82,8 @@ OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2
         ([OTHERS, OLD], "t-1"),
         ([OTHERS, payment(3, orderReference=None)], "t-3"),
         ([OTHERS, REFUND, NAMELESS_REFUND], "t-9"),
+        ([payment(3, orderReference=None), REFUND], "t-9"),
+        ([payment(3, orderReference=None, createdAt="2026-03-09T00:00:00Z"), OLD], "t-1"),
     ],
     ids=[
         *(
@@ -93,6 +95,7 @@ OLD, NEW = (payment(day, createdAt=f"2026-03-0{day}T00:00:00Z") for day in (1, 2
             "a refund without a type",
         ),
         *("one of another order", "one that names none", "a refund of that reference alone"),
+        *("a refund before what names none", "a payment before a newer one that names none"),
     ],
 )
 async def test_the_search_is_asked_after_a_404(finding: Finding, body: Any, found: str) -> None:

@@ -89,9 +89,9 @@ def test_where_the_work_of_an_operation_shows_stands_below_its_table(api: API) -
 
 def test_what_is_said_of_a_refund() -> None:
     assert (
-        "- `payments.refund`: the status `refunded` in `transactions.retrieve` where no `amount` was given; a"
-        " refund of its amount in `payments.search` where `order_reference` was given,"
-        " `transactions.history` and `transactions.list`."
+        "- `payments.refund`: a refund of its amount in `transactions.history`, `payments.search` where"
+        " `order_reference` was given (only by a reference of the refund's own, and only one of several) and"
+        " `transactions.list`; the status `refunded` in `transactions.retrieve` where no `amount` was given."
     ) in " ".join(operations_table().split())
 
 

@@ -409,13 +409,14 @@ def test_what_an_advice_looks_like() -> None:
         (
             "payments.refund",
             {},
-            "for the status 'refunded' in transactions.retrieve('t-1'), and for a refund in"
-            " transactions.history('t-1') and transactions.list()",
+            "for a refund in transactions.history('t-1') and transactions.list(), and for the status"
+            " 'refunded' in transactions.retrieve('t-1')",
         ),
         (
             "payments.refund",
             {"amount": Decimal("0.50"), "order_reference": "R-1"},
-            "for a refund of 0.50 in payments.search(order_reference='R-1'), transactions.history('t-1') and"
+            "for a refund of 0.50 in transactions.history('t-1'), payments.search(order_reference='R-1')"
+            " (only by a reference of the refund's own, and only one of several) and"
             " transactions.list()",
         ),
     ],

@@ -40,7 +40,7 @@ from .execution import Connections, Execution
 from .fallback import found_otherwise
 from .patience import Patience
 from .reads import MOST_MISFITS
-from .record import CallRecord, Doubt, EarlierRun
+from .record import MADE_BEFORE, CallRecord, Doubt, EarlierRun
 from .recovery import confirmed
 from .sending import Sending
 from .slots import running_loop
@@ -113,6 +113,7 @@ class Call(Generic[R]):
         # The rare ones stand in the class as None.
         if earlier is not None:
             self._earlier = earlier
+            self.record.finds_earlier = earlier is MADE_BEFORE
             # Until a look-up has proved otherwise, it may be there.
             self.record.doubt = Doubt.OPEN if earlier.may_have_done else Doubt.REACHED
         if misfit is not None:

@@ -83,6 +83,8 @@ class CallRecord:
     # Set on an instance only where they change, since most calls succeed at once.
     is_row = False
     """Whether it is of a bulk job, which names its rows itself."""
+    finds_earlier = False
+    """Whether it is meant to be called again, and finds what was made before."""
     expects_nothing = False
     """Whether "not found" is a good answer to it."""
     sent = 0
@@ -415,6 +417,11 @@ class CallRecord:
             return f"Money may have moved: {look or 'look at the transaction before doing it again.'}"
         if replay.same_key and self.idempotency_key is not None:
             return f"The same call with {self.declaration.key}={self.idempotency_key!r} is safe to repeat."
+        if self.finds_earlier:
+            return (
+                "The same call is safe to repeat: it finds what has the order reference"
+                f" {self.order_reference!r}, or makes it."
+            )
         if self.order_reference is not None:
             return f"Look up the order reference {self.order_reference!r} before creating it again."
         if replay.unknown:

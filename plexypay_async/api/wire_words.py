@@ -56,9 +56,9 @@ _IN_PLACE: tuple[tuple[str, str], ...] = (
     (" Where `payments.search` has found it, it is a `Payment`.", ""),
     (
         " Where the server answers a list or a page, the one with the `transaction_id`; or, of those that "
-        "name the reference or none, the newest payment that is no refund: the one with the latest "
-        "`created_at`, the first in the server's order where the times do not tell; or else the newest "
-        "refund that names it.",
+        "name the reference, the newest payment that is no refund: the one with the latest `created_at`, the "
+        "first in the server's order where the times do not tell; or else the newest refund that names it; "
+        "or, where none names it, the newest payment without a reference.",
         "",
     ),
     (

@@ -312,7 +312,7 @@ class OperationRun:
         key, replay = self._key, replay_of(self.declared)
         if key is not None:
             return f"{told}: run the same command again with {' '.join(key)}, which does it once in all"
-        if replay.unknown:
+        if replay.unknown or isinstance(self.declared, Ensured):
             refused = "; it is refused if it was done" if is_refused_again(self.declared) else ""
             return f"{told}: the same command is safe to run again{refused}"
         if replay.moves_money:

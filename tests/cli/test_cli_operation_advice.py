@@ -117,6 +117,18 @@ def test_the_id_that_an_answer_names_is_asked_for() -> None:
     assert first == "plexypay pay transactions retrieve tx_9  # a new payment"
 
 
+def test_a_link_that_is_found_again_is_made_by_the_same_command(served: ServedSandbox, run: Ran) -> None:
+    served.misbehave("operation=payment_links.create,hang=true")
+    again = ["pay", "payment-links", "create-or-retrieve", "--amount", "5", "--currency", "KZT"]
+    again += ["--order-reference", "A", "--yes"]
+    assert run(*again, "--timeout", "0.5") == 3
+    assert "The same call is safe to repeat: it finds what has the order reference 'A'" in run.err
+    assert "it is not known whether it was done: the same command is safe to run again\n" in run.err
+    served.behave()
+    assert run(*again) == 0
+    assert run.document["order_reference"] == "A"
+
+
 # ------------------------------------------------------------------------------------------- refusals
 
 

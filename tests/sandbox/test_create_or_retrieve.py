@@ -13,6 +13,7 @@ import pytest_asyncio
 from plexypay_async import (
     AsyncPlexyPay,
     ConfigurationError,
+    DeadlineExceededError,
     OrderReferenceConflictError,
     Outcome,
     OutcomeUnknownError,
@@ -34,14 +35,16 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-async def _async(sandbox: Sandbox, **given: Any) -> PaymentLink:
-    async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url, retry=QUICK) as plexy:
+async def _async(sandbox: Sandbox, timeout: float = 30, **given: Any) -> PaymentLink:
+    options: Any = {"base_url": sandbox.base_url, "retry": QUICK, "timeout": timeout}
+    async with AsyncPlexyPay(sandbox.api_key, **options) as plexy:
         return await plexy.payment_links.create_or_retrieve(**given)
 
 
-async def _sync(sandbox: Sandbox, **given: Any) -> PaymentLink:
+async def _sync(sandbox: Sandbox, timeout: float = 30, **given: Any) -> PaymentLink:
     def ensure() -> PaymentLink:
-        with PlexyPay(sandbox.api_key, base_url=sandbox.base_url, retry=QUICK) as plexy:
+        options: Any = {"base_url": sandbox.base_url, "retry": QUICK, "timeout": timeout}
+        with PlexyPay(sandbox.api_key, **options) as plexy:
             return plexy.payment_links.create_or_retrieve(**given)
 
     return await asyncio.to_thread(ensure)
@@ -129,6 +132,30 @@ async def test_a_look_up_that_cannot_be_believed_leaves_it_open(ensured: Ensurin
     with pytest.raises((OutcomeUnknownError, UnprocessableError)):
         await ensured()
     assert len(sandbox.payment_links()) == 1
+
+
+@pytest.mark.asyncio
+async def test_what_is_unknown_is_settled_by_the_same_call(ensured: Ensuring, sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault.parse("hang=true,operation=payment_links.create"))
+    sandbox.faults.add(Fault.parse("code=4,operation=payment_links.retrieve_by_order_reference"))
+    with pytest.raises(DeadlineExceededError) as late:
+        await ensured(timeout=0.4)
+    assert late.value.outcome is Outcome.UNKNOWN
+    sandbox.faults.clear()
+    sandbox.faults.add(Fault.parse("cut=after,operation=payment_links.create"))
+    sandbox.faults.add(Fault.parse("status=400,operation=payment_links.retrieve_by_order_reference"))
+    with pytest.raises(OutcomeUnknownError) as lost:
+        await ensured()
+    for error in (late.value, lost.value):
+        told = "The same call is safe to repeat: it finds what has the order reference 'ORD-1', or makes it."
+        assert told in " ".join([str(error), *getattr(error, "__notes__", ())])
+        assert "before creating it again" not in str(error)
+    sandbox.faults.clear()
+    assert (await ensured()).id == sandbox.payment_links()[0]["id"]
+    async with AsyncPlexyPay(sandbox.api_key, base_url=sandbox.base_url, retry=QUICK) as plexy:
+        sandbox.faults.add(Fault.parse("hang=true,operation=payment_links.create"))
+        with pytest.raises(DeadlineExceededError, match="before creating it again"):
+            await plexy.payment_links.create.with_options(timeout=0.4)(**ORDER)
 
 
 @pytest.mark.asyncio

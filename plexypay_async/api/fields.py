@@ -469,9 +469,12 @@ def _in_minor_units(value: Any) -> str:
     if not isinstance(value, (str, float, Decimal)):
         return of_money(value, "amount")
     written = _WRITTEN.fullmatch(shown(value, 60))
-    text = "22000.50" if written is None else written[1]
+    if written is None:
+        # No figure that the caller has not given: it would be copied.
+        return '; of major units as text, give Money.major(text, "KZT").amount'
+    text = written[1]
     of_major = f'Money.major("{text}", "KZT").amount'
-    if written is None or written[2] is not None:
+    if written[2] is not None:
         return f"; of major units, give {of_major}"
     return f'; of minor units, give int("{text}"), and of major ones {of_major}'
 

@@ -7,7 +7,7 @@ import os
 
 from .account import ENVIRONMENT, api_key_from_environment
 from .arguments import add_amounts, digits, number_argument
-from .connection import Connection, add_connection, given_beside_sandbox
+from .connection import Connection, add_connection, given_beside_sandbox, given_options
 from .exits import Exit, UnusableInputError
 from .first_commands import write_example
 from .open_files import allow_open_files
@@ -301,6 +301,7 @@ def run(arguments: argparse.Namespace) -> int:
             no_references=arguments.no_references,
             allow_repeats=arguments.allow_repeats,
             major=arguments.amounts == "major",
+            same_server=given_options(arguments),
         )
         if arguments.check:
             return run.check()

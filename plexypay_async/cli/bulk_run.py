@@ -107,6 +107,7 @@ class BulkRun:
         no_references: Whether rows may have no order reference.
         allow_repeats: Whether rows that repeat an earlier one are meant.
         major: Whether the column ``amount`` has **major** units.
+        same_server: Options with which another command reaches the same server.
     """
 
     source: Source
@@ -123,6 +124,7 @@ class BulkRun:
     no_references: bool
     allow_repeats: bool
     major: bool = False
+    same_server: Sequence[str] = ()
     _problems: Problems = attrs.field(
         init=False, default=attrs.Factory(lambda self: Problems(self.source.name), takes_self=True)
     )
@@ -465,6 +467,8 @@ class BulkRun:
                 repeated_lines=self._repeated_lines,
                 allow_repeats=self.allow_repeats,
                 write=progress.write,
+                # A sandbox of this process ends with it.
+                same_server=None if self.api_key is None else self.same_server,
             )
             await stack.enter_async_context(FirstFailures(job, client, self.timeout).told())
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -70,6 +70,7 @@ class BulkCreateJob:
         repeated_lines: Without a journal: the lines of the rows that later ones repeat.
         allow_repeats: Whether rows that repeat others are meant, and so no problem.
         write: Writes a line to the user.
+        same_server: Options with which another command reaches the same server; None where none does.
     """
 
     rows: Iterator[Row | BadRow]
@@ -80,6 +81,7 @@ class BulkCreateJob:
     secret: Secret[str]
     in_thread: bool
     write: Callable[[str], None]
+    same_server: Sequence[str] | None = ()
     repeated_lines: Container[int] = ()
     allow_repeats: bool = False
     not_sent: RowList = attrs.field(init=False, factory=RowList)
@@ -333,7 +335,7 @@ class BulkCreateJob:
     def _record_error(self, row: Row, result: BulkResult, error: PlexyPayError) -> None:
         # The row is known by its line, which stands before the message.
         message = without_secret(str(error), self.secret).removeprefix(f"row {result.index}: ")
-        message = told_to_people(message, error, row.request)
+        message = told_to_people(message, error, row.request, self.same_server)
         shown = message if row.order_reference is None else f"order {row.order_reference}: {message}"
         if self._halting is not None and result.link_id is None and is_cut(error):
             self._record_cut(row, error)

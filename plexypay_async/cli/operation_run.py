@@ -301,10 +301,10 @@ class OperationRun:
         # A sandbox of this process has ended with it.
         if self.address is None or done or self._key is not None or replay_of(self.declared).unknown:
             return
-        if questions := self._questions(failure):
-            tell("plexypay: look for it with")
-        for question in questions:
-            tell_command(without_secret(self.advice.command(question), self._secret))
+        for sought, commands in self.advice.steps(self._questions(failure)):
+            tell(f"plexypay: {without_secret(sought, self._secret)}")
+            for command in commands:
+                tell_command(without_secret(command, self._secret))
 
     def _what_to_do(self, failure: PlexyPayError | None) -> str:
         done = failure is not None and failure.outcome is Outcome.DONE

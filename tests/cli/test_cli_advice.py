@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,6 +91,47 @@ def test_a_conflict_of_a_look_up_is_told_in_major_units(differing: str, told: st
     message = told_to_people(str(error), error, request)
     assert message.startswith(f"already belongs to pl_1 with {told}")
     assert ("payment-links cancel pl_1" in message) == (outcome is Outcome.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("link_id", "options", "told"),
+    [
+        ("pl_1", [], "(plexypay pay payment-links cancel pl_1)"),
+        (
+            "pl_1",
+            ["--base-url", "http://127.0.0.1:1", "--ca-file", "my ca.pem"],
+            "(plexypay pay payment-links cancel pl_1 --base-url http://127.0.0.1:1 --ca-file 'my ca.pem')",
+        ),
+        ("pl_1$(touch x); echo x", [], None),
+        ("--yes", [], None),
+        ("pl_1\n", [], None),
+        # Of a sandbox that has ended.
+        ("pl_1", None, None),
+    ],
+)
+@pytest.mark.parametrize("kind", [OrderReferenceConflictError, ConfigurationError])
+def test_a_link_is_cancelled_by_a_command_that_is_safe_for_a_shell(
+    kind: Any, link_id: str, options: list[str] | None, told: str | None
+) -> None:
+    error = kind(
+        f"already belongs to {link_id} with amount 1 instead of 2; or cancel that link first",
+        outcome=Outcome.REJECTED if kind is OrderReferenceConflictError else Outcome.NOT_SENT,
+    )
+    error.link_id = link_id
+    request = CreatePaymentLink(amount=2, currency="KZT", order_reference="A")
+    message = told_to_people(str(error), error, request, options)
+    assert ("payment-links cancel" in message) == (told is not None)
+    assert told is None or told in message
+
+
+def test_the_command_that_cancels_a_link_reaches_the_same_server(orders: Path, served: ServedSandbox) -> None:
+    again = ["bulk-create", str(orders), "--base-url", served.base_url]
+    assert main(again) == 0
+    link_id = table(orders.with_name("orders.results.csv"))[0]["link_id"]
+    orders.write_text(ROWS.replace("7700000,KZT,A", "7800000,KZT,A"))
+    assert main(again) == 1
+    message = table(orders.with_name("orders.results.csv"))[0]["error_message"]
+    assert f"(plexypay pay payment-links cancel {link_id} --base-url {served.base_url})" in message
 
 
 def test_a_changed_row_that_is_not_settled_is_put_back_first(

@@ -34,6 +34,7 @@ NOTED = [
     if declaration.notes
 ]
 (SHOWN,) = run_by(__file__)
+BOUNDS = "only by a reference of the refund's own, and only one of several"
 
 
 def advice_of(api: API) -> Advice:
@@ -52,8 +53,7 @@ def charged(served: ServedSandbox, run: Ran, *options: str) -> str:
 
 def commands(run: Ran) -> list[list[str]]:
     """Return the commands that were told, as a shell takes them."""
-    told = run.err.partition("plexypay: look for it with\n")[2].splitlines()
-    return [shlex.split(line, comments=True) for line in told]
+    return [shlex.split(line) for line in run.err.splitlines() if line.startswith("  ")]
 
 
 # ------------------------------------------------------------------------------- where the work shows
@@ -65,12 +65,16 @@ def test_each_command_that_a_lost_refund_names_runs_and_shows_it(served: ServedS
     refund = ("pay", "payments", "refund", transaction, "--amount", "500,50", "--order-reference", "R 1")
     assert run(*refund, "--yes") == 3
     assert "transactions.history(" not in run.err
-    assert "`payments search`, `transactions history` and `transactions list`" in run.err
-    assert "  # a refund of 500.50\n" in run.err
+    assert (
+        f"look for a refund of 500.50 in `transactions history`, `payments search` ({BOUNDS}) and" in run.err
+    )
+    assert "plexypay: look for a refund of 500.50 with\n" in run.err
+    assert f"plexypay: look for a refund of 500.50 ({BOUNDS}) with\n" in run.err
+    assert "#" not in run.err
     named = commands(run)
     assert [command[:4] for command in named] == [
-        ["plexypay", "pay", "payments", "search"],
         ["plexypay", "pay", "transactions", "history"],
+        ["plexypay", "pay", "payments", "search"],
         ["plexypay", "pay", "transactions", "list"],
     ]
     for _, *command in named:
@@ -94,18 +98,38 @@ def test_an_address_that_was_given_is_given_again(served: ServedSandbox, run: Ra
     named = commands(run)
     assert len(named) == 3
     assert all(command[-2:] == ["--base-url", served.base_url] for command in named)
-    assert run(*named[0][1:]) == 0
+    assert run(*named[2][1:]) == 0
     assert run.document["status"] == "refunded"
 
 
 def test_a_command_is_safe_for_a_shell() -> None:
     advice = advice_of(PAY)
     request = RefundPayment("t; rm -rf /", amount=1, order_reference="-R '1'")
-    search, history, _ = map(advice.command, advice.questions(Payments.refund, request, None))
-    assert shlex.split(search, comments=True) == [
-        *("plexypay", "pay", "payments", "search", "--order-reference=-R '1'")
-    ]
-    assert shlex.split(history, comments=True)[4:] == ["t; rm -rf /"]
+    history, search, _ = map(advice.command, advice.questions(Payments.refund, request, None))
+    assert search is not None
+    assert history is not None
+    assert shlex.split(search) == ["plexypay", "pay", "payments", "search", "--order-reference=-R '1'"]
+    assert shlex.split(history)[4:] == ["t; rm -rf /"]
+
+
+@pytest.mark.parametrize("given", ["--yes", "-1", "t\n1", "t\x1b[2J"])
+def test_a_value_that_cannot_stand_in_a_command_is_told_in_words(given: str) -> None:
+    advice = advice_of(PAY)
+    questions = advice.questions(Payments.refund, RefundPayment(given, amount=1), None)
+    (first, none), (second, listing) = advice.steps(questions)
+    assert (first, none) == (f"look for a refund of 1 by `transactions history` of {given!r}", [])
+    assert (second, listing) == ("look for a refund of 1 with", ["plexypay pay transactions list"])
+
+
+def test_what_to_look_for_is_no_part_of_a_command() -> None:
+    advice = advice_of(PAY)
+    request = ChargeRecurringPayment(amount=1, currency="KZT", card_token_id="c", initial_transaction_id="i")
+    failure, cause = OutcomeUnknownError("x"), UnreadableResponseError("y")
+    cause.named, failure.__cause__ = "$(touch x)", cause
+    for _, made in advice.steps(advice.questions(RecurringPayments.charge, request, failure)):
+        for command in made:
+            assert "#" not in command
+            assert "$(" not in command.replace("'$(touch x)'", "")
 
 
 def test_the_id_that_an_answer_names_is_asked_for() -> None:
@@ -114,7 +138,7 @@ def test_the_id_that_an_answer_names_is_asked_for() -> None:
     failure, cause = OutcomeUnknownError("x"), UnreadableResponseError("y")
     cause.named, failure.__cause__ = "tx_9", cause
     first, _ = map(advice.command, advice.questions(RecurringPayments.charge, request, failure))
-    assert first == "plexypay pay transactions retrieve tx_9  # a new payment"
+    assert first == "plexypay pay transactions retrieve tx_9"
 
 
 def test_a_link_that_is_found_again_is_made_by_the_same_command(served: ServedSandbox, run: Ran) -> None:

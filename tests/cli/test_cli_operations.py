@@ -356,8 +356,8 @@ def test_money_that_may_have_moved_has_a_code_of_its_own(served: ServedSandbox, 
     assert lines[-3:] == [
         "plexypay: it is not known whether it was done: do not run it again before you know; money could move"
         " twice",
-        "plexypay: look for it with",
-        f"  plexypay pay transactions retrieve {transaction}  # the status 'cancelled'",
+        "plexypay: look for the status 'cancelled' with",
+        f"  plexypay pay transactions retrieve {transaction}",
     ]
     assert served.count("payments.cancel") == 1
 

@@ -212,6 +212,15 @@ async def test_a_list_without_a_payment_is_not_found() -> None:
     assert caught.value.order_reference == "ORD-1"
 
 
+async def test_a_lost_refund_that_is_not_found_may_be_at_work_still() -> None:
+    async with scripted({SEARCH: NOT_FOUND}, retry=QUICK) as (plexy, _):
+        with pytest.raises(NotFoundError) as caught:
+            await plexy.payments.search(order_reference="ORD-1-refund-1")
+    (note,) = caught.value.__notes__
+    assert "A refund whose answer was lost may be at work still for a while: look again" in note
+    assert "transactions.history of the payment shows it too" in note
+
+
 async def test_a_search_for_nothing_is_not_sent() -> None:
     async with scripted({SEARCH: NOT_FOUND}, retry=QUICK) as (plexy, script):
         with pytest.raises(ConfigurationError, match="give one of them"):

@@ -50,10 +50,10 @@ class SearchPayments(Request):
 
     Returns:
         The `Payment`; its `amount` is in **major** units. Where the server answers a list or a page, the one
-        with the `transaction_id`; or, of those that name the reference, the newest payment that is no refund: the
-        one with the latest `created_at`, the first in the server's order where the times do not tell; or else
-        the newest refund that names it; or, where none names it, the newest payment without a reference. The
-        whole answer is in `raw`, a list as ``data``.
+        with the `transaction_id`; or, of those that name the reference, the newest payment that is no refund:
+        the one with the latest `created_at`, the first in the server's order where the times do not tell; or
+        else the newest refund that names it; or, where none names it, the newest payment without a reference.
+        The whole answer is in `raw`, a list as ``data``.
 
     Raises:
         ConfigurationError: Neither is given, or a reference is unusable; nothing was sent.
@@ -318,8 +318,8 @@ class Payments(Resource[F], api=PAY):
         evidence=Evidence.LEGACY,
         echoes={"transaction_id": "id", "decisive_reference": "order_reference"},
         notes={
-            4: "A refund whose answer was lost may be at work still for a while: look again before you repeat it."
-            " transactions.history of the payment shows it too.",
+            4: "A refund whose answer was lost may be at work still for a while: look again before you repeat"
+            " it. transactions.history of the payment shows it too.",
         },
     )
     cancel: Final = Operation(

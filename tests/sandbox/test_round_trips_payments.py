@@ -257,9 +257,9 @@ async def test_each_place_that_a_lost_refund_names_shows_it(plexy: Facade, sandb
     with pytest.raises(OutcomeUnknownError) as lost:
         await plexy.call("payments.refund", found.id, amount=1, order_reference="R-1")
     assert (
-        f"look for a refund of 1 in transactions.history('{found.id}'), payments.search(order_reference='R-1')"
-        " (only by a reference of the refund's own, and only one of several) and"
-        " transactions.list() before"
+        f"look for a refund of 1 in transactions.history('{found.id}'),"
+        " payments.search(order_reference='R-1') (only by a reference of the refund's own, and only one of"
+        " several) and transactions.list() before"
     ) in str(lost.value)
     assert lost.value.order_reference == "R-1"
 

@@ -62,6 +62,11 @@ def is_refused_again(declared: Declared[...]) -> bool:
     return operation is not None and operation.confirmation is not None
 
 
+def _finds_earlier(declared: Declared[...]) -> bool:
+    """Tell whether an operation returns what an earlier call of it has made."""
+    return isinstance(declared, Ensured)
+
+
 def _operation_of(declared: Declared[...]) -> Operation[..., Any] | None:
     """Return the one operation that a command performs; None where it is a listing or a wait."""
     found = cast("Any", declared).operation if isinstance(declared, Ensured) else declared
@@ -312,7 +317,7 @@ class OperationRun:
         key, replay = self._key, replay_of(self.declared)
         if key is not None:
             return f"{told}: run the same command again with {' '.join(key)}, which does it once in all"
-        if replay.unknown or isinstance(self.declared, Ensured):
+        if replay.unknown or _finds_earlier(self.declared):
             refused = "; it is refused if it was done" if is_refused_again(self.declared) else ""
             return f"{told}: the same command is safe to run again{refused}"
         if replay.moves_money:

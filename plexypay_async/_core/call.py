@@ -300,8 +300,6 @@ class Call(Generic[R]):
             await self._rest(wait)
         return await self._find(OutcomeUnknownError(f"{self.record.name}: an earlier run may have done it"))
 
-    # -------------------------------------------------------------------------------------- one attempt
-
     def attempt(self) -> Sending:
         """Return what will be known of a read on behalf of this call."""
         return Sending(self._watch)

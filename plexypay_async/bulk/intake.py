@@ -204,7 +204,6 @@ class RequestSource:
         return None
 
     def _at_hand(self) -> tuple[CreatePaymentLink] | None:
-        # A request that a worker waits for already comes before those at hand.
         if self._buffered is None or self._ahead is not None or not self._buffered.has_one:
             return None
         return (self._buffered.take(),)

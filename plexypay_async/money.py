@@ -175,7 +175,8 @@ def _ambiguous(text: str, whole: str, decimals: str, currency: str, exponent: in
     needed = decimals.rstrip("0")
     told = f"amount: {text!r} can be {thousands} or {units}"
     if len(needed) > exponent:
-        return ConfigurationError(f"{told}, and {currency} has {exponent} decimals: write {thousands}")
+        meant = f"round it, or, if thousands are meant, write {thousands}"
+        return ConfigurationError(f"{told}, and {currency} has {exponent} decimals: {meant}")
     # With three decimals it would be refused again.
     plain = f"{units}0" if len(needed) == len(decimals) else f"{units[: -len(decimals)]}{needed or '0'}"
     return ConfigurationError(f"{told}: write {thousands}, or {plain}")

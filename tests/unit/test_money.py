@@ -82,8 +82,17 @@ def test_what_is_refused(written: Any, told: str) -> None:
     [
         ("1,000", "KZT", "can be 1000 or 1.000: write 1000, or 1.0"),
         ("1.505", "KWD", "can be 1505 or 1.505: write 1505, or 1.5050"),
-        ("220.505", "KZT", "can be 220505 or 220.505, and KZT has 2 decimals: write 220505"),
-        ("1,500", "JPY", "can be 1500 or 1.500, and JPY has 0 decimals: write 1500"),
+        (
+            "220.505",
+            "KZT",
+            "can be 220505 or 220.505, and KZT has 2 decimals: round it, or, if thousands are meant,"
+            " write 220505",
+        ),
+        (
+            "1,500",
+            "JPY",
+            "can be 1500 or 1.500, and JPY has 0 decimals: round it, or, if thousands are meant, write 1500",
+        ),
         # Zeros before it do not tell what the mark stands for.
         ("001,500", "KZT", "can be 1500 or 1.500: write 1500, or 1.5"),
         ("010.000", "RUB", "can be 10000 or 10.000: write 10000, or 10.0"),

@@ -39,8 +39,8 @@ __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
 
 MOST_URLS = 256
 """So many addresses are kept of a client: those with an id in them are many."""
-MOST_REMEMBERED = 2**16
-"""Bytes of an answer that is remembered, to be known if it is sent again; a page of a listing has fewer."""
+MOST_REMEMBERED = 2**18
+"""Bytes of an answer that is remembered, to be known if it is sent again: as many as are read at once."""
 LOOK_AFTER = 0.1
 """Seconds without an answer on any connection after which one is looked at before it is used: a loop that was
 busy has not read yet that the server closed it. What must not be repeated looks each time."""
@@ -218,12 +218,13 @@ class HTTPConnections:
                     content = stream.read_nowait() if self._is_plain else await response.read()
                 else:
                     content = await _read(response, sending, options.settings.max_response_size)
-                if (memory := sending.memory) is not None and len(content) <= MOST_REMEMBERED:
+                if (memory := sending.memory) is not None:
                     told = response.headers
-                    if response.status < _REDIRECTS and memory.has_had(content, told):
-                        # It may be that one, sent again: its own would be taken for that to the next one.
-                        sending.drop_connection()
-                    memory.answers.append((request.target, content, told, request.headers))
+                    if len(content) <= MOST_REMEMBERED:
+                        if response.status < _REDIRECTS and memory.has_had(content, told):
+                            # It may be that one, sent again: its own would be taken for that to the next one.
+                            sending.drop_connection()
+                        memory.answers.append((request.target, content, told, request.headers))
                     if memory.kept_for is None:
                         memory.kept_for = seconds_kept(told.get("Keep-Alive", ""))
             except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything

@@ -30,10 +30,10 @@ from .._wire.messages import COUNTED_FROM, WireRequest, WireResponse, seconds_ke
 from ..errors import PlexyPayError
 from ..network import Proxy, merged_headers
 from ..settings import Settings
+from .body import Body
+from .direct import LARGEST_AT_ONCE, METHODS, AnyResponse, DirectRequests, Head
 from .failures import failed, looked_at
 from .guard import SENDING, StaleConnectionError
-from .outbox import Outbox, SoleOutbox
-from .request import Body
 
 __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
 
@@ -65,10 +65,16 @@ class RequestOptions:
     urls: dict[str, URL] = attrs.field(factory=dict[str, URL], repr=False)
     """Addresses by their targets: a URL that is used again keeps the parts that aiohttp asks it for."""
 
+    heads: dict[tuple[str, str, bool], Head] = attrs.field(
+        factory=dict[tuple[str, str, bool], Head], repr=False
+    )
+    """The heads of requests by method and target, and by whether they have a body."""
+
     def url(self, target: str) -> URL:
         """Return an address, and keep it for a while."""
         if len(self.urls) >= MOST_URLS:
             self.urls.clear()
+            self.heads.clear()
         url = self.urls[target] = URL(self.settings.base_url + target, encoded=True)
         return url
 
@@ -132,10 +138,7 @@ class HTTPConnections:
         """Whether nothing but the library sees its requests and answers."""
         # So many connections of the pool may turn out to be of no use, one after the other.
         self._most_stale = (0 if session.connector is None else session.connector.limit) or 100
-        self._outbox = Outbox.where_it_helps(loop) if self._is_plain else None
-        self._sole_outbox = SoleOutbox.where_it_helps(loop) if self._is_plain else None
-        self._others = limit - 1
-        """How many slots are free for others while one request alone is under way."""
+        self._direct = DirectRequests.where_it_helps(session) if self._is_plain and proxy is None else None
         self._proxy = None if proxy is None else _address_of(proxy)
         """What messages call the proxy, if there is one."""
         # By each request: aiohttp would write a password that is in the proxy's address in Latin-1 alone.
@@ -207,10 +210,10 @@ class HTTPConnections:
         """
         handled, stale = sys.exception(), 0
         while True:
-            key, answering = self._begun(request, options, sending)
+            key, headers = _key_and_headers(request, options)
             response, content = None, b""
             try:
-                response = await answering
+                response = await self._answering(request, options, sending, key, headers)
                 stream = response.content
                 # As a rule all of it is here by now, and aiohttp has given the connection back.
                 if stream.is_eof() and stream.exception() is None:
@@ -245,33 +248,57 @@ class HTTPConnections:
             return answer
         return looked_at(answer, request, options.settings.max_response_size)
 
-    def _begun(
-        self, request: WireRequest, options: RequestOptions, sending: Sending
-    ) -> tuple[Secret[str], Coroutine[Any, Any, aiohttp.ClientResponse]]:
-        """Return the key that is sent, and what gives aiohttp's response."""
-        settings, timeout, body = options.settings, options.timeout, None
+    def _answering(
+        self,
+        request: WireRequest,
+        options: RequestOptions,
+        sending: Sending,
+        key: Secret[str],
+        headers: Callable[[], CIMultiDict[str]],
+    ) -> Coroutine[Any, Any, AnyResponse]:
+        """Return what sends a request and gives the response."""
+        direct, method, body = self._direct, request.method, request.body or b""
+        if method != "GET" and self.loop.time() - self.heard_at > LOOK_AFTER:
+            sending.look = True
+        if (
+            direct is None
+            or method not in METHODS
+            or len(body) > LARGEST_AT_ONCE
+            or not direct.are_possible()
+        ):
+            return self._by_aiohttp(request, options, sending, headers)
+        target, has_body = request.target, body != b""
+        named = method, target, has_body
+        head = options.heads.get(named) if request.headers is None else None
+        if head is None or head.key != key:
+            url = options.urls.get(target) or options.url(target)
+            head = direct.head(method, url, key, headers, has_body=has_body)
+            if request.headers is None:
+                options.heads[named] = head
+        return direct.answer(head, body, sending, options.timeout)
+
+    def _by_aiohttp(
+        self,
+        request: WireRequest,
+        options: RequestOptions,
+        sending: Sending,
+        headers: Callable[[], CIMultiDict[str]],
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Return what gives aiohttp's response."""
+        timeout, body = options.timeout, None
         if request.method == "GET":
             sending.begun = True
             timeout = options.timeout_of_get
             SENDING.set(sending)
         else:
             # Without a payload nothing would note the writing, so an empty body is one too.
-            outbox = self._sole_outbox if self.slots.free == self._others else self._outbox
-            body = Body(request.body or b"", sending, outbox)
-            if self.loop.time() - self.heard_at > LOOK_AFTER:
-                sending.look = True
-        if options.fixed is None or request.headers is not None:
-            key = settings.current_key()
-            further = merged_headers(options.default_headers, request.headers)
-            headers = headers_of(key, settings.api.key_header, further)
-        else:
-            key, headers = options.fixed
+            body = Body(request.body or b"", sending)
         if self._given is not None:
             # A middleware of the caller's may change both the body and the headers.
             SENDING.set(sending)
-            KEY_OF_REQUEST.set((settings.api.key_header, headers))
+            KEY_OF_REQUEST.set((options.settings.api.key_header, headers))
         # Not by `request`, whose context manager takes as long as a header.
-        return key, self._session._request(  # pyright: ignore[reportPrivateUsage]
+        return self._session._request(  # pyright: ignore[reportPrivateUsage]
             request.method,
             options.urls.get(request.target) or options.url(request.target),
             data=body,
@@ -287,7 +314,7 @@ class HTTPConnections:
         error: BaseException,
         request: WireRequest,
         sending: Sending,
-        response: aiohttp.ClientResponse | None,
+        response: AnyResponse | None,
         key: Secret[str],
         handled: BaseException | None,
     ) -> WireResponse | PlexyPayError:
@@ -320,6 +347,21 @@ class HTTPConnections:
         )
 
 
+def _key_and_headers(
+    request: WireRequest, options: RequestOptions
+) -> tuple[Secret[str], Callable[[], CIMultiDict[str]]]:
+    """Return the API key to send, and what gives the headers with it.
+
+    Raises:
+        ConfigurationError: The function that gives the key has raised, or gave no key.
+    """
+    if options.fixed is not None and request.headers is None:
+        return options.fixed
+    key = options.settings.current_key()
+    further = merged_headers(options.default_headers, request.headers)
+    return key, headers_of(key, options.settings.api.key_header, further)
+
+
 def _address_of(proxy: Proxy) -> str:
     """Return a proxy as messages call it."""
     url = URL(proxy.url)
@@ -331,7 +373,7 @@ _REDIRECTS = 300
 """Statuses from here on are no success; what names no request then is left to rest, or dropped."""
 
 
-async def _read(response: aiohttp.ClientResponse, sending: Sending, most: int) -> bytes:
+async def _read(response: AnyResponse, sending: Sending, most: int) -> bytes:
     """Read a body that is still coming, and tell the watch of each part; end at one that is too large."""
     content, size = response.content, 0
     parts = sending.parts = list[bytes]()

@@ -23,6 +23,7 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
+from .direct import AnyResponse
 
 __all__ = ["failed", "looked_at"]
 
@@ -39,7 +40,7 @@ def failed(
     error: BaseException,
     request: WireRequest,
     sending: Sending,
-    response: aiohttp.ClientResponse | None,
+    response: AnyResponse | None,
     *,
     key: Secret[str],
     handled: BaseException | None,
@@ -70,7 +71,7 @@ def failed(
 
 
 def _answered(
-    response: aiohttp.ClientResponse,
+    response: AnyResponse,
     request: WireRequest,
     sending: Sending,
     key: Secret[str],

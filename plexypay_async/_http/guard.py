@@ -16,15 +16,16 @@ import aiohttp
 from aiohttp import hdrs
 
 from .._core.sending import ConnectionMemory, Sending
+from .._foreign import bare
+from .body import SENT_ONCE, Body
 from .opening import REST
-from .outbox import SEND_OF_AIOHTTP
-from .request import SENT_ONCE, Body, Request
 
 if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-__all__ = ["SENDING", "GuardedRequest", "StaleConnectionError"]
+__all__ = ["SENDING", "GuardedRequest", "StaleConnectionError", "checked"]
 
 FRESH = 2.0
 """Seconds without a request after which what must not be repeated takes another connection: servers close
@@ -38,8 +39,14 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
     """A connection from the pool is of no use, and nothing was sent on it: another one is to be taken."""
 
 
-class GuardedRequest(Request):
+class GuardedRequest(aiohttp.ClientRequest):
     """A request that goes out on a clean connection only."""
+
+    # What aiohttp reads without another package: an old Brotli beside it is not to be relied on.
+    DEFAULT_HEADERS = {  # noqa: RUF012 - aiohttp's own name, which it does not change
+        hdrs.ACCEPT: "application/json",
+        hdrs.ACCEPT_ENCODING: "gzip, deflate",
+    }
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Begin the request, and return the response to be read.
@@ -53,39 +60,33 @@ class GuardedRequest(Request):
         ours = body if type(body) is Body else None
         sending = SENDING.get() if ours is None else ours.sending
         if protocol is not None and sending is not None:
-            remembering: Any = protocol
-            try:
-                memory: ConnectionMemory = remembering._plexypay_memory
-            except AttributeError:
-                memory = remembering._plexypay_memory = ConnectionMemory()
-            if memory.unclear_at is not None:
-                await self._rest(memory, sending)
-            if protocol.should_close or (
-                sending.look and not _is_usable(protocol, memory, self.loop.time(), sending)
-            ):
-                raise StaleConnectionError
+            memory = await checked(protocol, sending, self.loop)
             sending.connection, sending.memory = protocol, memory
             if ours is None:
                 self._note(sending, memory)
-        outbox = None if ours is None else ours.outbox
-        if (
-            outbox is not None
-            and protocol is not None
-            and not protocol.writing_paused
-            and aiohttp.ClientRequest.send is SEND_OF_AIOHTTP
-        ):
-            response = await outbox.send(self, conn, protocol)
-        else:
-            response = await super().send(conn)
+        response = await super().send(conn)
         if sending is not None:
             sending.response = response
         return response
 
-    async def _rest(self, memory: ConnectionMemory, sending: Sending) -> None:
-        """Let an answer arrive that a proxy sends twice, so that it is seen before a request goes out."""
-        if not sending.fresh and memory.unclear_at is not None:
-            await asyncio.sleep(max(0.0, memory.unclear_at + REST - self.loop.time()))
-            sending.look, memory.unclear_at = True, None
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Write the body; on Python 3.11 in a task, whose frames nobody takes from what a signal raises."""
+        failure = await self._written(writer, conn, content_length)
+        # This frame must not hold the key.
+        del self, writer, conn
+        if failure is not None:
+            raise failure
+
+    async def _written(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None
+    ) -> BaseException | None:
+        try:
+            await super().write_bytes(writer, conn, content_length)
+        except BaseException as error:  # noqa: BLE001 - raised by the caller of this
+            return bare(error)
+        return None
 
     def _note(self, sending: Sending, memory: ConnectionMemory) -> None:
         """Note that a request goes out whose body cannot: a GET, or one to which a middleware gave a body."""
@@ -96,6 +97,28 @@ class GuardedRequest(Request):
             sending.writings += 1
             sending.begun = True
             sending.written_at = sending.watch.heard()
+
+
+async def checked(
+    protocol: ResponseHandler, sending: Sending, loop: asyncio.AbstractEventLoop
+) -> ConnectionMemory:
+    """Return what is remembered of a connection on which a request may go out.
+
+    Raises:
+        StaleConnectionError: It is of no use.
+    """
+    remembering: Any = protocol
+    try:
+        memory: ConnectionMemory = remembering._plexypay_memory
+    except AttributeError:
+        memory = remembering._plexypay_memory = ConnectionMemory()
+    if memory.unclear_at is not None and not sending.fresh:
+        # An answer that a proxy sends twice arrives, so that it is seen before a request goes out.
+        await asyncio.sleep(max(0.0, memory.unclear_at + REST - loop.time()))
+        sending.look, memory.unclear_at = True, None
+    if protocol.should_close or (sending.look and not _is_usable(protocol, memory, loop.time(), sending)):
+        raise StaleConnectionError
+    return memory
 
 
 def _is_usable(protocol: ResponseHandler, memory: ConnectionMemory, now: float, sending: Sending) -> bool:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
 import pytest
 
 import plexypay_async.errors as errors_module
@@ -308,11 +309,30 @@ def test_an_interrupted_sync_call_hides_every_secret(called: str, kind: type[Bas
 @SIGNALLED
 @pytest.mark.parametrize("called", [name for name in CALLS if name != "wait"])
 def test_an_interrupted_async_call_hides_every_secret(called: str, kind: type[BaseException]) -> None:
-    """The signal strikes aiohttp where it writes the request: in a task, or in the outbox's callback."""
+    """The signal strikes where the request is written: directly, or in a task of aiohttp's."""
     from aiohttp.http import StreamWriter
 
     def strike(*_: object, **__: object) -> None:
         raise kind("a signal came")
+
+    class Struck:
+        """A connection's transport, in whose writing a signal's handler raises."""
+
+        def __init__(self, own: Any) -> None:
+            self._own = own
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+        def write(self, content: bytes) -> None:
+            strike(content)
+
+    own = aiohttp.TCPConnector._create_connection
+
+    async def create_connection(*args: Any) -> Any:
+        protocol = await own(*args)
+        protocol.transport = cast("Any", Struck(protocol.transport))
+        return protocol
 
     async def main(url: str) -> None:
         async with AsyncPlexyPay(**OPTIONS, base_url=url) as plexy:
@@ -321,6 +341,7 @@ def test_an_interrupted_async_call_hides_every_secret(called: str, kind: type[Ba
     with pytest.MonkeyPatch.context() as patch, scripted_apart({"*": CREATED}) as url:
         patch.setattr(StreamWriter, "_write", strike)
         patch.setattr(StreamWriter, "_writelines", strike)
+        patch.setattr(aiohttp.TCPConnector, "_create_connection", create_connection)
         with pytest.raises((kind, PlexyPayError)) as caught:
             asyncio.run(main(url))
     assert not _exposed(called, [caught.value])

@@ -15,8 +15,8 @@ import pytest
 
 from plexypay_async import AsyncPlexyPay
 from plexypay_async._core.sending import LATEST, ConnectionMemory, Sending
+from plexypay_async._http.direct import DirectRequests
 from plexypay_async._http.opening import REST
-from plexypay_async._http.outbox import Outbox
 from plexypay_async._wire.messages import seconds_kept
 
 from .scripted import (
@@ -256,17 +256,14 @@ async def _client(kind: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Async
     async def wrapped(self: aiohttp.ClientRequest, conn: Any) -> aiohttp.ClientResponse:
         return await own(self, conn)
 
-    def no_outbox(_: asyncio.AbstractEventLoop) -> Outbox | None:
-        return None
-
     async with contextlib.AsyncExitStack() as stack:
         session = None
         if kind == "given session":
             session = await stack.enter_async_context(aiohttp.ClientSession())
         if kind == "wrapped send":
             monkeypatch.setattr(aiohttp.ClientRequest, "send", wrapped)
-        if kind == "outbox off":
-            monkeypatch.setattr(Outbox, "where_it_helps", no_outbox)
+        if kind == "by aiohttp":
+            monkeypatch.setattr(DirectRequests, "where_it_helps", lambda session: None)
         yield await stack.enter_async_context(
             AsyncPlexyPay(KEY, base_url=url, session=session, retry=SHORT, timeout=5.0, max_connections=1)
         )
@@ -296,7 +293,7 @@ CALLS: dict[str, tuple[str, Callable[[AsyncPlexyPay], Any], Any]] = {
 @pytest.mark.parametrize("pause", [0.0, 0.01], ids=["unread", "read"])
 @pytest.mark.parametrize("status", [200, 408])
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("kind", ["own session", "given session", "wrapped send", "outbox off"])
+@pytest.mark.parametrize("kind", ["own session", "given session", "wrapped send", "by aiohttp"])
 async def test_what_was_not_asked_for_is_no_answer(
     kind: str, call: str, status: int, pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -358,8 +359,9 @@ async def test_a_response_that_raises_as_it_starts_leaves_what_its_answer_proves
             check(caught.value, kind, "payments.refund")
         arrived = server.script.count()
     assert arrived <= 1
-    # What has come by then says that it was done.
-    expected = {"at once": Outcome.UNKNOWN, "later": Outcome.UNKNOWN, "after": Outcome.DONE}
+    # What has come by then says that it was done. On Python 3.11 aiohttp writes the body a turn later.
+    at_once = Outcome.UNKNOWN if sys.version_info >= (3, 12) else Outcome.NOT_SENT
+    expected = {"at once": at_once, "later": Outcome.UNKNOWN, "after": Outcome.DONE}
     assert caught.value.outcome is expected[when]
 
 

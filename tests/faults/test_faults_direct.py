@@ -1,0 +1,528 @@
+"""Requests that go out directly: the same to the server and to the caller as those that aiohttp sends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import functools
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from plexypay_async import AsyncPlexyPay, OutcomeUnknownError, PlexyPayError
+from plexypay_async._core.deadlines import Deadlines
+from plexypay_async._core.sending import Sending
+from plexypay_async._http import direct, guard
+from plexypay_async._http.body import Body
+from plexypay_async._http.direct import LARGEST_AT_ONCE, DirectRequests, is_built_as_needed
+
+from .scripted import (
+    CODE_1,
+    CREATED,
+    DROP,
+    KEY,
+    LINKS,
+    NOT_FOUND,
+    ONCE,
+    RESET,
+    SILENCE,
+    Answer,
+    Cut,
+    Late,
+    Parts,
+    Raw,
+    Script,
+    Seen,
+    link,
+    scripted,
+    serving,
+)
+
+CREATE = f"POST {LINKS}"
+ANYTHING = "/v1/anything"
+
+
+@pytest.fixture(autouse=True)
+def went(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many bytes had the bodies of the requests that went out directly."""
+    own, sizes = DirectRequests.answer, list[int]()
+
+    async def answer(self: DirectRequests, head: Any, body: bytes, *args: Any) -> Any:
+        sizes.append(len(body))
+        return await own(self, head, body, *args)
+
+    monkeypatch.setattr(DirectRequests, "answer", answer)
+    return iter([sizes])
+
+
+def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave all to aiohttp."""
+    monkeypatch.setattr(DirectRequests, "where_it_helps", lambda session: None)
+
+
+async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
+    await plexy.payment_links.create(**{"amount": 100, "currency": "KZT", **fields})
+
+
+# ----------------------------------------------------------------------------- what the server sees
+
+
+async def arrived(method: str, body: Any, **options: Any) -> list[Seen]:
+    """Return what arrives of two requests: on a new connection, and on one that was used before."""
+    route = f"{method} {ANYTHING}"
+    steps = [Answer(201, {"id": "a"}), Answer(201, {"id": "b"})]
+    async with scripted({route: steps}) as (plexy, script):
+        for _ in range(2):
+            await plexy.request(method, ANYTHING, json=body, **options)
+    assert script.count(route) == 2
+    return script.seen
+
+
+def shown(seen: Seen) -> tuple[Any, ...]:
+    # The port is another one each time.
+    headers = [(name, value if name != "host" else "") for name, value in seen.headers.items()]
+    return seen.route, seen.query, headers, seen.body
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [None, 0, 10, LARGEST_AT_ONCE, LARGEST_AT_ONCE + 1])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "options", [{}, {"headers": {"X-Own": "o", "Idempotency-Key": "k"}}], ids=["", "own"]
+)
+async def test_what_arrives_is_what_aiohttp_sends(
+    method: str,
+    size: int | None,
+    options: dict[str, Any],
+    went: Iterator[list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = None if size is None or method == "DELETE" else {"description": "x" * size}
+    options = {**options, "params": {"q": "a b&c", "é": "ü"}}
+    ours = await arrived(method, body, **options)
+    directly = next(went)
+    is_direct = method in ("POST", "PATCH") and (size or 0) < LARGEST_AT_ONCE - 100
+    assert len(directly) == (2 if is_direct else 0)
+    by_aiohttp(monkeypatch)
+    theirs = await arrived(method, body, **options)
+    assert [shown(seen) for seen in ours] == [shown(seen) for seen in theirs]
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_the_connection_cannot_take_at_once_arrives_whole() -> None:
+    seen = await arrived("POST", {"description": "x" * 2**25})
+    assert [len(one.body) > 2**25 for one in seen] == [True, True]
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_changes_is_sent_as_it_is_now(went: Iterator[list[int]]) -> None:
+    keys = [f"pr_{n}" * 10 for n in (1, 1, 2, 3)]
+    given = iter(keys)
+    async with (
+        serving({CREATE: CREATED}) as server,
+        AsyncPlexyPay(lambda: next(given), base_url=server.url) as plexy,
+    ):
+        for amount in range(1, 5):
+            await create(plexy, amount=amount)
+    assert [seen.headers["authorization"] for seen in server.script.seen] == keys
+    assert len(next(went)) == 4
+
+
+@pytest.mark.asyncio
+async def test_headers_of_one_call_are_not_those_of_the_next(went: Iterator[list[int]]) -> None:
+    async with scripted({CREATE: CREATED}) as (plexy, script):
+        await create(plexy, amount=1)
+        body = {"amount": 2, "currency": "KZT"}
+        await plexy.request("POST", LINKS, json=body, headers={"X-Shop": "1"})
+        await create(plexy, amount=3)
+    assert [seen.headers.get("x-shop") for seen in script.seen] == [None, "1", None]
+    assert len(next(went)) == 3
+
+
+class CountedTasks:
+    """Counts the tasks that are made on the running loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        """Make a task as the loop itself does."""
+        self.count += 1
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+
+@pytest.mark.asyncio
+async def test_a_request_takes_no_task_of_its_own() -> None:
+    loop: Any = asyncio.get_running_loop()
+    counted = CountedTasks()
+    async with scripted({CREATE: CREATED}) as (plexy, script):
+        await asyncio.gather(*(create(plexy, amount=n) for n in range(1, 11)))
+        loop.set_task_factory(counted)
+        try:
+            await asyncio.gather(*(create(plexy, amount=n) for n in range(11, 21)))
+        finally:
+            loop.set_task_factory(None)
+        assert script.count(CREATE) == 20
+        assert script.connections == 10
+    assert counted.count == 10
+
+
+# ----------------------------------------------------------------------------- what the caller hears
+
+BODY = b'{"id": "pl_1", "url": "https://pay.example", "amount": 100, "currency": "KZT"}'
+CHUNKED = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:9], BODY[9:])) + b"0\r\n\r\n"
+
+
+def raw(head: str, content: bytes = b"") -> Raw:
+    return Raw(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + content)
+
+
+SIZED = f"Content-Length: {len(BODY)}"
+STEPS: dict[str, Callable[[], Any]] = {
+    "created": lambda: Answer(201, link(None, amount=100)),
+    "created, the body later": lambda: Parts(Answer(201, link(None, amount=100)), 3, 0.01),
+    "the body never": lambda: Parts(Answer(201, link(None, amount=100)), 3, 0.01, sent=1),
+    "code 1": lambda: CODE_1,
+    "not found": lambda: NOT_FOUND,
+    "nothing (204)": lambda: Answer(204),
+    "a redirect": lambda: Answer(302, b"", {"Location": "/elsewhere"}),
+    "cookies": lambda: Answer(201, link(None, amount=100), {"Set-Cookie": "a=b"}),
+    "cut": lambda: Cut(Answer(201, link(None, amount=100))),
+    "closed": lambda: DROP,
+    "reset": lambda: RESET,
+    "silence": lambda: SILENCE,
+    "too late": lambda: Late(0.4, Answer(201, link(None, amount=100))),
+    "continue first": lambda: raw(
+        f"HTTP/1.1 100 Continue\n\nHTTP/1.1 103 Early Hints\nX: y\n\nHTTP/1.1 201 C\n{SIZED}", BODY
+    ),
+    "continue, and nothing": lambda: raw("HTTP/1.1 100 Continue"),
+    "another protocol": lambda: raw(
+        "HTTP/1.1 101 Switching Protocols\nConnection: Upgrade\nUpgrade: x", b"hello"
+    ),
+    "no HTTP": lambda: Raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "no HTTP, without an end": lambda: Raw(b"\x15\x03\x01\x00\x02\x02"),
+    "a header without an end": lambda: Raw(b"HTTP/1.1 200 OK\r\nX-Long: " + b"y" * 300_000),
+    "a bad length": lambda: raw("HTTP/1.1 201 C\nContent-Length: many", BODY),
+    "two lengths": lambda: raw(f"HTTP/1.1 201 C\n{SIZED}\nContent-Length: 1", BODY),
+    "a head that is cut": lambda: Raw(b"HTTP/1.1 201 Crea"),
+    "HTTP/1.0": lambda: raw("HTTP/1.0 201 C", BODY),
+    "until the end": lambda: raw("HTTP/1.1 201 C\nConnection: close", BODY),
+    "chunked": lambda: raw("HTTP/1.1 201 C\nTransfer-Encoding: chunked", CHUNKED),
+    "chunked, cut": lambda: raw("HTTP/1.1 201 C\nTransfer-Encoding: chunked", CHUNKED[:20]),
+    "bad chunks": lambda: raw("HTTP/1.1 201 C\nTransfer-Encoding: chunked", b"zz\r\n" + BODY),
+    "gzip": lambda: raw("HTTP/1.1 201 C\nContent-Encoding: gzip\nConnection: close", gzip.compress(BODY)),
+    "no gzip": lambda: raw(f"HTTP/1.1 201 C\nContent-Encoding: gzip\n{SIZED}", BODY),
+    "two answers": lambda: raw(
+        f"HTTP/1.1 201 C\n{SIZED}", BODY + b"HTTP/1.1 201 C\r\nContent-Length: 2\r\n\r\n{}"
+    ),
+    "more than its length": lambda: raw(f"HTTP/1.1 201 C\n{SIZED}", BODY + b"more"),
+}
+
+
+async def told(step: Callable[[], Any], *, is_used: bool) -> dict[str, Any]:
+    """Return what a caller hears of a call, and what the server and the pool see."""
+    script = Script({CREATE: [*([Answer(201, link("first"))] if is_used else []), step(), step()]})
+    heard: dict[str, Any] = {}
+    options: dict[str, Any] = {"retry": ONCE, "timeout": 2.0, "read_timeout": 0.2}
+    async with serving(script) as server, AsyncPlexyPay(KEY, base_url=server.url, **options) as plexy:
+        if is_used:
+            await create(plexy, order_reference="first", amount=2_200_000)
+        try:
+            found = await plexy.payment_links.create(amount=100, currency="KZT")
+            heard["link"] = found.raw
+        except PlexyPayError as error:
+            cause = error.__cause__
+            heard["error"] = (type(error), str(error), error.outcome, type(cause), str(cause))
+            heard["raw"] = getattr(error, "raw", None)
+        connections: Any = await plexy._execution.transport.connections()
+        pool = connections._session.connector
+        heard["idle"] = sum(map(len, pool._conns.values()))
+        heard["in use"] = len(pool._acquired)
+    heard["arrived"] = script.counts
+    heard["connections"] = script.connections
+    return heard
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_used", [False, True], ids=["new connection", "used connection"])
+@pytest.mark.parametrize("name", STEPS)
+async def test_a_caller_hears_the_same_as_by_aiohttp(
+    name: str, is_used: bool, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = await told(STEPS[name], is_used=is_used)
+    assert len(next(went)) == 1 + is_used
+    by_aiohttp(monkeypatch)
+    theirs = await told(STEPS[name], is_used=is_used)
+    assert ours == theirs
+    assert not ours["in use"]
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_refuses_is_told_as_by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[Any, ...]] = []
+    for _ in range(2):
+        async with scripted({}, listening=False, retry=ONCE) as (plexy, _script):
+            with pytest.raises(PlexyPayError) as caught:
+                await create(plexy)
+        port = str(plexy._execution.settings.base_url).rpartition(":")[2]
+        error = caught.value
+        heard.append((type(error), str(error).replace(port, ""), error.outcome, type(error.__cause__)))
+        by_aiohttp(monkeypatch)
+    assert heard[0] == heard[1]
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_takes_too_long_is_told_as_by_aiohttp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(*_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", never)
+    heard: list[tuple[Any, ...]] = []
+    for _ in range(2):
+        async with scripted({}, connect_timeout=0.05, retry=ONCE) as (plexy, script):
+            with pytest.raises(PlexyPayError) as caught:
+                await create(plexy)
+            assert not script.connections
+        port = str(plexy._execution.settings.base_url).rpartition(":")[2]
+        error = caught.value
+        heard.append((type(error), str(error).replace(port, "").replace(LINKS, ""), error.outcome))
+        by_aiohttp(monkeypatch)
+    assert heard[0] == heard[1]
+
+
+# ------------------------------------------------------------------------------------------- lost connections
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_used", [False, True], ids=["new connection", "used connection"])
+async def test_a_connection_lost_before_the_writing_says_that_nothing_was_sent(
+    is_used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a keep-alive connection that the server closed in the same turn of the loop."""
+    own, lost = guard.checked, [False]
+
+    async def checked(protocol: Any, *args: Any) -> Any:
+        memory = await own(protocol, *args)
+        if (memory.used_at is not None) == is_used and not lost[0]:
+            lost[0] = True
+            protocol.transport.abort()
+        return memory
+
+    monkeypatch.setattr(direct, "checked", checked)
+    async with scripted({CREATE: CREATED}) as (plexy, script):
+        for amount in range(1, 2 + is_used):
+            # It is repeated, though it has no order reference: a request that was not sent can be.
+            await create(plexy, amount=amount)
+        assert script.counts == {CREATE: 1 + is_used}
+        assert script.connections == 2
+    assert lost[0]
+
+
+@pytest.mark.asyncio
+async def test_a_connection_lost_after_the_writing_leaves_the_outcome_unknown() -> None:
+    async with scripted({CREATE: [CREATED, DROP]}) as (plexy, script):
+        await create(plexy)
+        with pytest.raises(OutcomeUnknownError):
+            await create(plexy, amount=101)
+        assert script.counts == {CREATE: 2}
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_is_given_up_takes_its_connection_with_it() -> None:
+    async with scripted({CREATE: [CREATED, SILENCE, CREATED]}) as (plexy, script):
+        await create(plexy)
+        call = asyncio.create_task(create(plexy, amount=101))
+        while script.count() < 2:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        connections: Any = await plexy._execution.transport.connections()
+        assert not connections._session.connector._acquired
+        await create(plexy, amount=102)
+        assert script.connections == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_direct", [True, False])
+@pytest.mark.parametrize("status", [200, 408])
+async def test_what_lies_on_a_connection_already_is_no_answer(
+    status: int, is_direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the 408 of a server that has closed a connection for having been idle."""
+    if not is_direct:
+        by_aiohttp(monkeypatch)
+    body = b'{"id":"not yours","url":"https://pay.example"}'
+    unasked = b"HTTP/1.1 %d Unasked\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+    first = Script({CREATE: CREATED})
+    async with serving(first) as server, AsyncPlexyPay(KEY, base_url=server.url) as plexy:
+        await create(plexy)
+        connections: Any = await plexy._execution.transport.connections()
+        (protocols,) = connections._session.connector._conns.values()
+        protocols[0][0].data_received(unasked)
+        found = await plexy.payment_links.create(amount=101, currency="KZT")
+        assert found.id != "not yours"
+        assert first.count(CREATE) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_body_is_what_it_was_made_of() -> None:
+    loop = asyncio.get_running_loop()
+    sending = Sending(Deadlines(loop).watch(loop.time() + 5))
+    body = Body('{"a":"ü"}'.encode(), sending)
+    written: list[bytes] = []
+
+    class Writer:
+        transport = None
+
+        async def write(self, chunk: bytes) -> None:
+            written.append(chunk)
+
+    writer: Any = Writer()
+    await body.write(writer)
+    assert written == [await body.as_bytes()] == [body.decode().encode()] == ['{"a":"ü"}'.encode()]
+    assert (body.size, body.content_type, body.filename, body.encoding) == (
+        10,
+        "application/json",
+        None,
+        None,
+    )
+    assert not sending.begun
+    assert copy.deepcopy(body) is body
+    sending.watch.done()
+
+
+# ------------------------------------------------------------- what is put around aiohttp, and others
+
+AROUND = {
+    "_request": aiohttp.ClientSession,
+    "send": aiohttp.ClientRequest,
+    "write_bytes": aiohttp.ClientRequest,
+    "start": aiohttp.ClientResponse,
+    "connect": aiohttp.TCPConnector,
+}
+
+
+def wrapped(name: str, calls: list[str]) -> Any:
+    own = getattr(AROUND[name], name)
+
+    @functools.wraps(own)
+    async def wrapper(self: Any, *args: Any, **options: Any) -> Any:
+        calls.append(name)
+        return await own(self, *args, **options)
+
+    return wrapper
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", AROUND)
+async def test_what_is_put_around_aiohttp_is_not_passed_by(
+    name: str, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[str] = []
+    async with scripted({CREATE: CREATED}) as (plexy, _):
+        await create(plexy)
+        with monkeypatch.context() as patch:
+            patch.setattr(AROUND[name], name, wrapped(name, traced))
+            await create(plexy, amount=101)
+        assert traced == [name]
+        await create(plexy, amount=102)
+    assert len(next(went)) == 2
+    assert traced == [name]
+
+
+@pytest.mark.asyncio
+async def test_what_is_put_around_one_session_is_not_passed_by() -> None:
+    traced: list[str] = []
+    async with scripted({CREATE: CREATED}) as (plexy, _):
+        await create(plexy)
+        connections: Any = await plexy._execution.transport.connections()
+        session = connections._session
+        own = session._request
+
+        async def request(*args: Any, **options: Any) -> Any:
+            traced.append("request")
+            return await own(*args, **options)
+
+        # aiohttp warns of what is set on its sessions.
+        with contextlib.suppress(DeprecationWarning):
+            object.__setattr__(session, "_request", request)
+        await create(plexy, amount=101)
+    assert traced == ["request"]
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_what_was_put_around_aiohttp_before_is_not_passed_by(name: str) -> None:
+    program = (
+        "import aiohttp, functools\n"
+        f"owner, name = aiohttp.{AROUND[name].__name__}, {name!r}\n"
+        "class Wrapper:\n"
+        "    def __init__(self, own): self.own = own\n"
+        "    def __get__(self, instance, owner): return self.own.__get__(instance, owner)\n"
+        "    def __getattr__(self, name): return getattr(self.own, name)\n"
+        "class Shown(Wrapper):\n"
+        "    def __get__(self, instance, owner): return self\n"
+        "setattr(owner, name, Shown(getattr(owner, name)))\n"
+        "from plexypay_async._http.direct import is_built_as_needed\n"
+        "print(is_built_as_needed())\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
+
+
+def test_the_aiohttp_that_is_here_is_as_direct_requests_need_it() -> None:
+    assert is_built_as_needed()
+
+
+async def _other_step(self: Any, *_: Any) -> Any:
+    await self.something_new()
+
+
+async def _other_parameters(self: Any, *, timer: Any, something_new: Any) -> None:
+    """As of a version of aiohttp that reads answers otherwise."""
+
+
+OTHERS: dict[str, tuple[str, Any]] = {
+    **{
+        f"{name} has other steps": (f"aiohttp.{owner.__name__}.{name}", _other_step)
+        for name, owner in AROUND.items()
+    },
+    "send is no coroutine": ("aiohttp.ClientRequest.send", lambda self, conn: None),
+    "heads are written otherwise": ("aiohttp.http_writer._serialize_headers", lambda head: b""),
+    "answers are read otherwise": (
+        "aiohttp.client_proto.ResponseHandler.set_response_params",
+        _other_parameters,
+    ),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", OTHERS)
+async def test_calls_go_on_where_aiohttp_is_built_otherwise(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(*OTHERS[kind])
+        assert not is_built_as_needed()
+    monkeypatch.setattr(direct, "is_built_as_needed", lambda: False)
+    async with scripted({CREATE: CREATED}) as (plexy, script):
+        await create(plexy)
+        await create(plexy, amount=101)
+        assert script.counts == {CREATE: 2}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("missing", ["connect", "_get"])
+async def test_a_method_that_is_gone_is_no_error(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in aiohttp.TCPConnector.__mro__:
+        if missing in vars(kind):
+            monkeypatch.delattr(kind, missing)
+    assert not is_built_as_needed()

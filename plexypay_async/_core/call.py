@@ -144,8 +144,6 @@ class Call(Generic[R]):
         """Return the loop's time."""
         return self._now()
 
-    # ------------------------------------------------------------------------------------- the whole call
-
     async def run(self) -> R:
         """Perform the call within its deadline.
 
@@ -209,8 +207,8 @@ class Call(Generic[R]):
 
     def _ending(self, error: BaseException) -> BaseException:
         """Return what the call raises, given what has ended it."""
-        record, watch = self.record, self._watch
-        sending = self._sending is not None and self._sending.begun
+        record, watch, attempt = self.record, self._watch, self._sending
+        sending = attempt is not None and attempt.begun
         self._sending = None
         if sending and isinstance(error, asyncio.CancelledError):
             # Cut, and yet an attempt.
@@ -224,6 +222,9 @@ class Call(Generic[R]):
             elif expired:
                 outage = None if self._patience is None else self._patience.outage
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
+                if attempt is not None and attempt.is_unheard:
+                    # Calls that give up before a server counts as silent learn by nothing else that it hangs.
+                    self._admission.failed(failed)
             else:
                 # Cancelled by the caller.
                 record.log_cut(watch.seconds, sending=sending)
@@ -432,8 +433,6 @@ class Call(Generic[R]):
             raise UnreadableResponseError(told, status=200)
         return OutcomeUnknownError(told)
 
-    # -------------------------------------------------------------------------------- after a failed one
-
     async def _after(self, result: WireResponse | PlexyPayError, sending: Sending) -> R | _Again:
         """Do what follows from an attempt that was no success.
 
@@ -577,8 +576,6 @@ class Call(Generic[R]):
             for note in getattr(unknown, "__notes__", ()):
                 error.add_note(note)
         raise error
-
-    # ---------------------------------------------------------------------------------- before a repeat
 
     def was_told(self) -> None:
         """Note that the server has answered a read, and so works."""

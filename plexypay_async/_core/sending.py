@@ -140,6 +140,11 @@ class Sending:
         )
 
     @property
+    def is_unheard(self) -> bool:
+        """Whether it has left, and nothing of an answer has come."""
+        return self.begun and (self.response is None or not self.response.status)
+
+    @property
     def repeated(self) -> bool:
         """Whether the HTTP library sent it twice by itself, as for DELETE and PUT after a disconnect."""
         return self.writings > 1

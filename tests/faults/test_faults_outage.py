@@ -35,7 +35,9 @@ from .scripted import (
     LINKS,
     NOT_FOUND,
     SHORT,
+    SILENCE,
     Answer,
+    Parts,
     Script,
     Seen,
     Step,
@@ -311,6 +313,42 @@ async def test_waiting_for_a_transaction_outlasts_it(monkeypatch: pytest.MonkeyP
         await asyncio.sleep(0.5)
         script.on("*", attrs.evolve(FOUND, body=paid))
         assert (await waiting).id == "tx_1"
+
+
+@pytest.mark.usefixtures("one_probe")
+@pytest.mark.parametrize("call", ["create", "retrieve"])
+async def test_a_server_that_hangs_is_known_by_calls_that_give_up_before_it_is_silent(call: str) -> None:
+    """Their own time is shorter than what a server may be silent for."""
+    make = create if call == "create" else retrieve
+    async with scripted({"*": SILENCE}, retry=AT_ONCE, timeout=0.05, read_timeout=30.0) as (plexy, script):
+        for _ in range(5):
+            assert isinstance(await failure(make(plexy)), DeadlineExceededError)
+        arrived = script.count()
+        assert arrived == 5
+        # One goes out as the probe.
+        assert isinstance(await failure(make(plexy)), DeadlineExceededError)
+        error = await failure(make(plexy))
+        assert isinstance(error, OutageError)
+        assert "no success within 0.05 s" in str(error)
+        assert script.count() == arrived + 1
+
+
+@pytest.mark.usefixtures("one_probe")
+async def test_a_call_that_gives_up_amid_its_answer_tells_nothing_of_the_server() -> None:
+    slow = Parts(FOUND, 3, 0.3)
+    async with scripted({"*": slow}, retry=AT_ONCE, timeout=0.05, read_timeout=30.0) as (plexy, script):
+        for _ in range(8):
+            assert isinstance(await failure(retrieve(plexy)), DeadlineExceededError)
+        assert script.count() == 8
+
+
+@pytest.mark.usefixtures("one_probe")
+async def test_calls_that_wait_send_nothing_more_to_a_server_that_hangs() -> None:
+    async with scripted({"*": SILENCE}, timeout=0.05, read_timeout=30.0) as (plexy, script):
+        errors = [await failure(create(plexy)) for _ in range(8)]
+        assert script.count() <= 6
+    assert {type(error) for error in errors} == {DeadlineExceededError}
+    assert errors[-1].outcome is Outcome.NOT_SENT
 
 
 # ---------------------------------------------------------------------------------------- many at once

@@ -11,7 +11,7 @@ import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import attrs
@@ -37,7 +37,9 @@ from .guard import SENDING, StaleConnectionError
 
 __all__ = ["HTTPConnections", "RequestOptions", "with_the_own_key"]
 
-MOST_URLS = 256
+Address: TypeAlias = tuple[URL, bytes | None]
+"""A URL, and its path and query as they are written; None where that is left to aiohttp."""
+MOST_ADDRESSES = 256
 """So many addresses are kept of a client: those with an id in them are many."""
 MOST_REMEMBERED = 2**18
 """Bytes of an answer that is remembered, to be known if it is sent again: as many as are read at once."""
@@ -62,21 +64,21 @@ class RequestOptions:
     gives the key anew for each request."""
     looked_at: int
     """Bytes from which on an answer is looked at: it may be too large, or unfold too far."""
-    urls: dict[str, URL] = attrs.field(factory=dict[str, URL], repr=False)
+    addresses: dict[str, Address] = attrs.field(factory=dict[str, Address], repr=False)
     """Addresses by their targets: a URL that is used again keeps the parts that aiohttp asks it for."""
+    heads: dict[tuple[str, bool], Head] = attrs.field(factory=dict[tuple[str, bool], Head], repr=False)
+    """The heads of direct requests, by method and by whether they have a body."""
 
-    heads: dict[tuple[str, str, bool], Head] = attrs.field(
-        factory=dict[tuple[str, str, bool], Head], repr=False
-    )
-    """The heads of requests by method and target, and by whether they have a body."""
-
-    def url(self, target: str) -> URL:
+    def address(self, target: str) -> Address:
         """Return an address, and keep it for a while."""
-        if len(self.urls) >= MOST_URLS:
-            self.urls.clear()
-            self.heads.clear()
-        url = self.urls[target] = URL(self.settings.base_url + target, encoded=True)
-        return url
+        if len(self.addresses) >= MOST_ADDRESSES:
+            self.addresses.clear()
+        url = URL(self.settings.base_url + target, encoded=True)
+        written = url.raw_path_qs
+        # What is not to be written as it is, aiohttp quotes or refuses.
+        is_plain = written.isascii() and written.isprintable() and " " not in written
+        address = self.addresses[target] = url, written.encode() if is_plain else None
+        return address
 
     @classmethod
     def of(cls, settings: Settings, taken: Mapping[str, str] | None = None) -> RequestOptions:
@@ -258,24 +260,29 @@ class HTTPConnections:
     ) -> Coroutine[Any, Any, AnyResponse]:
         """Return what sends a request and gives the response."""
         direct, method, body = self._direct, request.method, request.body or b""
-        if method != "GET" and self.loop.time() - self.heard_at > LOOK_AFTER:
+        reads = method == "GET"
+        if reads:
+            sending.begun = True
+        elif self.loop.time() - self.heard_at > LOOK_AFTER:
             sending.look = True
+        url, target = options.addresses.get(request.target) or options.address(request.target)
         if (
             direct is None
+            or target is None
             or method not in METHODS
             or len(body) > LARGEST_AT_ONCE
             or not direct.are_possible()
         ):
-            return self._by_aiohttp(request, options, sending, headers)
-        target, has_body = request.target, body != b""
-        named = method, target, has_body
+            return self._by_aiohttp(request, options, sending, headers, url)
+        named = method, body != b""
         head = options.heads.get(named) if request.headers is None else None
         if head is None or head.key != key:
-            url = options.urls.get(target) or options.url(target)
-            head = direct.head(method, url, key, headers, has_body=has_body)
+            head = direct.head(method, url, key, headers, has_body=body != b"")
             if request.headers is None:
                 options.heads[named] = head
-        return direct.answer(head, body, sending, options.timeout)
+        if reads:
+            return direct.read(head, target, sending, options.timeout)
+        return direct.answer(head, target, body, sending, options.timeout)
 
     def _by_aiohttp(
         self,
@@ -283,11 +290,11 @@ class HTTPConnections:
         options: RequestOptions,
         sending: Sending,
         headers: Callable[[], CIMultiDict[str]],
+        url: URL,
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Return what gives aiohttp's response."""
         timeout, body = options.timeout, None
         if request.method == "GET":
-            sending.begun = True
             timeout = options.timeout_of_get
             SENDING.set(sending)
         else:
@@ -300,7 +307,7 @@ class HTTPConnections:
         # Not by `request`, whose context manager takes as long as a header.
         return self._session._request(  # pyright: ignore[reportPrivateUsage]
             request.method,
-            options.urls.get(request.target) or options.url(request.target),
+            url,
             data=body,
             headers=headers(),
             skip_auto_headers=None if request.body else _NO_CONTENT_TYPE,

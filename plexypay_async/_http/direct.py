@@ -1,13 +1,13 @@
-"""A POST or PATCH in the steps that it takes and no more.
+"""A request in the steps that it takes and no more.
 
 aiohttp finds everything out for each request anew: its headers, its address, its cookies, whether it may be
-redirected, who looks on. All requests to one target have the same head but for a length, so the head that
-aiohttp makes is kept. A request is then a connection of aiohttp's, one write, and an answer that aiohttp's
-parser reads: a whole create takes two thirds of the time.
+redirected, who looks on. The requests of a client differ in their targets and lengths alone, so the headers
+that aiohttp writes are kept. A request is then a connection of aiohttp's, one write, and an answer that
+aiohttp's parser reads: a whole create takes two thirds of the time.
 
-An optimisation alone. What goes through a proxy or on a session of the caller's, what is large, and what
-aiohttp repeats by itself is aiohttp's work, and so is everything where aiohttp is built otherwise than what
-stands here, or something has been put around it.
+An optimisation alone. What goes through a proxy or on a session of the caller's, what is large, and PUT and
+DELETE are aiohttp's work, and so is everything where aiohttp is built otherwise than what stands here, or
+something has been put around it.
 """
 
 # What it uses of aiohttp is private, and so looked at before: see `is_built_as_needed`.
@@ -22,14 +22,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import aiohttp
-from aiohttp import client_proto, helpers, http_exceptions, http_writer
+from aiohttp import client_proto, hdrs, helpers, http_exceptions, http_writer
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .._core.sending import Sending
 from .._privacy.secret import Secret
 from .body import CONTENT_TYPE
-from .guard import GuardedRequest, checked
+from .guard import GuardedRequest, StaleConnectionError, checked
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ConnectionKey
@@ -45,8 +45,8 @@ __all__ = [
     "is_built_as_needed",
 ]
 
-METHODS = frozenset({"POST", "PATCH"})
-"""Those of which aiohttp never repeats a request by itself."""
+METHODS = frozenset({"GET", "POST", "PATCH"})
+"""Those that go out so. The others aiohttp may send twice by itself, and knows how that is told."""
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
 _INFORMATIONAL, _SWITCHING = range(100, 200), 101
@@ -65,21 +65,29 @@ is to be called."""
 
 
 class Head:
-    """The head of the requests to one target, but for the length of their bodies."""
+    """The head of a client's requests of one method, but for their targets and the lengths of bodies."""
 
-    __slots__ = ("connection_key", "key", "of", "url")
+    __slots__ = ("connection_key", "key", "of", "origin", "reads")
 
     def __init__(
-        self, key: Secret[str], url: URL, connection_key: ConnectionKey, of: Callable[[int], bytes]
+        self,
+        key: Secret[str],
+        origin: URL,
+        connection_key: ConnectionKey,
+        of: Callable[[bytes, int], bytes],
+        *,
+        reads: bool,
     ) -> None:
+        self.reads = reads
+        """Whether they are GETs."""
         self.key = key
         """The API key that stands in it."""
-        self.url = url
-        """Where they go."""
+        self.origin = origin
+        """Where they go, without a path."""
         self.connection_key = connection_key
         """By which aiohttp keeps the connections to there."""
         self.of = of
-        """Gives the head for a body of so many bytes, and hides the API key as a `Secret` does."""
+        """Gives it for a target and a body of so many bytes, and hides the API key as a `Secret` does."""
 
 
 class DirectResponse:
@@ -171,11 +179,11 @@ class DirectRequests:
         *,
         has_body: bool,
     ) -> Head:
-        """Return the head of the requests to a target, as aiohttp writes it.
+        """Return the head of requests to a host, as aiohttp writes it.
 
         Args:
-            method: `POST` or `PATCH`.
-            url: Where they go.
+            method: Their method.
+            url: Where one of them goes.
             key: The API key.
             headers: Gives the headers with that key.
             has_body: Whether they have a body that is not empty.
@@ -184,22 +192,51 @@ class DirectRequests:
         all_headers = session._prepare_headers(headers())
         made = GuardedRequest(method, url, headers=all_headers, loop=self._loop, session=session)
         made.headers.popall("Content-Length", None)
-        made.headers["Content-Length"] = "0"
+        if method != hdrs.METH_GET:
+            made.headers["Content-Length"] = "0"
         if has_body:
             made.headers.setdefault("Content-Type", CONTENT_TYPE)
         written: Any = http_writer
-        whole: bytes = written._serialize_headers(f"{method} {url.raw_path_qs} HTTP/1.1", made.headers)
-        before, name, after = whole.rpartition(b"\r\nContent-Length: ")
-        start, end = before + name, after.removeprefix(b"0")
-        return Head(key, url, made.connection_key, lambda length: b"%b%d%b" % (start, length, end))
+        lines: bytes = written._serialize_headers("", made.headers)
+        start, version = f"{method} ".encode(), b" HTTP/1.1"
+        if method == hdrs.METH_GET:
+            end = version + lines
+            return Head(
+                key,
+                url.origin(),
+                made.connection_key,
+                lambda target, _: b"%b%b%b" % (start, target, end),
+                reads=True,
+            )
+        before, name, after = lines.rpartition(b"\r\nContent-Length: ")
+        amid, end = version + before + name, after.removeprefix(b"0")
+        return Head(
+            key,
+            url.origin(),
+            made.connection_key,
+            lambda target, length: b"%b%b%b%d%b" % (start, target, amid, length, end),
+            reads=False,
+        )
+
+    async def read(
+        self, head: Head, target: bytes, sending: Sending, timeout: aiohttp.ClientTimeout
+    ) -> DirectResponse:
+        """Send a GET, once more where its connection is lost, as aiohttp does; else it is as `answer`."""
+        try:
+            return await self.answer(head, target, b"", sending, timeout)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if isinstance(error, (aiohttp.ClientConnectorError, StaleConnectionError)):
+                raise
+        return await self.answer(head, target, b"", sending, timeout)
 
     async def answer(
-        self, head: Head, body: bytes, sending: Sending, timeout: aiohttp.ClientTimeout
+        self, head: Head, target: bytes, body: bytes, sending: Sending, timeout: aiohttp.ClientTimeout
     ) -> DirectResponse:
         """Send a request, and return its answer once the head of that is here.
 
         Args:
             head: Its head.
+            target: Its path and query, as they are sent.
             body: Its body.
             sending: What will be known of the attempt.
             timeout: How long it may take to connect.
@@ -219,9 +256,10 @@ class DirectRequests:
             transport = protocol.transport
             if transport is None or transport.is_closing():
                 raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
-            sending.writings += 1
+            # What a GET finds does no harm when it is asked for twice.
+            sending.writings += not head.reads
             sending.begun = True
-            transport.write(head.of(len(body)) + body)
+            transport.write(head.of(target, len(body)) + body)
             sending.written_at = memory.used_at = sending.went_at = sending.watch.heard()
             message, payload = await protocol.read()
             while message.code in _INFORMATIONAL and message.code != _SWITCHING:
@@ -246,11 +284,11 @@ class DirectRequests:
     async def _opened(self, head: Head, timeout: aiohttp.ClientTimeout) -> Connection:
         """Let aiohttp open a connection."""
         # Without a header, for a connection needs none.
-        opening = GuardedRequest("POST", head.url, loop=self._loop, session=self._session)
+        opening = GuardedRequest("POST", head.origin, loop=self._loop, session=self._session)
         try:
             return await self._connector.connect(opening, _NO_TRACES, timeout)
         except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {head.url}") from error
+            raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {head.origin}") from error
         except aiohttp.ClientError:
             raise
         except OSError as error:

@@ -53,9 +53,9 @@ def went(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many bytes had the bodies of the requests that went out directly."""
     own, sizes = DirectRequests.answer, list[int]()
 
-    async def answer(self: DirectRequests, head: Any, body: bytes, *args: Any) -> Any:
+    async def answer(self: DirectRequests, head: Any, target: bytes, body: bytes, *args: Any) -> Any:
         sizes.append(len(body))
-        return await own(self, head, body, *args)
+        return await own(self, head, target, body, *args)
 
     monkeypatch.setattr(DirectRequests, "answer", answer)
     return iter([sizes])
@@ -92,7 +92,7 @@ def shown(seen: Seen) -> tuple[Any, ...]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("size", [None, 0, 10, LARGEST_AT_ONCE, LARGEST_AT_ONCE + 1])
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     "options", [{}, {"headers": {"X-Own": "o", "Idempotency-Key": "k"}}], ids=["", "own"]
 )
@@ -103,11 +103,11 @@ async def test_what_arrives_is_what_aiohttp_sends(
     went: Iterator[list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    body = None if size is None or method == "DELETE" else {"description": "x" * size}
+    body = None if size is None or method in ("GET", "DELETE") else {"description": "x" * size}
     options = {**options, "params": {"q": "a b&c", "é": "ü"}}
     ours = await arrived(method, body, **options)
     directly = next(went)
-    is_direct = method in ("POST", "PATCH") and (size or 0) < LARGEST_AT_ONCE - 100
+    is_direct = method == "GET" or (method in ("POST", "PATCH") and (size or 0) < LARGEST_AT_ONCE - 100)
     assert len(directly) == (2 if is_direct else 0)
     by_aiohttp(monkeypatch)
     theirs = await arrived(method, body, **options)
@@ -225,17 +225,24 @@ STEPS: dict[str, Callable[[], Any]] = {
 }
 
 
-async def told(step: Callable[[], Any], *, is_used: bool) -> dict[str, Any]:
+CALLS: dict[str, tuple[str, Callable[[AsyncPlexyPay], Any]]] = {
+    "create": (CREATE, lambda plexy: plexy.payment_links.create(amount=100, currency="KZT")),
+    "retrieve": (f"GET {LINKS}/pl_1", lambda plexy: plexy.payment_links.retrieve("pl_1")),
+    "a page": (f"GET {LINKS}", lambda plexy: plexy.payment_links.list().first_page()),
+}
+
+
+async def told(call: str, step: Callable[[], Any], *, is_used: bool) -> dict[str, Any]:
     """Return what a caller hears of a call, and what the server and the pool see."""
-    script = Script({CREATE: [*([Answer(201, link("first"))] if is_used else []), step(), step()]})
+    route, made = CALLS[call]
+    script = Script({"POST /before": Answer(201, {"id": "before"}), route: [step(), step()]})
     heard: dict[str, Any] = {}
     options: dict[str, Any] = {"retry": ONCE, "timeout": 2.0, "read_timeout": 0.2}
     async with serving(script) as server, AsyncPlexyPay(KEY, base_url=server.url, **options) as plexy:
         if is_used:
-            await create(plexy, order_reference="first", amount=2_200_000)
+            await plexy.request("POST", "/before", json={})
         try:
-            found = await plexy.payment_links.create(amount=100, currency="KZT")
-            heard["link"] = found.raw
+            heard["found"] = (await made(plexy)).raw
         except PlexyPayError as error:
             cause = error.__cause__
             heard["error"] = (type(error), str(error), error.outcome, type(cause), str(cause))
@@ -252,15 +259,17 @@ async def told(step: Callable[[], Any], *, is_used: bool) -> dict[str, Any]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("is_used", [False, True], ids=["new connection", "used connection"])
 @pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("call", CALLS)
 async def test_a_caller_hears_the_same_as_by_aiohttp(
-    name: str, is_used: bool, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
+    call: str, name: str, is_used: bool, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = await told(STEPS[name], is_used=is_used)
-    assert len(next(went)) == 1 + is_used
+    ours = await told(call, STEPS[name], is_used=is_used)
+    assert len(next(went)) == sum(ours["arrived"].values())
     by_aiohttp(monkeypatch)
-    theirs = await told(STEPS[name], is_used=is_used)
-    assert ours == theirs
-    assert not ours["in use"]
+    theirs = await told(call, STEPS[name], is_used=is_used)
+    # aiohttp holds a connection that has changed its protocol until its response is collected.
+    del theirs["in use"]
+    assert ours == {**theirs, "in use": 0}
 
 
 @pytest.mark.asyncio

@@ -8,7 +8,6 @@ says where it was raised.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import inspect
 import re
@@ -140,6 +139,8 @@ def retold(
 
 def _instead(given: str, names: list[str], elsewhere: Mapping[str, str]) -> str:
     """Say what may have been meant by a name that is no parameter."""
+    import difflib
+
     close = difflib.get_close_matches(given, [*names, *elsewhere], 1)
     if not close:
         return ""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ._client import Client, with_forms
 from ._core.call import Call
 from ._core.call_of import call_of
 from ._core.execution import Execution
-from ._core.listing import pages_of
-from ._core.raw_request import raw_call
 from ._core.record import MADE_BEFORE
 from ._core.slots import loop_of_task
 from ._foreign import prepared, refused, told_of
@@ -23,7 +21,9 @@ from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
-from .pagination import AsyncPages
+
+if TYPE_CHECKING:
+    from .pagination import AsyncPages
 
 __all__ = ["AsyncClient"]
 
@@ -73,6 +73,8 @@ class AsyncClient(Client[Async]):
             PlexyPayError: The call failed.
         """
         execution = self._execution
+        from ._core.raw_request import raw_call
+
         return raw_call(execution, method, path, params, json, headers, replay, decimals=decimals)
 
     async def close(self) -> None:
@@ -154,6 +156,9 @@ class AsyncCaller:
         execution, make = self.execution, listing.request
 
         def prepare(*args: Any, **kwargs: Any) -> AsyncPages[Any]:
+            # With the first listing, for importing the client to stay cheap.
+            from ._core.listing import pages_of
+
             request: Request = make(*args, **kwargs)
             return pages_of(execution, listing, request)
 

@@ -153,7 +153,7 @@ def _object(
 # ----------------------------------------------------------------------------------------------- reading
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Reading:
     """How plain JSON is read."""
 

@@ -62,7 +62,7 @@ _FRAMING = frozenset(
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - HTTP's own word
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Proxy:
     """A proxy, whose credentials no repr shows."""
 

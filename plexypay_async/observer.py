@@ -6,7 +6,6 @@ an observer is told holds no secret: no key, no body, no card.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -349,10 +348,17 @@ class Audience:
             try:
                 if not is_idle():
                     return False
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
+            except _what_observers_raise() as error:
                 _log_failure(is_idle, error)
                 return False
         return True
+
+
+def _what_observers_raise() -> tuple[type[BaseException], ...]:
+    """Return what breaks no call; webhooks are to be received without loading asyncio."""
+    from asyncio import CancelledError
+
+    return Exception, CancelledError
 
 
 def tell(methods: Sequence[Callable[[Any], object]], subject: Any) -> None:
@@ -366,7 +372,7 @@ def tell(methods: Sequence[Callable[[Any], object]], subject: Any) -> None:
         try:
             method(subject)
         # Nothing is awaited here, so a `CancelledError` is an observer's own.
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - an observer breaks no call
+        except _what_observers_raise() as error:
             _log_failure(method, error)
 
 

@@ -242,7 +242,7 @@ def _check_retry(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
         raise ConfigurationError(f"retry: expected a RetryPolicy, got {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Settings:
     """The checked settings of one client; `repr` does not show the key."""
 

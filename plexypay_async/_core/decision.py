@@ -59,7 +59,7 @@ class Next(enum.Enum):
     RAISE = enum.auto()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Decision:
     """The error that an attempt has ended in, and what follows from it."""
 

@@ -57,7 +57,7 @@ class Doubt(enum.IntEnum):
     """One may have done the work without saying so."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class EarlierRun:
     """What an earlier run of a bulk job has done about a row: its request may have reached the server.
 

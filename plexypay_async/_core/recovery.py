@@ -30,12 +30,12 @@ from ..errors import (
     PlexyPayError,
     UnreadableResponseError,
 )
-from ..pagination import PageBody
 from .reads import Reader, read
 from .record import CallRecord, Doubt
 
 if TYPE_CHECKING:
     from .._wire.codec import ListingCodec, OperationCodec
+    from ..pagination import PageBody
 
 __all__ = ["Confirmed", "Recovery", "confirmed"]
 
@@ -359,7 +359,7 @@ def _folded(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Confirmed(Generic[R]):
     """What a repeated call that was refused has found."""
 

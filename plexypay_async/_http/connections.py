@@ -48,7 +48,7 @@ LOOK_AFTER = 0.1
 busy has not read yet that the server closed it. What must not be repeated looks each time."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RequestOptions:
     """How a client's options reach the transport: the key of each request, and its time-outs."""
 
@@ -223,6 +223,9 @@ class HTTPConnections:
                     content = stream.read_nowait() if self._is_plain else await response.read()
                 else:
                     content = await _read(response, sending, options.settings.max_response_size)
+                if response.status < _FINAL:
+                    # The server has changed the protocol, which nobody asked for.
+                    response.close()
                 if (memory := sending.memory) is not None:
                     told = response.headers
                     if len(content) <= MOST_REMEMBERED:
@@ -376,6 +379,8 @@ def _address_of(proxy: Proxy) -> str:
 
 
 _NO_CONTENT_TYPE = ("Content-Type",)
+_FINAL = 200
+"""Statuses below tell of no answer."""
 _REDIRECTS = 300
 """Statuses from here on are no success; what names no request then is left to rest, or dropped."""
 

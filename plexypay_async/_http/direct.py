@@ -100,10 +100,7 @@ class DirectResponse:
         self.status: int = message.code
         self.headers: CIMultiDictProxy[str] = message.headers
         self.content = payload
-        if self.status == _SWITCHING:
-            # Nobody has asked for another protocol, and no request of ours can follow.
-            self.close()
-        else:
+        if self.status != _SWITCHING:
             payload.on_eof(self._give_back)
 
     def _give_back(self) -> None:

@@ -16,7 +16,7 @@ from .messages import Decoder, WireResponse, read_json, unreadable
 __all__ = ["NamedLink", "check_proof", "flawed"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class NamedLink:
     """As much of a link as can be read, each field by the rules of answers; None is what cannot.
 

@@ -20,7 +20,7 @@ def _no_class(_: int | str) -> type[APIError] | None:
     return None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class ErrorForm:
     """How an API says that it has not done what it was asked for; `_wire.api_errors` reads it."""
 
@@ -70,7 +70,7 @@ class ErrorForm:
         return frozenset(("code", "error", "success", "type", *self.code, *inside))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Paging:
     """How a listing is asked for a page, and what a page is made of."""
 
@@ -80,7 +80,7 @@ class Paging:
     """Under what a page has its items."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class ClientParameter:
     """What a client is made with, and each of its requests carries: in the path, or in the body."""
 

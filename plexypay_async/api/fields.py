@@ -5,7 +5,6 @@ A field's wire name is its own name in camelCase unless `wire` says otherwise.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import math
@@ -83,7 +82,7 @@ _MOST_TOLD = 100
 """Unknown values of which anybody is told in one process."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Part:
     """What an object must have where one field holds it, besides what its class requires everywhere.
 
@@ -443,7 +442,9 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bo
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             _check_json(f"{name}[{index}]", inner, depth + 1, others=others, decimals=decimals)
-    elif others and dataclasses.is_dataclass(value) and not isinstance(value, type):
+    elif others and hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        import dataclasses
+
         for field in dataclasses.fields(value):
             inner = getattr(value, field.name)
             _check_json(f"{name}.{field.name}", inner, depth + 1, others=True, decimals=decimals)

@@ -69,7 +69,7 @@ class Evidence(enum.Enum):
     """By analogy: the vendor's page exists, its body could not be read."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Answer(Generic[R]):
     """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it.
 

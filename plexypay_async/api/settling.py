@@ -19,7 +19,7 @@ _ID = ("id", "external_id", "wallet_transaction_id")
 """Fields of a path, which a call takes by their place."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Question:
     """A call that may show the work of one request, and what to look for in its answer."""
 
@@ -45,7 +45,7 @@ class Question:
         return self.written if self.bounds is None else f"{self.written} ({self.bounds})"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Look:
     """One call that shows an operation's work, and what shows it there.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .pace import Pace, Sign
 
-__all__ = ["AdaptiveLimit", "ConcurrencyLimit", "RateClock", "RateLimit", "Unlimited"]
+__all__ = ["AdaptiveLimit", "ConcurrencyLimit", "FixedLimit", "Hold", "RateClock", "RateLimit", "Unlimited"]
 
 BURST = 0.01
 """Seconds by which a rate may catch up: a timer wakes late."""
@@ -42,8 +42,49 @@ class ConcurrencyLimit(Protocol):
         ...
 
 
+class Hold:
+    """The time for which the server has asked to wait: of all bulk jobs of a client on one event loop."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._held: list[Callable[[], None]] = []
+
+    @property
+    def is_on(self) -> bool:
+        """Whether nothing is to go out now."""
+        return self._timer is not None
+
+    def add(self, go_on: Callable[[], None]) -> None:
+        """Have something called each time that it ends."""
+        self._held.append(go_on)
+
+    def wait_for(self, seconds: float) -> None:
+        """Let nothing out for so long, unless it is for longer already; what is longest, rows meet alone."""
+        if not 0 < seconds <= LONGEST_HOLD:
+            return
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if self._timer is None or until > self._until:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._until = until
+            self._timer = loop.call_at(until, self._end)
+
+    def _end(self) -> None:
+        self._timer = None
+        for go_on in self._held:
+            go_on()
+
+    def close(self) -> None:
+        """Let all that wait for its end find that the client is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._end()
+
+
 class Unlimited:
-    """A job with a concurrency of its own: its workers are its limit."""
+    """What has no limit of its own, as look-ups of a job."""
 
     def enter_now(self) -> float:
         """Take a place."""
@@ -64,13 +105,16 @@ class AdaptiveLimit:
     jobs that want all they can get have half each. While the server has asked to wait, none is given.
     """
 
-    def __init__(self, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ceiling: int, clock: Callable[[], float] = time.monotonic, hold: Hold | None = None
+    ) -> None:
         self.pace: Pace = Pace(ceiling)
         self.under_way = 0
+        self.hold: Hold = Hold() if hold is None else hold
+        """For how long the server has asked to wait."""
         self._clock = clock
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._held_until = 0.0
-        self._hold: asyncio.TimerHandle | None = None
+        self.hold.add(self._admit)
 
     @property
     def limit(self) -> int:
@@ -79,7 +123,7 @@ class AdaptiveLimit:
 
     def enter_now(self) -> float | None:
         """Take a place where fewer requests are under way than the limit allows, and none waits."""
-        if self.under_way >= self.pace.limit or self._waiting or self._hold is not None:
+        if self.under_way >= self.pace.limit or self._waiting or self.hold.is_on:
             return None
         self.under_way += 1
         # A ticket is the moment of the sending: by it, an answer is known to be of a phase or before it.
@@ -107,39 +151,54 @@ class AdaptiveLimit:
             pace.answered(ticket, self._clock(), sign is _TROUBLE, self.under_way >= pace.limit)
         elif sign is Sign.SLOWER:
             pace.told_to_slow_down(ticket, self._clock())
-            if 0 < retry_after <= LONGEST_HOLD:
-                self._wait_for(retry_after)
+            self.hold.wait_for(retry_after)
         self.under_way -= 1
         if self._waiting:
             self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self.under_way < self.pace.limit and self._hold is None:
+        while self._waiting and self.under_way < self.pace.limit and not self.hold.is_on:
             place = self._waiting.popleft()
             if not place.done():
                 # The place is taken here, so that nobody slips in before its owner wakes.
                 self.under_way += 1
                 place.set_result(None)
 
-    def _wait_for(self, seconds: float) -> None:
-        """Give no place for so long."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        if self._hold is None or until > self._held_until:
-            if self._hold is not None:
-                self._hold.cancel()
-            self._held_until = until
-            self._hold = loop.call_at(until, self._go_on)
+
+class FixedLimit:
+    """Jobs with a concurrency of their own: their workers are their limit, and wait when the server asks.
+
+    Args:
+        hold: For how long the server has asked to wait.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._waiting: list[asyncio.Future[None]] = []
+        hold.add(self._go_on)
+
+    def enter_now(self) -> float | None:
+        """Take a place, unless the server has asked to wait."""
+        return None if self._hold.is_on else 1.0
+
+    async def enter(self) -> float:
+        """Take a place once the server may be asked."""
+        while self._hold.is_on:
+            end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(end)
+            await end
+        return 1.0
+
+    def leave(self, ticket: float, sign: Sign, retry_after: float = 0.0) -> None:
+        """Give it back; the server may have asked to wait."""
+        if sign is Sign.SLOWER:
+            self._hold.wait_for(retry_after)
 
     def _go_on(self) -> None:
-        self._hold = None
-        self._admit()
-
-    def close(self) -> None:
-        """Let all that wait for the end of a `Retry-After` find that the client is closed."""
-        if self._hold is not None:
-            self._hold.cancel()
-            self._go_on()
+        waiting, self._waiting = self._waiting, []
+        for end in waiting:
+            if not end.done():
+                end.set_result(None)
 
 
 class RateClock:

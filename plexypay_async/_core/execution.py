@@ -16,7 +16,7 @@ from ..network import checked_default_headers, merged_headers
 from ..observer import Audience
 from ..settings import Settings
 from .admission import SingleLimits
-from .concurrency import AdaptiveLimit, RateClock
+from .concurrency import AdaptiveLimit, FixedLimit, RateClock
 from .deadlines import Deadlines
 from .outage_gate import OutageGate
 from .recovery import Recovery
@@ -39,6 +39,7 @@ class Connections(Protocol):
     slots: Slots
     deadlines: Deadlines
     concurrency_limit: AdaptiveLimit
+    fixed_limit: FixedLimit
     rate_clock: RateClock
 
     def probes(self, budget: JobRetryBudget) -> ProbeQueue:

@@ -18,7 +18,7 @@ import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from .._core.concurrency import AdaptiveLimit, RateClock
+from .._core.concurrency import AdaptiveLimit, FixedLimit, Hold, RateClock
 from .._core.deadlines import Deadlines
 from .._core.outage_gate import OutageGate
 from .._core.retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
@@ -125,8 +125,11 @@ class HTTPConnections:
         self.loop = loop
         self.slots = Slots(loop, limit)
         self.deadlines = Deadlines(loop)
-        self.concurrency_limit = AdaptiveLimit(limit)
+        self._hold = Hold()
+        self.concurrency_limit = AdaptiveLimit(limit, hold=self._hold)
         """How many requests of bulk jobs may be under way at once, as far as the server has shown."""
+        self.fixed_limit = FixedLimit(self._hold)
+        """What bulk jobs with a concurrency of their own go by."""
         self.rate_clock = RateClock()
         self._probes: ProbeQueue | None = None
         self._gate: OutageGate | None = None
@@ -171,7 +174,7 @@ class HTTPConnections:
         if self._gate is not None:
             self._gate.close()
         self.rate_clock.close()
-        self.concurrency_limit.close()
+        self._hold.close()
         with contextlib.suppress(RuntimeError):
             # Its loop may be closing it at this moment.
             await self._keeper.aclose()

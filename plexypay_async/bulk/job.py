@@ -167,7 +167,7 @@ class _Run:
         execution, options = self._execution, self._options
         connections = await execution.transport.connections()
         limit: ConcurrencyLimit = (
-            connections.concurrency_limit if options.concurrency is None else Unlimited()
+            connections.concurrency_limit if options.concurrency is None else connections.fixed_limit
         )
         if options.max_rate is not None:
             limit = RateLimit(options.max_rate, limit, connections.rate_clock)

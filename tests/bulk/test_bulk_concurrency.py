@@ -12,7 +12,15 @@ import pytest
 import pytest_asyncio
 
 from plexypay_async import AsyncPlexyPay, ConnectError, Outcome
-from plexypay_async._core.concurrency import BURST, AdaptiveLimit, RateClock, RateLimit, Unlimited
+from plexypay_async._core.concurrency import (
+    BURST,
+    AdaptiveLimit,
+    FixedLimit,
+    Hold,
+    RateClock,
+    RateLimit,
+    Unlimited,
+)
 from plexypay_async._core.pace import Sign
 from plexypay_async._core.retry_budget import PROBE_INTERVAL, JobRetryBudget, ProbeQueue
 from plexypay_async.sandbox import Sandbox
@@ -165,34 +173,63 @@ async def test_the_servers_own_word_halves_the_limit_once_a_round_trip(load: Beg
     assert "slow down" in limit.pace.reason
 
 
-async def test_retry_after_holds_all_that_share_the_limit() -> None:
-    limit = AdaptiveLimit(100)
-    ticket = await limit.enter()
+LIMITS: dict[str, Callable[[Hold], AdaptiveLimit | FixedLimit]] = {
+    "adaptive": lambda hold: AdaptiveLimit(100, hold=hold),
+    "fixed": FixedLimit,
+}
+
+
+@pytest.mark.parametrize("one", LIMITS)
+@pytest.mark.parametrize("other", LIMITS)
+async def test_retry_after_holds_all_jobs_of_a_client(one: str, other: str) -> None:
+    hold = Hold()
+    told, held = LIMITS[one](hold), LIMITS[other](hold)
+    ticket = await told.enter()
     began = now()
 
-    limit.leave(ticket, Sign.SLOWER, 0.1)
-    assert limit.enter_now() is None
-    others = [asyncio.create_task(limit.enter()) for _ in range(3)]
+    told.leave(ticket, Sign.SLOWER, 0.1)
+    assert told.enter_now() is None
+    assert held.enter_now() is None
+    others = [asyncio.create_task(held.enter()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    others[0].cancel()
     async with asyncio.timeout(10):
-        await asyncio.gather(*others)
+        await asyncio.gather(*others[1:])
 
     assert now() - began >= 0.09
-    assert limit.under_way == 3
+    assert held.enter_now() is not None
+    assert others[0].cancelled()
 
 
-async def test_a_hold_ends_with_its_client() -> None:
-    limit = AdaptiveLimit(100)
+@pytest.mark.parametrize("kind", LIMITS)
+async def test_a_later_retry_after_counts_where_it_ends_later(kind: str) -> None:
+    limit = LIMITS[kind](Hold())
+    began = now()
+    tickets = [await limit.enter() for _ in range(3)]
+    for ticket, seconds in zip(tickets, (0.1, 0.3, 0.05), strict=True):
+        limit.leave(ticket, Sign.SLOWER, seconds)
+    async with asyncio.timeout(10):
+        await limit.enter()
+    assert now() - began >= 0.29
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+async def test_a_hold_ends_with_its_client(kind: str) -> None:
+    hold = Hold()
+    limit = LIMITS[kind](hold)
     limit.leave(await limit.enter(), Sign.SLOWER, 30)
     waiting = asyncio.create_task(limit.enter())
     await asyncio.sleep(0)
-    limit.close()
+    hold.close()
     async with asyncio.timeout(10):
         await waiting
 
 
-async def test_a_wait_of_an_hour_is_each_rows_own() -> None:
-    limit = AdaptiveLimit(100)
-    limit.leave(await limit.enter(), Sign.SLOWER, 3600)
+@pytest.mark.parametrize("kind", LIMITS)
+@pytest.mark.parametrize("seconds", [0.0, 3600])
+async def test_a_wait_of_an_hour_is_each_rows_own(kind: str, seconds: float) -> None:
+    limit = LIMITS[kind](Hold())
+    limit.leave(await limit.enter(), Sign.SLOWER, seconds)
     assert limit.enter_now() is not None
 
 

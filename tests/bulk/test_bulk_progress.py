@@ -139,13 +139,17 @@ async def test_what_is_no_function_is_refused(sandbox: Sandbox) -> None:
             plexy.payment_links.create_many(rows(1), on_progress="print")  # type: ignore[arg-type]
 
 
-async def test_a_wait_that_the_server_asks_for_holds_every_row(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("concurrency", [None, 10])
+async def test_a_wait_that_the_server_asks_for_holds_every_row(
+    concurrency: int | None, sandbox: Sandbox
+) -> None:
     sandbox.faults.add(Fault(operation=CREATE, status=429, retry_after="1", times=1))
     loop = asyncio.get_running_loop()
     ended: list[float] = []
     async with a_client(sandbox) as plexy:
         began = loop.time()
-        async with aclosing(plexy.payment_links.create_many(rows(300))) as results:
+        job = plexy.payment_links.create_many(rows(300), concurrency=concurrency)
+        async with aclosing(job) as results:
             async for result in results:
                 assert result.error is None
                 ended.append(loop.time() - began)

@@ -50,6 +50,8 @@ __all__ = ["Call"]
 R = TypeVar("R")
 
 BAD_REQUEST, SERVER_ERROR = 400, 500
+HANGING_FROM = 2.0
+"""Seconds without anything of an answer from which on a call that gives up counts towards an outage."""
 _OF_NO_REQUEST = frozenset((401, 403, 429))
 """Statuses that refuse whoever asks, and not what is asked for."""
 
@@ -222,9 +224,9 @@ class Call(Generic[R]):
             elif expired:
                 outage = None if self._patience is None else self._patience.outage
                 failed = record.too_late(self._admission.limits.timeout, sending=sending, outage=outage)
-                if attempt is not None and attempt.is_unheard:
-                    # Calls that give up before a server counts as silent learn by nothing else that it hangs.
-                    self._admission.failed(failed)
+                if attempt is not None and attempt.unheard_for(self._now()) >= HANGING_FROM:
+                    # Nothing else shows that a server hangs, where calls give up before it counts as silent.
+                    self._admission.failed(record.unheard(self._admission.limits.timeout))
             else:
                 # Cancelled by the caller.
                 record.log_cut(watch.seconds, sending=sending)

@@ -77,6 +77,10 @@ class Watch:
         now = self._heard = self._deadlines.now()
         return now
 
+    def rest(self) -> None:
+        """Count no silence until something is written again."""
+        self._heard = None
+
     def is_due(self, now: float) -> bool:
         """Tell whether its deadline or its silence is over; else it is looked at again later."""
         if self.deadline <= now or self._is_silent(now):

@@ -285,6 +285,10 @@ class CallRecord:
         error.__cause__ = last
         return error
 
+    def unheard(self, timeout: float) -> DeadlineExceededError:
+        """Return what others are told of a call that had no answer in its time, in seconds."""
+        return DeadlineExceededError(f"{self.name}: no answer within {timeout:g} s")
+
     def held_back(self, outage: PlexyPayError | None) -> PlexyPayError:
         """Return the error of a call that does not wait for the end of an outage.
 

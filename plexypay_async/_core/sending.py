@@ -139,10 +139,12 @@ class Sending:
             None,
         )
 
-    @property
-    def is_unheard(self) -> bool:
-        """Whether it has left, and nothing of an answer has come."""
-        return self.begun and (self.response is None or not self.response.status)
+    def unheard_for(self, now: float) -> float:
+        """Return the seconds since it left, by the loop's clock; 0.0 where an answer has begun to come."""
+        if self.response is not None and self.response.status:
+            return 0.0
+        left = self.went_at if self.written_at is None else self.written_at
+        return 0.0 if left is None else max(0.0, now - left)
 
     @property
     def repeated(self) -> bool:

@@ -19,6 +19,7 @@ import inspect
 import types
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import aiohttp
@@ -50,16 +51,48 @@ METHODS = frozenset({"GET", "POST", "PATCH"})
 LARGEST_AT_ONCE = 2**15
 """So many bytes are written without waiting for the connection to take them: half of what it holds back."""
 _INFORMATIONAL, _SWITCHING = range(100, 200), 101
-_OF_AIOHTTP: dict[str, tuple[Any, int]] = {
-    "_request": (aiohttp.ClientSession, 0xFC220AF2),
-    "send": (aiohttp.ClientRequest, 0xA3511757),
-    "write_bytes": (aiohttp.ClientRequest, 0x04D68C39),
-    "start": (aiohttp.ClientResponse, 0x82CB2870),
-    "connect": (aiohttp.TCPConnector, 0x8D9AC03B),
-    "_get": (aiohttp.TCPConnector, 0xF2BD59A3),
+_STEPS: dict[tuple[str, str], int] = {
+    ("ClientSession", "_request"): 0xFC220AF2,
+    ("ClientRequest", "send"): 0xA3511757,
+    ("ClientRequest", "write_bytes"): 0x04D68C39,
+    ("ClientResponse", "start"): 0x82CB2870,
+    ("TCPConnector", "connect"): 0x8D9AC03B,
+    ("TCPConnector", "_get"): 0xF2BD59A3,
 }
-"""The methods of aiohttp that a direct request passes by, with a checksum of the names that each uses."""
-_AS_LOADED = tuple((owner, name, getattr(owner, name, None)) for name, (owner, _) in _OF_AIOHTTP.items())
+"""The steps of aiohttp's that a direct request takes by itself, each with a checksum of the names that it
+uses."""
+
+
+def _passed_by() -> tuple[Any, ...]:
+    """Return the methods of aiohttp that are not called for a direct request, or once for many."""
+    session, request, response = aiohttp.ClientSession, aiohttp.ClientRequest, aiohttp.ClientResponse
+    return (
+        session._request,
+        session._prepare_headers,
+        session._build_url,
+        request.__init__,
+        request.update_headers,
+        request.update_auto_headers,
+        request.update_body_from_data,
+        request.send,
+        request.write_bytes,
+        response.__init__,
+        response.start,
+        response.read,
+        aiohttp.TCPConnector.connect,
+        aiohttp.TCPConnector._get,
+        http_writer.StreamWriter.write_headers,
+    )
+
+
+def _loaded() -> tuple[Any, ...]:
+    try:
+        return _passed_by()
+    except AttributeError:
+        return (None,)
+
+
+_AS_LOADED = _loaded()
 """Those methods as they were when this was loaded: where something has been put around one of them since, it
 is to be called."""
 
@@ -160,12 +193,11 @@ class DirectRequests:
     def are_possible(self) -> bool:
         """Tell whether the session is open, and aiohttp does by itself what it did when this was loaded."""
         session = self._session
-        if session.closed or getattr(session._request, "__func__", None) is not _AS_LOADED[0][2]:
-            return False
-        for owner, name, loaded in _AS_LOADED:  # noqa: SIM110 - a third of the time of a generator
-            if getattr(owner, name) is not loaded:
-                return False
-        return True
+        return (
+            not session.closed
+            and getattr(session._request, "__func__", None) is _AS_LOADED[0]
+            and _passed_by() == _AS_LOADED
+        )
 
     def head(
         self,
@@ -193,6 +225,8 @@ class DirectRequests:
             made.headers["Content-Length"] = "0"
         if has_body:
             made.headers.setdefault("Content-Type", CONTENT_TYPE)
+        if self._connector.force_close:
+            made.headers.setdefault("Connection", "close")
         written: Any = http_writer
         lines: bytes = written._serialize_headers("", made.headers)
         start, version = f"{method} ".encode(), b" HTTP/1.1"
@@ -224,6 +258,7 @@ class DirectRequests:
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             if isinstance(error, (aiohttp.ClientConnectorError, StaleConnectionError)):
                 raise
+        sending.watch.rest()
         return await self.answer(head, target, b"", sending, timeout)
 
     async def answer(
@@ -242,10 +277,11 @@ class DirectRequests:
             StaleConnectionError: The connection is of no use, and nothing was sent.
             aiohttp.ClientError: As aiohttp raises it for a request.
         """
-        connection: Connection | None = await self._idle_connection(head.connection_key, _NO_TRACES)
-        if connection is None:
-            connection = await self._opened(head, timeout)
+        connection: Connection | None = None
         try:
+            connection = await self._idle_connection(head.connection_key, _NO_TRACES)
+            if connection is None:
+                connection = await self._opened(head, timeout)
             protocol: Any = connection.protocol
             sending.memory = memory = await checked(protocol, sending, self._loop)
             sending.connection = protocol
@@ -257,24 +293,24 @@ class DirectRequests:
             sending.writings += not head.reads
             sending.begun = True
             transport.write(head.of(target, len(body)) + body)
-            sending.written_at = memory.used_at = sending.went_at = sending.watch.heard()
+            # Who looks at what waits here is not to see it.
+            del body
+            heard = sending.watch.heard
+            sending.written_at = memory.used_at = sending.went_at = heard()
             message, payload = await protocol.read()
             while message.code in _INFORMATIONAL and message.code != _SWITCHING:
+                heard()
                 message, payload = await protocol.read()
             sending.response = response = DirectResponse(connection, message, payload)
-        except http_exceptions.HttpProcessingError as error:
-            connection.close()
-            raise aiohttp.ClientResponseError(
-                _NO_REQUEST, (), status=error.code, message=error.message, headers=error.headers
-            ) from error
-        except aiohttp.ClientError:
-            connection.close()
-            raise
-        except OSError as error:
-            connection.close()
-            raise aiohttp.ClientOSError(*error.args) from error
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, http_exceptions.HttpProcessingError):
+                raise aiohttp.ClientResponseError(
+                    _NO_REQUEST, (), status=error.code, message=error.message, headers=error.headers
+                ) from error
+            if _is_of_the_system(error):
+                raise aiohttp.ClientOSError(*error.args) from error
             raise
         return response
 
@@ -286,10 +322,13 @@ class DirectRequests:
             return await self._connector.connect(opening, _NO_TRACES, timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {head.origin}") from error
-        except aiohttp.ClientError:
-            raise
-        except OSError as error:
-            raise aiohttp.ClientOSError(*error.args) from error
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Tell what aiohttp takes for an error of the system's, and not one of its own or a signal's handler."""
+    if isinstance(error, aiohttp.ClientError) or not isinstance(error, OSError):
+        return False
+    return error.errno is not None or not isinstance(error, TimeoutError)
 
 
 _NO_TRACES: list[Any] = []
@@ -302,9 +341,10 @@ def is_built_as_needed() -> bool:
     written: Any = http_writer
     try:
         return (
-            all(
-                _is_as_known(getattr(owner, name), checksum)
-                for name, (owner, checksum) in _OF_AIOHTTP.items()
+            all(_is_aiohttps_own(method) for method in _passed_by())
+            and all(
+                _checksum(getattr(getattr(aiohttp, owner), name)) == checksum
+                for (owner, name), checksum in _STEPS.items()
             )
             and _parameters(written._serialize_headers) == {"status_line", "headers"}
             and _parameters(client_proto.ResponseHandler.set_response_params) == _HOW_ANSWERS_ARE_READ
@@ -319,12 +359,19 @@ _HOW_ANSWERS_ARE_READ = {
 }
 
 
-def _is_as_known(method: Any, checksum: int) -> bool:
-    # What a tracer puts around a method may show the method's own code.
-    if type(method) is not types.FunctionType or not inspect.iscoroutinefunction(method):
-        return False
-    names = " ".join(sorted(set(_names_in(method.__code__))))
-    return zlib.crc32(names.encode()) == checksum
+def _is_aiohttps_own(method: Any) -> bool:
+    """Tell a function of aiohttp's from what was put around one before, which may show its name and code."""
+    return (
+        type(method) is types.FunctionType
+        and Path(method.__code__.co_filename).parent == Path(client_proto.__file__).parent
+    )
+
+
+def _checksum(method: Any) -> int | None:
+    """Return the checksum of the names that a coroutine function uses; None for any other function."""
+    if not inspect.iscoroutinefunction(method):
+        return None
+    return zlib.crc32(" ".join(sorted(set(_names_in(method.__code__)))).encode())
 
 
 def _names_in(code: types.CodeType) -> Iterator[str]:

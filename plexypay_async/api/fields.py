@@ -413,6 +413,11 @@ def check_json(name: str, value: Any, *, decimals: bool = False) -> None:
     _check_json(name, value, 0, others=True, decimals=decimals)
 
 
+def _is_dataclass(value: object) -> bool:
+    """Tell an object of a dataclass, without loading dataclasses, and without asking the object."""
+    return hasattr(type(value), "__dataclass_fields__")
+
+
 def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bool) -> None:
     if depth > 100:
         raise ConfigurationError(f"{name:.200}: nested more than 100 deep")
@@ -442,7 +447,7 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bo
     elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
             _check_json(f"{name}[{index}]", inner, depth + 1, others=others, decimals=decimals)
-    elif others and hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+    elif others and _is_dataclass(value):
         import dataclasses
 
         for field in dataclasses.fields(value):

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
-import functools
 import gzip
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -20,7 +16,7 @@ from plexypay_async._core.deadlines import Deadlines
 from plexypay_async._core.sending import Sending
 from plexypay_async._http import direct, guard
 from plexypay_async._http.body import Body
-from plexypay_async._http.direct import LARGEST_AT_ONCE, DirectRequests, is_built_as_needed
+from plexypay_async._http.direct import LARGEST_AT_ONCE, DirectRequests
 
 from .scripted import (
     CODE_1,
@@ -49,7 +45,7 @@ ANYTHING = "/v1/anything"
 
 
 @pytest.fixture(autouse=True)
-def went(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def went(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes had the bodies of the requests that went out directly."""
     own, sizes = DirectRequests.answer, list[int]()
 
@@ -58,7 +54,7 @@ def went(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return await own(self, head, target, body, *args)
 
     monkeypatch.setattr(DirectRequests, "answer", answer)
-    return iter([sizes])
+    return sizes
 
 
 def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +69,11 @@ async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
 # ----------------------------------------------------------------------------- what the server sees
 
 
-async def arrived(method: str, body: Any, **options: Any) -> list[Seen]:
+async def arrived(method: str, body: Any, client: dict[str, Any] | None = None, **options: Any) -> list[Seen]:
     """Return what arrives of two requests: on a new connection, and on one that was used before."""
     route = f"{method} {ANYTHING}"
     steps = [Answer(201, {"id": "a"}), Answer(201, {"id": "b"})]
-    async with scripted({route: steps}) as (plexy, script):
+    async with scripted({route: steps}, **(client or {})) as (plexy, script):
         for _ in range(2):
             await plexy.request(method, ANYTHING, json=body, **options)
     assert script.count(route) == 2
@@ -96,21 +92,23 @@ def shown(seen: Seen) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     "options", [{}, {"headers": {"X-Own": "o", "Idempotency-Key": "k"}}], ids=["", "own"]
 )
+@pytest.mark.parametrize("client", [{}, {"keepalive_timeout": 0}], ids=["kept", "closed"])
 async def test_what_arrives_is_what_aiohttp_sends(
     method: str,
     size: int | None,
     options: dict[str, Any],
-    went: Iterator[list[int]],
+    client: dict[str, Any],
+    went: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = None if size is None or method in ("GET", "DELETE") else {"description": "x" * size}
     options = {**options, "params": {"q": "a b&c", "é": "ü"}}
-    ours = await arrived(method, body, **options)
-    directly = next(went)
+    ours = await arrived(method, body, client, **options)
+    directly = list(went)
     is_direct = method == "GET" or (method in ("POST", "PATCH") and (size or 0) < LARGEST_AT_ONCE - 100)
     assert len(directly) == (2 if is_direct else 0)
     by_aiohttp(monkeypatch)
-    theirs = await arrived(method, body, **options)
+    theirs = await arrived(method, body, client, **options)
     assert [shown(seen) for seen in ours] == [shown(seen) for seen in theirs]
 
 
@@ -121,7 +119,7 @@ async def test_a_body_that_the_connection_cannot_take_at_once_arrives_whole() ->
 
 
 @pytest.mark.asyncio
-async def test_a_key_that_changes_is_sent_as_it_is_now(went: Iterator[list[int]]) -> None:
+async def test_a_key_that_changes_is_sent_as_it_is_now(went: list[int]) -> None:
     keys = [f"pr_{n}" * 10 for n in (1, 1, 2, 3)]
     given = iter(keys)
     async with (
@@ -131,18 +129,18 @@ async def test_a_key_that_changes_is_sent_as_it_is_now(went: Iterator[list[int]]
         for amount in range(1, 5):
             await create(plexy, amount=amount)
     assert [seen.headers["authorization"] for seen in server.script.seen] == keys
-    assert len(next(went)) == 4
+    assert len(went) == 4
 
 
 @pytest.mark.asyncio
-async def test_headers_of_one_call_are_not_those_of_the_next(went: Iterator[list[int]]) -> None:
+async def test_headers_of_one_call_are_not_those_of_the_next(went: list[int]) -> None:
     async with scripted({CREATE: CREATED}) as (plexy, script):
         await create(plexy, amount=1)
         body = {"amount": 2, "currency": "KZT"}
         await plexy.request("POST", LINKS, json=body, headers={"X-Shop": "1"})
         await create(plexy, amount=3)
     assert [seen.headers.get("x-shop") for seen in script.seen] == [None, "1", None]
-    assert len(next(went)) == 3
+    assert len(went) == 3
 
 
 class CountedTasks:
@@ -261,10 +259,10 @@ async def told(call: str, step: Callable[[], Any], *, is_used: bool) -> dict[str
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_caller_hears_the_same_as_by_aiohttp(
-    call: str, name: str, is_used: bool, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
+    call: str, name: str, is_used: bool, went: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = await told(call, STEPS[name], is_used=is_used)
-    assert len(next(went)) == sum(ours["arrived"].values())
+    assert len(went) == sum(ours["arrived"].values())
     by_aiohttp(monkeypatch)
     theirs = await told(call, STEPS[name], is_used=is_used)
     assert ours == theirs
@@ -382,6 +380,104 @@ async def test_what_lies_on_a_connection_already_is_no_answer(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("call", ["create", "retrieve"])
+async def test_a_server_that_says_that_it_is_at_work_is_not_silent(call: str) -> None:
+    """By `102 Processing`, which may come again and again."""
+
+    class Slow(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, _: bytes) -> None:
+            loop = asyncio.get_running_loop()
+            for number in range(1, 5):
+                loop.call_later(number * 0.12, self.transport.write, b"HTTP/1.1 102 Processing\r\n\r\n")
+            whole = Answer(200, link(id="pl_1", orderReference=None, amount=100)).whole
+            loop.call_later(0.6, self.transport.write, whole)
+
+    server = await asyncio.get_running_loop().create_server(Slow, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncPlexyPay(KEY, base_url=url, retry=ONCE, read_timeout=0.25, timeout=5) as plexy:
+            found: Any = await CALLS[call][1](plexy)
+    assert found.id == "pl_1"
+
+
+@pytest.mark.asyncio
+async def test_the_silence_of_a_lost_get_is_none_of_its_second_sending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, opened = aiohttp.TCPConnector._create_connection, [0]
+
+    async def slowly(*args: Any) -> Any:
+        opened[0] += 1
+        await asyncio.sleep(0.3 * (opened[0] > 1))
+        return await own(*args)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
+    steps = [Late(0.2, DROP), Answer(200, link())]
+    options: dict[str, Any] = {"retry": ONCE, "read_timeout": 0.35}
+    async with scripted({f"GET {LINKS}/pl_1": steps}, **options) as (plexy, script):
+        assert (await plexy.payment_links.retrieve("pl_1")).id == "pl_1"
+        assert script.count() == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [TimeoutError, KeyError])
+async def test_what_a_signals_handler_raises_is_not_taken_for_a_lost_connection(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GET would be sent again for it."""
+
+    class Struck:
+        def __init__(self, own: Any) -> None:
+            self._own = own
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+        def write(self, content: bytes) -> None:
+            self._own.write(content)
+            raise kind("the job took too long")
+
+    own = aiohttp.TCPConnector._create_connection
+
+    async def struck(*args: Any) -> Any:
+        protocol: Any = await own(*args)
+        protocol.transport = Struck(protocol.transport)
+        return protocol
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", struck)
+    async with scripted({f"GET {LINKS}/pl_1": Answer(200, link())}, retry=ONCE) as (plexy, script):
+        with pytest.raises(PlexyPayError, match="the job took too long"):
+            await plexy.payment_links.retrieve("pl_1")
+        await asyncio.sleep(0.05)
+        assert script.count() == 1
+
+
+@pytest.mark.asyncio
+async def test_no_frame_that_waits_for_an_answer_holds_the_request() -> None:
+    """Nor its key: who looks at a hanging process writes out what its frames hold."""
+    async with scripted({f"POST {ANYTHING}": SILENCE}) as (plexy, script):
+        calling = asyncio.create_task(plexy.request("POST", ANYTHING, json={"note": "4111"}))
+        while not script.count():
+            await asyncio.sleep(0.001)
+        here: Any = calling.get_coro()
+        frames: list[Any] = []
+        while here is not None:
+            frames.append(getattr(here, "cr_frame", None))
+            here = getattr(here, "cr_await", None)
+        # The outer one is the fixture's.
+        inside = [frame for frame in frames if frame and frame.f_code.co_filename == direct.__file__][-1]
+        assert inside.f_code.co_name == "answer"
+        held = " ".join(map(repr, inside.f_locals.values()))
+        assert "4111" not in held
+        assert KEY not in held
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+
+
+@pytest.mark.asyncio
 async def test_a_body_is_what_it_was_made_of() -> None:
     loop = asyncio.get_running_loop()
     sending = Sending(Deadlines(loop).watch(loop.time() + 5))
@@ -406,131 +502,3 @@ async def test_a_body_is_what_it_was_made_of() -> None:
     assert not sending.begun
     assert copy.deepcopy(body) is body
     sending.watch.done()
-
-
-# ------------------------------------------------------------- what is put around aiohttp, and others
-
-AROUND = {
-    "_request": aiohttp.ClientSession,
-    "send": aiohttp.ClientRequest,
-    "write_bytes": aiohttp.ClientRequest,
-    "start": aiohttp.ClientResponse,
-    "connect": aiohttp.TCPConnector,
-}
-
-
-def wrapped(name: str, calls: list[str]) -> Any:
-    own = getattr(AROUND[name], name)
-
-    @functools.wraps(own)
-    async def wrapper(self: Any, *args: Any, **options: Any) -> Any:
-        calls.append(name)
-        return await own(self, *args, **options)
-
-    return wrapper
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("name", AROUND)
-async def test_what_is_put_around_aiohttp_is_not_passed_by(
-    name: str, went: Iterator[list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    traced: list[str] = []
-    async with scripted({CREATE: CREATED}) as (plexy, _):
-        await create(plexy)
-        with monkeypatch.context() as patch:
-            patch.setattr(AROUND[name], name, wrapped(name, traced))
-            await create(plexy, amount=101)
-        assert traced == [name]
-        await create(plexy, amount=102)
-    assert len(next(went)) == 2
-    assert traced == [name]
-
-
-@pytest.mark.asyncio
-async def test_what_is_put_around_one_session_is_not_passed_by() -> None:
-    traced: list[str] = []
-    async with scripted({CREATE: CREATED}) as (plexy, _):
-        await create(plexy)
-        connections: Any = await plexy._execution.transport.connections()
-        session = connections._session
-        own = session._request
-
-        async def request(*args: Any, **options: Any) -> Any:
-            traced.append("request")
-            return await own(*args, **options)
-
-        # aiohttp warns of what is set on its sessions.
-        with contextlib.suppress(DeprecationWarning):
-            object.__setattr__(session, "_request", request)
-        await create(plexy, amount=101)
-    assert traced == ["request"]
-
-
-@pytest.mark.parametrize("name", AROUND)
-def test_what_was_put_around_aiohttp_before_is_not_passed_by(name: str) -> None:
-    program = (
-        "import aiohttp, functools\n"
-        f"owner, name = aiohttp.{AROUND[name].__name__}, {name!r}\n"
-        "class Wrapper:\n"
-        "    def __init__(self, own): self.own = own\n"
-        "    def __get__(self, instance, owner): return self.own.__get__(instance, owner)\n"
-        "    def __getattr__(self, name): return getattr(self.own, name)\n"
-        "class Shown(Wrapper):\n"
-        "    def __get__(self, instance, owner): return self\n"
-        "setattr(owner, name, Shown(getattr(owner, name)))\n"
-        "from plexypay_async._http.direct import is_built_as_needed\n"
-        "print(is_built_as_needed())\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
-
-
-def test_the_aiohttp_that_is_here_is_as_direct_requests_need_it() -> None:
-    assert is_built_as_needed()
-
-
-async def _other_step(self: Any, *_: Any) -> Any:
-    await self.something_new()
-
-
-async def _other_parameters(self: Any, *, timer: Any, something_new: Any) -> None:
-    """As of a version of aiohttp that reads answers otherwise."""
-
-
-OTHERS: dict[str, tuple[str, Any]] = {
-    **{
-        f"{name} has other steps": (f"aiohttp.{owner.__name__}.{name}", _other_step)
-        for name, owner in AROUND.items()
-    },
-    "send is no coroutine": ("aiohttp.ClientRequest.send", lambda self, conn: None),
-    "heads are written otherwise": ("aiohttp.http_writer._serialize_headers", lambda head: b""),
-    "answers are read otherwise": (
-        "aiohttp.client_proto.ResponseHandler.set_response_params",
-        _other_parameters,
-    ),
-}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("kind", OTHERS)
-async def test_calls_go_on_where_aiohttp_is_built_otherwise(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(*OTHERS[kind])
-        assert not is_built_as_needed()
-    monkeypatch.setattr(direct, "is_built_as_needed", lambda: False)
-    async with scripted({CREATE: CREATED}) as (plexy, script):
-        await create(plexy)
-        await create(plexy, amount=101)
-        assert script.counts == {CREATE: 2}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("missing", ["connect", "_get"])
-async def test_a_method_that_is_gone_is_no_error(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in aiohttp.TCPConnector.__mro__:
-        if missing in vars(kind):
-            monkeypatch.delattr(kind, missing)
-    assert not is_built_as_needed()

@@ -50,6 +50,7 @@ BUILDING: dict[str, type[Any]] = {
     "update_headers": aiohttp.ClientRequest,
     "update_auto_headers": aiohttp.ClientRequest,
 }
+OWNERS: dict[str, type[Any]] = AROUND | BUILDING
 
 
 def wrapped(name: str, calls: list[str]) -> Any:
@@ -121,11 +122,11 @@ async def test_what_is_put_around_one_session_is_not_passed_by() -> None:
 
 
 @pytest.mark.parametrize("way", ["an object", "a function"])
-@pytest.mark.parametrize("name", {**AROUND, **BUILDING})
+@pytest.mark.parametrize("name", OWNERS)
 def test_what_was_put_around_aiohttp_before_is_not_passed_by(name: str, way: str) -> None:
     program = (
         "import aiohttp, functools\n"
-        f"owner, name = aiohttp.{ {**AROUND, **BUILDING}[name].__name__ }, {name!r}\n"
+        f"owner, name = aiohttp.{OWNERS[name].__name__}, {name!r}\n"
         "def shown(own):\n"
         "    @functools.wraps(own)\n"
         "    def wrapper(*args, **options): return own(*args, **options)\n"

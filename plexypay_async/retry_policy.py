@@ -31,8 +31,9 @@ class RetryPolicy:
 
     Where everything that a client sends has failed for two seconds, five times on end and as often as it has
     requests under way (or fifty times, however soon), its single calls stop asking: two a second go out as
-    probes, and the first answer that shows that the server works, a 404 too, lets the others go on. Bulk jobs
-    always wait so, by what their own requests have met.
+    probes, and the first answer that shows that the server works, a 404 too, lets the others go on. A call
+    that its `timeout` ends has failed so too, if it heard nothing for two seconds. Bulk jobs always wait so,
+    by what their own requests have met.
 
     Args:
         max_attempts: How often the operation itself is sent; 1 never repeats it. Look-ups after a lost answer

@@ -72,9 +72,10 @@ class AsyncClient(Client[Async]):
                 unknown outcome, an `OutcomeUnknownError` where it is not repeated.
             PlexyPayError: The call failed.
         """
-        execution = self._execution
+        # With the first such call, for importing the client to stay cheap.
         from ._core.raw_request import raw_call
 
+        execution = self._execution
         return raw_call(execution, method, path, params, json, headers, replay, decimals=decimals)
 
     async def close(self) -> None:

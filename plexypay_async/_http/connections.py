@@ -22,7 +22,7 @@ from .._core.concurrency import AdaptiveLimit, FixedLimit, Hold, RateClock
 from .._core.deadlines import Deadlines
 from .._core.outage_gate import OutageGate
 from .._core.retry_budget import JobRetryBudget, ProbeQueue, RetryBudget
-from .._core.sending import Sending
+from .._core.sending import ConnectionMemory, Sending
 from .._core.slots import Slots
 from .._privacy.secret import Secret
 from .._version import SANDBOX_HEADER
@@ -229,15 +229,8 @@ class HTTPConnections:
                 if response.status < _FINAL:
                     # The server has changed the protocol, which nobody asked for.
                     response.close()
-                if (memory := sending.memory) is not None:
-                    told = response.headers
-                    if len(content) <= MOST_REMEMBERED:
-                        if response.status < _REDIRECTS and memory.has_had(content, told):
-                            # It may be that one, sent again: its own would be taken for that to the next one.
-                            sending.drop_connection()
-                        memory.answers.append((request.target, content, told, request.headers))
-                    if memory.kept_for is None:
-                        memory.kept_for = seconds_kept(told.get("Keep-Alive", ""))
+                if sending.memory is not None:
+                    _remember(sending.memory, request, response, content, sending)
             except BaseException as error:  # noqa: BLE001 - hooks and middlewares may raise anything
                 # Nothing was sent on a stale one, and the pool has one connection less.
                 if type(error) is not StaleConnectionError or stale >= self._most_stale:
@@ -358,6 +351,20 @@ class HTTPConnections:
             is_closed=self._is_closed,
             proxy=self._proxy,
         )
+
+
+def _remember(
+    memory: ConnectionMemory, request: WireRequest, response: AnyResponse, content: bytes, sending: Sending
+) -> None:
+    """Remember an answer, by which the same one is known if it comes again on its connection."""
+    told = response.headers
+    if len(content) <= MOST_REMEMBERED:
+        if response.status < _REDIRECTS and memory.has_had(content, told):
+            # It may be that one, sent again: its own would be taken for that to the next one.
+            sending.drop_connection()
+        memory.answers.append((request.target, content, told, request.headers))
+    if memory.kept_for is None:
+        memory.kept_for = seconds_kept(told.get("Keep-Alive", ""))
 
 
 def _key_and_headers(

@@ -124,7 +124,7 @@ class Head:
 
 
 class DirectResponse:
-    """An answer of which the head has come, with what is needed of an aiohttp's response."""
+    """An answer of which the head has come, with what is needed of a response of aiohttp's."""
 
     __slots__ = ("_connection", "content", "headers", "status")
 
@@ -162,7 +162,7 @@ AnyResponse: TypeAlias = aiohttp.ClientResponse | DirectResponse
 
 
 class DirectRequests:
-    """The requests of one session that go out on connections that are open already.
+    """The requests of one session that go out directly, on connections that aiohttp opens and keeps.
 
     Args:
         session: A session that nobody traces, without a proxy and without middlewares.
@@ -286,20 +286,13 @@ class DirectRequests:
             sending.memory = memory = await checked(protocol, sending, self._loop)
             sending.connection = protocol
             protocol.set_response_params(**self._of_answers)
-            transport = protocol.transport
-            if transport is None or transport.is_closing():
-                raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
-            # What a GET finds does no harm when it is asked for twice.
-            sending.writings += not head.reads
-            sending.begun = True
-            transport.write(head.of(target, len(body)) + body)
+            _write(protocol.transport, head, target, body, sending)
             # Who looks at what waits here is not to see it.
             del body
-            heard = sending.watch.heard
-            sending.written_at = memory.used_at = sending.went_at = heard()
+            sending.written_at = memory.used_at = sending.went_at = sending.watch.heard()
             message, payload = await protocol.read()
             while message.code in _INFORMATIONAL and message.code != _SWITCHING:
-                heard()
+                sending.watch.heard()
                 message, payload = await protocol.read()
             sending.response = response = DirectResponse(connection, message, payload)
         except BaseException as error:
@@ -322,6 +315,16 @@ class DirectRequests:
             return await self._connector.connect(opening, _NO_TRACES, timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {head.origin}") from error
+
+
+def _write(transport: Any, head: Head, target: bytes, body: bytes, sending: Sending) -> None:
+    """Write a request at once, and note that it may have left."""
+    if transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+    # What a GET finds does no harm when it is asked for twice.
+    sending.writings += not head.reads
+    sending.begun = True
+    transport.write(head.of(target, len(body)) + body)
 
 
 def _is_of_the_system(error: BaseException) -> bool:

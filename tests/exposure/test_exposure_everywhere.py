@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import aiohttp
 import pytest
 
 import plexypay_async.errors as errors_module
@@ -24,6 +23,7 @@ from plexypay_async._foreign import prepared
 from plexypay_async.bulk.frames import without_job_frames
 from plexypay_async.bulk.partition import PartitionSettings, create_partition
 from plexypay_sync import PlexyPay
+from tests.faults.direct_calls import strike_writing
 from tests.faults.scripted import CREATED, DROP, SILENCE
 from tests.frames import exposures, record_exposures
 
@@ -315,25 +315,6 @@ def test_an_interrupted_async_call_hides_every_secret(called: str, kind: type[Ba
     def strike(*_: object, **__: object) -> None:
         raise kind("a signal came")
 
-    class Struck:
-        """A connection's transport, in whose writing a signal's handler raises."""
-
-        def __init__(self, own: Any) -> None:
-            self._own = own
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._own, name)
-
-        def write(self, content: bytes) -> None:
-            strike(content)
-
-    own = aiohttp.TCPConnector._create_connection
-
-    async def create_connection(*args: Any) -> Any:
-        protocol = await own(*args)
-        protocol.transport = cast("Any", Struck(protocol.transport))
-        return protocol
-
     async def main(url: str) -> None:
         async with AsyncPlexyPay(**OPTIONS, base_url=url) as plexy:
             await CALLS[called](plexy)
@@ -341,7 +322,7 @@ def test_an_interrupted_async_call_hides_every_secret(called: str, kind: type[Ba
     with pytest.MonkeyPatch.context() as patch, scripted_apart({"*": CREATED}) as url:
         patch.setattr(StreamWriter, "_write", strike)
         patch.setattr(StreamWriter, "_writelines", strike)
-        patch.setattr(aiohttp.TCPConnector, "_create_connection", create_connection)
+        strike_writing(patch, strike)
         with pytest.raises((kind, PlexyPayError)) as caught:
             asyncio.run(main(url))
     assert not _exposed(called, [caught.value])

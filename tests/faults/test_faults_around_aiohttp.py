@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from plexypay_async import AsyncPlexyPay
 from plexypay_async._http import direct
-from plexypay_async._http.direct import DirectRequests, is_built_as_needed
+from plexypay_async._http.direct import is_built_as_needed
 
+from .direct_calls import counted, create
 from .scripted import CREATED, LINKS, scripted
 
 CREATE = f"POST {LINKS}"
@@ -23,18 +23,7 @@ CREATE = f"POST {LINKS}"
 @pytest.fixture
 def went(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes had the bodies of the requests that went out directly."""
-    own, sizes = DirectRequests.answer, list[int]()
-
-    async def answer(self: DirectRequests, head: Any, target: bytes, body: bytes, *args: Any) -> Any:
-        sizes.append(len(body))
-        return await own(self, head, target, body, *args)
-
-    monkeypatch.setattr(DirectRequests, "answer", answer)
-    return sizes
-
-
-async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
-    await plexy.payment_links.create(**{"amount": 100, "currency": "KZT", **fields})
+    return counted(monkeypatch)
 
 
 AROUND: dict[str, type[Any]] = {

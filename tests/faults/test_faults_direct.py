@@ -18,6 +18,7 @@ from plexypay_async._http import direct, guard
 from plexypay_async._http.body import Body
 from plexypay_async._http.direct import LARGEST_AT_ONCE, DirectRequests
 
+from .direct_calls import counted, create, strike_writing
 from .scripted import (
     CODE_1,
     CREATED,
@@ -47,23 +48,12 @@ ANYTHING = "/v1/anything"
 @pytest.fixture(autouse=True)
 def went(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes had the bodies of the requests that went out directly."""
-    own, sizes = DirectRequests.answer, list[int]()
-
-    async def answer(self: DirectRequests, head: Any, target: bytes, body: bytes, *args: Any) -> Any:
-        sizes.append(len(body))
-        return await own(self, head, target, body, *args)
-
-    monkeypatch.setattr(DirectRequests, "answer", answer)
-    return sizes
+    return counted(monkeypatch)
 
 
 def by_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave all to aiohttp."""
     monkeypatch.setattr(DirectRequests, "where_it_helps", lambda session: None)
-
-
-async def create(plexy: AsyncPlexyPay, **fields: Any) -> None:
-    await plexy.payment_links.create(**{"amount": 100, "currency": "KZT", **fields})
 
 
 # ----------------------------------------------------------------------------- what the server sees
@@ -429,25 +419,11 @@ async def test_what_a_signals_handler_raises_is_not_taken_for_a_lost_connection(
 ) -> None:
     """A GET would be sent again for it."""
 
-    class Struck:
-        def __init__(self, own: Any) -> None:
-            self._own = own
+    def strike(write: Callable[[bytes], None], content: bytes) -> None:
+        write(content)
+        raise kind("the job took too long")
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._own, name)
-
-        def write(self, content: bytes) -> None:
-            self._own.write(content)
-            raise kind("the job took too long")
-
-    own = aiohttp.TCPConnector._create_connection
-
-    async def struck(*args: Any) -> Any:
-        protocol: Any = await own(*args)
-        protocol.transport = Struck(protocol.transport)
-        return protocol
-
-    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", struck)
+    strike_writing(monkeypatch, strike)
     async with scripted({f"GET {LINKS}/pl_1": Answer(200, link())}, retry=ONCE) as (plexy, script):
         with pytest.raises(PlexyPayError, match="the job took too long"):
             await plexy.payment_links.retrieve("pl_1")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -139,3 +141,27 @@ def test_the_core_of_a_call_knows_neither_the_client_nor_http() -> None:
     for name in modules():
         if name.startswith("_core."):
             assert not {other for other in imported(name) if other.startswith(("_http", "client", "aiohttp"))}
+
+
+# Each of them costs more than what is imported.
+HEAVY = {
+    "plexypay_async.webhooks": ("aiohttp", "asyncio"),
+    "plexypay_async.errors": ("aiohttp", "asyncio", "attr"),
+}
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_what_needs_little_loads_little(module: str) -> None:
+    loaded = f"import sys, {module}; print(*(name for name in {HEAVY[module]!r} if name in sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
+
+
+def test_what_lists_and_raw_requests_need_is_not_loaded_with_the_client() -> None:
+    later = ("plexypay_async.pagination", "plexypay_async._core.raw_request", "plexypay_async._wire.codec")
+    program = (
+        "import sys\nfrom plexypay_async import AsyncPlexyPay\n"
+        f"print(*(name for name in {later!r} if name in sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []

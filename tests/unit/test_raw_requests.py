@@ -136,6 +136,17 @@ async def test_a_decimal_that_is_no_number_is_refused(echo: Echo, value: str) ->
     assert echo.bodies == []
 
 
+async def test_what_answers_to_every_name_is_no_dataclass(echo: Echo) -> None:
+    class Answering:
+        def __getattr__(self, name: str) -> Any:
+            return None
+
+    async with _client(echo) as plexy:
+        with pytest.raises(ConfigurationError, match=r"^json\['a'\]: a Answering cannot be written as JSON"):
+            await plexy.request("POST", "/v1/x", json={"a": Answering()})
+    assert echo.bodies == []
+
+
 async def test_where_a_decimal_is_refused_the_error_says_what_to_give() -> None:
     plexy = AsyncPlexyPay("key", base_url="http://127.0.0.1:9")
     with pytest.raises(

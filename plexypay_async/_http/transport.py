@@ -23,7 +23,7 @@ from ..network import Proxy, checked_proxy, fields_in_headers, flaw_of_context
 from ..settings import Settings
 from .connections import HTTPConnections, RequestOptions, with_the_own_key
 from .guard import GuardedRequest
-from .opening import PacedConnector
+from .opening import PacedConnector, keep_room_for_readings
 from .resolver import DaemonResolver
 
 __all__ = ["HTTPTransport", "check_session"]
@@ -43,6 +43,7 @@ class HTTPTransport:
                     raise ConfigurationError(
                         f"{name}: the connections are those of the given session; make the session with it"
                     )
+        keep_room_for_readings()
         self._settings = settings
         self._proxy = settings.way
         self._session = session

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -170,7 +169,7 @@ class Client(Groups[F]):
         return bucket.latest_failure if bucket.failures_on_end else None
 
 
-_DERIVED = re.compile(r"^with_forms\.<locals>\.derived\(\)")
+_DERIVED = r"^with_forms\.<locals>\.derived\(\)"
 
 
 def with_forms(

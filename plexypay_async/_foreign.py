@@ -49,9 +49,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _RAISED = "raised in "
-_CONSTRUCTOR = re.compile(r"^[\w.]*__init__\(\)")
-_MISSPELT = re.compile(r"unexpected keyword argument '(\w+)'")
-_TOO_MANY = re.compile(r" takes .*positional argument.* given$")
+_CONSTRUCTOR = r"^[\w.]*__init__\(\)"
+_MISSPELT = r"unexpected keyword argument '(\w+)'"
+_TOO_MANY = r" takes .*positional argument.* given$"
 _OF_A_CALL = ("timeout", "read_timeout", "retry", "headers")
 """What each call takes by its `with_options`."""
 
@@ -112,7 +112,7 @@ def retold(
     signature: inspect.Signature,
     elsewhere: Mapping[str, str] | None = None,
     *,
-    written: re.Pattern[str] = _CONSTRUCTOR,
+    written: str = _CONSTRUCTOR,
 ) -> None:
     """Let what Python says of arguments that do not fit say what would; any other error stays as it is.
 
@@ -124,15 +124,15 @@ def retold(
         written: What Python calls it.
     """
     told = error.args[0] if error.args else None
-    if not isinstance(told, str) or written.match(told) is None:
+    if not isinstance(told, str) or re.match(written, told) is None:
         return
-    text = written.sub(f"{name}()", told)
-    misspelt = _MISSPELT.search(text)
+    text = re.sub(written, f"{name}()", told)
+    misspelt = re.search(_MISSPELT, text)
     if misspelt is not None:
         # Python itself suggests one from 3.13 on.
         text = text.partition(". Did you mean")[0]
         text += _instead(misspelt[1], list(signature.parameters), elsewhere or {})
-    elif _TOO_MANY.search(text) is not None:
+    elif re.search(_TOO_MANY, text) is not None:
         text = _by_position(name, signature)
     error.args = (text,)
 
@@ -205,8 +205,8 @@ def spelling_told(elsewhere: Callable[[Any], Mapping[str, str]]) -> Callable[[M]
     return telling
 
 
-def _begins_with(method: Callable[..., Any]) -> re.Pattern[str]:
-    return re.compile(rf"^{re.escape(method.__qualname__)}\(\)")
+def _begins_with(method: Callable[..., Any]) -> str:
+    return rf"^{re.escape(method.__qualname__)}\(\)"
 
 
 def refused(raised: Exception) -> Exception:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 __all__ = ["in_utc", "read_answered", "read_time", "real_time", "written_time"]
 
-_LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
+_LEAP_SECOND = r"(?<=:[0-5][0-9]):60"
 
 
 def real_time() -> type[datetime]:
@@ -42,7 +42,7 @@ def read_answered(written: str) -> datetime:
     try:
         time = read_time(written)
     except ValueError:
-        leap = _LEAP_SECOND.search(written)
+        leap = re.search(_LEAP_SECOND, written)
         text = written if leap is None else f"{written[: leap.start()]}:59{written[leap.end() :]}"
         time = read_time(text.upper()) + timedelta(seconds=leap is not None)
     return time if time.tzinfo is UTC else in_utc(time, written)

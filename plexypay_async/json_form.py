@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Self, TypeAlias, TypeVar, Union, cast
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, Union, cast
 
 import attrs
 
@@ -38,7 +38,7 @@ _OF_AN_ERROR = (
 )
 _NOT_WRITTEN = ("raw", "answered")
 
-_AMOUNT = re.compile(r"-?[0-9]{1,41}(\.[0-9]{1,200})?")
+_AMOUNT = r"-?[0-9]{1,41}(\.[0-9]{1,200})?"
 _LONGEST = 40
 """The largest power of ten of an amount, as in answers: a few characters could stand for gigabytes."""
 _FIRST_TOO_LARGE = 10 ** (_LONGEST + 1)
@@ -153,8 +153,7 @@ def _object(
 # ----------------------------------------------------------------------------------------------- reading
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Reading:
+class _Reading(NamedTuple):
     """How plain JSON is read."""
 
     wire: bool
@@ -166,7 +165,7 @@ class _Reading:
 
     def hiding(self) -> _Reading:
         """Return the same for what is not to be shown."""
-        return self if self.hidden else attrs.evolve(self, hidden=True)
+        return self if self.hidden else self._replace(hidden=True)
 
 
 Reader: TypeAlias = Callable[[Any, str, _Reading], Any]
@@ -215,7 +214,7 @@ def _decimal(value: Any, place: str, how: _Reading) -> Decimal:
     elif type(value) is int:
         found = Decimal(value) if abs(value) < _FIRST_TOO_LARGE else None
     elif type(value) is str:
-        found = Decimal(value) if _AMOUNT.fullmatch(value) else None
+        found = Decimal(value) if re.fullmatch(_AMOUNT, value) else None
     elif type(value) is float and not how.strict and _is_exact(value):
         # The shortest text of a float is what was written.
         found = Decimal(repr(value))

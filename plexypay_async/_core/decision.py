@@ -7,7 +7,7 @@ replay class allows.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -59,8 +59,7 @@ class Next(enum.Enum):
     RAISE = enum.auto()
 
 
-@attrs.frozen(eq=False)
-class Decision:
+class Decision(NamedTuple):
     """The error that an attempt has ended in, and what follows from it."""
 
     error: PlexyPayError

@@ -9,8 +9,8 @@ from .._privacy.printable import log
 from ..errors import CLIENT_CLOSED, ConfigurationError, PlexyPayError
 from .admission import SingleAdmission
 from .deadlines import Watch
+from .pauses import Pauses
 from .record import CallRecord, Doubt
-from .retry_budget import Pauses
 
 __all__ = ["Patience"]
 

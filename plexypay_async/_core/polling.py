@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import backoff
-
 from .._privacy.printable import log
 from ..api.calls import WaitOptions
 from ..api.operation import Wait
@@ -28,6 +26,7 @@ from .call_of import call_of
 from .deadlines import Deadlines
 from .decision import is_passing
 from .execution import Execution
+from .pauses import growing, jittered
 from .slots import running_loop
 
 __all__ = ["Polling"]
@@ -79,8 +78,7 @@ class Polling:
 
     async def _polled(self) -> Any:
         interval = self._options.interval
-        pauses = backoff.expo(base=1.5, factor=interval, max_value=LONGEST * interval)
-        next(pauses)
+        pauses = growing(interval, 1.5, LONGEST * interval)
         while True:
             try:
                 call = call_of(self._execution, self._operation, self._request)
@@ -106,9 +104,9 @@ class Polling:
                 self._found, self._failure = found, None
                 if self._options.is_met(found):
                     return found
-            wait: float = next(pauses)
+            wait = next(pauses)
             # Between half and all of it: not all who wait ask at the same instant.
-            wait = wait / 2 + backoff.full_jitter(wait / 2)
+            wait = wait / 2 + jittered(wait / 2)
             log.debug("%s: asking again in %.1f s", self._name, wait)
             await asyncio.sleep(max(wait, getattr(self._failure, "retry_after", None) or 0.0))
 

@@ -7,9 +7,7 @@ error says less than what is known, or more.
 from __future__ import annotations
 
 import enum
-from typing import Any, cast
-
-import attrs
+from typing import Any, NamedTuple, cast
 
 from .._foreign import bare
 from .._privacy.hiding import masked_card_numbers, shortened
@@ -57,8 +55,7 @@ class Doubt(enum.IntEnum):
     """One may have done the work without saying so."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class EarlierRun:
+class EarlierRun(NamedTuple):
     """What an earlier run of a bulk job has done about a row: its request may have reached the server.
 
     So a refusal may be of what that one made.

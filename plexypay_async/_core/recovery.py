@@ -12,9 +12,7 @@ import enum
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
-
-import attrs
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from .._wire.api_errors import is_of_the_api
 from .._wire.messages import WireResponse
@@ -359,8 +357,7 @@ def _folded(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-@attrs.frozen(eq=False, repr=False)
-class Confirmed(Generic[R]):
+class Confirmed(NamedTuple, Generic[R]):
     """What a repeated call that was refused has found."""
 
     found: R

@@ -11,15 +11,11 @@ import asyncio
 import copy
 import time
 from collections import deque
-from collections.abc import Generator
-from typing import Any, Protocol
-
-import backoff
+from typing import Protocol
 
 from ..errors import PlexyPayError
-from ..settings import RetryPolicy
 
-__all__ = ["JobRetryBudget", "Pauses", "ProbeQueue", "RetryBudget", "TokenBucket"]
+__all__ = ["JobRetryBudget", "ProbeQueue", "RetryBudget", "TokenBucket"]
 
 RETRY_COST = 5
 TIMEOUT_COST = 10
@@ -41,23 +37,6 @@ REFILL = 50
 """Tokens a second that come back to the single calls by themselves: ten retries."""
 STALE_AFTER = 10.0
 """Seconds after which a failure says nothing any more of what works now."""
-
-
-class Pauses:
-    """The pauses of one call before its repeats: doubled each time, with full jitter."""
-
-    def __init__(self, policy: RetryPolicy) -> None:
-        self._base = policy.base
-        self._seconds: Generator[float, Any, None] = backoff.expo(
-            base=2, factor=policy.base, max_value=policy.cap
-        )
-        next(self._seconds)
-
-    def next(self, retry_after: float | None) -> float:
-        """Return the seconds of the next one, of which the server may have asked for some."""
-        wait = backoff.full_jitter(next(self._seconds))
-        # Never earlier than told, not all callers at the same instant, and no faster for a zero.
-        return wait if retry_after is None else max(wait, retry_after + backoff.full_jitter(self._base))
 
 
 class TokenBucket:

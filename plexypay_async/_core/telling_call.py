@@ -283,7 +283,7 @@ class TellingPatience(Patience):
             self._call.paused(time.perf_counter() - began)
 
 
-_TRACED = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACED = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 _OF_THE_CLIENT = frozenset(("accept", "content-type", "cookie", "idempotency-key", "user-agent"))
 """Headers that say who asks, what is sent or what it stands for, besides those that no caller may give."""
 
@@ -292,7 +292,10 @@ def _with_headers(wire_request: WireRequest, attempt: ObservedAttempt, options: 
     """Return a request with the headers of observers that are not those of the client, or of the call."""
     given: dict[str, str] = {}
     key_header = options.settings.api.key_header
-    if len(attempt.headers) == 1 and _TRACED.fullmatch(attempt.headers.get("traceparent", "")) is not None:
+    if (
+        len(attempt.headers) == 1
+        and re.fullmatch(_TRACED, attempt.headers.get("traceparent", "")) is not None
+    ):
         # As a rule, and so without looking at what may be wrong with others.
         given = attempt.headers
     for name, value in () if given else attempt.headers.items():

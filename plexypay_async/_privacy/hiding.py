@@ -32,18 +32,18 @@ SHORTEST, LONGEST = 13, 19
 """The digits of a card's number."""
 
 # No digit is looked at twice: the second group cannot begin where the first could go on.
-_DIGITS = re.compile("[0-9]+(?:[ \u00a0-][0-9]+)*")
-_UUID = re.compile(
+_DIGITS = "[0-9]+(?:[ \u00a0-][0-9]+)*"
+_UUID = (
     # With a letter in it: one of digits alone may be a card's number after all.
     r"((?<![0-9A-Za-z])(?=[0-9-]{0,35}[A-Fa-f])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z]))"
 )
-_USERINFO = re.compile(
+_USERINFO = (
     # A password may hold anything, but for a port and an email in a path; and a user name alone.
     r"[^\s/?#@:'\"]{0,100}:(?!//|[0-9]+[/?#])[^\s'\"]{1,300}@|(?<=//)[^\s/?#'\"]{0,300}@"
 )
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 _DEEPEST = 100
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 
 
 # ------------------------------------------------------------------------------------------------- texts
@@ -63,8 +63,8 @@ def masked_card_numbers(text: str) -> str:
     longer row of digits it is found where a group begins and one ends with it.
     """
     # An id in the form of a UUID may have such a row of digits by chance, and is to be shown.
-    parts = _UUID.split(text)
-    parts[::2] = [_DIGITS.sub(_masked_row, part) for part in parts[::2]]
+    parts = re.split(_UUID, text)
+    parts[::2] = [re.sub(_DIGITS, _masked_row, part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -77,7 +77,7 @@ def text_in(answer: Any, name: str, longest: int = LONGEST_TEXT) -> str | None:
     value = _unwrapped(document.get(name))
     if type(value) is not str or not 0 < len(value) <= longest or MASK in value:
         return None
-    return None if _SURROGATE.search(value) else value
+    return value if value.isascii() or not re.search(_SURROGATE, value) else None
 
 
 def _unwrapped(value: Any) -> Any:
@@ -170,7 +170,7 @@ def shortened(text: str, most: int) -> str:
 
 def without_userinfo(text: str) -> str:
     """Return a text with the user name and the password taken out of every address in it."""
-    return _USERINFO.sub("[hidden]@", text)
+    return re.sub(_USERINFO, "[hidden]@", text)
 
 
 # -------------------------------------------------------------------------------------------- tracebacks

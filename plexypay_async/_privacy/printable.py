@@ -18,9 +18,7 @@ __all__ = ["UNSEEN", "OneLine", "is_unseen", "log", "printable", "printable_json
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's categories: control, format (direction and zero width), half a pair, and two ends of a line."""
 
-UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+UNSEEN = "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 """What Unicode takes for letters and marks, and nobody sees."""
 
 
@@ -57,7 +55,7 @@ def printable_json(value: Any, *, in_ascii: bool = False) -> str:
 
 def is_unseen(character: str) -> bool:
     """Tell whether a terminal obeys a character, it turns the direction, ends a line, or is not seen."""
-    return unicodedata.category(character) in _ESCAPED or UNSEEN.match(character) is not None
+    return unicodedata.category(character) in _ESCAPED or re.match(UNSEEN, character) is not None
 
 
 def _json_escape(character: str) -> str:

@@ -7,7 +7,8 @@ has it as `api`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -20,8 +21,7 @@ def _no_class(_: int | str) -> type[APIError] | None:
     return None
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class ErrorForm:
+class ErrorForm(NamedTuple):
     """How an API says that it has not done what it was asked for; `_wire.api_errors` reads it."""
 
     inside: str | None = None
@@ -40,9 +40,9 @@ class ErrorForm:
     """The published values of ``type``, by which an error is known to be the API's own."""
     class_of: Callable[[Any], type[APIError] | None] = _no_class
     """Returns the class that stands for a code."""
-    classes_of_types: Mapping[str, type[APIError]] = attrs.field(factory=dict[str, type[APIError]])
+    classes_of_types: Mapping[str, type[APIError]] = MappingProxyType({})
     """The class that stands for a type, where the code says no more."""
-    classes_of_statuses: Mapping[int, type[APIError]] = attrs.field(factory=dict[int, type[APIError]])
+    classes_of_statuses: Mapping[int, type[APIError]] = MappingProxyType({})
     """The class that stands for a status of the API's own errors, where neither code nor type says more."""
     unexpected: int | None = None
     """The code of an error after which the work may have been done, even where it is said to be refused."""
@@ -56,7 +56,7 @@ class ErrorForm:
     """Names in a refusal that only one of a payment has."""
     refusal_codes: tuple[str, ...] = ("code",)
     """Names of a refusal's code."""
-    schema: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False)
+    schema: Mapping[str, Any] = MappingProxyType({})
     """Its JSON Schema, for a description of the API."""
     published: bool = True
     """Whether it is published; else a code is nobody's sign, for whatever is in between may give one."""
@@ -70,8 +70,7 @@ class ErrorForm:
         return frozenset(("code", "error", "success", "type", *self.code, *inside))
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Paging:
+class Paging(NamedTuple):
     """How a listing is asked for a page, and what a page is made of."""
 
     size: str = "size"
@@ -80,15 +79,17 @@ class Paging:
     """Under what a page has its items."""
 
 
-@attrs.frozen(eq=False)
-class ClientParameter:
+_USUAL = Paging()
+
+
+class ClientParameter(NamedTuple):
     """What a client is made with, and each of its requests carries: in the path, or in the body."""
 
     name: str
     """Its name in Python and in a path, such as that of an account."""
     variable: str
     """The environment variable that has it where it is not given."""
-    required: bool = attrs.field(default=True, kw_only=True)
+    required: bool = True
     """Whether a client cannot be made without."""
 
 
@@ -112,7 +113,7 @@ class API:
     """The header that carries the key, as it is."""
     errors: ErrorForm
     """How it says that something went wrong."""
-    paging: Paging = Paging()
+    paging: Paging = _USUAL
     """How its listings are paged."""
     repeated: frozenset[int]
     """The codes of errors, or HTTP statuses, after which a call may be repeated where its class allows."""

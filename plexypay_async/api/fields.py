@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import attrs
 
@@ -82,8 +82,7 @@ _MOST_TOLD = 100
 """Unknown values of which anybody is told in one process."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Part:
+class Part(NamedTuple):
     """What an object must have where one field holds it, besides what its class requires everywhere.
 
     `required` are names of fields of `kind`; `schema` is the name that the object has there in a description
@@ -237,7 +236,7 @@ def _folded(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = "[\ud800-\udfff]"
 _FIRST_TOO_LARGE = 2**63
 
 
@@ -426,7 +425,7 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bo
     if others and isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, str):
-        if not value.isascii() and _SURROGATE.search(value) is not None:
+        if not value.isascii() and re.search(_SURROGATE, value) is not None:
             raise ConfigurationError(f"{name}: not valid Unicode text")
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**64:
@@ -441,7 +440,7 @@ def _check_json(name: str, value: Any, depth: int, *, others: bool, decimals: bo
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(key, str):
                 raise ConfigurationError(f"{name}: keys must be strings, got {type(key).__name__}")  # pyright: ignore[reportUnknownArgumentType]
-            if not key.isascii() and _SURROGATE.search(key) is not None:
+            if not key.isascii() and re.search(_SURROGATE, key) is not None:
                 raise ConfigurationError(f"{name}: a key is not valid Unicode text")
             _check_json(f"{name}[{key!r:.60}]", inner, depth + 1, others=others, decimals=decimals)
     elif isinstance(value, (list, tuple)):
@@ -466,7 +465,7 @@ def _shown(value: Any) -> str:
     return text if text.startswith(f"{kind}(") else f"{kind} {text}"
 
 
-_WRITTEN = re.compile(r"(?:Decimal\()?'?([0-9]{1,12}([.,][0-9]{1,2})?)'?\)?")
+_WRITTEN = r"(?:Decimal\()?'?([0-9]{1,12}([.,][0-9]{1,2})?)'?\)?"
 """An amount as `shown` writes it: fewer digits than a card's number has."""
 
 
@@ -474,7 +473,7 @@ def _in_minor_units(value: Any) -> str:
     """Say how to make minor units of what is no `int`."""
     if not isinstance(value, (str, float, Decimal)):
         return of_money(value, "amount")
-    written = _WRITTEN.fullmatch(shown(value, 60))
+    written = re.fullmatch(_WRITTEN, shown(value, 60))
     if written is None:
         # No figure that the caller has not given: it would be copied.
         return '; of major units as text, give Money.major(text, "KZT").amount'

@@ -11,6 +11,7 @@ read as it is: see `StoredIdentity`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -54,7 +55,7 @@ def identity_of(name: str, value: Any) -> str:
     if isinstance(value, StoredIdentity):
         return value
     # Of what is printable, nothing but some letters and marks is unseen.
-    if not (value.isprintable() and UNSEEN.search(value) is None and value.strip() == value and value):
+    if not (value.isprintable() and re.search(UNSEEN, value) is None and value.strip() == value and value):
         _check_each(name, value)
     return unicodedata.normalize("NFC", value)
 
@@ -94,7 +95,7 @@ def folded_identity(text: str) -> str:
     """Return a text of any origin without what `identity_of` refuses."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    if text.isprintable() and UNSEEN.search(text) is None:
+    if text.isprintable() and re.search(UNSEEN, text) is None:
         return unicodedata.normalize("NFC", text.strip())
     seen = (
         character if _what_is_wrong(character) is None else " " * character.isspace() for character in text

@@ -12,9 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, Self, TypeVar, overload
-
-import attrs
+from typing import Any, ClassVar, Generic, NamedTuple, ParamSpec, Protocol, Self, TypeVar, overload
 
 from .._composed_docs import ComposedDoc, first_paragraph, section, written_doc
 from .calls import (
@@ -69,8 +67,7 @@ class Evidence(enum.Enum):
     """By analogy: the vendor's page exists, its body could not be read."""
 
 
-@attrs.frozen(eq=False)
-class Answer(Generic[R]):
+class Answer(NamedTuple, Generic[R]):
     """How an answer is read: as `model`, or as None where `known_by` (a wire key) is not in it.
 
     With `chosen`, the answer may also be a list or a page: it is read as the one that `chosen` takes from it
@@ -78,8 +75,8 @@ class Answer(Generic[R]):
     """
 
     model: type[Any]
-    known_by: str | None = attrs.field(default=None, kw_only=True)
-    chosen: Callable[[Any, Sequence[Any]], Any] | None = attrs.field(default=None, kw_only=True)
+    known_by: str | None = None
+    chosen: Callable[[Any, Sequence[Any]], Any] | None = None
 
 
 def optionally(model: type[T], *, known_by: str) -> Answer[T | None]:

@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 __all__ = ["Look", "Question", "SettledBy"]
 
@@ -19,8 +17,7 @@ _ID = ("id", "external_id", "wallet_transaction_id")
 """Fields of a path, which a call takes by their place."""
 
 
-@attrs.frozen(eq=False, repr=False)
-class Question:
+class Question(NamedTuple):
     """A call that may show the work of one request, and what to look for in its answer."""
 
     sought: str
@@ -45,8 +42,7 @@ class Question:
         return self.written if self.bounds is None else f"{self.written} ({self.bounds})"
 
 
-@attrs.frozen(eq=False, repr=False)
-class Look:
+class Look(NamedTuple):
     """One call that shows an operation's work, and what shows it there.
 
     Args:
@@ -62,11 +58,11 @@ class Look:
 
     call: str
     sought: str
-    by: str | None = attrs.field(default=None, kw_only=True)
-    amount: str | None = attrs.field(default=None, kw_only=True)
-    needs: str | None = attrs.field(default=None, kw_only=True)
-    unless: str | None = attrs.field(default=None, kw_only=True)
-    bounds: str | None = attrs.field(default=None, kw_only=True)
+    by: str | None = None
+    amount: str | None = None
+    needs: str | None = None
+    unless: str | None = None
+    bounds: str | None = None
 
     def is_for(self, request: Any) -> bool:
         """Tell whether the work of one request shows here."""

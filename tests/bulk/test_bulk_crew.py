@@ -55,7 +55,7 @@ class FailingOnce:
 @pytest.fixture
 def full_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pause is as long as it can be."""
-    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    monkeypatch.setattr("plexypay_async._core.pauses.jittered", lambda value: value)
 
 
 async def _done_within_a_pause(count: int, **options: Any) -> tuple[int, FailingOnce]:

@@ -301,7 +301,7 @@ STEADY = RetryPolicy(base=0.15, cap=0.15)
 
 async def _least_pause(monkeypatch: pytest.MonkeyPatch, **headers: str) -> float:
     """Seconds between the sendings where each draw of the backoff is its greatest."""
-    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    monkeypatch.setattr("plexypay_async._core.pauses.jittered", lambda value: value)
     times: list[float] = []
 
     def note(_: Any) -> Any:
@@ -344,7 +344,7 @@ async def test_a_date_before_the_answers_own_leaves_the_backoff(
 
 
 async def test_a_zero_does_not_switch_the_backoff_of_a_job_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    monkeypatch.setattr("plexypay_async._core.pauses.jittered", lambda value: value)
     times: list[float] = []
 
     def note(seen: Any) -> Any:

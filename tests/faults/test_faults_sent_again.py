@@ -152,7 +152,7 @@ async def _deleted(policy: RetryPolicy, timeout: float) -> tuple[Work, PlexyPayE
 async def test_the_last_attempt_of_a_delete_is_not_refused_by_the_answer_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    monkeypatch.setattr("plexypay_async._core.pauses.jittered", lambda value: value)
     work, error = await _deleted(RetryPolicy(max_attempts=2, base=0.01, cap=0.1), 2.0)
     assert error is None
     assert work.done == 1
@@ -162,7 +162,7 @@ async def test_the_last_attempt_of_a_delete_is_not_refused_by_the_answer_before(
 async def test_a_delete_that_the_deadline_ends_is_not_refused_by_the_answer_before(
     timeout: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backoff.full_jitter", lambda value: value)
+    monkeypatch.setattr("plexypay_async._core.pauses.jittered", lambda value: value)
     work, error = await _deleted(RetryPolicy(base=0.01, cap=0.1), timeout)
     assert error is not None
     assert error.outcome is (Outcome.UNKNOWN if work.done else Outcome.REJECTED)

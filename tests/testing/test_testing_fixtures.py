@@ -159,7 +159,7 @@ LIGHT = {"plexypay_async", "plexypay_async.testing"}
 
 
 def loaded():
-    heavy = ("plexypay_async", "plexypay_sync", "aiohttp", "attr", "cattrs", "orjson", "backoff", "asyncio")
+    heavy = ("plexypay_async", "plexypay_sync", "aiohttp", "attr", "cattrs", "orjson", "asyncio")
     return {name for name in sys.modules if name.partition(".")[0] in heavy}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from typing import Any
 
 import pytest
 
 from plexypay_async import APIError, AsyncPlexyPay, RetryPolicy
+from plexypay_async._core.pauses import jittered
 
 from .listing_server import BASE
 from .mocked_http import MockedHTTP
@@ -72,3 +74,13 @@ async def test_callers_that_were_told_when_to_come_back_do_not_come_all_at_once(
     assert min(pauses) >= 3
     assert max(pauses) <= 3 + BOUND
     assert max(pauses) - min(pauses) > BOUND / 2
+
+
+async def test_a_programs_own_seed_steers_no_pause_and_is_left_alone() -> None:
+    drawn: list[float] = []
+    for _ in range(2):
+        random.seed(7)
+        state = random.getstate()
+        drawn.append(jittered(1.0))
+        assert random.getstate() == state
+    assert drawn[0] != drawn[1]

@@ -76,7 +76,7 @@ def without_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     def whole(value: float) -> float:
         return value
 
-    monkeypatch.setattr("plexypay_async._core.polling.backoff.full_jitter", whole)
+    monkeypatch.setattr("plexypay_async._core.polling.jittered", whole)
 
 
 # -------------------------------------------------------------------------------------------- arguments

@@ -17,12 +17,12 @@ from ._foreign import prepared, refused, told_of
 from ._raw_calls import AsyncRequest
 from .answered import Answered
 from .api.facades import Async
-from .api.fields import Request
 from .api.operation import Bulk, Ensured, Listing, Operation, Wait
 from .api.replay import Replay
 from .errors import PlexyPayError
 
 if TYPE_CHECKING:
+    from .api.fields import Request
     from .pagination import AsyncPages
 
 __all__ = ["AsyncClient"]

@@ -13,7 +13,7 @@ from typing import Self
 import attrs
 
 from ._privacy.hiding import masked_card_numbers, shortened, shown
-from .api.fields import check_currency, check_holdable, check_minor_units, in_capitals
+from .api.checks import check_currency, check_holdable, check_minor_units, in_capitals
 from .errors import ConfigurationError
 from .json_form import JSONForm
 

@@ -21,8 +21,8 @@ import attrs
 from ._privacy.hiding import shortened, shown
 from ._privacy.secret import Secret
 from .api.description import API
-from .api.fields import wire_name
 from .errors import ConfigurationError
+from .json_form import wire_name
 
 __all__ = [
     "Proxy",

@@ -8,8 +8,8 @@ from typing import Literal
 import attrs
 
 from ._privacy.hiding import shown
+from .api.checks import check_seconds
 from .api.description import API
-from .api.fields import check_seconds
 from .errors import ConfigurationError
 
 __all__ = ["RetryPolicy"]

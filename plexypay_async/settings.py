@@ -15,8 +15,8 @@ from ._foreign import bare
 from ._privacy.hiding import shortened, shown
 from ._privacy.printable import log
 from ._privacy.secret import Secret
+from .api.checks import check_seconds
 from .api.description import API
-from .api.fields import check_seconds
 from .errors import ConfigurationError, PlexyPayError
 from .network import (
     Proxy,

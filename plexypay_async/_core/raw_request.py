@@ -19,8 +19,8 @@ from .._wire.messages import (
     unreadable,
 )
 from .._wire.targets import query_of
+from ..api.checks import check_json
 from ..api.description import ErrorForm
-from ..api.fields import check_json
 from ..api.operation import Declaration, Evidence
 from ..api.replay import Replay
 from ..errors import ConfigurationError, Outcome

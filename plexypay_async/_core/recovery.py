@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, c
 from .._wire.api_errors import is_of_the_api
 from .._wire.messages import WireResponse
 from .._wire.named_link import NamedLink
-from ..api.fields import says_nothing
+from ..api.checks import says_nothing
 from ..api.identities import StoredIdentity
 from ..api.operation import Listing, LookUp, Operation
 from ..errors import (

@@ -18,7 +18,7 @@ import orjson
 from .._privacy.hiding import MASK, masked, masked_card_numbers
 from .._privacy.secret import Secret
 from ..answered import Answered, AnswerHeaders, request_id_in, request_id_told
-from ..api.fields import check_json
+from ..api.checks import check_json
 from ..errors import (
     ConfigurationError,
     Outcome,

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 import attrs
 
 from .._privacy.hiding import id_in, masked_card_numbers, text_in
-from ..api.fields import says_nothing
+from ..api.checks import says_nothing
 from ..api.operation import Declaration, Operation
 from ..errors import Outcome, UnreadableResponseError
 from .messages import Decoder, WireResponse, read_json, unreadable

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from .._privacy.hiding import hiding_arguments
+from ..api.checks import check_optional_text, check_text, key_or_new
 from ..api.facades import F
-from ..api.fields import Model, Request, check_optional_text, check_text, key_or_new, wire
+from ..api.fields import Model, Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from .._privacy.hiding import hiding_arguments
+from ..api.checks import check_optional_text
 from ..api.facades import F
-from ..api.fields import Model, Request, check_optional_text, wire
+from ..api.fields import Model, Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay

@@ -12,14 +12,8 @@ from typing import Any, cast
 import attrs
 
 from .._privacy.hiding import hiding_arguments
-from ..api.fields import (
-    OpenEnum,
-    check_bool,
-    check_holdable,
-    check_optional_text,
-    check_text,
-    wire,
-)
+from ..api.checks import check_bool, check_holdable, check_optional_text, check_text
+from ..api.fields import OpenEnum, wire
 from ..errors import ConfigurationError
 
 __all__ = [

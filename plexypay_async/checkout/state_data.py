@@ -14,7 +14,8 @@ from typing import Any
 import attrs
 
 from .._privacy.hiding import shown
-from ..api.fields import check_json_object, own_field
+from ..api.checks import check_json_object
+from ..api.fields import own_field
 from ..errors import ConfigurationError
 
 __all__ = ["FROM_ADDITIONAL_DETAILS", "FROM_SUBMIT", "check_state_data"]

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import attrs
 
+from ..api.checks import check_optional_text, check_text
 from ..api.facades import F
-from ..api.fields import Request, check_optional_text, check_text, wire
+from ..api.fields import Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource, optionally
 from .description import CHECKOUT

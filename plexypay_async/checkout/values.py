@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import attrs
 
-from ..api.fields import Model, OpenEnum, check_key, wire
+from ..api.checks import check_key
+from ..api.fields import Model, OpenEnum, wire
 from ..errors import ConfigurationError
 from ..money import Money
 

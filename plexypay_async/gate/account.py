@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from ..api.checks import check_size, check_text, in_capitals
 from ..api.facades import F
-from ..api.fields import Model, OpenEnum, PathRequest, Request, check_size, check_text, in_capitals, wire
+from ..api.fields import Model, OpenEnum, PathRequest, Request, wire
 from ..api.operation import Evidence, Listing, Operation, Resource
 from .description import GATE
 

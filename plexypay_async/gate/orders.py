@@ -16,12 +16,7 @@ import attrs
 
 from .._privacy.hiding import hiding_arguments, shortened
 from .._privacy.secret_object import SecretObject
-from ..api.facades import F
-from ..api.fields import (
-    Model,
-    OpenEnum,
-    PathRequest,
-    Request,
+from ..api.checks import (
     check_currency,
     check_holdable,
     check_json_object,
@@ -32,8 +27,9 @@ from ..api.fields import (
     in_capitals,
     key_or_new,
     of_money,
-    wire,
 )
+from ..api.facades import F
+from ..api.fields import Model, OpenEnum, PathRequest, Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource, Wait
 from ..api.replay import Replay

@@ -12,19 +12,16 @@ from typing import Any, Protocol, cast
 
 import attrs
 
-from ..api.fields import (
-    OpenEnum,
-    Part,
+from ..api.checks import (
     check_bool,
     check_currency,
     check_json_object,
     check_major_units,
-    check_marked,
     check_optional_text,
     check_text,
     in_capitals,
-    wire,
 )
+from ..api.fields import OpenEnum, Part, check_marked, wire
 from ..api.identities import settle_identity
 from ..errors import ConfigurationError
 

@@ -14,19 +14,9 @@ from typing import Any, ClassVar, Final, cast
 import attrs
 
 from .._privacy.hiding import hiding_arguments
+from ..api.checks import check_bool, check_given, check_text
 from ..api.facades import F
-from ..api.fields import (
-    Model,
-    OpenEnum,
-    Part,
-    PathRequest,
-    Request,
-    check_bool,
-    check_given,
-    check_marked,
-    check_text,
-    wire,
-)
+from ..api.fields import Model, OpenEnum, Part, PathRequest, Request, check_marked, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay

@@ -15,15 +15,9 @@ import attrs
 
 from .._privacy.hiding import shown
 from .._privacy.printable import log
-from ..api.constructors import quickly_made
-from ..api.fields import (
-    Model,
-    OpenEnum,
-    PathRequest,
-    Request,
+from ..api.checks import (
     check_bool,
     check_currency,
-    check_extra,
     check_json_object,
     check_minor_units,
     check_optional_text,
@@ -31,8 +25,9 @@ from ..api.fields import (
     check_text,
     check_time,
     in_capitals,
-    wire,
 )
+from ..api.constructors import quickly_made
+from ..api.fields import Model, OpenEnum, PathRequest, Request, check_extra, wire
 from ..api.identities import settle_identity
 from ..errors import ConfigurationError
 

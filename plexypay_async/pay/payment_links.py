@@ -15,9 +15,9 @@ import attrs
 
 from .._composed_docs import help_shows_fields
 from .._privacy.hiding import shown
+from ..api.checks import check_bool
 from ..api.constructors import quickly_made
 from ..api.facades import F
-from ..api.fields import check_bool
 from ..api.operation import (
     Bulk,
     Confirmation,

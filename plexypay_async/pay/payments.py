@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from ..api.checks import check_major_units, check_optional_text, check_text
 from ..api.facades import F
-from ..api.fields import Model, PathRequest, Request, check_major_units, check_optional_text, check_text, wire
+from ..api.fields import Model, PathRequest, Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Operation, Resource, one_of
 from ..api.replay import Replay

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from ..api.checks import check_amount, check_currency, check_text, in_capitals
 from ..api.facades import F
-from ..api.fields import Model, Request, check_amount, check_currency, check_text, in_capitals
+from ..api.fields import Model, Request
 from ..api.operation import Evidence, Operation, Resource
 from ..api.replay import Replay
 from ..api.settling import Look, SettledBy

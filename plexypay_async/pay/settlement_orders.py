@@ -14,20 +14,9 @@ from typing import Any, Final
 
 import attrs
 
+from ..api.checks import check_amount, check_currency, check_text, in_capitals, key_or_new
 from ..api.facades import F
-from ..api.fields import (
-    ListRequest,
-    Model,
-    OpenEnum,
-    PathRequest,
-    Request,
-    check_amount,
-    check_currency,
-    check_text,
-    in_capitals,
-    key_or_new,
-    wire,
-)
+from ..api.fields import ListRequest, Model, OpenEnum, PathRequest, Request, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource
 from ..api.replay import Replay

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import attrs
 
+from ..api.checks import check_seconds, check_text
 from ..api.facades import F
-from ..api.fields import ListRequest, Model, OpenEnum, PathRequest, check_seconds, check_text, lists_of, wire
+from ..api.fields import ListRequest, Model, OpenEnum, PathRequest, lists_of, wire
 from ..api.identities import settle_identity
 from ..api.operation import Evidence, Listing, Operation, Resource, Wait
 from ..errors import ConfigurationError

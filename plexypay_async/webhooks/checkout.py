@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 import attrs
 
 from .._privacy.secret import Secret
-from ..api.fields import Model, check_seconds
+from ..api.checks import check_seconds
+from ..api.fields import Model
 from ..errors import ConfigurationError, WebhookAuthenticationError, WebhookPayloadError
 from ..observer import ObservedWebhook, Observer
 from .payloads import LONGEST_ID, document_of, is_plain_id

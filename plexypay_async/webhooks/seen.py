@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .._files.private_files import checked_path
 from .._files.sqlite_file import SQLiteFile, atomically
 from .._privacy.printable import log
-from ..api.fields import check_seconds
+from ..api.checks import check_seconds
 from ..errors import ConfigurationError, PlexyPayError, WebhookInProgressError, WebhookNotMarkedError
 
 if TYPE_CHECKING:

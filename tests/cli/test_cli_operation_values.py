@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from plexypay_async.api.fields import Model, OpenEnum, Request, key_or_new, wire
+from plexypay_async.api.checks import key_or_new
+from plexypay_async.api.fields import Model, OpenEnum, Request, wire
 from plexypay_async.cli.exits import UnusableInputError
 from plexypay_async.cli.operation_output import Output
 from plexypay_async.cli.operation_values import Form, Values, parameters_of, told_by_options, told_request

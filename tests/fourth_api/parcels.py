@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
+from plexypay_async.api.checks import key_or_new
 from plexypay_async.api.facades import F
-from plexypay_async.api.fields import ListRequest, Model, Request, key_or_new, wire
+from plexypay_async.api.fields import ListRequest, Model, Request, wire
 from plexypay_async.api.operation import Evidence, Listing, Operation, Resource
 from plexypay_async.api.replay import Replay
 

@@ -158,7 +158,10 @@ def test_what_needs_little_loads_little(module: str) -> None:
 
 
 def test_what_lists_and_raw_requests_need_is_not_loaded_with_the_client() -> None:
-    later = ("plexypay_async.pagination", "plexypay_async._core.raw_request", "plexypay_async._wire.codec")
+    later = (
+        *("plexypay_async.pagination", "plexypay_async._core.raw_request", "plexypay_async._wire.codec"),
+        "plexypay_async.api.fields",
+    )
     program = (
         "import sys\nfrom plexypay_async import AsyncPlexyPay\n"
         f"print(*(name for name in {later!r} if name in sys.modules))"

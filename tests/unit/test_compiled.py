@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from plexypay_async import BulkResult, ConfigurationError, CreatePaymentLink, PaymentLink, PaymentLinkStatus
 from plexypay_async._wire.compiled import compiled
 from plexypay_async._wire.converter import converter, reason
+from plexypay_async.api.checks import in_capitals
 from plexypay_async.api.constructors import quickly_made
-from plexypay_async.api.fields import Model, OpenEnum, in_capitals, wire
+from plexypay_async.api.fields import Model, OpenEnum, wire
 
 
 class Colour(OpenEnum):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plexypay_async import AsyncPlexyPay, ConfigurationError, CreatePaymentLink, Money, WebhookReceiver
-from plexypay_async.api.fields import check_major_units
+from plexypay_async.api.checks import check_major_units
 from plexypay_async.gate import TopupRequest
 from plexypay_async.sandbox import Sandbox
 from plexypay_sync import PlexyPay

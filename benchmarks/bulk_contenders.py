@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from .server import CLIENT_CPU, pin
 
-CONCURRENCY = 100
+CONCURRENCY, WIDE = 100, 200
 LOOP = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 URL = "https://shop.example/thanks"
 
@@ -72,13 +72,18 @@ def requests(count: int) -> Iterator[Any]:
 
 
 async def create_many(
-    url: str, count: int, journal: Path | None = None, window: Window | None = None, each: int = 1
+    url: str,
+    count: int,
+    journal: Path | None = None,
+    window: Window | None = None,
+    each: int = 1,
+    connections: int = CONCURRENCY,
 ) -> None:
     """Create the links with the async client."""
     from plexypay_async import AsyncPlexyPay
 
-    async with AsyncPlexyPay("key", base_url=url) as plexy:
-        results = plexy.payment_links.create_many(requests(count), concurrency=CONCURRENCY, journal=journal)
+    async with AsyncPlexyPay("key", base_url=url, max_connections=connections) as plexy:
+        results = plexy.payment_links.create_many(requests(count), concurrency=connections, journal=journal)
         done = 0
         async for result in results:
             if result.error is not None:
@@ -93,6 +98,11 @@ async def create_many(
 def run_async(url: str, count: int, loop: str, window: Window | None = None, each: int = 1) -> None:
     """Run `create_many` of the async client."""
     run_on(loop, create_many(url, count, None, window, each))
+
+
+def run_async_wide(url: str, count: int, loop: str) -> None:
+    """Run it on twice as many connections."""
+    run_on(loop, create_many(url, count, connections=WIDE))
 
 
 def run_async_journal(url: str, count: int, loop: str, window: Window | None = None, each: int = 1) -> None:
@@ -117,7 +127,12 @@ def run_sync(url: str, count: int, loop: str) -> None:
         raise RuntimeError(f"{done} results for {count} requests")
 
 
-def run_aiohttp(url: str, count: int, loop: str) -> None:
+def run_aiohttp_wide(url: str, count: int, loop: str) -> None:
+    """Run what one would write by hand with twice as many workers."""
+    run_aiohttp(url, count, loop, WIDE)
+
+
+def run_aiohttp(url: str, count: int, loop: str, workers: int = CONCURRENCY) -> None:
     """Run what one would write by hand: workers over one iterator, JSON out, a status and JSON back."""
     import aiohttp
     import orjson
@@ -141,11 +156,11 @@ def run_aiohttp(url: str, count: int, loop: str) -> None:
 
     async def main() -> None:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONCURRENCY),
+            connector=aiohttp.TCPConnector(limit=workers),
             headers={"Authorization": "key", "Content-Type": "application/json"},
         ) as session:
             source = fields(count)
-            done = sum(await asyncio.gather(*(work(session, source) for _ in range(CONCURRENCY))))
+            done = sum(await asyncio.gather(*(work(session, source) for _ in range(workers))))
         if done != count:
             raise RuntimeError(f"{done} results for {count} requests")
 
@@ -168,6 +183,11 @@ CONTENDERS: dict[str, Callable[[str, int, str], None]] = {
     "sync": run_sync,
     "aiohttp by hand": run_aiohttp,
 }
+WIDER: dict[str, Callable[[str, int, str], None]] = {
+    f"async, {WIDE} connections": run_async_wide,
+    f"aiohttp by hand, {WIDE} workers": run_aiohttp_wide,
+}
+"""More connections than a client opens unless it is told to."""
 
 
 def peak_memory() -> float:

@@ -137,7 +137,11 @@ def over_tls(
     """Return the panels of what goes over TLS."""
     cold, warm = (tls.job_name(tls.LINKS, warm=warm) for warm in (False, True))
     jobs = {
-        cold: {"async, uvloop": "plexypay", "aiohttp by hand, uvloop": "aiohttp by hand"},
+        cold: {
+            "async, uvloop": "plexypay",
+            "aiohttp by hand, uvloop": "aiohttp by hand",
+            **{f"{name}, uvloop": name.replace("async", "plexypay") for name in tls.WIDER},
+        },
         warm: {"async, uvloop": "plexypay, warm", "aiohttp by hand, uvloop": "aiohttp, warm"},
     }
     return [

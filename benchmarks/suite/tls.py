@@ -13,8 +13,7 @@ import itertools
 import time
 from typing import Any
 
-from ..bulk_contenders import CONTENDERS as JOBS
-from ..bulk_contenders import run_on
+from ..bulk_contenders import CONTENDERS, WIDER, run_on
 from ..cases import Case, Column, Figures, Scale
 from ..certificates import NEEDS
 from ..contenders import ASYNC, opened_async
@@ -30,6 +29,9 @@ COLUMNS = (
     Column("p99", "p99 ms", 2),
 )
 TLS = Behaviour(tls=True)
+JOBS = {**CONTENDERS, **WIDER}
+WIDE = next(iter(WIDER))
+"""This library's job on more connections than a client opens unless it is told to."""
 LATENCY = 0.05
 LINKS = 1_000
 FIRST = (10, 100)
@@ -69,7 +71,9 @@ def cases(scale: Scale) -> list[Case]:
         for contender in on_both_loops(name, *ASYNC[name].needs)
         if scale.name == "full" or contender.options["loop"] == "uvloop"
     )
-    jobs = scale.of(("async", "aiohttp by hand", "sync"), ("async", "aiohttp by hand"), tuple(JOBS))
+    jobs = scale.of(
+        ("async", "aiohttp by hand", "sync", *WIDER), ("async", "aiohttp by hand", *WIDER), tuple(JOBS)
+    )
     links = scale.of(LINKS, LINKS, 50)
     first = [
         Case(first_name(concurrency), by_hand, {"kind": "first", "concurrency": concurrency}, rounds=rounds)

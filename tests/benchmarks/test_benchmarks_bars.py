@@ -75,18 +75,20 @@ def test_over_tls_the_bars_are_its_own() -> None:
         ),
         *(
             result(name, rate, case=job, benchmark="tls")
-            for name, rate in (("async, uvloop", 120), (BY_HAND[2], 100))
+            for name, rate in (("async, uvloop", 120), (f"{tls.WIDE}, uvloop", 150), (BY_HAND[2], 100))
         ),
     ]
     told = {each.text: each for each in verdicts(results) if each.value is not None}
 
-    create, whole = (
+    create, whole, wide = (
         told["TLS, create, 100 at once, uvloop: rate / aiohttp by hand"],
         told[f"TLS, {job}: create_many / aiohttp by hand"],
+        told[f"TLS, {job}: create_many, 200 connections / aiohttp by hand"],
     )
     assert (create.value, create.bound, create.said) == (1.09, "at least 1.1", "missed")
     assert (whole.value, whole.bound, whole.said) == (1.2, "at least 1.2", "met")
-    assert len(told) == 2
+    assert (wide.value, wide.bound, wide.said) == (1.5, "at least 1.2", "met")
+    assert len(told) == 3
 
 
 def test_a_figure_that_a_case_does_not_have_is_left_blank() -> None:
@@ -124,12 +126,16 @@ def test_the_picture_shows_a_job_over_tls_cold_and_warm() -> None:
         for warm, rate in ((False, 5), (True, 7))
         for name in ("async, uvloop", BY_HAND[2])
     ]
+    results.append(
+        result(f"{tls.WIDE}, uvloop", 9, case=tls.job_name(tls.LINKS, warm=False), benchmark="tls")
+    )
     root = ElementTree.fromstring(picture.drawn(results, report.document_of(results, QUICK, 1.0)))
     texts = [element.text for element in root.iter(f"{SVG}text")]
     bars = [each.get("class") for each in root.iter(f"{SVG}rect") if each.get("class") in ("ours", "bar")]
 
     assert {"plexypay", "plexypay, warm", "aiohttp by hand", "aiohttp, warm"} <= set(texts)
-    assert bars == ["ours", "bar", "ours", "bar"]
+    assert "plexypay, 200 connections" in texts
+    assert bars == ["ours", "bar", "ours", "ours", "bar"]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ COLUMNS = (
 )
 TLS = Behaviour(tls=True)
 JOBS = {**CONTENDERS, **WIDER}
-WIDE = next(iter(WIDER))
+ON_MORE = next(iter(WIDER))
 """This library's job on more connections than a client opens unless it is told to."""
 LATENCY = 0.05
 LINKS = 1_000

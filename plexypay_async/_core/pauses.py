@@ -1,8 +1,7 @@
 """The pauses before a call is repeated: longer each time, and drawn at random, so that nobody comes in step.
 
 They are drawn from the system's randomness. A program that seeds Python's own gets the same numbers from it
-with and without a call that fails; several that seed it alike, or fork after it, would all draw the same
-pauses.
+with and without a call that fails, and several that seed it alike do not draw the same pauses.
 """
 
 from __future__ import annotations

@@ -366,6 +366,9 @@ class Confirmed(NamedTuple, Generic[R]):
     is_final: bool
     """Whether it is in a state that it never leaves, so that what is late can change nothing."""
 
+    def __repr__(self) -> str:
+        return object.__repr__(self)
+
 
 async def confirmed(call: UnderWay) -> Confirmed[Any] | None:
     """Retrieve what a repeated call was refused for; None where it cannot be read."""

@@ -140,13 +140,13 @@ def key_or_new(value: str | None) -> str:
 
 
 # A header's value loses the spaces at its ends on the way.
-_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+_HEADER_TEXT = r"[!-~]([ -~]*[!-~])?"
 
 
 def check_key(name: str, value: Any) -> None:
     """Refuse anything but printable ASCII as an idempotency key, which goes in a header."""
     check_text(name, value)
-    if _HEADER_TEXT.fullmatch(value) is None:
+    if re.fullmatch(_HEADER_TEXT, value) is None:
         raise ConfigurationError(
             f"{name}: expected printable ASCII without spaces at its ends, got {value!r:.60}"
         )

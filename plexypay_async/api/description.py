@@ -7,7 +7,6 @@ has it as `api`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import attrs
@@ -40,9 +39,9 @@ class ErrorForm(NamedTuple):
     """The published values of ``type``, by which an error is known to be the API's own."""
     class_of: Callable[[Any], type[APIError] | None] = _no_class
     """Returns the class that stands for a code."""
-    classes_of_types: Mapping[str, type[APIError]] = MappingProxyType({})
+    classes_of_types: Mapping[str, type[APIError]] = {}
     """The class that stands for a type, where the code says no more."""
-    classes_of_statuses: Mapping[int, type[APIError]] = MappingProxyType({})
+    classes_of_statuses: Mapping[int, type[APIError]] = {}
     """The class that stands for a status of the API's own errors, where neither code nor type says more."""
     unexpected: int | None = None
     """The code of an error after which the work may have been done, even where it is said to be refused."""
@@ -56,7 +55,7 @@ class ErrorForm(NamedTuple):
     """Names in a refusal that only one of a payment has."""
     refusal_codes: tuple[str, ...] = ("code",)
     """Names of a refusal's code."""
-    schema: Mapping[str, Any] = MappingProxyType({})
+    schema: Mapping[str, Any] = {}
     """Its JSON Schema, for a description of the API."""
     published: bool = True
     """Whether it is published; else a code is nobody's sign, for whatever is in between may give one."""

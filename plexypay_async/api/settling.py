@@ -29,6 +29,9 @@ class Question(NamedTuple):
     bounds: str | None = None
     """What it does not show, in words."""
 
+    def __repr__(self) -> str:
+        return object.__repr__(self)
+
     @property
     def written(self) -> str:
         """The call as it is written in Python."""

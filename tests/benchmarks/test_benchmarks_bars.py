@@ -75,7 +75,7 @@ def test_over_tls_the_bars_are_its_own() -> None:
         ),
         *(
             result(name, rate, case=job, benchmark="tls")
-            for name, rate in (("async, uvloop", 120), (f"{tls.WIDE}, uvloop", 150), (BY_HAND[2], 100))
+            for name, rate in (("async, uvloop", 120), (f"{tls.ON_MORE}, uvloop", 150), (BY_HAND[2], 100))
         ),
     ]
     told = {each.text: each for each in verdicts(results) if each.value is not None}
@@ -83,7 +83,7 @@ def test_over_tls_the_bars_are_its_own() -> None:
     create, whole, wide = (
         told["TLS, create, 100 at once, uvloop: rate / aiohttp by hand"],
         told[f"TLS, {job}: create_many / aiohttp by hand"],
-        told[f"TLS, {job}: create_many, 200 connections / aiohttp by hand"],
+        told[f"TLS, {job}: create_many on 200 connections / aiohttp by hand on 100"],
     )
     assert (create.value, create.bound, create.said) == (1.09, "at least 1.1", "missed")
     assert (whole.value, whole.bound, whole.said) == (1.2, "at least 1.2", "met")
@@ -127,7 +127,7 @@ def test_the_picture_shows_a_job_over_tls_cold_and_warm() -> None:
         for name in ("async, uvloop", BY_HAND[2])
     ]
     results.append(
-        result(f"{tls.WIDE}, uvloop", 9, case=tls.job_name(tls.LINKS, warm=False), benchmark="tls")
+        result(f"{tls.ON_MORE}, uvloop", 9, case=tls.job_name(tls.LINKS, warm=False), benchmark="tls")
     )
     root = ElementTree.fromstring(picture.drawn(results, report.document_of(results, QUICK, 1.0)))
     texts = [element.text for element in root.iter(f"{SVG}text")]

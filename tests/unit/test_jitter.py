@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from plexypay_async import APIError, AsyncPlexyPay, RetryPolicy
-from plexypay_async._core.pauses import jittered
 
 from .listing_server import BASE
 from .mocked_http import MockedHTTP
@@ -76,11 +75,17 @@ async def test_callers_that_were_told_when_to_come_back_do_not_come_all_at_once(
     assert max(pauses) - min(pauses) > BOUND / 2
 
 
-async def test_a_programs_own_seed_steers_no_pause_and_is_left_alone() -> None:
-    drawn: list[float] = []
-    for _ in range(2):
-        random.seed(7)
-        state = random.getstate()
-        drawn.append(jittered(1.0))
-        assert random.getstate() == state
-    assert drawn[0] != drawn[1]
+async def test_a_programs_own_seed_steers_no_pause_and_is_left_alone(
+    mocked_http: MockedHTTP, pauses: list[float]
+) -> None:
+    before = random.getstate()
+    try:
+        for _ in range(2):
+            random.seed(7)
+            state = random.getstate()
+            await _fail(mocked_http, 1, 2)
+            assert random.getstate() == state
+    finally:
+        random.setstate(before)
+    first, second = pauses
+    assert first != second

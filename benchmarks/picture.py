@@ -25,6 +25,7 @@ OTHERS = (
     *(
         "aiohttp by hand",
         "aiohttp, warm",
+        "aiohttp, 200",
         "stripe on aiohttp",
         "stripe on httpx",
         "stripe",
@@ -140,7 +141,8 @@ def over_tls(
         cold: {
             "async, uvloop": "plexypay",
             "aiohttp by hand, uvloop": "aiohttp by hand",
-            **{f"{name}, uvloop": name.replace("async", "plexypay") for name in tls.WIDER},
+            f"{tls.ON_MORE}, uvloop": "plexypay, 200",
+            f"{tls.BY_HAND_ON_MORE}, uvloop": "aiohttp, 200",
         },
         warm: {"async, uvloop": "plexypay, warm", "aiohttp by hand, uvloop": "aiohttp, warm"},
     }
@@ -151,7 +153,7 @@ def over_tls(
             of_case(results, "tls", create.case_name(create.MAIN), async_names),
         ),
         Panel(
-            "TLS: async create, by calls at once",
+            "TLS: create, by calls at once",
             "× aiohttp by hand",
             by_concurrency(results, "tls"),
             decimals=2,

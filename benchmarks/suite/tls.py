@@ -30,8 +30,8 @@ COLUMNS = (
 )
 TLS = Behaviour(tls=True)
 JOBS = {**CONTENDERS, **WIDER}
-ON_MORE = next(iter(WIDER))
-"""This library's job on more connections than a client opens unless it is told to."""
+ON_MORE, BY_HAND_ON_MORE = WIDER
+"""The jobs on more connections than a client opens unless it is told to."""
 LATENCY = 0.05
 LINKS = 1_000
 FIRST = (10, 100)

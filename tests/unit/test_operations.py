@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import pydoc
 from collections.abc import Iterator
 from functools import cached_property
@@ -12,6 +13,7 @@ import attrs
 import pytest
 
 from plexypay_async import AsyncPlexyPay, CreatePaymentLink, Evidence, PaymentLink, Replay
+from plexypay_async._core.recovery import Confirmed
 from plexypay_async.api.index import every_declaration, every_group
 from plexypay_async.api.operation import (
     Answer,
@@ -24,6 +26,8 @@ from plexypay_async.api.operation import (
     optionally,
     parameters_of,
 )
+from plexypay_async.api.settling import Question
+from plexypay_async.apis import APIS
 from plexypay_async.pay.description import PAY
 from plexypay_async.pay.payment_links import PaymentLinks
 from plexypay_sync import PlexyPay
@@ -258,3 +262,21 @@ def test_listings_of_both_facades_have_the_same_methods() -> None:
         "<Pages of payment_links.list from page 1>",
     ]
     assert isinstance(PaymentLinks.list, Listing)
+
+
+def test_the_descriptions_of_apis_can_be_pickled_for_other_processes() -> None:
+    for api in APIS:
+        copy = pickle.loads(pickle.dumps(api))
+        assert (copy.name, copy.errors.code, copy.paging) == (api.name, api.errors.code, api.paging)
+
+
+@pytest.mark.parametrize(
+    "internal",
+    [
+        Question("a refund", "wallet.list", "order_reference", "jane@example.com"),
+        Confirmed("jane", True, True),
+    ],
+)
+def test_what_looks_for_a_request_does_not_show_its_values(internal: object) -> None:
+    assert "jane" in "".join(map(str, tuple(internal)))  # type: ignore[arg-type]
+    assert "jane" not in repr(internal)
